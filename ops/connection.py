@@ -1,0 +1,129 @@
+"""Connections for the phases: pinned session settings, and errors that say what to do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import errors as pg
+from sqlalchemy.engine import URL
+
+from ops.errors import ConfigurationError, DatabaseUnavailableError, SigmaSightError
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+# Text forms of values depend on these three; hashes and copies need one form everywhere.
+# A role's own short statement_timeout must not end a copy of any length.
+_SESSION_SETTINGS = (
+    "-c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1 -c statement_timeout=0 "
+    "-c idle_in_transaction_session_timeout=0"
+)
+
+
+def connect(
+    url: URL, *, application_name: str, autocommit: bool = False, read_only: bool = False
+) -> psycopg.Connection:
+    """Open a connection for a phase.
+
+    Raises:
+        DatabaseUnavailableError: nothing answers at the address.
+        ConfigurationError: the server refuses the login or knows no such database.
+    """
+    try:
+        connection = psycopg.connect(
+            conninfo(url),
+            autocommit=autocommit,
+            application_name=f"sigmasight {application_name}",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            options=_SESSION_SETTINGS,
+            keepalives_idle=30,
+        )
+    except psycopg.OperationalError as error:
+        raise _connection_error(url, error) from None
+    connection.read_only = read_only or None
+    return connection
+
+
+def conninfo(url: URL) -> str:
+    """The address as libpq reads it (also psql), password included."""
+    plain = url.set(drivername="postgresql")
+    return plain.render_as_string(hide_password=False)
+
+
+def place(url: URL) -> str:
+    """Host, port and database of an address: enough to find it, nothing to log in with."""
+    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
+
+
+def _connection_error(url: URL, error: psycopg.OperationalError) -> SigmaSightError:
+    text = str(error)
+    if isinstance(error, pg.InvalidPassword) or "password authentication failed" in text:
+        return ConfigurationError(
+            f"{place(url)} refuses the password of role {url.username!r}; correct it in the URL"
+        )
+    for pattern, advice in _REFUSALS:
+        if re.search(pattern, text):
+            return ConfigurationError(f"{place(url)}: {advice}")
+    if "starting up" in text or "shutting down" in text or "recovery" in text:
+        return DatabaseUnavailableError(f"{place(url)} is starting or stopping; try again shortly")
+    return DatabaseUnavailableError(
+        f"no PostgreSQL server answers at {place(url)}; start it or correct the URL"
+    )
+
+
+_REFUSALS = (
+    (r"database .* does not exist", "there is no such database; create it or correct the URL"),
+    (r"role .* does not exist", "there is no such role; create it or correct the URL"),
+    (r"no pg_hba.conf entry|SSL", "the server does not accept this way of connecting (pg_hba/TLS)"),
+    (r"not permitted to log in", "this role may not log in; use another or grant LOGIN"),
+    (r"permission denied for database", "this role may not connect; grant CONNECT or use another"),
+    (r"too many connections|connection slots", "the server has no free connection; try later"),
+    (r"no password supplied", "the server wants a password; add it to the URL"),
+)
+
+_UNAVAILABLE = (
+    pg.AdminShutdown,
+    pg.CrashShutdown,
+    pg.CannotConnectNow,
+    pg.ConnectionFailure,
+    pg.ConnectionDoesNotExist,
+)
+
+_SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
+    (pg.DiskFull, "its disk is full; free space and run the command again"),
+    (pg.ReadOnlySqlTransaction, "it is read-only (a standby?); use the primary's address"),
+    (pg.InsufficientPrivilege, "the role lacks a privilege; use the owner's address"),
+    (pg.UndefinedTable, "a table is missing; run `sigmasight migrate` first"),
+    (pg.InvalidSchemaName, "a schema is missing; run `sigmasight migrate` first"),
+    (pg.LockNotAvailable, "another session holds a lock; try again when it is done"),
+    (pg.OutOfMemory, "the server is out of memory; free some and run the command again"),
+)
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Turn the server conditions that a user can act on into one clear line.
+
+    Raises:
+        DatabaseUnavailableError: the connection was lost.
+        ConfigurationError: the server is read-only, full, or its role may not do this.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        for kind, advice in _SERVER_CONDITIONS:
+            if isinstance(error, kind):
+                raise ConfigurationError(f"{place(url)}: {advice} ({_first_line(error)})") from None
+        if isinstance(error, _UNAVAILABLE) or _lost(error):
+            raise DatabaseUnavailableError(
+                f"{place(url)} went away; start it again and run the command again"
+            ) from None
+        raise
+
+
+def _lost(error: psycopg.Error) -> bool:
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).splitlines()[0]

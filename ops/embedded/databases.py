@@ -1,0 +1,146 @@
+"""The three embedded databases: legacy, core and ai, each on a server of its own."""
+
+import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal, get_args
+
+from sqlalchemy.engine import URL
+
+from ops.embedded.account import SHARED_PLACE, Account, server_account
+from ops.embedded.server import EmbeddedServer, free_port, loopback_url
+from ops.errors import ConfigurationError
+from ops.provision import DatabaseSpec, Passwords, provision
+from ops.state_folder import StateFolder
+
+Name = Literal["legacy", "core", "ai"]
+NAMES: tuple[Name, ...] = get_args(Name)
+LoginRole = Literal["owner", "app", "readonly"]
+
+SPECS: dict[Name, DatabaseSpec] = {
+    # The old system kept everything in one database, so it needs the vector extension too.
+    "legacy": DatabaseSpec("sigmasight", marker=None, extensions=("vector",)),
+    "core": DatabaseSpec("sigmasight_core", marker="core", extensions=()),
+    "ai": DatabaseSpec("sigmasight_ai", marker="ai", extensions=("vector",)),
+}
+
+
+@dataclass(frozen=True)
+class EmbeddedDatabases:
+    """The embedded target of one state folder."""
+
+    state: StateFolder
+
+    def up(self, names: tuple[Name, ...] = NAMES) -> dict[Name, URL]:
+        """Make what is missing, start what is stopped, and return each owner's URL.
+
+        Idempotent: an existing server is adopted with its data.
+
+        Raises:
+            DatabaseUnavailableError: a server does not start.
+            ConfigurationError: this account cannot run servers here.
+        """
+        self.state.create()
+        with self.state.lock("servers"), ThreadPoolExecutor(len(names)) as pool:
+            servers = list(pool.map(self._start, names))
+            self._record_ports(dict(zip(names, servers, strict=True)))
+            list(pool.map(self._provision, names, servers))
+        return {name: self.url(name, "owner") for name in names}
+
+    def down(self) -> list[Name]:
+        """Stop the running servers and return their names; their data stays."""
+        if not self.exists():
+            return []
+        with self.state.lock("servers"):
+            running = [name for name in NAMES if self.server(name).process() is not None]
+            for name in running:
+                self.server(name).stop()
+        return running
+
+    def exists(self) -> bool:
+        """Whether this state folder holds embedded servers."""
+        return bool(self.state.read("ports"))
+
+    def url(self, name: Name, role: LoginRole) -> URL:
+        """The address of a database for a role, whether or not its server runs now.
+
+        Raises:
+            ConfigurationError: the server was never made here.
+        """
+        port = self.server(name).running_port() or self.state.read("ports").get(name)
+        if port is None:
+            raise ConfigurationError("there are no databases here yet; run `sigmasight up`")
+        password = self.state.secret(f"{name}_{role}")
+        return loopback_url(int(port), f"sigmasight_{role}", password, SPECS[name].database)
+
+    def server(self, name: Name) -> EmbeddedServer:
+        """The server of a database, made or not."""
+        account = server_account()
+        folder = _servers_folder(self.state.root, account) / name
+        return EmbeddedServer(folder, account, self.state.secret(f"{name}_superuser"))
+
+    def _start(self, name: Name) -> EmbeddedServer:
+        server = self.server(name)
+        server.create()
+        server.start(self._port(name))
+        return server
+
+    def _port(self, name: Name) -> int:
+        recorded = self.state.read("ports").get(name)
+        return int(recorded) if recorded and _is_free(int(recorded)) else free_port()
+
+    def _record_ports(self, servers: dict[Name, EmbeddedServer]) -> None:
+        self.state.update("ports", **{name: s.running_port() for name, s in servers.items()})
+
+    def _provision(self, name: Name, server: EmbeddedServer) -> None:
+        passwords = Passwords(
+            owner=self.state.secret(f"{name}_owner"),
+            app=self.state.secret(f"{name}_app"),
+            readonly=self.state.secret(f"{name}_readonly"),
+        )
+        provision(server.url, SPECS[name], passwords)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _servers_folder(root: Path, account: Account) -> Path:
+    """Below the state folder; for root, where the servers' account cannot get there (a home
+    that is closed to others), in a shared place with a link to it."""
+    link = root / "servers"
+    if link.exists():
+        return link.resolve()
+    if account.can_reach(root):
+        link.mkdir(exist_ok=True)
+        account.own(link)
+        return link
+    return _linked_elsewhere(link, account)
+
+
+def _linked_elsewhere(link: Path, account: Account) -> Path:
+    digest = sha256(str(link).encode()).hexdigest()[:12]
+    folder = SHARED_PLACE / "servers" / digest
+    try:
+        # What lies there belongs to a state folder that is gone.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for part in (SHARED_PLACE, folder.parent):
+            part.chmod(0o711)
+        account.own(folder)
+        link.symlink_to(folder)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the servers cannot live in {folder} ({error.strerror}); "
+            "set SIGMASIGHT_HOME to a folder that every account can enter"
+        ) from None
+    return folder

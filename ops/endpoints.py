@@ -1,0 +1,94 @@
+"""Where the databases of a move are: embedded servers, or URLs that the environment gives."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import SecretStr
+from sqlalchemy.engine import URL
+
+from app.database_url import parse_database_url, same_database
+from ops.bookkeeping import Role
+from ops.embedded.databases import EmbeddedDatabases
+from ops.errors import ConfigurationError
+from ops.settings import OperatorSettings
+
+_POOLER_PORT = 6543
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """The owner's addresses that the phases use.
+
+    Attributes:
+        legacy: None where there is no old database to copy from.
+        target: whose servers they are.
+    """
+
+    core: URL
+    ai: URL
+    legacy: URL | None
+    target: Literal["embedded", "external"]
+
+    @property
+    def shared(self) -> bool:
+        """Whether Core and AI are one database."""
+        return same_database(self.core, self.ai)
+
+    @property
+    def core_role(self) -> Role:
+        """How the Core database is marked."""
+        return "shared" if self.shared else "core"
+
+
+def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
+    """The addresses that the environment gives, or else those of the embedded servers.
+
+    Raises:
+        ConfigurationError: an address is a transaction pooler, only half of a pair is given,
+            legacy is one of the pair, or there are no embedded servers yet.
+    """
+    core = _direct("DATABASE", settings.DATABASE_ADMIN_URL or settings.DATABASE_URL)
+    ai = _direct("AI_DATABASE", settings.AI_DATABASE_ADMIN_URL or settings.AI_DATABASE_URL)
+    legacy = _direct(
+        "LEGACY_DATABASE", settings.LEGACY_DATABASE_ADMIN_URL or settings.LEGACY_DATABASE_URL
+    )
+    if core is None:
+        if ai is not None:
+            raise ConfigurationError("AI_DATABASE_URL is set without DATABASE_URL; set both")
+        return _embedded(settings, legacy)
+    endpoints = Endpoints(core, ai or core, legacy, "external")
+    return _checked(endpoints)
+
+
+def _embedded(settings: OperatorSettings, legacy: URL | None) -> Endpoints:
+    databases = EmbeddedDatabases(settings.state)
+    if not databases.exists():
+        raise ConfigurationError("there are no databases here yet; run `sigmasight up`")
+    return Endpoints(
+        core=databases.url("core", "owner"),
+        ai=databases.url("ai", "owner"),
+        legacy=legacy or databases.url("legacy", "owner"),
+        target="embedded",
+    )
+
+
+def _checked(endpoints: Endpoints) -> Endpoints:
+    for url in (endpoints.core, endpoints.ai):
+        if endpoints.legacy is not None and same_database(endpoints.legacy, url):
+            raise ConfigurationError(
+                "LEGACY_DATABASE_URL names the database that is being built; "
+                "give the old database's own address, or unset it"
+            )
+    return endpoints
+
+
+def _direct(name: str, secret: SecretStr | None) -> URL | None:
+    if secret is None:
+        return None
+    url = parse_database_url(secret.get_secret_value())
+    if url.port == _POOLER_PORT or "-pooler." in (url.host or "") or "pgbouncer" in url.query:
+        raise ConfigurationError(
+            f"{name}_URL goes through a transaction pooler, where locks and snapshots do not "
+            f"hold; set {name}_ADMIN_URL to the server's direct address"
+        )
+    return url

@@ -1,0 +1,66 @@
+"""One run at a time: an advisory lock in Core, and a fencing number that outlives it.
+
+The lock ends with its session, also when the server dies under a run that goes on. So each run
+also takes a number, and each of its writing transactions checks that no newer one was taken.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+from ops.errors import BusyError, FencedOutError
+
+# A killed run's backend needs a moment to notice; a living run holds on for longer than this.
+WAIT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The number that a run took."""
+
+    number: int
+
+    def check(self, connection: psycopg.Connection) -> None:
+        """Hold this run's number until the transaction ends.
+
+        Raises:
+            FencedOutError: a newer run has taken over.
+        """
+        row = connection.execute("SELECT number FROM ops.fencing FOR SHARE").fetchone()
+        if row is None or row[0] != self.number:
+            raise FencedOutError("a newer run works on this database; this one stops here")
+
+
+@contextmanager
+def exclusive_run(core: URL, name: str = "phase") -> Iterator[Fence]:
+    """Hold the lock `name` of a Core database and take the next fencing number.
+
+    Raises:
+        BusyError: another run holds the lock.
+    """
+    with (
+        explained(core),
+        connect(core, application_name=f"run lock {name}", autocommit=True) as session,
+    ):
+        _lock(session, name)
+        row = session.execute(
+            "UPDATE ops.fencing SET number = number + 1 RETURNING number"
+        ).fetchone()
+        assert row is not None  # the bookkeeping's script inserts it
+        yield Fence(int(row[0]))
+
+
+def _lock(session: psycopg.Connection, name: str) -> None:
+    session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
+    try:
+        session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"])
+    except pg.LockNotAvailable:
+        raise BusyError(
+            "another run works on this database; wait until it is done (see the dashboard)"
+        ) from None

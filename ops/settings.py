@@ -1,0 +1,59 @@
+"""What the phases are told from outside: the environment, or `.env` in the current folder."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.config import DatabaseUrl
+from ops.errors import ConfigurationError
+from ops.state_folder import StateFolder
+
+
+class OperatorSettings(BaseSettings):
+    """Everything is optional: without a URL the embedded target is meant.
+
+    The `…_ADMIN_URL` beside each is the owner's direct address, which phases prefer where the
+    backend's own address is private or goes through a pooler.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", case_sensitive=True, hide_input_in_errors=True
+    )
+
+    SIGMASIGHT_HOME: Path = Path(".sigmasight")
+    DATABASE_URL: DatabaseUrl | None = None
+    DATABASE_ADMIN_URL: DatabaseUrl | None = None
+    AI_DATABASE_URL: DatabaseUrl | None = None
+    AI_DATABASE_ADMIN_URL: DatabaseUrl | None = None
+    LEGACY_DATABASE_URL: DatabaseUrl | None = None
+    LEGACY_DATABASE_ADMIN_URL: DatabaseUrl | None = None
+    DEMO_PASSWORD: SecretStr | None = None
+    PRICES: Path | None = None
+
+    @property
+    def state(self) -> StateFolder:
+        """The state folder, as an absolute path."""
+        return StateFolder(self.SIGMASIGHT_HOME.expanduser().resolve())
+
+    def demo_password(self) -> str:
+        """The demo users' password: given, or generated once and kept in the state folder."""
+        if self.DEMO_PASSWORD is not None:
+            return self.DEMO_PASSWORD.get_secret_value()
+        return self.state.secret("demo_password")
+
+
+@lru_cache
+def operator_settings() -> OperatorSettings:
+    """Return the process's settings, read once.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it, not its value.
+    """
+    try:
+        return OperatorSettings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{name}: {first['msg']}".replace("Value error, ", "")) from None

@@ -1,0 +1,94 @@
+"""The state folder: generated secrets, endpoints of embedded servers, and what made them."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ops.errors import BusyError, ConfigurationError
+
+_SECRETS = "secrets"
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """A folder of small JSON documents, each written atomically and readable by its owner."""
+
+    root: Path
+
+    def create(self) -> None:
+        """Make the folder. Others may pass through it (the account of the servers lives below
+        it) but not list it.
+
+        Raises:
+            ConfigurationError: it cannot be made here.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            os.chmod(self.root, 0o711)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the state folder {self.root} cannot be made ({error.strerror}); "
+                "set SIGMASIGHT_HOME to a folder of yours"
+            ) from None
+
+    def read(self, name: str) -> dict[str, Any]:
+        """The document `name`, empty where there is none."""
+        try:
+            document: dict[str, Any] = json.loads(self._path(name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except json.JSONDecodeError:
+            raise ConfigurationError(
+                f"{self._path(name)} is not JSON any more; restore it, or remove {self.root} "
+                "after `sigmasight down` to start over"
+            ) from None
+        return document
+
+    def write(self, name: str, document: dict[str, Any]) -> None:
+        """Replace the document `name`; a kill leaves the old one or the new one."""
+        part = self._path(name).with_suffix(f".{os.getpid()}.part")
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self._path(name))
+
+    def update(self, name: str, **values: Any) -> None:
+        """Set some keys of the document `name`."""
+        with self.lock("documents"):
+            self.write(name, {**self.read(name), **values})
+
+    def secret(self, name: str) -> str:
+        """A generated secret, the same at every call."""
+        with self.lock("documents"):
+            known = self.read(_SECRETS)
+            if name not in known:
+                known[name] = secrets.token_urlsafe(24)
+                self.write(_SECRETS, known)
+        return str(known[name])
+
+    @contextmanager
+    def lock(self, name: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold a lock between processes; it ends with the process that holds it.
+
+        Raises:
+            BusyError: somebody holds it and `wait` is false.
+        """
+        with open(self.root / f".{name}.lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise BusyError(
+                    f"another sigmasight command works in {self.root}; wait until it is done"
+                ) from None
+            yield
+
+    def _path(self, name: str) -> Path:
+        return self.root / f"{name}.json"

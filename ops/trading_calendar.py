@@ -1,0 +1,34 @@
+"""NYSE trading days."""
+
+from datetime import date
+from functools import lru_cache
+
+import exchange_calendars
+
+from ops.errors import BadInputError
+
+
+@lru_cache
+def _calendar() -> exchange_calendars.ExchangeCalendar:
+    return exchange_calendars.get_calendar("XNYS")
+
+
+@lru_cache
+def trading_days(first: date, last: date) -> tuple[date, ...]:
+    """The NYSE sessions from `first` to `last`, both included, ascending.
+
+    Raises:
+        BadInputError: the range is reversed, holds no session, or leaves the calendar.
+    """
+    if first > last:
+        raise BadInputError(f"the range {first}..{last} is reversed; give the earlier day first")
+    calendar = _calendar()
+    if first < calendar.first_session.date() or last > calendar.last_session.date():
+        raise BadInputError(
+            f"the range {first}..{last} leaves the NYSE calendar "
+            f"({calendar.first_session.date()}..{calendar.last_session.date()})"
+        )
+    days = tuple(day.date() for day in calendar.sessions_in_range(str(first), str(last)))
+    if not days:
+        raise BadInputError(f"there is no NYSE trading day in {first}..{last}; widen the range")
+    return days

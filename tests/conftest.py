@@ -1,0 +1,116 @@
+"""Real servers for the tests: one embedded PostgreSQL a session, one database a test."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.bookkeeping import Role, ensure_bookkeeping
+from ops.connection import connect
+from ops.embedded.account import server_account
+from ops.embedded.server import EmbeddedServer, free_port
+
+NewDatabase = Callable[..., URL]
+
+# Nothing of a test must survive a crash, so the tests do not wait for the disk.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A PostgreSQL 18 server of this test session; `server.url(name)` is the superuser's URL."""
+    yield from running_server(tmp_path_factory.mktemp("postgres") / "server")
+
+
+def running_server(
+    folder: Path, major_version: int = 18, settings: Mapping[str, str] = _FAST
+) -> Iterator[EmbeddedServer]:
+    """A server in `folder`, stopped at the end. As root its account must reach the folder."""
+    folder.parent.chmod(0o711)
+    folder.parent.parent.chmod(0o711)
+    folder.parent.parent.parent.chmod(0o711)
+    account = server_account()
+    instance = EmbeddedServer(folder, account, secrets.token_urlsafe(16), settings, major_version)
+    instance.create()
+    instance.start(free_port())
+    try:
+        yield instance
+    finally:
+        instance.stop()
+
+
+@pytest.fixture(scope="session")
+def database_numbers() -> Iterator[int]:
+    return count(1)
+
+
+@pytest.fixture
+def new_database(server: EmbeddedServer, database_numbers: Iterator[int]) -> Iterator[NewDatabase]:
+    """Make databases, empty or cloned from a template; all are dropped after the test."""
+    made: list[str] = []
+
+    def make(template: str | None = None) -> URL:
+        made.append(f"test_{next(database_numbers)}")
+        create_database(server, made[-1], template)
+        return server.url(made[-1])
+
+    yield make
+    with connect(server.url(), application_name="tests", autocommit=True) as connection:
+        for name in made:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def create_database(server: EmbeddedServer, name: str, template: str | None = None) -> None:
+    with connect(server.url(), application_name="tests", autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template or "template0")
+            )
+        )
+
+
+@pytest.fixture
+def scratch_database(new_database: NewDatabase) -> URL:
+    """A fresh, empty database."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def core_template(server: EmbeddedServer) -> str:
+    """The name of a database on which the Core chain has run; clone it, never write to it."""
+    return _migrated_template(server, "core")
+
+
+@pytest.fixture(scope="session")
+def ai_template(server: EmbeddedServer) -> str:
+    """The name of a database on which the AI chain has run; clone it, never write to it."""
+    return _migrated_template(server, "ai")
+
+
+def _migrated_template(server: EmbeddedServer, role: Role) -> str:
+    from ops.migrate import upgrade
+
+    name = f"template_{role}"
+    create_database(server, name)
+    with connect(server.url(name), application_name="tests", autocommit=True) as connection:
+        ensure_bookkeeping(connection, role)
+    upgrade("ai" if role == "ai" else "core", server.url(name))
+    return name
+
+
+@pytest.fixture
+def core_url(new_database: NewDatabase, core_template: str) -> URL:
+    """A Core database as the chain leaves it, with schema ops."""
+    return new_database(core_template)
+
+
+@pytest.fixture
+def ai_url(new_database: NewDatabase, ai_template: str) -> URL:
+    """An AI database as the chain leaves it, with schema ops."""
+    return new_database(ai_template)
