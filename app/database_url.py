@@ -30,6 +30,8 @@ def parse_database_url(text: str) -> URL:
         raise InvalidDatabaseUrlError(
             f"has the scheme {url.drivername!r}; only postgresql:// is supported"
         )
+    if "@" in (url.host or ""):
+        raise InvalidDatabaseUrlError("has an @ in its password; write it as %40")
     if not url.database:
         raise InvalidDatabaseUrlError("names no database; add /DATABASE at its end")
     return url.set(drivername="postgresql+psycopg")

@@ -1,11 +1,11 @@
 """Schema `ops`: the marker that says which database this is, and in Core what a move remembers."""
 
-from importlib.resources import files
 from typing import Literal
 
 import psycopg
 
 from ops.errors import WrongDatabaseError
+from ops.sql_files import statement
 
 Role = Literal["core", "ai", "shared"]
 
@@ -16,9 +16,9 @@ def ensure_bookkeeping(connection: psycopg.Connection, role: Role) -> None:
     Raises:
         WrongDatabaseError: the database is already marked as another half of a pair.
     """
-    connection.execute(_script("bookkeeping.sql"))
+    connection.execute(statement("bookkeeping"))
     if role != "ai":
-        connection.execute(_script("core_bookkeeping.sql"))
+        connection.execute(statement("core_bookkeeping"))
     connection.execute(
         "INSERT INTO ops.database_marker (role) VALUES (%s) ON CONFLICT DO NOTHING", [role]
     )
@@ -37,7 +37,3 @@ def marked_role(connection: psycopg.Connection) -> str | None:
         return None
     row = connection.execute("SELECT role FROM ops.database_marker").fetchone()
     return None if row is None else str(row[0])
-
-
-def _script(name: str) -> bytes:
-    return files("ops").joinpath("sql", name).read_bytes()

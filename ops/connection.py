@@ -31,11 +31,11 @@ def connect(
     """
     try:
         connection = psycopg.connect(
-            conninfo(url),
+            conninfo(url.difference_update_query(["options"])),
             autocommit=autocommit,
             application_name=f"sigmasight {application_name}",
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            options=_SESSION_SETTINGS,
+            options=f"{url.query.get('options', '')} {_SESSION_SETTINGS}",
             keepalives_idle=30,
         )
     except psycopg.OperationalError as error:

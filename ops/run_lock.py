@@ -38,17 +38,13 @@ class Fence:
 
 
 @contextmanager
-def exclusive_run(core: URL, name: str = "phase") -> Iterator[Fence]:
-    """Hold the lock `name` of a Core database and take the next fencing number.
+def exclusive_run(core: URL) -> Iterator[Fence]:
+    """Hold the phases' lock of a Core database and take the next fencing number.
 
     Raises:
         BusyError: another run holds the lock.
     """
-    with (
-        explained(core),
-        connect(core, application_name=f"run lock {name}", autocommit=True) as session,
-    ):
-        _lock(session, name)
+    with _held(core, "phase") as session:
         row = session.execute(
             "UPDATE ops.fencing SET number = number + 1 RETURNING number"
         ).fetchone()
@@ -56,11 +52,30 @@ def exclusive_run(core: URL, name: str = "phase") -> Iterator[Fence]:
         yield Fence(int(row[0]))
 
 
-def _lock(session: psycopg.Connection, name: str) -> None:
-    session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
-    try:
-        session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"])
-    except pg.LockNotAvailable:
-        raise BusyError(
-            "another run works on this database; wait until it is done (see the dashboard)"
-        ) from None
+@contextmanager
+def exclusive_rebuild(core: URL) -> Iterator[None]:
+    """Hold the lock of a whole rebuild, whose phases take their own one after the other.
+
+    Raises:
+        BusyError: another rebuild runs on this database.
+    """
+    with _held(core, "rebuild"):
+        yield
+
+
+@contextmanager
+def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
+    with (
+        explained(core),
+        connect(core, application_name=f"{name} lock", autocommit=True) as session,
+    ):
+        session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
+        try:
+            session.execute(
+                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"]
+            )
+        except pg.LockNotAvailable:
+            raise BusyError(
+                "another run works on this database; wait until it is done (see the dashboard)"
+            ) from None
+        yield session

@@ -1,0 +1,287 @@
+"""What both `env.py` files do: find the database, lock it, recognise it, run the chain.
+
+A caller in the same process gives the address as `config.attributes["url"]` (a SQLAlchemy `URL`,
+so that no password passes through ini interpolation) and `config.attributes["shared"]`; the
+command line leaves both out, and the environment's settings decide.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from logging.config import fileConfig
+from pathlib import Path
+from typing import Any
+
+from alembic import context
+from alembic.script import ScriptDirectory
+from pydantic import ValidationError
+from sqlalchemy import Connection, Function, MetaData, create_engine, func, pool, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from app.config import Settings
+from app.database_url import same_database
+from app.migration_recognition import (
+    AI_TABLES,
+    SHARED_AI_VERSION_TABLE,
+    VERSION_TABLE,
+    ChainName,
+    Landscape,
+    MigrationRefusedError,
+    Verdict,
+    is_shared,
+    recognise,
+)
+from app.models import AiBase, Base
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+SCRIPT_LOCATIONS: dict[ChainName, Path] = {
+    "core": PROJECT_ROOT / "migrations_core",
+    "ai": PROJECT_ROOT / "migrations_ai",
+}
+_METADATA: dict[ChainName, MetaData] = {"core": Base.metadata, "ai": AiBase.metadata}
+
+# Neither is built any more, but a legacy or shared database may hold them.
+_UNBUILT_AI_TABLES = frozenset({"ai_insights", "ai_insight_templates"})
+
+# A migration that cannot get its lock soon must not queue the backend's queries behind itself.
+# A revision that needs longer raises its own statement_timeout with SET LOCAL.
+_TIMEOUTS = {"lock_timeout": "5s", "statement_timeout": "60s"}
+_CONNECT_TIMEOUT_SECONDS = 10
+_LOCK_KEY = func.hashtext("sigmasight migrations")
+_LOCK_PATIENCE_SECONDS = 300.0
+_LOCK_POLL_SECONDS = 0.2
+
+
+class MigrationLockedError(MigrationRefusedError):
+    """Another migration works on the same database and does not end."""
+
+
+class MigrationFailedError(MigrationRefusedError):
+    """The server refused something; `__cause__` is SQLAlchemy's error. One line, no secret."""
+
+
+@dataclass(frozen=True)
+class _Target:
+    url: URL
+    shared: bool
+
+
+def run_chain(chain: ChainName) -> None:
+    """Run the command that Alembic was called with, for one chain."""
+    _configure_logging()
+    target = _target(chain)
+    if context.is_offline_mode():
+        _run_offline(chain, target)
+        return
+    try:
+        with _connected(target.url) as connection, _migration_lock(connection):
+            _run_online(chain, target, connection)
+    except DBAPIError as error:
+        raise MigrationFailedError(f"{_place(target.url)}: {_in_one_line(error)}") from error
+
+
+def known_revisions() -> frozenset[str]:
+    """The revisions of both chains."""
+    scripts = (ScriptDirectory(str(folder)) for folder in SCRIPT_LOCATIONS.values())
+    return frozenset(
+        revision.revision for script in scripts for revision in script.walk_revisions()
+    )
+
+
+def version_table(chain: ChainName, *, shared: bool) -> str:
+    """Where a chain keeps its revision: of its own only for an AI chain that shares a database."""
+    return SHARED_AI_VERSION_TABLE if chain == "ai" and shared else VERSION_TABLE
+
+
+def _configure_logging() -> None:
+    """Log to the terminal when called from it; a calling program has its own logging."""
+    config = context.config
+    if config.cmd_opts is not None and config.config_file_name is not None:
+        fileConfig(config.config_file_name, disable_existing_loggers=False)
+
+
+def _target(chain: ChainName) -> _Target:
+    attributes = context.config.attributes
+    if "url" in attributes:
+        return _Target(attributes["url"], bool(attributes.get("shared", False)))
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # the environment gives DATABASE_URL
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise MigrationRefusedError(f"{name}: {first['msg']}") from None
+    # A rolled-back backend has no AI_DATABASE_URL; a leftover admin address must not stand in.
+    has_own_database = chain == "ai" and settings.AI_DATABASE_URL is not None
+    url = settings.ai_admin_url if has_own_database else settings.core_admin_url
+    return _Target(url, _one_database(settings))
+
+
+def _one_database(settings: Settings) -> bool:
+    return (
+        settings.AI_DATABASE_URL is None
+        or same_database(settings.core_database_url, settings.ai_database_url)
+        or same_database(settings.core_admin_url, settings.ai_admin_url)
+    )
+
+
+@contextmanager
+def _connected(url: URL) -> Iterator[Connection]:
+    # As a connect option, never as SET: a statement before `context.configure` opens a
+    # transaction that Alembic takes for the caller's and does not commit.
+    options = " ".join(f"-c {setting}={value}" for setting, value in _TIMEOUTS.items())
+    engine = create_engine(
+        url,
+        poolclass=pool.NullPool,
+        connect_args={
+            "options": f"{url.query.get('options', '')} {options}".strip(),
+            "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
+            "application_name": "sigmasight migrations",
+        },
+    )
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _migration_lock(connection: Connection) -> Iterator[None]:
+    """Hold the database's migration lock, so that two instances may start at once.
+
+    Polled rather than waited for: a waiting statement would run into the timeouts and hold a
+    snapshot, on which a concurrent index build of the other instance would wait in turn.
+    """
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while not _holds(connection, func.pg_try_advisory_lock(_LOCK_KEY)):
+        if time.monotonic() > deadline:
+            raise MigrationLockedError(
+                "another migration has held this database for five minutes; look at its process, "
+                "then start again"
+            )
+        time.sleep(_LOCK_POLL_SECONDS)
+    yield
+    # After an error the session is closed, which lets the lock go as well.
+    if not _holds(connection, func.pg_advisory_unlock(_LOCK_KEY)):
+        raise MigrationRefusedError(
+            "the migration lock was taken on another session: a transaction pooler is in "
+            "between; set the server's direct address as the admin URL"
+        )
+
+
+def _holds(connection: Connection, call: Function[bool]) -> bool:
+    answer = connection.scalar(select(call))
+    connection.commit()
+    return bool(answer)
+
+
+def _run_online(chain: ChainName, target: _Target, connection: Connection) -> None:
+    seen = _landscape(connection)
+    connection.commit()
+    verdict = recognise(chain, seen, known_revisions=known_revisions(), shared=target.shared)
+    if verdict is Verdict.LEGACY:
+        _leave_alone(chain, target.url)
+        return
+    shared = is_shared(chain, seen, shared=target.shared)
+    _configure(chain, shared=shared, connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _run_offline(chain: ChainName, target: _Target) -> None:
+    _configure(
+        chain,
+        shared=target.shared,
+        dialect_name="postgresql",
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+    )
+    for setting, value in _TIMEOUTS.items():
+        context.execute(f"SET {setting} = '{value}'")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _configure(chain: ChainName, *, shared: bool, **where: Any) -> None:
+    context.configure(
+        target_metadata=_METADATA[chain],
+        version_table=version_table(chain, shared=shared),
+        include_object=_includes_core if chain == "core" else _includes_ai,
+        compare_server_default=True,
+        transaction_per_migration=True,
+        **where,
+    )
+
+
+def _includes_core(
+    _object: object, name: str | None, kind: str, _reflected: bool, _other: object
+) -> bool:
+    foreign = AI_TABLES | _UNBUILT_AI_TABLES | {SHARED_AI_VERSION_TABLE}
+    return kind != "table" or name not in foreign
+
+
+def _includes_ai(
+    _object: object, name: str | None, kind: str, _reflected: bool, _other: object
+) -> bool:
+    return kind != "table" or name in AI_TABLES
+
+
+def _leave_alone(chain: ChainName, url: URL) -> None:
+    """Do nothing to a legacy database: a rolled-back backend starts with the same command."""
+    if not _upgrading_to_head():
+        raise MigrationRefusedError(
+            f"{_place(url)} is a legacy database; only `upgrade head` may be run on it, "
+            "and that changes nothing"
+        )
+    context.config.print_stdout(
+        f"{_place(url)} is a legacy database: the {chain} chain leaves it as it is"
+    )
+
+
+def _upgrading_to_head() -> bool:
+    # Commands such as check and current have no destination.
+    try:
+        return context.get_revision_argument() == context.get_head_revision()
+    except KeyError:
+        return False
+
+
+def _landscape(connection: Connection) -> Landscape:
+    tables = frozenset(connection.scalars(text(_TABLES_SQL)))
+    revisions: frozenset[str] = frozenset()
+    if VERSION_TABLE in tables:
+        revisions = frozenset(connection.scalars(text("SELECT version_num FROM alembic_version")))
+    marker = None
+    if connection.scalar(text(_MARKER_READABLE_SQL)):
+        marker = connection.scalar(text("SELECT role FROM ops.database_marker"))
+    return Landscape(tables, revisions, marker)
+
+
+_TABLES_SQL = """
+SELECT c.relname
+FROM pg_class AS c
+WHERE c.relnamespace = to_regnamespace(current_schema())
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND NOT EXISTS (
+      SELECT FROM pg_depend AS d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+  )
+"""
+
+# The backend's own role need not be allowed to read schema ops.
+_MARKER_READABLE_SQL = """
+SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = 'ops' AND c.relname = 'database_marker'
+"""
+
+
+def _place(url: URL) -> str:
+    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
+
+
+def _in_one_line(error: DBAPIError) -> str:
+    diagnostics = getattr(error.orig, "diag", None)
+    primary = getattr(diagnostics, "message_primary", None) or str(error.orig).strip()
+    hint = getattr(diagnostics, "message_hint", None)
+    line = (primary or type(error.orig).__name__).splitlines()[0]
+    return f"{line} ({hint.splitlines()[0]})" if hint else line

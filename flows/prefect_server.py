@@ -1,0 +1,122 @@
+"""The Prefect server of a state folder: found where one answers, started where none does."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import httpx
+import psutil
+
+from ops.embedded.server import LOOPBACK, free_port, port_is_free
+from ops.errors import ConfigurationError, DatabaseUnavailableError
+from ops.state_folder import StateFolder
+
+START_SECONDS = 120.0
+_DOCUMENT = "prefect"
+_USUAL_PORT = 4200
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """Where flow runs are recorded.
+
+    Attributes:
+        state: its home; used when no PREFECT_API_URL names another server.
+    """
+
+    state: StateFolder
+
+    @property
+    def api_url(self) -> str | None:
+        """The address that the environment gives, or of the server started here."""
+        return os.environ.get("PREFECT_API_URL") or self.state.read(_DOCUMENT).get("api_url")
+
+    @property
+    def dashboard(self) -> str | None:
+        """What to open in a browser."""
+        return self.api_url.removesuffix("/api") if self.api_url else None
+
+    def answers(self) -> bool:
+        """Whether the server is there right now."""
+        if self.api_url is None:
+            return False
+        try:
+            return httpx.get(f"{self.api_url}/health", timeout=2.0).is_success
+        except httpx.HTTPError:
+            return False
+
+    def start(self) -> None:
+        """Start a server in the background unless one answers; `wait` tells when it is up."""
+        if self.answers() or self._process() is not None:
+            return
+        if not self._mine():
+            raise ConfigurationError(
+                f"no Prefect server answers at PREFECT_API_URL ({self.api_url}); "
+                "start it, or unset PREFECT_API_URL to have one started here"
+            )
+        port = _USUAL_PORT if port_is_free(_USUAL_PORT) else free_port()
+        log = open(self.state.root / "prefect.log", "a")
+        command = [sys.executable, "-m", "prefect", "server", "start"]
+        process = subprocess.Popen(
+            [*command, "--host", LOOPBACK, "--port", str(port)],
+            env={**os.environ, **self._environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        log.close()
+        self.state.write(
+            _DOCUMENT, {"api_url": f"http://{LOOPBACK}:{port}/api", "pid": process.pid}
+        )
+
+    def wait(self) -> str:
+        """Wait until the server answers, make it this process's, and return its API address.
+
+        Raises:
+            DatabaseUnavailableError: it does not come up; the message names its log.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if time.monotonic() > deadline or (self._mine() and self._process() is None):
+                raise DatabaseUnavailableError(
+                    f"the Prefect server does not answer at {self.api_url}; "
+                    f"read {self.state.root / 'prefect.log'}"
+                )
+            time.sleep(0.1)
+        os.environ.update(self._environment())
+        assert self.api_url is not None  # it has just answered
+        os.environ["PREFECT_API_URL"] = self.api_url
+        return self.api_url
+
+    def stop(self) -> bool:
+        """Stop the server that was started here; its history stays. False where none runs."""
+        process = self._process()
+        if process is None:
+            return False
+        family = [process, *process.children(recursive=True)]
+        for member in family:
+            member.terminate()
+        psutil.wait_procs(family, timeout=10)
+        return True
+
+    def _mine(self) -> bool:
+        return "PREFECT_API_URL" not in os.environ
+
+    def _process(self) -> psutil.Process | None:
+        pid = self.state.read(_DOCUMENT).get("pid")
+        try:
+            process = psutil.Process(pid) if pid and self._mine() else None
+            return process if process and "prefect" in process.cmdline() else None
+        except psutil.Error:
+            return None
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PREFECT_HOME": str(self.state.root / "prefect"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+            "DO_NOT_TRACK": "1",
+        }

@@ -1,0 +1,1 @@
+"""The daily batch over a range of trading days, written in sets."""

@@ -1,0 +1,334 @@
+"""What the batch reads from Core before it computes anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from app.calculations.factors import (
+    FACTOR_NAMES,
+    INTEREST_RATE_BETA_NAME,
+    MARKET_BETA_NAME,
+    PROVIDER_BETA_NAME,
+    SHOCK_NAMES,
+)
+from ops.backfill.planning import PortfolioSpan
+from ops.backfill.prices import PriceMatrix, load_prices
+from ops.errors import BadInputError
+from ops.sql_files import statement
+
+OPTION_MULTIPLIER = 100.0
+_OPTION_TYPES = frozenset({"LC", "LP", "SC", "SP"})
+_NEVER = np.datetime64("9999-12-31")
+_PORTFOLIO_BETAS = (MARKET_BETA_NAME, PROVIDER_BETA_NAME, INTEREST_RATE_BETA_NAME)
+
+Floats = NDArray[np.float64]
+Days = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The P positions of one portfolio, as arrays (P,).
+
+    Attributes:
+        ids: (P, 16) bytes.
+        quantity: what is still held; of an exited position, what was held until its exit.
+        last_open: the last day on which the position counts.
+        exited: the day of exit, or a day that never comes.
+        stored_value: the market value in the row; NaN where there is none.
+    """
+
+    ids: NDArray[np.uint8]
+    symbols: tuple[str, ...]
+    volatility_symbols: tuple[str, ...]
+    classes: tuple[str, ...]
+    quantity: Floats
+    multiplier: Floats
+    entry_price: Floats
+    entry: Days
+    last_open: Days
+    exited: Days
+    exit_price: Floats
+    stored_value: Floats
+    last_price: Floats
+    factor_eligible: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+@dataclass(frozen=True)
+class PriorState:
+    """What a portfolio carries into its first day; `is_start` where it never had a snapshot."""
+
+    equity: float
+    cumulative_pnl: float = 0.0
+    cumulative_realized: float = 0.0
+    cumulative_flow: float = 0.0
+    is_start: bool = True
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A lot that was sold: `position` is its index, `quantity` signed as the position's."""
+
+    day: date
+    position: int
+    quantity: float
+    realized: float
+
+
+@dataclass(frozen=True)
+class PortfolioInputs:
+    """Everything of one portfolio that its days depend on."""
+
+    span: PortfolioSpan
+    positions: Positions
+    prior: PriorState
+    closings: Sequence[Closing]
+    flows: Mapping[date, float]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An active stress scenario; `shocks` is in the order of SHOCK_NAMES."""
+
+    id: UUID
+    name: str
+    category: str
+    shocks: Floats
+
+
+@dataclass(frozen=True)
+class CompanyProfile:
+    """What the batch uses of a company profile."""
+
+    sector: str | None
+    beta: float
+    is_etf: bool
+    columns: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class BatchInputs:
+    """One consistent reading of Core."""
+
+    prices: PriceMatrix
+    portfolios: Sequence[PortfolioInputs]
+    factor_ids: Mapping[str, UUID]
+    scenarios: Sequence[Scenario]
+    profiles: Mapping[str, CompanyProfile]
+
+
+def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> BatchInputs:
+    """Read everything that `spans` depend on.
+
+    Raises:
+        BadInputError: factor definitions or prices are missing.
+    """
+    positions = _positions(core, spans)
+    portfolios = [_portfolio_inputs(core, span, *positions[span.portfolio_id]) for span in spans]
+    portfolios = _with_prior_state(core, portfolios)
+    symbols = {
+        symbol
+        for item in portfolios
+        for name, kind in zip(item.positions.symbols, item.positions.classes, strict=True)
+        if kind != "PRIVATE"
+        for symbol in (name,)
+    }
+    underlyings = {s for item in portfolios for s in item.positions.volatility_symbols}
+    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    prices = load_prices(core, sorted(symbols | underlyings), first, last)
+    return BatchInputs(
+        prices, portfolios, _factor_ids(core), _scenarios(core), _profiles(core, prices.symbols)
+    )
+
+
+def _positions(
+    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
+) -> dict[UUID, tuple[Positions, list[UUID]]]:
+    wanted = [span.portfolio_id for span in spans]
+    rows = core.execute(statement("backfill_positions"), {"portfolios": wanted}).fetchall()
+    grouped: dict[UUID, list[tuple[Any, ...]]] = {portfolio: [] for portfolio in wanted}
+    for row in rows:
+        grouped[row[1]].append(row)
+    return {
+        portfolio: (_arrays(own), [row[0] for row in own]) for portfolio, own in grouped.items()
+    }
+
+
+def _arrays(rows: Sequence[tuple[Any, ...]]) -> Positions:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 14
+    ids, _, symbols, types, classes, underlyings, *rest = columns
+    quantity, entry_price, entry, last_open, exited, exit_price, stored, last_price = rest
+    eligible = [
+        kind == "PUBLIC" and of_type in ("LONG", "SHORT")
+        for kind, of_type in zip(classes, types, strict=True)
+    ]
+    return Positions(
+        ids=uuid_bytes(ids),
+        symbols=tuple(symbols),
+        volatility_symbols=tuple(underlyings),
+        classes=tuple(classes),
+        quantity=_floats(quantity),
+        multiplier=np.array([OPTION_MULTIPLIER if t in _OPTION_TYPES else 1.0 for t in types]),
+        entry_price=_floats(entry_price),
+        entry=_days(entry),
+        last_open=_days(last_open),
+        exited=_days(exited),
+        exit_price=_floats(exit_price),
+        stored_value=_floats(stored),
+        last_price=_floats(last_price),
+        factor_eligible=np.array(eligible, np.bool_),
+    )
+
+
+def uuid_bytes(values: Sequence[UUID]) -> NDArray[np.uint8]:
+    """UUIDs as bytes (n, 16)."""
+    return np.frombuffer(b"".join(v.bytes for v in values), np.uint8).reshape(len(values), 16)
+
+
+def _floats(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _days(values: Sequence[date | None]) -> Days:
+    return np.array([_NEVER if value is None else value for value in values], "datetime64[D]")
+
+
+def _portfolio_inputs(
+    core: psycopg.Connection, span: PortfolioSpan, positions: Positions, ids: list[UUID]
+) -> PortfolioInputs:
+    return PortfolioInputs(
+        span,
+        positions,
+        PriorState(span.starting_equity),
+        _closings(core, span, positions, ids),
+        _flows(core, span),
+    )
+
+
+def _closings(
+    core: psycopg.Connection, span: PortfolioSpan, positions: Positions, ids: list[UUID]
+) -> list[Closing]:
+    rows = core.execute(
+        """
+        SELECT trade_date, position_id, quantity_closed::float8, realized_pnl::float8
+        FROM position_realized_events
+        WHERE portfolio_id = %s AND trade_date >= %s
+        ORDER BY trade_date, id
+        """,
+        [span.portfolio_id, span.first],
+    ).fetchall()
+    index = {position: number for number, position in enumerate(ids)}
+    return [
+        Closing(
+            day,
+            index[position],
+            float(np.copysign(abs(quantity), positions.quantity[index[position]])),
+            realized,
+        )
+        for day, position, quantity, realized in rows
+        if position in index
+    ]
+
+
+def _flows(core: psycopg.Connection, span: PortfolioSpan) -> dict[date, float]:
+    rows = core.execute(
+        """
+        SELECT change_date,
+            sum(CASE change_type WHEN 'CONTRIBUTION' THEN amount ELSE -amount END)::float8
+        FROM equity_changes
+        WHERE portfolio_id = %s AND change_date >= %s AND deleted_at IS NULL
+        GROUP BY change_date
+        """,
+        [span.portfolio_id, span.first],
+    ).fetchall()
+    return dict(rows)
+
+
+def _with_prior_state(
+    core: psycopg.Connection, portfolios: Sequence[PortfolioInputs]
+) -> list[PortfolioInputs]:
+    spans = [item.span for item in portfolios]
+    rows = core.execute(
+        statement("backfill_prior_state"),
+        {
+            "portfolios": [span.portfolio_id for span in spans],
+            "first_days": [span.first for span in spans],
+        },
+    ).fetchall()
+    known = {
+        portfolio: PriorState(
+            (equity or 0.0) + flows, pnl or 0.0, realized or 0.0, (flow or 0.0) + flows, False
+        )
+        for portfolio, equity, pnl, realized, flow, flows in rows
+    }
+    return [
+        PortfolioInputs(
+            item.span,
+            item.positions,
+            known.get(item.span.portfolio_id, item.prior),
+            item.closings,
+            item.flows,
+        )
+        for item in portfolios
+    ]
+
+
+def _factor_ids(core: psycopg.Connection) -> dict[str, UUID]:
+    known: dict[str, UUID] = dict(
+        core.execute("SELECT name, id FROM factor_definitions").fetchall()
+    )
+    missing = [name for name in (*FACTOR_NAMES, *_PORTFOLIO_BETAS) if name not in known]
+    if missing:
+        raise BadInputError(
+            f"factor definitions are missing ({', '.join(missing)}); run `sigmasight seed` first"
+        )
+    return known
+
+
+def _scenarios(core: psycopg.Connection) -> list[Scenario]:
+    rows = core.execute(
+        """
+        SELECT id, name, category, shock_config -> 'shocked_factors'
+        FROM stress_test_scenarios WHERE active ORDER BY scenario_id
+        """
+    ).fetchall()
+    return [
+        Scenario(
+            id, name, category, np.array([float((shocks or {}).get(f, 0.0)) for f in SHOCK_NAMES])
+        )
+        for id, name, category, shocks in rows
+    ]
+
+
+def _profiles(core: psycopg.Connection, symbols: Sequence[str]) -> dict[str, CompanyProfile]:
+    rows = core.execute(
+        """
+        SELECT symbol, sector, beta::float8, coalesce(is_etf, false) OR coalesce(is_fund, false),
+            industry, company_name, market_cap::float8, pe_ratio::float8
+        FROM company_profiles WHERE symbol = ANY(%s)
+        """,
+        [list(symbols)],
+    ).fetchall()
+    return {
+        symbol: CompanyProfile(
+            sector,
+            np.nan if beta is None else beta,
+            is_etf,
+            {
+                "sector": sector,
+                "industry": industry,
+                "company_name": name,
+                "market_cap": np.nan if cap is None else cap,
+                "pe_ratio": np.nan if pe is None else pe,
+            },
+        )
+        for symbol, sector, beta, is_etf, industry, name, cap, pe in rows
+    }

@@ -1,0 +1,86 @@
+"""What a backfill has to do: per portfolio, the days that are not done and all that follow."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, get_args
+from uuid import UUID
+
+import psycopg
+
+from ops.errors import BadInputError
+from ops.sql_files import statement
+from ops.trading_calendar import trading_days
+
+Mode = Literal["missing", "failed", "all"]
+
+
+@dataclass(frozen=True)
+class BackfillRequest:
+    """Which days to work on.
+
+    Attributes:
+        mode: `missing` does what is not done yet, failed days included; `failed` only
+            portfolios with a failed day; `all` does the whole range again.
+    """
+
+    first: date
+    last: date
+    mode: Mode = "missing"
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise BadInputError(f"mode {self.mode!r} is unknown; use missing, failed or all")
+        trading_days(self.first, self.last)
+
+
+@dataclass(frozen=True)
+class PortfolioSpan:
+    """The days to compute for one portfolio.
+
+    A day starts from the equity of the day before it, so everything that was carried beyond the
+    first such day is computed again.
+
+    Attributes:
+        starting_equity: the recorded capital before the portfolio's first snapshot.
+    """
+
+    portfolio_id: UUID
+    name: str
+    starting_equity: float
+    first: date
+    last: date
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        return trading_days(self.first, self.last)
+
+
+def plan_spans(core: psycopg.Connection, request: BackfillRequest) -> list[PortfolioSpan]:
+    """What `request` means for each live portfolio; empty when everything is done.
+
+    Raises:
+        BadInputError: there is no portfolio at all.
+    """
+    days = list(trading_days(request.first, request.last))
+    rows = core.execute(statement("backfill_portfolios"), {"days": days}).fetchall()
+    if not rows:
+        raise BadInputError("there is no portfolio to work on; run `sigmasight seed` first")
+    spans = (_span(request, days, *row) for row in rows)
+    return [span for span in spans if span is not None]
+
+
+def _span(
+    request: BackfillRequest,
+    days: list[date],
+    portfolio_id: UUID,
+    name: str,
+    starting_equity: float,
+    first_not_done: date | None,
+    failed_days: int,
+    carried_to: date | None,
+) -> PortfolioSpan | None:
+    first = days[0] if request.mode == "all" else first_not_done
+    if first is None or (request.mode == "failed" and not failed_days):
+        return None
+    last = max(days[-1], carried_to or days[-1])
+    return PortfolioSpan(portfolio_id, name, starting_equity, first, last)

@@ -1,0 +1,325 @@
+"""A portfolio's figures → the rows of each table, ready to copy."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calculations.factors import (
+    FACTOR_NAMES,
+    INTEREST_RATE_BETA_NAME,
+    MARKET_BETA_NAME,
+    PROVIDER_BETA_NAME,
+    SHOCK_NAMES,
+)
+from app.calculations.rounding import round_half_away
+from app.calculations.stress import shocked_returns
+from ops.backfill.binary_copy import time_ordered_uuids
+from ops.backfill.inputs import BatchInputs, uuid_bytes
+from ops.backfill.portfolio_block import (
+    MARKET,
+    PROVIDER,
+    PortfolioFigures,
+    stress_dollars,
+)
+from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
+
+Indices = NDArray[np.intp]
+CORRELATION_WINDOW_LABEL = 90
+CLUSTER_THRESHOLD = 0.7
+_EXPOSURE_NAMES = (*FACTOR_NAMES, MARKET_BETA_NAME, PROVIDER_BETA_NAME, INTEREST_RATE_BETA_NAME)
+
+
+def all_rows(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    """The rows of every table, parents before children."""
+    builders: tuple[Callable[[PortfolioFigures, BatchInputs], list[TableRows]], ...] = (
+        _snapshots,
+        _market_betas,
+        _interest_rate_betas,
+        _volatility,
+        _position_exposures,
+        _portfolio_exposures,
+        _correlations,
+        _stress,
+    )
+    return [rows for builder in builders for rows in builder(figures, batch)]
+
+
+def _days(batch: BatchInputs, figures: PortfolioFigures, day: Indices) -> NDArray[np.datetime64]:
+    return batch.prices.dates[figures.rows[day]]
+
+
+def _portfolio_id(figures: PortfolioFigures) -> NDArray[np.uint8]:
+    return np.frombuffer(figures.inputs.span.portfolio_id.bytes, np.uint8)
+
+
+def _snapshots(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    day = np.arange(figures.days)
+    held, history = figures.holdings.open, figures.history
+    quantity = figures.inputs.positions.quantity
+    volatility, focus = figures.volatility, figures.concentration
+    money = {
+        "total_value": history.equity,
+        "equity_balance": history.equity,
+        "cash_value": np.maximum(0, history.equity - figures.long_value - figures.short_value),
+        "long_value": figures.long_value,
+        "short_value": figures.short_value,
+        "gross_exposure": figures.long_value - figures.short_value,
+        "net_exposure": figures.long_value + figures.short_value,
+        "daily_pnl": history.daily_pnl,
+        "daily_return": history.daily_return,
+        "cumulative_pnl": history.cumulative_pnl,
+        "daily_realized_pnl": history.daily_realized_pnl,
+        "cumulative_realized_pnl": history.cumulative_realized_pnl,
+        "daily_capital_flow": history.daily_capital_flow,
+        "cumulative_capital_flow": history.cumulative_capital_flow,
+    }
+    greeks = dict.fromkeys([f"portfolio_{g}" for g in ("delta", "gamma", "theta", "vega")], 0.0)
+    values: dict[str, Any] = {
+        "portfolio_id": _portfolio_id(figures),
+        "snapshot_date": _days(batch, figures, day),
+        # A day without any position stores zeros, equity too.
+        **{name: np.where(figures.occupied, value, 0.0) for name, value in money.items()},
+        **greeks,
+        "num_positions": held.sum(axis=1),
+        "num_long_positions": (held & (quantity > 0)).sum(axis=1),
+        "num_short_positions": (held & (quantity < 0)).sum(axis=1),
+        "realized_volatility_21d": volatility.realized_21d,
+        "realized_volatility_63d": volatility.realized_63d,
+        "expected_volatility_21d": volatility.expected_21d,
+        "volatility_trend": label_codes(volatility.trend),
+        "volatility_percentile": volatility.percentile,
+        "beta_calculated_90d": figures.exposure[:, MARKET],
+        "beta_calculated_90d_r_squared": figures.market_r_squared,
+        "beta_provider_1y": figures.exposure[:, PROVIDER],
+        "sector_exposure": _sector_documents(figures),
+        "hhi": focus.hhi,
+        "effective_num_positions": focus.effective_positions,
+        "top_3_concentration": focus.top_3,
+        "top_10_concentration": focus.top_10,
+        "is_complete": True,
+    }
+    values["beta_calculated_90d_observations"] = figures.market_observations
+    return [table_rows("portfolio_snapshots", day, values)]
+
+
+def _sector_documents(figures: PortfolioFigures) -> Labels:
+    weights = round_half_away(figures.sector_weights, 6)
+    documents = [
+        json.dumps(dict(zip(figures.sectors, row, strict=True)), separators=(",", ":"))
+        for row in weights.tolist()
+    ]
+    known = figures.occupied & np.isfinite(weights).all(axis=1) & bool(figures.sectors)
+    return Labels(np.where(known, np.arange(figures.days), -1), documents)
+
+
+def _position_days(figures: PortfolioFigures, table: NDArray[Any]) -> tuple[Indices, Indices]:
+    """(day, position) of the open, listed positions whose symbol has a figure in (D, S)."""
+    holdings = figures.holdings
+    column = np.maximum(holdings.column, 0)
+    has = holdings.open & (holdings.column >= 0) & np.isfinite(table[:, column])
+    position, day = np.nonzero(has.T)
+    return day, position
+
+
+def _market_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    betas = figures.figures.market
+    day, position = _position_days(figures, betas.beta)
+    at = (day, figures.holdings.column[position])
+    values = {
+        "portfolio_id": _portfolio_id(figures),
+        "position_id": figures.inputs.positions.ids[position],
+        "calc_date": _days(batch, figures, day),
+        "beta": betas.beta[at],
+        "alpha": betas.alpha[at],
+        "r_squared": betas.r_squared[at],
+        "std_error": betas.std_error[at],
+        "p_value": betas.p_value[at],
+        "observations": betas.observations[at],
+    }
+    return [table_rows("position_market_betas", day, values)]
+
+
+def _interest_rate_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    betas = figures.figures.interest_rate
+    day, position = _position_days(figures, betas.beta)
+    public = np.array([kind == "PUBLIC" for kind in figures.inputs.positions.classes], np.bool_)
+    day, position = day[public[position]], position[public[position]]
+    at = (day, figures.holdings.column[position])
+    values = {
+        "portfolio_id": _portfolio_id(figures),
+        "position_id": figures.inputs.positions.ids[position],
+        "calculation_date": _days(batch, figures, day),
+        "ir_beta": betas.beta[at],
+        "r_squared": betas.r_squared[at],
+    }
+    return [table_rows("position_interest_rate_betas", day, values)]
+
+
+def _volatility(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    positions, found = figures.inputs.positions, figures.figures.volatility
+    column = np.array([batch.prices.column(name) for name in positions.volatility_symbols], np.intp)
+    private = np.array([kind == "PRIVATE" for kind in positions.classes], np.bool_)
+    column = np.where(private, -1, column)
+    has = figures.holdings.open & (column >= 0)
+    has &= np.isfinite(found.realized_21d[:, np.maximum(column, 0)])
+    position, day = np.nonzero(has.T)
+    at = (day, column[position])
+    values = {
+        "position_id": positions.ids[position],
+        "calculation_date": _days(batch, figures, day),
+        "realized_vol_21d": found.realized_21d[at],
+        "realized_vol_63d": found.realized_63d[at],
+        "vol_daily": found.daily[at],
+        "vol_weekly": found.weekly[at],
+        "vol_monthly": found.monthly[at],
+        "expected_vol_21d": found.expected_21d[at],
+        "vol_trend": label_codes(found.trend[at]),
+        "vol_trend_strength": found.trend_strength[at],
+        "vol_percentile": found.percentile[at],
+        "observations": found.observations[at],
+        "model_r_squared": found.model_r_squared[at],
+    }
+    return [table_rows("position_volatility", day, values)]
+
+
+def _position_exposures(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    column = np.maximum(figures.holdings.column, 0)
+    betas = figures.figures.factors.values[:, column]
+    has = figures.eligible[:, :, None] & np.isfinite(betas)
+    position, factor, day = np.nonzero(has.transpose(1, 2, 0))
+    factors = uuid_bytes([batch.factor_ids[name] for name in FACTOR_NAMES])
+    values = {
+        "position_id": figures.inputs.positions.ids[position],
+        "factor_id": factors[factor],
+        "calculation_date": _days(batch, figures, day),
+        "exposure_value": betas[day, position, factor],
+        "quality_flag": "full_history",
+    }
+    return [table_rows("position_factor_exposures", day, values)]
+
+
+def _portfolio_exposures(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    factor, day = np.nonzero(np.isfinite(figures.exposure).T)
+    factors = uuid_bytes([batch.factor_ids[name] for name in _EXPOSURE_NAMES])
+    exposure = figures.exposure[day, factor]
+    values = {
+        "portfolio_id": _portfolio_id(figures),
+        "factor_id": factors[factor],
+        "calculation_date": _days(batch, figures, day),
+        "exposure_value": exposure,
+        "exposure_dollar": exposure * figures.equity[day],
+    }
+    return [table_rows("factor_exposures", day, values)]
+
+
+def _correlations(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    blocks = figures.correlations
+    if not blocks:
+        return []
+    day = np.concatenate([block.days for block in blocks])
+    sizes = [len(block.symbols) for block in blocks]
+    included = np.repeat(sizes, [len(block.days) for block in blocks])
+    excluded = figures.filtered_out[day] + np.concatenate([b.excluded for b in blocks])
+    ids = time_ordered_uuids(len(day))
+    calculations = {
+        "id": ids,
+        "portfolio_id": _portfolio_id(figures),
+        "duration_days": CORRELATION_WINDOW_LABEL,
+        "calculation_date": _days(batch, figures, day),
+        "overall_correlation": np.concatenate([block.overall for block in blocks]),
+        "correlation_concentration_score": 0.0,
+        "effective_positions": np.concatenate([b.effective_positions for b in blocks]),
+        "data_quality": "sufficient",
+        "min_position_value": 10_000.0,
+        "min_portfolio_weight": 0.01,
+        "filter_mode": "both",
+        "correlation_threshold": CLUSTER_THRESHOLD,
+        "positions_included": included,
+        "positions_excluded": excluded,
+    }
+    return [table_rows("correlation_calculations", day, calculations), _pairs(blocks, ids, batch)]
+
+
+def _pairs(blocks: list[Any], ids: NDArray[np.uint8], batch: BatchInputs) -> TableRows:
+    """All ordered pairs, self pairs included, calculation by calculation."""
+    first, second, owner, correlation, points, significance, day = ([] for _ in range(7))
+    offset = 0
+    for block in blocks:
+        n, count = len(block.symbols), len(block.days)
+        first.append(np.tile(np.repeat(block.symbols, n), count))
+        second.append(np.tile(block.symbols, n * count))
+        owner.append(np.repeat(np.arange(offset, offset + count), n * n))
+        correlation.append(block.matrix.ravel())
+        significance.append(block.significance.ravel())
+        points.append(np.repeat(block.data_points, n * n))
+        day.append(np.repeat(block.days, n * n))
+        offset += count
+    symbols = batch.prices.symbols
+    values = {
+        "correlation_calculation_id": ids[np.concatenate(owner)],
+        "symbol_1": Labels(np.concatenate(first), symbols),
+        "symbol_2": Labels(np.concatenate(second), symbols),
+        "correlation_value": np.concatenate(correlation),
+        "data_points": np.concatenate(points),
+        "statistical_significance": np.concatenate(significance),
+    }
+    return table_rows("pairwise_correlations", np.concatenate(day), values)
+
+
+def _stress(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
+    exposed = np.isfinite(figures.exposure).any(axis=1, keepdims=True)
+    correlated_etfs = np.isfinite(figures.figures.etf_correlation).all(axis=(1, 2))[:, None]
+    usable = np.logical_and(exposed, correlated_etfs)
+    day, scenario = np.nonzero(np.repeat(usable, len(batch.scenarios), axis=1))
+    direct = round_half_away(figures.stress_direct[day, scenario], 2)
+    correlated = round_half_away(figures.stress_correlated[day, scenario], 2)
+    values = {
+        "portfolio_id": _portfolio_id(figures),
+        "scenario_id": uuid_bytes([s.id for s in batch.scenarios])[scenario],
+        "calculation_date": _days(batch, figures, day),
+        "direct_pnl": direct,
+        "correlated_pnl": correlated,
+        "correlation_effect": correlated - direct,
+        "factor_impacts": Labels(np.arange(len(day)), _impacts(figures, batch, day, scenario)),
+        "calculation_metadata": Labels(np.arange(len(day)), _metadata(figures, batch, day)),
+    }
+    return [table_rows("stress_test_results", day, values)]
+
+
+def _impacts(
+    figures: PortfolioFigures, batch: BatchInputs, day: Indices, scenario: Indices
+) -> list[str]:
+    """Per shocked factor its shock, its direct profit or loss, and the exposure it hit."""
+    dollars = np.nan_to_num(stress_dollars(figures.exposure, figures.equity))
+    shocks = np.array([s.shocks for s in batch.scenarios]).reshape(-1, 8)
+    pnl = round_half_away(dollars[:, None, :] * shocked_returns(shocks), 2).tolist()
+    exposure = round_half_away(dollars, 2).tolist()
+    shocked = [
+        [(f, f'"{SHOCK_NAMES[f]}":{{"shock_pct":{shock!r}') for f, shock in enumerate(row) if shock]
+        for row in shocks.tolist()
+    ]
+    return [
+        "{"
+        + ",".join(
+            f'{head},"direct_pnl":{pnl[d][s][f]!r},"exposure":{exposure[d][f]!r}}}'
+            for f, head in shocked[s]
+        )
+        + "}"
+        for d, s in zip(day.tolist(), scenario.tolist(), strict=True)
+    ]
+
+
+def _metadata(figures: PortfolioFigures, batch: BatchInputs, day: Indices) -> list[str]:
+    tails = [
+        f', "correlation_date": "{date}", "data_days": {observations}}}'
+        for date, observations in zip(
+            batch.prices.dates[figures.rows], figures.figures.etf_observations, strict=True
+        )
+    ]
+    heads = [
+        json.dumps({"scenario_name": s.name, "category": s.category})[:-1] for s in batch.scenarios
+    ]
+    return [head + tails[d] for d in dict.fromkeys(day.tolist()) for head in heads]

@@ -1,0 +1,110 @@
+"""Closing prices as one matrix, days x symbols, with the holes kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from app.calculations.factors import REQUIRED_ETFS
+from ops.errors import BadInputError
+from ops.trading_calendar import trading_days
+
+# The longest look-back is a year; the reference day of a one-year return may lie ten days before.
+LOOKBACK_DAYS = 376
+_COPY_HEADER_BYTES = 19
+_COPY_TRAILER_BYTES = 2
+_ROW = np.dtype(
+    [("fields", ">i2"), ("a", ">i4"), ("code", ">i4"), ("b", ">i4"), ("day", ">i4"), ("c", ">i4"),
+     ("close", ">f8")]
+)  # fmt: skip
+_EPOCH_2000 = np.datetime64("2000-01-01")
+
+
+@dataclass(frozen=True)
+class PriceMatrix:
+    """Closing prices of NYSE sessions.
+
+    Attributes:
+        dates: (T,) ascending sessions.
+        symbols: S names, the columns of `closes`.
+        closes: (T, S); NaN where there is no price above zero.
+    """
+
+    dates: NDArray[np.datetime64]
+    symbols: tuple[str, ...]
+    closes: NDArray[np.float64]
+
+    def column(self, symbol: str) -> int:
+        """The column of a symbol, or -1 where it has no price at all."""
+        return self._columns().get(symbol, -1)
+
+    def series(self, symbol: str) -> NDArray[np.float64]:
+        """The closes (T,) of a symbol that has a column."""
+        return self.closes[:, self._columns()[symbol]]
+
+    def rows_of(self, days: Sequence[date]) -> NDArray[np.intp]:
+        """The rows of sessions."""
+        return np.searchsorted(self.dates, np.array(days, "datetime64[D]"))
+
+    def _columns(self) -> dict[str, int]:
+        return {symbol: index for index, symbol in enumerate(self.symbols)}
+
+
+def load_prices(
+    core: psycopg.Connection, symbols: Sequence[str], first: date, last: date
+) -> PriceMatrix:
+    """Read the closes of `symbols` and the factor ETFs that days `first`..`last` look back on.
+
+    Raises:
+        BadInputError: a factor ETF, or every held symbol, has no price in the range.
+    """
+    wanted = sorted({*symbols, *REQUIRED_ETFS})
+    dates = np.array(trading_days(first - timedelta(days=LOOKBACK_DAYS), last), "datetime64[D]")
+    rows = _read(core, wanted, dates)
+    sessions = _EPOCH_2000 + rows["day"].astype(np.int64)
+    position = np.searchsorted(dates, sessions)
+    closes = np.full((len(dates), len(wanted)), np.nan)
+    on_session = (position < len(dates)) & (dates[np.minimum(position, len(dates) - 1)] == sessions)
+    kept = rows[on_session]
+    closes[position[on_session], kept["code"]] = kept["close"]
+    matrix = PriceMatrix(dates, tuple(wanted), closes)
+    _check_coverage(matrix, symbols, np.datetime64(first))
+    return matrix
+
+
+def _read(
+    core: psycopg.Connection, symbols: list[str], dates: NDArray[np.datetime64]
+) -> NDArray[np.void]:
+    query = """
+        COPY (
+            SELECT (w.code - 1)::int4, m.date, m.close::float8
+            FROM unnest(%(symbols)s::text[]) WITH ORDINALITY AS w (symbol, code)
+            JOIN market_data_cache AS m ON m.symbol = w.symbol
+            WHERE m.date BETWEEN %(first)s AND %(last)s
+                AND m.close > 0 AND m.close < 'Infinity'::numeric
+        ) TO STDOUT (FORMAT binary)
+    """
+    bounds = {"symbols": symbols, "first": dates[0].item(), "last": dates[-1].item()}
+    with psycopg.ClientCursor(core) as cursor, cursor.copy(query, bounds) as copy:
+        content = b"".join(copy)
+    body = memoryview(content)[_COPY_HEADER_BYTES : len(content) - _COPY_TRAILER_BYTES]
+    return np.frombuffer(body, _ROW)
+
+
+def _check_coverage(matrix: PriceMatrix, held: Sequence[str], first: np.datetime64) -> None:
+    inside = matrix.closes[np.searchsorted(matrix.dates, first) :]
+    priced: list[bool] = np.isfinite(inside).any(axis=0).tolist()  # type: ignore[assignment]
+    missing = [etf for etf in REQUIRED_ETFS if not priced[matrix.column(etf)]]
+    if missing:
+        raise BadInputError(
+            f"no price of factor ETF {', '.join(missing)} from {first} on; "
+            "run `sigmasight copy` or choose days that have prices"
+        )
+    if held and not any(priced[matrix.column(symbol)] for symbol in held):
+        raise BadInputError(
+            f"no held symbol has a price from {first} on; "
+            "run `sigmasight copy` or choose days that have prices"
+        )

@@ -1,0 +1,129 @@
+"""The symbols' own tables, for the last day of a range: universe, factor exposures, metrics."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import psycopg
+
+from app.calculations.factor_betas import RIDGE_PENALTY
+from app.calculations.factors import FACTOR_NAMES, RIDGE_FACTOR_NAMES
+from app.calculations.symbol_metrics import SymbolMetrics, data_quality_score, symbol_metrics
+from ops.backfill.inputs import BatchInputs, uuid_bytes
+from ops.backfill.symbol_figures import SymbolFigures
+from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
+from ops.backfill.writer import Guard, copy_rows
+from ops.sql_files import statement
+
+_STYLES = len(RIDGE_FACTOR_NAMES)
+_METRIC_FACTORS = (
+    "factor_value",
+    "factor_growth",
+    "factor_momentum",
+    "factor_quality",
+    "factor_size",
+    "factor_low_vol",
+    "factor_growth_value_spread",
+    "factor_momentum_spread",
+    "factor_size_spread",
+    "factor_quality_spread",
+)
+
+
+def write_symbols(
+    core: psycopg.Connection,
+    batch: BatchInputs,
+    figures: SymbolFigures,
+    day: date,
+    guard: Guard,
+) -> int:
+    """Replace the symbols' rows of `day` (their last day in `figures`); returns how many symbols
+    are active.
+
+    Raises:
+        FencedOutError: a newer run has taken over (raised by `guard`).
+    """
+    with core.transaction():
+        guard(core)
+        core.execute(statement("backfill_symbol_universe"), {"day": day})
+        active = [
+            row[0]
+            for row in core.execute(
+                "SELECT symbol FROM symbol_universe WHERE is_active ORDER BY symbol"
+            ).fetchall()
+        ]
+        core.execute("DELETE FROM symbol_factor_exposures WHERE calculation_date = %s", [day])
+        core.execute("DELETE FROM symbol_daily_metrics")
+        for rows in (_exposures(batch, figures, active), _metrics(batch, figures, active)):
+            copy_rows(core, rows.table, rows.columns)
+    return len(active)
+
+
+def _columns(batch: BatchInputs, symbols: list[str]) -> np.ndarray[Any, np.dtype[np.intp]]:
+    return np.array([batch.prices.column(symbol) for symbol in symbols], np.intp)
+
+
+def _exposures(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -> TableRows:
+    column, factors = _columns(batch, symbols), figures.factors
+    betas = factors.values[-1, column]
+    symbol, factor = np.nonzero(np.isfinite(betas))
+    at = column[symbol]
+    style = factor < _STYLES
+    ids = uuid_bytes([batch.factor_ids[name] for name in FACTOR_NAMES])
+    spread_fit = factors.spread_r_squared[-1].mean(axis=1)
+    values: Mapping[str, Any] = {
+        "symbol": Labels(symbol, symbols),
+        "factor_id": ids[factor],
+        "calculation_date": batch.prices.dates[figures.rows[-1]],
+        "beta_value": betas[symbol, factor],
+        "r_squared": np.where(style, factors.ridge_r_squared[-1, at], spread_fit[at]),
+        "observations": np.where(
+            style, factors.ridge_observations[-1, at], factors.spread_observations[-1, at]
+        ),
+        "quality_flag": "full_history",
+        "calculation_method": Labels(
+            np.where(style, 0, 1), ["ridge_regression", "spread_regression"]
+        ),
+        "regularization_alpha": np.where(style, RIDGE_PENALTY, np.nan),
+        "regression_window_days": np.where(style, 90, 180),
+    }
+    return table_rows("symbol_factor_exposures", symbol, values)
+
+
+def _metrics(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -> TableRows:
+    column = _columns(batch, symbols)
+    found = symbol_metrics(
+        batch.prices.closes[:, column], batch.prices.dates, int(figures.rows[-1])
+    )
+    betas = figures.factors.values[-1, column]
+    profiled = np.array([symbol in batch.profiles for symbol in symbols], np.bool_)
+    values: Mapping[str, Any] = {
+        "symbol": Labels(np.arange(len(symbols)), symbols),
+        "metrics_date": batch.prices.dates[figures.rows[-1]],
+        **_returns(found),
+        **_profile_columns(batch, symbols),
+        **{name: betas[:, number] for number, name in enumerate(_METRIC_FACTORS)},
+        "data_quality_score": data_quality_score(found, profiled, np.isfinite(betas).all(axis=1)),
+    }
+    return table_rows("symbol_daily_metrics", np.arange(len(symbols)), values)
+
+
+def _returns(found: SymbolMetrics) -> dict[str, Any]:
+    return dict(vars(found))
+
+
+def _profile_columns(batch: BatchInputs, symbols: list[str]) -> dict[str, Any]:
+    empty: Mapping[str, Any] = {}
+    rows = [
+        batch.profiles[symbol].columns if symbol in batch.profiles else empty for symbol in symbols
+    ]
+    texts = {
+        name: label_codes(np.array([row.get(name) for row in rows], dtype=object))
+        for name in ("sector", "industry", "company_name")
+    }
+    numbers = {
+        name: np.array([row.get(name, np.nan) for row in rows], np.float64)
+        for name in ("market_cap", "pe_ratio")
+    }
+    return {**texts, **numbers}

@@ -1,0 +1,28 @@
+-- What each portfolio carries into its first day: the newest earlier snapshot with positions
+-- (a day without any stores zeros, and must not lose the capital), and the flows since.
+SELECT
+    p.id,
+    s.equity_balance::float8,
+    s.cumulative_pnl::float8,
+    s.cumulative_realized_pnl::float8,
+    s.cumulative_capital_flow::float8,
+    (
+        SELECT coalesce(sum(
+            CASE f.change_type WHEN 'CONTRIBUTION' THEN f.amount ELSE -f.amount END
+        ), 0)::float8
+        FROM equity_changes AS f
+        WHERE f.portfolio_id = p.id
+            AND f.deleted_at IS NULL
+            AND f.change_date < p.first_day
+            AND f.change_date > s.snapshot_date
+    ) AS flows_since
+FROM unnest(%(portfolios)s::uuid[], %(first_days)s::date[]) AS p (id, first_day)
+JOIN LATERAL (
+    SELECT *
+    FROM portfolio_snapshots AS earlier
+    WHERE earlier.portfolio_id = p.id
+        AND earlier.snapshot_date < p.first_day
+        AND earlier.num_positions > 0
+    ORDER BY earlier.snapshot_date DESC
+    LIMIT 1
+) AS s ON true
