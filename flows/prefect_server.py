@@ -57,17 +57,16 @@ class PrefectServer:
                 "start it, or unset PREFECT_API_URL to have one started here"
             )
         port = _USUAL_PORT if port_is_free(_USUAL_PORT) else free_port()
-        log = open(self.state.root / "prefect.log", "a")
         command = [sys.executable, "-m", "prefect", "server", "start"]
-        process = subprocess.Popen(
-            [*command, "--host", LOOPBACK, "--port", str(port)],
-            env={**os.environ, **self._environment()},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        log.close()
+        with open(self.state.root / "prefect.log", "a") as log:
+            process = subprocess.Popen(
+                [*command, "--host", LOOPBACK, "--port", str(port)],
+                env={**os.environ, **self._environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         self.state.write(
             _DOCUMENT, {"api_url": f"http://{LOOPBACK}:{port}/api", "pid": process.pid}
         )

@@ -3,7 +3,9 @@
 from typing import Literal
 
 import psycopg
+from sqlalchemy.engine import URL
 
+from ops.connection import connect, explained
 from ops.errors import WrongDatabaseError
 from ops.sql_files import statement
 
@@ -37,3 +39,14 @@ def marked_role(connection: psycopg.Connection) -> str | None:
         return None
     row = connection.execute("SELECT role FROM ops.database_marker").fetchone()
     return None if row is None else str(row[0])
+
+
+def keep_books(url: URL, role: Role) -> None:
+    """`ensure_bookkeeping` on a database that the owner reaches at `url`.
+
+    Raises:
+        WrongDatabaseError: the database is already marked as another half of a pair.
+        ConfigurationError: the role may not create a schema.
+    """
+    with explained(url), connect(url, application_name="bookkeeping") as connection:
+        ensure_bookkeeping(connection, role)

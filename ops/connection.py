@@ -95,7 +95,6 @@ _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.InsufficientPrivilege, "the role lacks a privilege; use the owner's address"),
     (pg.UndefinedTable, "a table is missing; run `sigmasight migrate` first"),
     (pg.InvalidSchemaName, "a schema is missing; run `sigmasight migrate` first"),
-    (pg.LockNotAvailable, "another session holds a lock; try again when it is done"),
     (pg.OutOfMemory, "the server is out of memory; free some and run the command again"),
 )
 

@@ -128,15 +128,16 @@ def _upsert(
     statement = insert(table).values(rows)
     if updated is None:
         updated = set(rows[0]) - {"id", *key}
-    if not updated:
-        return core.execute(statement.on_conflict_do_nothing(index_elements=key)).rowcount
-    new = {column: statement.excluded[column] for column in sorted(updated)}
-    changed = or_(*(table.c[column].is_distinct_from(value) for column, value in new.items()))
-    return core.execute(
-        statement.on_conflict_do_update(
-            index_elements=key, set_={**new, "updated_at": func.now()}, where=changed
+    if updated:
+        new = {column: statement.excluded[column] for column in sorted(updated)}
+        differs = or_(*(table.c[column].is_distinct_from(value) for column, value in new.items()))
+        statement = statement.on_conflict_do_update(
+            index_elements=key, set_={**new, "updated_at": func.now()}, where=differs
         )
-    ).rowcount
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    # SQLAlchemy drops the count of an INSERT unless asked to keep it.
+    return core.execute(statement.execution_options(preserve_rowcount=True)).rowcount
 
 
 def _adopted(

@@ -22,7 +22,7 @@ class OperatorSettings(BaseSettings):
         env_file=".env", extra="ignore", case_sensitive=True, hide_input_in_errors=True
     )
 
-    SIGMASIGHT_HOME: Path = Path(".sigmasight")
+    SIGMASIGHT_HOME: Path | None = None
     DATABASE_URL: DatabaseUrl | None = None
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
     AI_DATABASE_URL: DatabaseUrl | None = None
@@ -34,8 +34,9 @@ class OperatorSettings(BaseSettings):
 
     @property
     def state(self) -> StateFolder:
-        """The state folder, as an absolute path."""
-        return StateFolder(self.SIGMASIGHT_HOME.expanduser().resolve())
+        """The state folder: given, or `.sigmasight` here; prices from a file get their own."""
+        folder = f".sigmasight-{self.PRICES.name.split('.')[0]}" if self.PRICES else ".sigmasight"
+        return StateFolder((self.SIGMASIGHT_HOME or Path(folder)).expanduser().resolve())
 
     def demo_password(self) -> str:
         """The demo users' password: given, or generated once and kept in the state folder."""

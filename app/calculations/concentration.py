@@ -29,15 +29,16 @@ def concentration(gross_values: FloatArray) -> Concentration:
     A symbol's weight is its share of the day's gross value.
     """
     gross = np.abs(np.nan_to_num(gross_values))
-    total = gross.sum(axis=1, keepdims=True)
-    weights = gross / np.where(total > 0, total, np.nan)
-    hhi = HHI_SCALE * (weights**2).sum(axis=1)
+    total = gross.sum(axis=1)
+    nothing = np.where(total > 0, 0.0, np.nan)
+    weights = gross / np.where(total > 0, total, 1.0)[:, None]
+    hhi = HHI_SCALE * (weights**2).sum(axis=1) + nothing
     largest = -np.sort(-weights, axis=1)
     return Concentration(
         hhi=hhi,
         effective_positions=HHI_SCALE / hhi,
-        top_3=largest[:, :3].sum(axis=1),
-        top_10=largest[:, :10].sum(axis=1),
+        top_3=largest[:, :3].sum(axis=1) + nothing,
+        top_10=largest[:, :10].sum(axis=1) + nothing,
     )
 
 

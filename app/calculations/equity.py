@@ -51,16 +51,15 @@ def unrealized_change(
     first_snapshot: row of the day axis on which the portfolio gets its first snapshot; its
     starting capital is the equity of that day, so nothing changes on it. None: it had one before.
     """
-    if len(dates) == 0 or prices.shape[1] == 0:
+    if len(dates) == 0:
         return np.zeros(positions.quantity.shape)
-    mark, mark_row = _marks_before(prices, days, positions)
+    prices = _own_prices(prices, positions.column)
+    mark, mark_row = _marks_before(prices, days)
     rolled = mark_row >= np.searchsorted(dates, positions.entry_date)[None, :]
     age = dates[days][:, None] - dates[mark_row]
     recent = np.where(age <= np.timedelta64(PRIOR_CLOSE_MAX_AGE_DAYS, "D"), mark, np.nan)
     base = np.where(rolled, recent, positions.entry_price)
-    close = prices[np.ix_(days, positions.column)]
-    close = np.where(has_price(close) & (positions.column >= 0), close, np.nan)
-    earned = np.nan_to_num(close - base) * positions.quantity
+    earned = np.nan_to_num(prices[days] - base) * positions.quantity
     returned = np.where(rolled, mark - positions.entry_price, 0.0) * positions.closed_quantity
     change: FloatArray = (earned - np.nan_to_num(returned)) * positions.multiplier
     if first_snapshot is not None:
@@ -68,13 +67,18 @@ def unrealized_change(
     return change
 
 
-def _marks_before(
-    prices: FloatArray, days: IntArray, positions: PositionHistory
-) -> tuple[FloatArray, IntArray]:
+def _own_prices(prices: FloatArray, column: IntArray) -> FloatArray:
+    """Usable closes of each position's symbol (T, P), NaN elsewhere and for column -1."""
+    padded = np.column_stack([prices[:, column[column >= 0]], np.full(len(prices), np.nan)])
+    own = padded[:, np.where(column >= 0, np.cumsum(column >= 0) - 1, -1)]
+    return np.where(has_price(own), own, np.nan)
+
+
+def _marks_before(prices: FloatArray, days: IntArray) -> tuple[FloatArray, IntArray]:
     """Last close strictly before each day, NaN when there is none, and its row (-1): (D, P)."""
-    row = last_price_row(prices)[np.ix_(np.maximum(days - 1, 0), positions.column)]
-    row = np.where((days[:, None] > 0) & (positions.column >= 0), row, -1)
-    mark = prices[row, positions.column[None, :]]
+    row = last_price_row(prices)[np.maximum(days - 1, 0)]
+    row = np.where(days[:, None] > 0, row, -1)
+    mark = np.take_along_axis(prices, np.maximum(row, 0), axis=0)
     return np.where(row >= 0, mark, np.nan), row
 
 
@@ -117,7 +121,7 @@ def roll_equity(
     positive.
     """
     pnl = round_half_away(unrealized + realized, MONEY_DECIMALS)
-    before, equity = _chain(start.equity, unrealized + realized + flow)
+    before, equity = _roll(start.equity, unrealized + realized + flow)
     earning = before > 0
     daily_return = np.where(earning, pnl / np.where(earning, before, 1.0), 0.0)
     realized_stored = round_half_away(realized, MONEY_DECIMALS)
@@ -126,18 +130,23 @@ def roll_equity(
         equity=equity,
         daily_pnl=pnl,
         daily_return=round_half_away(daily_return, RETURN_DECIMALS),
-        cumulative_pnl=_chain(start.cumulative_pnl, pnl)[1],
+        cumulative_pnl=_running_total(start.cumulative_pnl, pnl),
         daily_realized_pnl=realized_stored,
-        cumulative_realized_pnl=_chain(start.cumulative_realized_pnl, realized_stored)[1],
+        cumulative_realized_pnl=_running_total(start.cumulative_realized_pnl, realized_stored),
         daily_capital_flow=flow_stored,
-        cumulative_capital_flow=_chain(start.cumulative_capital_flow, flow_stored)[1],
+        cumulative_capital_flow=_running_total(start.cumulative_capital_flow, flow_stored),
     )
 
 
-def _chain(start: ArrayLike, changes: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _roll(start: ArrayLike, changes: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Add the changes one after the other, rounding each sum: (value before, value after)."""
     values = np.empty((len(changes) + 1, *changes.shape[1:]))
     values[0] = round_half_away(start, MONEY_DECIMALS)
     for row, change in enumerate(changes):
         values[row + 1] = round_half_away(values[row] + change, MONEY_DECIMALS)
     return values[:-1], values[1:]
+
+
+def _running_total(start: ArrayLike, cents: FloatArray) -> FloatArray:
+    """Totals of amounts that are rounded already, so that only float error is rounded away."""
+    return round_half_away(np.asarray(start) + np.cumsum(cents, axis=0), MONEY_DECIMALS)

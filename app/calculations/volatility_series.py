@@ -60,7 +60,8 @@ def portfolio_volatility(
     result = empty_statistics((len(days),))
     rows = window_rows(dates, days, VOLATILITY_WINDOW_DAYS)
     ends = dates[days]
-    prices, dates = prices[rows], dates[rows]
+    held = np.flatnonzero(np.any(weights != 0, axis=0))
+    prices, dates, weights = prices[rows, held], dates[rows], weights[:, held]
     weights = _counted_weights(prices, dates, ends, weights)
     for columns, chosen in availability_groups((weights != 0).T):
         if columns.size == 0:

@@ -131,19 +131,10 @@ def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> Bat
     Raises:
         BadInputError: factor definitions or prices are missing.
     """
-    positions = _positions(core, spans)
-    portfolios = [_portfolio_inputs(core, span, *positions[span.portfolio_id]) for span in spans]
-    portfolios = _with_prior_state(core, portfolios)
-    symbols = {
-        symbol
-        for item in portfolios
-        for name, kind in zip(item.positions.symbols, item.positions.classes, strict=True)
-        if kind != "PRIVATE"
-        for symbol in (name,)
-    }
-    underlyings = {s for item in portfolios for s in item.positions.volatility_symbols}
+    portfolios = _portfolio_inputs(core, spans)
+    symbols = [row[0] for row in core.execute(statement("backfill_symbols")).fetchall()]
     first, last = min(span.first for span in spans), max(span.last for span in spans)
-    prices = load_prices(core, sorted(symbols | underlyings), first, last)
+    prices = load_prices(core, symbols, first, last)
     return BatchInputs(
         prices, portfolios, _factor_ids(core), _scenarios(core), _profiles(core, prices.symbols)
     )
@@ -202,83 +193,79 @@ def _days(values: Sequence[date | None]) -> Days:
 
 
 def _portfolio_inputs(
-    core: psycopg.Connection, span: PortfolioSpan, positions: Positions, ids: list[UUID]
-) -> PortfolioInputs:
-    return PortfolioInputs(
-        span,
-        positions,
-        PriorState(span.starting_equity),
-        _closings(core, span, positions, ids),
-        _flows(core, span),
-    )
-
-
-def _closings(
-    core: psycopg.Connection, span: PortfolioSpan, positions: Positions, ids: list[UUID]
-) -> list[Closing]:
-    rows = core.execute(
-        """
-        SELECT trade_date, position_id, quantity_closed::float8, realized_pnl::float8
-        FROM position_realized_events
-        WHERE portfolio_id = %s AND trade_date >= %s
-        ORDER BY trade_date, id
-        """,
-        [span.portfolio_id, span.first],
-    ).fetchall()
-    index = {position: number for number, position in enumerate(ids)}
+    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
+) -> list[PortfolioInputs]:
+    positions = _positions(core, spans)
+    closings, flows = _closings(core, spans, positions), _flows(core, spans)
+    prior = _prior_states(core, spans)
     return [
-        Closing(
-            day,
-            index[position],
-            float(np.copysign(abs(quantity), positions.quantity[index[position]])),
-            realized,
+        PortfolioInputs(
+            span,
+            positions[span.portfolio_id][0],
+            prior.get(span.portfolio_id, PriorState(span.starting_equity)),
+            closings.get(span.portfolio_id, []),
+            flows.get(span.portfolio_id, {}),
         )
-        for day, position, quantity, realized in rows
-        if position in index
+        for span in spans
     ]
 
 
-def _flows(core: psycopg.Connection, span: PortfolioSpan) -> dict[date, float]:
-    rows = core.execute(
-        """
-        SELECT change_date,
-            sum(CASE change_type WHEN 'CONTRIBUTION' THEN amount ELSE -amount END)::float8
-        FROM equity_changes
-        WHERE portfolio_id = %s AND change_date >= %s AND deleted_at IS NULL
-        GROUP BY change_date
-        """,
-        [span.portfolio_id, span.first],
-    ).fetchall()
-    return dict(rows)
+def _closings(
+    core: psycopg.Connection,
+    spans: Sequence[PortfolioSpan],
+    positions: Mapping[UUID, tuple[Positions, list[UUID]]],
+) -> dict[UUID, list[Closing]]:
+    """Lots that were sold, on the session that they count to."""
+    sessions = {span.portfolio_id: span for span in spans}
+    index = {
+        position: number
+        for _, identifiers in positions.values()
+        for number, position in enumerate(identifiers)
+    }
+    found: dict[UUID, list[Closing]] = {}
+    for portfolio, position, day, quantity, realized in core.execute(
+        statement("backfill_closings"), _asked(spans)
+    ).fetchall():
+        number = index[position]
+        signed = float(np.copysign(abs(quantity), positions[portfolio][0].quantity[number]))
+        lot = Closing(sessions[portfolio].session(day), number, signed, realized)
+        found.setdefault(portfolio, []).append(lot)
+    return found
 
 
-def _with_prior_state(
-    core: psycopg.Connection, portfolios: Sequence[PortfolioInputs]
-) -> list[PortfolioInputs]:
-    spans = [item.span for item in portfolios]
-    rows = core.execute(
-        statement("backfill_prior_state"),
-        {
-            "portfolios": [span.portfolio_id for span in spans],
-            "first_days": [span.first for span in spans],
-        },
-    ).fetchall()
-    known = {
+def _flows(
+    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
+) -> dict[UUID, dict[date, float]]:
+    """Contributions less withdrawals, on the session that they count to."""
+    sessions = {span.portfolio_id: span for span in spans}
+    found: dict[UUID, dict[date, float]] = {}
+    for portfolio, day, amount in core.execute(
+        statement("backfill_flows"), _asked(spans)
+    ).fetchall():
+        session = sessions[portfolio].session(day)
+        own = found.setdefault(portfolio, {})
+        own[session] = own.get(session, 0.0) + amount
+    return found
+
+
+def _prior_states(
+    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
+) -> dict[UUID, PriorState]:
+    rows = core.execute(statement("backfill_prior_state"), _asked(spans)).fetchall()
+    return {
         portfolio: PriorState(
             (equity or 0.0) + flows, pnl or 0.0, realized or 0.0, (flow or 0.0) + flows, False
         )
         for portfolio, equity, pnl, realized, flow, flows in rows
     }
-    return [
-        PortfolioInputs(
-            item.span,
-            item.positions,
-            known.get(item.span.portfolio_id, item.prior),
-            item.closings,
-            item.flows,
-        )
-        for item in portfolios
-    ]
+
+
+def _asked(spans: Sequence[PortfolioSpan]) -> dict[str, list[Any]]:
+    return {
+        "portfolios": [span.portfolio_id for span in spans],
+        "after": [span.session_before for span in spans],
+        "until": [span.last for span in spans],
+    }
 
 
 def _factor_ids(core: psycopg.Connection) -> dict[str, UUID]:

@@ -1,7 +1,7 @@
 """What a backfill has to do: per portfolio, the days that are not done and all that follow."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, get_args
 from uuid import UUID
 
@@ -53,6 +53,16 @@ class PortfolioSpan:
     @property
     def days(self) -> tuple[date, ...]:
         return trading_days(self.first, self.last)
+
+    @property
+    def session_before(self) -> date:
+        """The last session before the first day."""
+        return trading_days(self.first - timedelta(days=10), self.first)[-2]
+
+    def session(self, day: date) -> date:
+        """The session that something dated `day` counts to: the day itself or the next one.
+        What lies beyond the last day keeps its date."""
+        return next((session for session in self.days if session >= day), day)
 
 
 def plan_spans(core: psycopg.Connection, request: BackfillRequest) -> list[PortfolioSpan]:

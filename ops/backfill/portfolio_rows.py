@@ -15,7 +15,7 @@ from app.calculations.factors import (
     SHOCK_NAMES,
 )
 from app.calculations.rounding import round_half_away
-from app.calculations.stress import shocked_returns
+from app.calculations.stress import MIN_STRESS_RETURNS, shocked_returns
 from ops.backfill.binary_copy import time_ordered_uuids
 from ops.backfill.inputs import BatchInputs, uuid_bytes
 from ops.backfill.portfolio_block import (
@@ -270,10 +270,10 @@ def _pairs(blocks: list[Any], ids: NDArray[np.uint8], batch: BatchInputs) -> Tab
 
 
 def _stress(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
-    exposed = np.isfinite(figures.exposure).any(axis=1, keepdims=True)
-    correlated_etfs = np.isfinite(figures.figures.etf_correlation).all(axis=(1, 2))[:, None]
-    usable = np.logical_and(exposed, correlated_etfs)
-    day, scenario = np.nonzero(np.repeat(usable, len(batch.scenarios), axis=1))
+    exposed = np.isfinite(figures.exposure).any(axis=1)
+    returns = np.where(exposed, figures.figures.etf_observations, 0)
+    usable = np.repeat(returns[:, None] >= MIN_STRESS_RETURNS, len(batch.scenarios), axis=1)
+    day, scenario = np.nonzero(usable)
     direct = round_half_away(figures.stress_direct[day, scenario], 2)
     correlated = round_half_away(figures.stress_correlated[day, scenario], 2)
     values = {

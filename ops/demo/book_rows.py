@@ -1,7 +1,5 @@
 """The demo book as table rows, complete for COPY or INSERT, in the order of the foreign keys."""
 
-import hashlib
-from base64 import b64encode
 from typing import Any
 
 import bcrypt
@@ -13,10 +11,6 @@ Row = dict[str, Any]
 
 BCRYPT_COST = 11
 LONGEST_PASSWORD_BYTES = 72  # bcrypt reads no more
-
-# Fixed, so that the same password gives the same hash in the old database and in the new one,
-# and a run that was killed and repeated leaves what an undisturbed one leaves.
-_SALT_SOURCE = b"SigmaSight demo users"
 
 
 def password_hash(password: str) -> str:
@@ -33,16 +27,7 @@ def password_hash(password: str) -> str:
             f"the demo password has more than {LONGEST_PASSWORD_BYTES} bytes or a NUL character; "
             "choose another DEMO_PASSWORD"
         )
-    return bcrypt.hashpw(encoded, _salt()).decode()
-
-
-def _salt() -> bytes:
-    """A bcrypt salt: cost, then 16 bytes in bcrypt's own base64 alphabet."""
-    plain = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    bcrypts = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    digest = hashlib.sha256(_SALT_SOURCE).digest()[:16]
-    encoded = b64encode(digest).rstrip(b"=").translate(bytes.maketrans(plain, bcrypts))
-    return b"$2b$%02d$%s" % (BCRYPT_COST, encoded)
+    return bcrypt.hashpw(encoded, bcrypt.gensalt(BCRYPT_COST)).decode()
 
 
 def book_rows(shared_hash: str) -> dict[str, list[Row]]:

@@ -1,7 +1,6 @@
 """The three embedded databases: legacy, core and ai, each on a server of its own."""
 
 import shutil
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,7 +10,7 @@ from typing import Literal, get_args
 from sqlalchemy.engine import URL
 
 from ops.embedded.account import SHARED_PLACE, Account, server_account
-from ops.embedded.server import EmbeddedServer, free_port, loopback_url
+from ops.embedded.server import EmbeddedServer, free_port, loopback_url, port_is_free
 from ops.errors import ConfigurationError
 from ops.provision import DatabaseSpec, Passwords, provision
 from ops.state_folder import StateFolder
@@ -90,7 +89,7 @@ class EmbeddedDatabases:
 
     def _port(self, name: Name) -> int:
         recorded = self.state.read("ports").get(name)
-        return int(recorded) if recorded and _is_free(int(recorded)) else free_port()
+        return int(recorded) if recorded and port_is_free(int(recorded)) else free_port()
 
     def _record_ports(self, servers: dict[Name, EmbeddedServer]) -> None:
         self.state.update("ports", **{name: s.running_port() for name, s in servers.items()})
@@ -102,16 +101,6 @@ class EmbeddedDatabases:
             readonly=self.state.secret(f"{name}_readonly"),
         )
         provision(server.url, SPECS[name], passwords)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _servers_folder(root: Path, account: Account) -> Path:

@@ -186,6 +186,17 @@ class EmbeddedServer:
         return result.returncode
 
 
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
 def _failure_line(output: str) -> str:
     lines = output.strip().splitlines() or ["no message"]
     return next((line for line in lines if "FATAL" in line or "error:" in line), lines[-1])

@@ -13,15 +13,15 @@ SELECT
         FROM equity_changes AS f
         WHERE f.portfolio_id = p.id
             AND f.deleted_at IS NULL
-            AND f.change_date < p.first_day
+            AND f.change_date <= p.after
             AND f.change_date > s.snapshot_date
     ) AS flows_since
-FROM unnest(%(portfolios)s::uuid[], %(first_days)s::date[]) AS p (id, first_day)
+FROM unnest(%(portfolios)s::uuid[], %(after)s::date[]) AS p (id, after)
 JOIN LATERAL (
     SELECT *
     FROM portfolio_snapshots AS earlier
     WHERE earlier.portfolio_id = p.id
-        AND earlier.snapshot_date < p.first_day
+        AND earlier.snapshot_date <= p.after
         AND earlier.num_positions > 0
     ORDER BY earlier.snapshot_date DESC
     LIMIT 1

@@ -25,20 +25,23 @@ CREATE TABLE IF NOT EXISTS ops.backfill_ledger (
     CHECK ((status = 'failed') = (reason IS NOT NULL))
 );
 
--- Legacy rows that the copy refused, whole, each with its reason.
+-- Legacy rows that the copy refused, whole, each with its reason; kind is the reason without values.
 CREATE TABLE IF NOT EXISTS ops.copy_rejects (
     table_name text NOT NULL,
+    kind text NOT NULL,
     reason text NOT NULL,
     row_data jsonb NOT NULL,
     recorded_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS copy_rejects_table ON ops.copy_rejects (table_name);
 
--- What the last complete copy of a table saw and wrote.
+-- What the last complete copy of a table saw and left. While both hashes hold, a copy has nothing
+-- to do. The source's hash covers every row that is read, rejected ones too, and both shapes.
 CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
     table_name text PRIMARY KEY,
     source_rows bigint NOT NULL,
     accepted_rows bigint NOT NULL,
-    content_hash text NOT NULL,
+    source_hash text NOT NULL,
+    core_hash text NOT NULL,
     copied_at timestamptz NOT NULL DEFAULT now()
 );

@@ -1,0 +1,40 @@
+"""What a run leaves in the dashboard besides its log: counts, checks and progress."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+
+class Progress:
+    """A progress bar in the dashboard that counts `total` steps."""
+
+    def __init__(self, key: str, description: str, total: int) -> None:
+        self._total = total
+        self._done = 0
+        # Called from synchronous code, both return their value, not a coroutine.
+        self._artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=description))
+
+    def advance(self) -> None:
+        """Count one step."""
+        self._done += 1
+        self.show(self._done / self._total)
+
+    def show(self, share: float) -> None:
+        """Set the bar to a share from 0 to 1."""
+        update_progress_artifact(self._artifact, progress=100.0 * min(share, 1.0))
+
+
+def count_table(key: str, description: str, rows: Mapping[str, int]) -> None:
+    """A table of row counts by table."""
+    rows_table(key, description, [{"table": name, "rows": count} for name, count in rows.items()])
+
+
+def rows_table(key: str, description: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table of rows that share their keys."""
+    create_table_artifact([dict(row) for row in rows], key=key, description=description)

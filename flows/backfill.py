@@ -1,0 +1,125 @@
+"""Phase 7.5: the daily batch over a range of trading days."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import cast
+
+from prefect import flow, get_run_logger
+from prefect.futures import PrefectFuture, as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+from sqlalchemy.engine import URL
+
+from flows.artifacts import Progress, count_table
+from flows.retrying import phase_task
+from ops.backfill.batch import (
+    STREAMS,
+    BlockReport,
+    PlannedBatch,
+    finish_batch,
+    merge_reports,
+    plan_batch,
+    run_block,
+    run_symbols,
+)
+from ops.backfill.planning import BackfillRequest, Mode
+from ops.endpoints import resolve_endpoints
+from ops.errors import VerificationError
+from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.run_lock import Fence, exclusive_run
+from ops.settings import operator_settings
+
+
+@flow(
+    name="backfill",
+    flow_run_name="backfill {first}..{last}",
+    task_runner=ThreadPoolTaskRunner(max_workers=STREAMS),  # type: ignore[arg-type]
+)
+def backfill(first: date = FIRST_DAY, last: date = LAST_DAY, mode: Mode = "missing") -> None:
+    """Compute and write every analytic row of the range.
+
+    Args:
+        first: first day.
+        last: last day.
+        mode: `missing` does what is not done, `failed` portfolios with a failed day, `all`
+            everything again.
+    """
+    request = BackfillRequest(first, last, mode)
+    core = resolve_endpoints(operator_settings()).core
+    with exclusive_run(core) as fence:
+        batch = plan_task(core, request)
+        if batch is None:
+            get_run_logger().info("nothing to do: every day of %s..%s is done", first, last)
+            return
+        symbols_task(core, _whole(batch), fence)
+        report = _run_blocks(core, batch, fence)
+        finish_task(core, _whole(batch), fence)
+    count_table("backfill-rows", "Rows written by this backfill", report.rows)
+    _refuse_failures(report.failures)
+
+
+def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
+    futures: list[PrefectFuture[BlockReport]] = [
+        block_task.submit(core, _whole(batch), number, fence) for number in range(len(batch.blocks))
+    ]
+    reports: list[BlockReport] = []
+    progress = Progress("backfill-progress", "Blocks of portfolios", len(futures))
+    for future in as_completed(futures):
+        reports.append(future.result())
+        progress.advance()
+        done = merge_reports(reports)
+        get_run_logger().info(
+            "block %d of %d: %d portfolio days, %d rows so far",
+            len(reports),
+            len(futures),
+            done.portfolio_days,
+            sum(done.rows.values()),
+        )
+    return merge_reports(reports)
+
+
+@phase_task("plan and read")
+def plan_task(core: URL, request: BackfillRequest) -> PlannedBatch | None:
+    """Find what is not done, read prices and positions once, compute the symbols' figures."""
+    batch = plan_batch(core, request)
+    if batch is not None:
+        get_run_logger().info(
+            "%d portfolios, %d symbols, %d days of prices",
+            len(batch.inputs.portfolios),
+            len(batch.inputs.prices.symbols),
+            len(batch.inputs.prices.dates),
+        )
+    return batch
+
+
+@phase_task("symbols")
+def symbols_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
+    """Write the symbols' own rows for the last day."""
+    active = run_symbols(core, batch, fence.check)
+    get_run_logger().info("%d active symbols as of %s", active, batch.last)
+
+
+@phase_task("portfolios", task_run_name="portfolios, block {number}")
+def block_task(core: URL, batch: PlannedBatch, number: int, fence: Fence) -> BlockReport:
+    """Compute and write one block of portfolios."""
+    return run_block(core, batch, batch.blocks[number], fence.check)
+
+
+@phase_task("record the days")
+def finish_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
+    """Record the days on which every live portfolio is done."""
+    finish_batch(core, batch, fence.check)
+
+
+def _whole(batch: PlannedBatch) -> PlannedBatch:
+    """Keep Prefect from walking through the arrays in search of futures."""
+    return cast(PlannedBatch, quote(batch))
+
+
+def _refuse_failures(failures: Sequence[tuple[str, date, str]]) -> None:
+    if failures:
+        name, day, reason = failures[0]
+        raise VerificationError(
+            f"{len(failures)} portfolio(s) stopped at a day that cannot be stored, first {name} "
+            f"on {day}: {reason}; correct its data and run `sigmasight backfill --mode failed`"
+        )

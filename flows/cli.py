@@ -1,0 +1,250 @@
+"""The `sigmasight` command: one sub-command per phase."""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ops.connection import conninfo
+from ops.embedded.databases import EmbeddedDatabases
+from ops.endpoints import resolve_endpoints
+from ops.errors import ConfigurationError, SigmaSightError
+from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.settings import operator_settings
+
+app = typer.Typer(
+    help="Moves SigmaSight's database to two: Core and AI.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console()
+err = Console(stderr=True, soft_wrap=True)
+
+
+class Which(StrEnum):
+    """A database of a move."""
+
+    core = "core"
+    ai = "ai"
+    legacy = "legacy"
+
+
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
+]
+First = Annotated[datetime, typer.Option("--first", formats=["%Y-%m-%d"], help="First day.")]
+Last = Annotated[datetime, typer.Option("--last", formats=["%Y-%m-%d"], help="Last day.")]
+_FIRST = datetime.combine(FIRST_DAY, datetime.min.time())
+_LAST = datetime.combine(LAST_DAY, datetime.min.time())
+
+
+def main() -> None:
+    """Run the command line: a failure is one line that says what to do, and a non-zero exit."""
+    try:
+        app()
+    except SigmaSightError as error:
+        _fail(str(error))
+    except psycopg.Error as error:
+        _fail(f"the database refused: {str(error).splitlines()[0]}")
+    except KeyboardInterrupt:
+        _fail("interrupted; run the same command again to go on")
+
+
+def _fail(line: str) -> None:
+    err.print(f"error: {line}", markup=False, highlight=False)
+    sys.exit(1)
+
+
+@app.command()
+def up(prices: Prices = None) -> None:
+    """Make or start the embedded databases, and the demo's old database."""
+    _run(lambda: _flow("provision")(), prices)
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded databases and the Prefect server; all data stays."""
+    from flows.prefect_server import PrefectServer
+
+    state = operator_settings().state
+    if not state.root.exists():
+        out.print("nothing runs here")
+        return
+    stopped: list[str] = list(EmbeddedDatabases(state).down())
+    if PrefectServer(state).stop():
+        stopped.append("prefect")
+    out.print(f"stopped: {', '.join(stopped) or 'nothing ran'}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring Core and AI to the heads of their migration chains."""
+    _run(lambda: _flow("migrate")())
+
+
+@app.command()
+def seed() -> None:
+    """Seed users, portfolios and reference data. Twice is once."""
+    _run(lambda: _flow("seed")())
+
+
+@app.command()
+def copy(group: Annotated[str, typer.Option(help="Which tables.")] = "market") -> None:
+    """Copy data from the old database to Core. Repeatable."""
+    _run(lambda: _flow("copy")(group))
+
+
+@app.command()
+def backfill(
+    first: First = _FIRST,
+    last: Last = _LAST,
+    mode: Annotated[str, typer.Option(help="missing, failed or all.")] = "missing",
+) -> None:
+    """Compute and write the analytics of a range of trading days."""
+    from ops.backfill.planning import BackfillRequest
+
+    request = BackfillRequest(first.date(), last.date(), mode)  # type: ignore[arg-type]
+    _run(lambda: _flow("backfill")(request.first, request.last, request.mode))
+
+
+@app.command()
+def verify(first: First = _FIRST, last: Last = _LAST) -> None:
+    """Check both databases and their data; exits non-zero when a check fails."""
+    _check_range(first.date(), last.date())
+    _run(lambda: _flow("verify")(first.date(), last.date()))
+
+
+@app.command()
+def rebuild(prices: Prices = None, first: First = _FIRST, last: Last = _LAST) -> None:
+    """The whole plan: provision, migrate, seed, copy, backfill, verify."""
+    _check_range(first.date(), last.date())
+    report = _run(lambda: _flow("rebuild")(first.date(), last.date()), prices)
+    _show_rebuild(report)
+
+
+@app.command()
+def drift() -> None:
+    """Compare both live databases with what their migration chains build."""
+    from ops.drift import drift as find_drift
+    from ops.drift.refusal import refuse_drift
+
+    endpoints = resolve_endpoints(operator_settings())
+    found = [*find_drift(endpoints.core, "core"), *find_drift(endpoints.ai, "ai")]
+    for difference in found:
+        out.print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
+    refuse_drift(found)
+    if not found:
+        out.print("no drift")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """The plan's checklist, phase by phase, with live evidence."""
+    from flows.prefect_server import PrefectServer
+    from ops.status import checklist, checklist_json
+
+    settings = operator_settings()
+    lines = checklist(settings, PrefectServer(settings.state).dashboard)
+    if as_json:
+        out.print_json(checklist_json(lines))
+        return
+    table = Table("#", "phase", "state", "evidence", "age", box=None)
+    for line in lines:
+        table.add_row(line.number, line.phase, line.state, line.evidence, line.age or "")
+    out.print(table)
+
+
+@app.command()
+def dsn(
+    which: Which,
+    role: Annotated[str, typer.Option(help="Embedded: owner, app or readonly.")] = "owner",
+) -> None:
+    """Print the address of a database, as psql takes it. It holds a password."""
+    settings = operator_settings()
+    endpoints = resolve_endpoints(settings)
+    url = getattr(endpoints, which.value)
+    if url is None:
+        raise ConfigurationError(f"there is no {which.value} database; set its URL")
+    if role not in ("owner", "app", "readonly"):
+        raise ConfigurationError(f"role {role!r} is unknown; use owner, app or readonly")
+    if endpoints.target == "embedded" and role != "owner":
+        url = EmbeddedDatabases(settings.state).url(which.value, role)  # type: ignore[arg-type]
+    typer.echo(conninfo(url))
+
+
+def _check_range(first: date, last: date) -> None:
+    from ops.trading_calendar import trading_days
+
+    trading_days(first, last)
+
+
+def _run(work: Callable[[], Any], prices: Path | None = None) -> Any:
+    """Run a flow against this state folder's Prefect server, started if none answers."""
+    if prices is not None:
+        os.environ["PRICES"] = str(prices)
+        operator_settings.cache_clear()
+    settings = operator_settings()
+    if settings.PRICES is not None and not settings.PRICES.is_file():
+        raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
+    _connect_prefect()
+    from flows.console import show_own_lines
+    from flows.crashed_runs import mark_crashed_runs, own_process
+
+    show_own_lines()
+    for name in mark_crashed_runs():
+        out.print(f"marked as crashed: {name}", markup=False)
+    with own_process():
+        return work()
+
+
+def _connect_prefect() -> None:
+    """Start the server while the databases come up; both take a few seconds."""
+    from flows.prefect_server import PrefectServer
+
+    settings = operator_settings()
+    settings.state.create()
+    server = PrefectServer(settings.state)
+    server.start()
+    if settings.DATABASE_URL is None and EmbeddedDatabases(settings.state).exists():
+        EmbeddedDatabases(settings.state).up()
+    server.wait()
+
+
+def _flow(name: str) -> Callable[..., Any]:
+    """A flow by name; Prefect is imported only now, when its server's address is known."""
+    from importlib import import_module
+
+    flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    return flow
+
+
+def _show_rebuild(report: Any) -> None:
+    from flows.prefect_server import PrefectServer
+
+    counts = Table("table", "plan", "ours", "equal", box=None)
+    for figure in report.figures:
+        equal = "yes" if figure.equal else "no"
+        counts.add_row(figure.table, f"{figure.plan:,}", f"{figure.ours:,}", equal)
+    out.print(counts)
+    times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
+    out.print(f"\nseconds: {times}", highlight=False)
+    settings = operator_settings()
+    out.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
+    out.print(f"run history: {PrefectServer(settings.state).dashboard}", highlight=False)
+    out.print("next: sigmasight status | psql $(sigmasight dsn core)", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

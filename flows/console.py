@@ -1,0 +1,26 @@
+"""What a terminal shows of a run: our own lines and retries, not the engine's bookkeeping."""
+
+import logging
+from pathlib import Path
+
+import prefect
+from prefect.logging.handlers import PrefectConsoleHandler
+
+_ENGINE = Path(prefect.__file__).parent
+
+
+class _OwnLines(logging.Filter):
+    """Failures are shown by the command itself, in one line; the dashboard keeps the rest."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _ENGINE not in Path(record.pathname).parents:
+            return True
+        return "Retry" in record.getMessage() and record.exc_info is None
+
+
+def show_own_lines() -> None:
+    """Quieten Prefect's console handlers; what goes to its server stays whole."""
+    names = ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    for handler in {handler for name in names for handler in logging.getLogger(name).handlers}:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.addFilter(_OwnLines())

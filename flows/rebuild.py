@@ -1,0 +1,111 @@
+"""The whole plan, phase after phase."""
+
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_image_artifact, create_markdown_artifact
+
+from flows.backfill import backfill
+from flows.copy import copy
+from flows.migrate import migrate
+from flows.provision import provision
+from flows.retrying import phase_task
+from flows.seed import seed
+from flows.verify import verify
+from ops.endpoints import Endpoints, resolve_endpoints
+from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.run_lock import exclusive_rebuild
+from ops.settings import operator_settings
+from ops.summary import Figure, book_course, plan_comparison
+
+
+@dataclass
+class PhaseClock:
+    """How long each phase took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a phase."""
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+
+
+@dataclass(frozen=True)
+class RebuildReport:
+    """What a rebuild left."""
+
+    figures: list[Figure]
+    seconds: dict[str, float]
+    picture: Path
+
+
+@flow(name="rebuild", flow_run_name="rebuild {first}..{last}")
+def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
+    """Provision, migrate, seed, copy, backfill and verify. On a finished system nothing changes.
+
+    Args:
+        first: first day of the backfill.
+        last: last day of it.
+    """
+    clock = PhaseClock()
+    with clock.phase("provision"):
+        provision()
+    endpoints = resolve_endpoints(operator_settings())
+    with exclusive_rebuild(endpoints.core):
+        with clock.phase("migrate"):
+            migrate()
+        with clock.phase("seed"):
+            seed()
+        with clock.phase("copy"):
+            _copy_unless_absent(endpoints)
+        with clock.phase("backfill"):
+            backfill(first, last)
+        with clock.phase("verify"):
+            verify(first, last)
+        return summarise(endpoints, first, last, clock.seconds)
+
+
+def _copy_unless_absent(endpoints: Endpoints) -> None:
+    if endpoints.legacy is None:
+        get_run_logger().warning("no LEGACY_DATABASE_URL: market data must be in Core already")
+        return
+    copy()
+
+
+@phase_task("summary")
+def summarise(
+    endpoints: Endpoints, first: date, last: date, seconds: dict[str, float]
+) -> RebuildReport:
+    """Show the plan's figures beside ours, the time of each phase, and the book's course."""
+    # Only here, because drawing takes a second to import that no other command should pay.
+    from flows.plots import plot_course
+
+    picture = operator_settings().state.root / "book.png"
+    plot_course(book_course(endpoints.core, first, last), picture)
+    report = RebuildReport(plan_comparison(endpoints.core), seconds, picture)
+    create_markdown_artifact(_markdown(report), key="rebuild-summary", description="Rebuild")
+    encoded = b64encode(picture.read_bytes()).decode()
+    create_image_artifact(
+        f"data:image/png;base64,{encoded}", key="book-course", description="Equity and exposures"
+    )
+    return report
+
+
+def _markdown(report: RebuildReport) -> str:
+    lines = ["| table | plan | ours | equal |", "|---|---:|---:|---|"]
+    lines += [
+        f"| {f.table} | {f.plan:,} | {f.ours:,} | {'yes' if f.equal else 'no'} |"
+        for f in report.figures
+    ]
+    lines += ["", "| phase | seconds |", "|---|---:|"]
+    lines += [f"| {name} | {seconds:.1f} |" for name, seconds in report.seconds.items()]
+    return "\n".join(lines)

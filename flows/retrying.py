@@ -1,0 +1,44 @@
+"""Tasks that are tried again when, and only when, trying again can help."""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import psycopg
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from ops.errors import DatabaseUnavailableError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DELAYS_SECONDS = [1, 2, 4]
+TRANSIENT = (
+    DatabaseUnavailableError,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+)
+
+
+def phase_task(name: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A Prefect task for a step of a phase.
+
+    Nothing is cached: the database is the truth, and a rebuilt one must never count as done.
+    """
+    return task(
+        name=name,
+        retries=len(DELAYS_SECONDS),
+        retry_delay_seconds=list(DELAYS_SECONDS),
+        retry_jitter_factor=0.3,
+        retry_condition_fn=_is_transient,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        **options,
+    )
+
+
+def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    return isinstance(state.data, TRANSIENT)

@@ -1,0 +1,28 @@
+"""Phase 6: demo users, portfolios, reference data."""
+
+from prefect import flow, get_run_logger
+
+from flows.retrying import phase_task
+from ops.endpoints import Endpoints, resolve_endpoints
+from ops.run_lock import exclusive_run
+from ops.seed import seed as seed_core
+from ops.settings import operator_settings
+
+
+@flow(name="seed", flow_run_name="seed Core")
+def seed() -> None:
+    """Upsert the demo book and the reference data. Twice is once."""
+    endpoints = resolve_endpoints(operator_settings())
+    with exclusive_run(endpoints.core):
+        seed_book(endpoints)
+
+
+@phase_task("seed the demo book")
+def seed_book(endpoints: Endpoints) -> None:
+    """Seed in one transaction."""
+    password = operator_settings().demo_password()
+    report = seed_core(endpoints.core, demo_password=password, legacy_url=endpoints.legacy)
+    changed = {table: rows for table, rows in report.written.items() if rows}
+    get_run_logger().info(
+        "seeded %s; benchmark weights: %s", changed or "nothing new", report.benchmark_source
+    )

@@ -1,0 +1,6 @@
+"""Whether a live database is what its migration chain builds, object by object."""
+
+from ops.drift.audit import drift
+from ops.drift.difference import Difference
+
+__all__ = ["Difference", "drift"]

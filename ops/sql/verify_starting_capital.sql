@@ -1,0 +1,36 @@
+-- The first snapshot with positions of each live portfolio, against the recorded capital.
+WITH opening AS (
+    SELECT
+        p.name,
+        s.snapshot_date,
+        c.equity AS capital,
+        s.equity_balance,
+        c.equity + s.daily_pnl + coalesce((
+            SELECT sum(CASE f.change_type WHEN 'CONTRIBUTION' THEN f.amount ELSE -f.amount END)
+            FROM equity_changes AS f
+            WHERE f.portfolio_id = p.id AND f.deleted_at IS NULL
+                AND f.change_date BETWEEN s.first_date AND s.snapshot_date
+        ), 0) AS expected
+    FROM portfolios AS p
+    JOIN (
+        SELECT DISTINCT ON (portfolio_id)
+            portfolio_id,
+            snapshot_date,
+            equity_balance,
+            daily_pnl,
+            min(snapshot_date) OVER (PARTITION BY portfolio_id) AS first_date
+        FROM portfolio_snapshots
+        ORDER BY portfolio_id, num_positions = 0, snapshot_date
+    ) AS s ON s.portfolio_id = p.id
+    LEFT JOIN ops.starting_capital AS c ON c.portfolio_id = p.id
+    WHERE p.deleted_at IS NULL AND p.is_active
+)
+SELECT
+    count(*),
+    count(*) FILTER (WHERE capital IS NULL),
+    count(*) FILTER (WHERE capital IS NOT NULL AND equity_balance IS DISTINCT FROM expected),
+    (array_agg(
+        format('%s %s: %s instead of %s', name, snapshot_date, equity_balance, expected)
+        ORDER BY name
+    ) FILTER (WHERE capital IS NOT NULL AND equity_balance IS DISTINCT FROM expected))[1]
+FROM opening

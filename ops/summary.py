@@ -1,0 +1,97 @@
+"""What a rebuild left, beside the figures of the runbook, and the book's course in pictures."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+from ops.plan_figures import FIGURES
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of the comparison: the runbook's count and ours."""
+
+    table: str
+    plan: int
+    ours: int
+
+    @property
+    def equal(self) -> bool:
+        """Whether both counts agree."""
+        return self.plan == self.ours
+
+
+@dataclass(frozen=True)
+class BookCourse:
+    """Equity per portfolio and mean absolute exposure per factor, day by day.
+
+    Attributes:
+        days: (D,) the days.
+        equity: portfolio → (D,) dollars, NaN where it has no snapshot.
+        exposures: factor → (D,) equity-weighted beta of the whole book.
+    """
+
+    days: tuple[date, ...]
+    equity: dict[str, NDArray[np.float64]]
+    exposures: dict[str, NDArray[np.float64]]
+
+
+def plan_comparison(core: URL) -> list[Figure]:
+    """The runbook's six counts beside those of a Core database."""
+    with explained(core), connect(core, application_name="summary") as connection:
+        return [
+            Figure(table, plan, _count(connection.execute(_counting(table)).fetchone()))
+            for table, plan in FIGURES.items()
+        ]
+
+
+def _counting(table: str) -> sql.Composed:
+    return sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+
+
+def _count(row: tuple[int, ...] | None) -> int:
+    return row[0] if row else 0
+
+
+def book_course(core: URL, first: date, last: date) -> BookCourse:
+    """Read equity and exposures of all portfolios over a range."""
+    with explained(core), connect(core, application_name="summary") as connection:
+        equity = connection.execute(
+            """
+            SELECT p.name, s.snapshot_date, s.equity_balance::float8
+            FROM portfolio_snapshots AS s JOIN portfolios AS p ON p.id = s.portfolio_id
+            WHERE s.snapshot_date BETWEEN %s AND %s
+            """,
+            [first, last],
+        ).fetchall()
+        exposures = connection.execute(
+            """
+            SELECT f.name, e.calculation_date,
+                (sum(e.exposure_dollar) / sum(s.equity_balance))::float8
+            FROM factor_exposures AS e
+            JOIN factor_definitions AS f ON f.id = e.factor_id
+            JOIN portfolio_snapshots AS s
+                ON s.portfolio_id = e.portfolio_id AND s.snapshot_date = e.calculation_date
+            WHERE e.calculation_date BETWEEN %s AND %s AND s.equity_balance > 0
+            GROUP BY f.name, e.calculation_date
+            """,
+            [first, last],
+        ).fetchall()
+    days = tuple(sorted({row[1] for row in equity}))
+    return BookCourse(days, _series(equity, days), _series(exposures, days))
+
+
+def _series(
+    rows: list[tuple[str, date, float]], days: tuple[date, ...]
+) -> dict[str, NDArray[np.float64]]:
+    index = {day: number for number, day in enumerate(days)}
+    series: dict[str, NDArray[np.float64]] = {}
+    for name, day, value in rows:
+        if day in index:
+            series.setdefault(name, np.full(len(days), np.nan))[index[day]] = value
+    return dict(sorted(series.items()))

@@ -1,0 +1,303 @@
+"""Seeding brings Core to one state, once, and leaves alone what lives on."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import bcrypt
+import pytest
+from sqlalchemy.engine import URL
+
+from app.calculations.factors import (
+    FACTOR_NAMES,
+    INTEREST_RATE_BETA_NAME,
+    MARKET_BETA_NAME,
+    PROVIDER_BETA_NAME,
+    SHOCK_NAMES,
+)
+from ops.connection import connect
+from ops.demo.book import demo_book
+from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
+from ops.seed import seed
+
+PASSWORD = "a demo password"
+SEEDED = (
+    "users",
+    "portfolios",
+    "positions",
+    "tags_v2",
+    "position_tags",
+    "factor_definitions",
+    "stress_test_scenarios",
+    "benchmarks_sector_weights",
+)
+
+
+def query(url: URL, statement: str) -> list[tuple[object, ...]]:
+    with connect(url, application_name="tests") as database:
+        return database.execute(statement.encode()).fetchall()
+
+
+def execute(url: URL, statement: str) -> None:
+    with connect(url, application_name="tests") as database:
+        database.execute(statement.encode())
+
+
+def contents(url: URL) -> dict[str, list[tuple[object, ...]]]:
+    """Every seeded row with its transaction, so that a rewritten row is seen too."""
+    seeded = {
+        table: query(url, f"SELECT xmin::text, t::text FROM {table} AS t ORDER BY 2")
+        for table in SEEDED
+    }
+    return {**seeded, "capital": query(url, "SELECT * FROM ops.starting_capital ORDER BY 1")}
+
+
+def test_an_empty_core_gets_the_whole_book(core_url: URL) -> None:
+    report = seed(core_url, demo_password=PASSWORD)
+    counts = {table: query(core_url, f"SELECT count(*) FROM {table}")[0][0] for table in SEEDED}
+    assert counts == {table: report.written[table] for table in SEEDED}
+    assert counts["portfolios"] == 11
+    assert counts["positions"] == 144
+    assert counts["factor_definitions"] == 13
+    assert counts["stress_test_scenarios"] == 22
+    assert report.benchmark_source == "built-in"
+    eligible = query(
+        core_url,
+        "SELECT count(*), count(DISTINCT symbol) FROM positions WHERE investment_class = 'PUBLIC'"
+        " AND position_type IN ('LONG', 'SHORT')",
+    )
+    assert eligible == [(116, 73)]
+
+
+def test_twice_is_once(core_url: URL) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    before = contents(core_url)
+    again = seed(core_url, demo_password="another password")
+    assert contents(core_url) == before
+    assert set(again.written.values()) == {0}
+
+
+def test_starting_capital_is_recorded_once(core_url: URL) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    recorded = dict(query(core_url, "SELECT portfolio_id, equity FROM ops.starting_capital"))
+    assert recorded == {one.id: one.equity for one in demo_book().portfolios}
+    execute(core_url, "UPDATE portfolios SET equity_balance = equity_balance * 2")
+    seed(core_url, demo_password=PASSWORD)
+    again = dict(query(core_url, "SELECT portfolio_id, equity FROM ops.starting_capital"))
+    assert again == recorded
+
+
+@pytest.mark.parametrize(
+    ("change", "look"),
+    [
+        (
+            "UPDATE portfolios SET equity_balance = 1.25, is_active = false, deleted_at = now()",
+            "SELECT equity_balance, is_active, deleted_at FROM portfolios ORDER BY id",
+        ),
+        (
+            "UPDATE positions SET last_price = 2, market_value = 3, unrealized_pnl = 4,"
+            " exit_date = '2025-08-01', exit_price = 5, realized_pnl = 6, deleted_at = now()",
+            "SELECT last_price, market_value, unrealized_pnl, exit_date, exit_price,"
+            " realized_pnl, deleted_at FROM positions ORDER BY id",
+        ),
+        (
+            "UPDATE users SET hashed_password = 'changed', is_active = false",
+            "SELECT hashed_password, is_active FROM users ORDER BY id",
+        ),
+        ("UPDATE tags_v2 SET usage_count = 99", "SELECT usage_count FROM tags_v2 ORDER BY id"),
+    ],
+)
+def test_what_lives_on_is_never_reset(core_url: URL, change: str, look: str) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    execute(core_url, change)
+    changed = query(core_url, look)
+    seed(core_url, demo_password=PASSWORD)
+    assert query(core_url, look) == changed
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("users", "UPDATE users SET full_name = 'Somebody'"),
+        ("portfolios", "UPDATE portfolios SET name = 'Something'"),
+        ("positions", "UPDATE positions SET quantity = 1, entry_price = 1"),
+        ("tags_v2", "UPDATE tags_v2 SET color = '#000000'"),
+        ("factor_definitions", "UPDATE factor_definitions SET factor_type = 'style'"),
+        ("stress_test_scenarios", "UPDATE stress_test_scenarios SET shock_config = '{}'"),
+        ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
+        ("position_tags", "DELETE FROM position_tags"),
+    ],
+)
+def test_what_the_demo_defines_is_restored(core_url: URL, table: str, change: str) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    columns = "to_jsonb(t) - 'id' - 'created_at' - 'updated_at'"
+    before = query(core_url, f"SELECT {columns} FROM {table} AS t ORDER BY 1")
+    execute(core_url, change)
+    report = seed(core_url, demo_password=PASSWORD)
+    assert query(core_url, f"SELECT {columns} FROM {table} AS t ORDER BY 1") == before
+    assert {name for name, rows in report.written.items() if rows} == {table}
+
+
+def test_new_users_log_in_with_the_demo_password(core_url: URL) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    ((stored,),) = query(core_url, "SELECT DISTINCT hashed_password FROM users")
+    assert bcrypt.checkpw(PASSWORD.encode(), str(stored).encode())
+
+
+def test_a_user_and_a_portfolio_that_exist_under_other_ids_are_adopted(core_url: URL) -> None:
+    user, portfolio = uuid4(), uuid4()
+    execute(
+        core_url,
+        f"""
+        INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at, updated_at)
+        VALUES ('{user}', 'demo_hnw@sigmasight.com', 'own', 'Own', true, now(), now());
+        INSERT INTO portfolios
+            (id, user_id, name, account_name, account_type, currency, equity_balance, created_at,
+             updated_at)
+        VALUES ('{portfolio}', '{user}', 'Own', 'Private Wealth', 'taxable', 'USD', 7, now(), now())
+        """,
+    )
+    seed(core_url, demo_password=PASSWORD)
+    assert query(core_url, "SELECT count(*) FROM portfolios") == [(11,)]
+    held = query(
+        core_url,
+        f"SELECT count(*), min(u.hashed_password), min(f.equity_balance) FROM positions AS p"
+        f" JOIN portfolios AS f ON f.id = p.portfolio_id JOIN users AS u ON u.id = f.user_id"
+        f" WHERE p.portfolio_id = '{portfolio}' AND u.id = '{user}'",
+    )
+    assert held == [(30, "own", Decimal("7.00"))]
+    tags = query(core_url, f"SELECT count(*) > 0 FROM tags_v2 WHERE user_id = '{user}'")
+    assert tags == [(True,)]
+
+
+def test_factors_have_the_names_the_batch_asks_for(core_url: URL) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    rows = query(core_url, "SELECT name, factor_type, calculation_method FROM factor_definitions")
+    kinds: dict[object, set[object]] = {}
+    for name, kind, method in rows:
+        kinds.setdefault((kind, method), set()).add(name)
+    assert kinds == {
+        ("style", "ridge_regression"): set(FACTOR_NAMES[:6]),
+        ("spread", "spread_regression"): set(FACTOR_NAMES[6:]),
+        ("market", "rolling_regression"): {MARKET_BETA_NAME},
+        ("market", "provider_data"): {PROVIDER_BETA_NAME},
+        ("macro", "rolling_regression"): {INTEREST_RATE_BETA_NAME},
+    }
+
+
+def test_scenarios_come_in_six_categories_and_shock_known_factors(core_url: URL) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    rows = query(
+        core_url,
+        "SELECT category, count(*), count(*) FILTER (WHERE active) FROM stress_test_scenarios"
+        " GROUP BY category",
+    )
+    assert {row[0]: row[1:] for row in rows} == {
+        "base_cases": (4, 4),
+        "market_risk": (4, 4),
+        "interest_rate_risk": (5, 5),
+        "factor_rotations": (4, 4),
+        "volatility_risk": (2, 2),
+        "historical_replays": (3, 0),
+    }
+    shocked = query(
+        core_url,
+        "SELECT DISTINCT jsonb_object_keys(shock_config -> 'shocked_factors')"
+        " FROM stress_test_scenarios",
+    )
+    assert {row[0] for row in shocked} == set(SHOCK_NAMES)
+
+
+# Benchmark weights of a foreign legacy database.
+
+
+def weights(url: URL) -> list[tuple[object, ...]]:
+    return query(
+        url,
+        "SELECT benchmark_code, asof_date::text, sector, weight FROM benchmarks_sector_weights"
+        " ORDER BY 1, 2, 3",
+    )
+
+
+def test_benchmark_weights_come_from_legacy_where_it_has_any(
+    core_url: URL, new_database: Callable[[], URL]
+) -> None:
+    legacy = new_database()
+    execute(
+        legacy,
+        """
+        CREATE TABLE benchmarks_sector_weights (
+            sector text, weight text, asof_date text, benchmark_code text, updated_at timestamptz
+        );
+        INSERT INTO benchmarks_sector_weights VALUES
+            ('Energy', '0.1', '2025-06-30', 'SP500', '2025-07-01'),
+            ('Energy', '0.25', '2025-06-30', 'SP500', '2025-07-02'),
+            ('Utilities', 'NaN', '2025-06-30', 'SP500', '2025-07-01'),
+            ('Materials', NULL, '2025-06-30', 'SP500', '2025-07-01'),
+            (repeat('x', 65), '0.1', '2025-06-30', 'SP500', '2025-07-01'),
+            ('Financials', '0.75', '2025-06-30', 'SP500', NULL)
+        """,
+    )
+    report = seed(core_url, demo_password=PASSWORD, legacy_url=legacy)
+    assert report.benchmark_source == "legacy"
+    assert weights(core_url) == [
+        ("SP500", "2025-06-30", "Energy", Decimal("0.250000")),
+        ("SP500", "2025-06-30", "Financials", Decimal("0.750000")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE TABLE something_else (sector text)",
+        "CREATE TABLE benchmarks_sector_weights (sector text)",
+        "CREATE TABLE benchmarks_sector_weights"
+        " (benchmark_code text, asof_date date, sector text, weight numeric)",
+        "CREATE TABLE benchmarks_sector_weights"
+        " AS SELECT 'SP500' AS benchmark_code, 'June' AS asof_date, 'Energy' AS sector,"
+        " 1 AS weight",
+        "CREATE TABLE benchmarks_sector_weights"
+        " AS SELECT 'SP500' AS benchmark_code, date '2025-06-30' AS asof_date, 'Energy' AS sector,"
+        " true AS weight",
+    ],
+    ids=["no table", "missing columns", "no rows", "no dates", "no numbers"],
+)
+def test_a_legacy_database_without_usable_weights_leaves_the_built_in_ones(
+    core_url: URL, new_database: Callable[[], URL], script: str
+) -> None:
+    legacy = new_database()
+    execute(legacy, script)
+    report = seed(core_url, demo_password=PASSWORD, legacy_url=legacy)
+    assert report.benchmark_source == "built-in"
+    assert len(weights(core_url)) == 33
+
+
+# Nothing half-written.
+
+
+def test_a_database_without_tables_is_refused_in_one_line(scratch_database: URL) -> None:
+    with pytest.raises(ConfigurationError, match="migrate"):
+        seed(scratch_database, demo_password=PASSWORD)
+
+
+def test_a_failure_at_the_end_leaves_nothing(core_url: URL) -> None:
+    execute(core_url, "ALTER TABLE benchmarks_sector_weights RENAME TO elsewhere")
+    with pytest.raises(ConfigurationError):
+        seed(core_url, demo_password=PASSWORD)
+    assert query(core_url, "SELECT count(*) FROM users") == [(0,)]
+    assert query(core_url, "SELECT count(*) FROM ops.starting_capital") == [(0,)]
+
+
+def test_an_unusable_password_or_legacy_address_leaves_nothing(core_url: URL) -> None:
+    with pytest.raises(BadInputError):
+        seed(core_url, demo_password="")
+    nowhere = core_url.set(port=1)
+    with pytest.raises(DatabaseUnavailableError):
+        seed(core_url, demo_password=PASSWORD, legacy_url=nowhere)
+    assert query(core_url, "SELECT count(*) FROM users") == [(0,)]
+
+
+def test_ids_are_those_of_the_book(core_url: URL) -> None:
+    seed(core_url, demo_password=PASSWORD)
+    ids: set[UUID] = {row[0] for row in query(core_url, "SELECT id FROM positions")}  # type: ignore[misc]
+    assert ids == {one.id for one in demo_book().positions}

@@ -1,0 +1,37 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from app.calculations.price_lookback import last_price, last_price_before
+
+START = np.datetime64("2025-03-03")
+
+
+@settings(deadline=None)
+@given(
+    st.sets(st.integers(0, 60), min_size=1, max_size=15),
+    st.one_of(st.none(), st.integers(0, 20)),
+    st.data(),
+)
+def test_the_last_close_within_the_limit_is_found(
+    offsets: set[int], limit: int | None, data: st.DataObject
+) -> None:
+    dates = START + np.array(sorted(offsets)).astype("timedelta64[D]")
+    closes = st.sampled_from([np.nan, 0.0, np.inf, 1.5, 2.5, 3.5])
+    prices = data.draw(arrays(float, (len(dates), 2), elements=closes))
+    on_or_before = last_price(prices, dates, limit)
+    before = last_price_before(prices, dates, limit)
+    for row, today in enumerate(dates):
+        for column in range(2):
+            known = [
+                (day, close)
+                for day, close in zip(dates[: row + 1], prices[: row + 1, column], strict=True)
+                if np.isfinite(close)
+                and close > 0
+                and (limit is None or today - day <= np.timedelta64(limit, "D"))
+            ]
+            earlier = [close for day, close in known if day < today]
+            expected = known[-1][1] if known else np.nan
+            np.testing.assert_equal(on_or_before[row, column], expected)
+            np.testing.assert_equal(before[row, column], earlier[-1] if earlier else np.nan)
