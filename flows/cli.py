@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import psycopg
 import typer
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 out = Console()
 err = Console(stderr=True, soft_wrap=True)
+_INTERRUPTED = 130  # what Typer returns after Ctrl-C
 
 
 class Which(StrEnum):
@@ -51,18 +52,31 @@ _LAST = datetime.combine(LAST_DAY, datetime.min.time())
 def main() -> None:
     """Run the command line: a failure is one line that says what to do, and a non-zero exit."""
     try:
-        app()
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _refuse_words(error)
     except SigmaSightError as error:
         _fail(str(error))
     except psycopg.Error as error:
         _fail(f"the database refused: {str(error).splitlines()[0]}")
-    except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to go on")
+    except OSError as error:
+        _fail(f"{error.filename or 'the system'}: {error.strerror or error}; correct that first")
+    if code == _INTERRUPTED:
+        _fail("interrupted; run the same command again to go on", code)
+    sys.exit(code)
 
 
-def _fail(line: str) -> None:
+def _refuse_words(error: typer.TyperException) -> NoReturn:
+    """The command line itself is wrong. Without any words, the help has been shown already."""
+    line = " ".join(error.format_message().split()).replace("Value error, ", "")
+    if line:
+        _fail(f"{line.removesuffix('.')}; see `sigmasight --help`", error.exit_code)
+    sys.exit(error.exit_code)
+
+
+def _fail(line: str, code: int = 1) -> NoReturn:
     err.print(f"error: {line}", markup=False, highlight=False)
-    sys.exit(1)
+    sys.exit(code)
 
 
 @app.command()

@@ -15,18 +15,23 @@ _SHOWN_FACTORS = ("Market Beta (90D)", "Growth", "Value", "Momentum", "Quality",
 
 def plot_course(course: BookCourse, path: Path) -> None:
     """Write a PNG: equity per portfolio, indexed to 100, above the book's factor exposures."""
-    figure, (upper, lower) = plt.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 7), sharex=True, layout="constrained")
+    upper.set_prop_cycle(color=plt.colormaps["tab20"].colors)  # type: ignore[attr-defined]
     for name, equity in course.equity.items():
-        upper.plot(course.days, 100 * equity / equity[np.isfinite(equity)][0], lw=1.2, label=name)
-    upper.set_ylabel("equity, first day = 100")
-    upper.legend(fontsize=6, ncols=2, frameon=False)
+        indexed = 100 * equity / equity[np.isfinite(equity)][0]
+        upper.plot(course.days, indexed, lw=1.2, label=_short(name))
     for name in _SHOWN_FACTORS:
         if name in course.exposures:
             lower.plot(course.days, course.exposures[name], lw=1.2, label=name)
-    lower.set_ylabel("beta of the whole book")
     lower.axhline(0, color="grey", lw=0.6)
-    lower.legend(fontsize=7, ncols=3, frameon=False)
+    upper.set_ylabel("equity, first day = 100")
+    lower.set_ylabel("beta of the whole book")
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("Demo ").removesuffix(" Portfolio")

@@ -16,6 +16,7 @@ from ops.state_folder import StateFolder
 START_SECONDS = 120.0
 _DOCUMENT = "prefect"
 _USUAL_PORT = 4200
+_LINE = "%(asctime)s %(_RUN_run_name)s: %(message)s"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class PrefectServer:
             return False
         try:
             return httpx.get(f"{self.api_url}/health", timeout=2.0).is_success
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):
             return False
 
     def start(self) -> None:
@@ -118,4 +119,7 @@ class PrefectServer:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
             "DO_NOT_TRACK": "1",
+            "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%H:%M:%S",
+            "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": _LINE.replace("_RUN", "flow"),
+            "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": _LINE.replace("_RUN", "task"),
         }

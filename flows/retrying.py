@@ -28,6 +28,7 @@ def phase_task(name: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, 
 
     Nothing is cached: the database is the truth, and a rebuilt one must never count as done.
     """
+    options.setdefault("task_run_name", name)
     return task(
         name=name,
         retries=len(DELAYS_SECONDS),

@@ -44,7 +44,9 @@ class EmbeddedDatabases:
         """
         self.state.create()
         with self.state.lock("servers"), ThreadPoolExecutor(len(names)) as pool:
-            servers = list(pool.map(self._start, names))
+            # One after the other, because the first makes the account and the folder they share.
+            servers = [self.server(name) for name in names]
+            list(pool.map(self._start, names, servers))
             self._record_ports(dict(zip(names, servers, strict=True)))
             list(pool.map(self._provision, names, servers))
         return {name: self.url(name, "owner") for name in names}
@@ -81,11 +83,9 @@ class EmbeddedDatabases:
         folder = _servers_folder(self.state.root, account) / name
         return EmbeddedServer(folder, account, self.state.secret(f"{name}_superuser"))
 
-    def _start(self, name: Name) -> EmbeddedServer:
-        server = self.server(name)
+    def _start(self, name: Name, server: EmbeddedServer) -> None:
         server.create()
         server.start(self._port(name))
-        return server
 
     def _port(self, name: Name) -> int:
         recorded = self.state.read("ports").get(name)
@@ -126,6 +126,7 @@ def _linked_elsewhere(link: Path, account: Account) -> Path:
         for part in (SHARED_PLACE, folder.parent):
             part.chmod(0o711)
         account.own(folder)
+        link.unlink(missing_ok=True)
         link.symlink_to(folder)
     except OSError as error:
         raise ConfigurationError(

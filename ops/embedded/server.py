@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -17,11 +18,12 @@ from sqlalchemy.engine import URL
 
 from ops.embedded.account import Account
 from ops.embedded.binaries import MAJOR_VERSION, program_folder
-from ops.errors import DatabaseUnavailableError
+from ops.errors import ConfigurationError, DatabaseUnavailableError
 
 SUPERUSER = "postgres"
 LOOPBACK = "127.0.0.1"
 START_ATTEMPTS_SECONDS = 30.0
+_LONGEST_SOCKET_FOLDER = 85
 
 # Durable defaults, sized for a laptop: room for the batch's bulk loads, no surprise from JIT.
 _SETTINGS: Mapping[str, str] = {
@@ -145,12 +147,22 @@ class EmbeddedServer:
         return self._run([*arguments, "-o", options, "start"], check=False) == 0
 
     def _socket_folder(self) -> Path:
-        # A socket's path is limited to about 100 bytes, so it does not stand below the data.
+        # A socket's path is limited to about 100 bytes, so it may not stand below a long folder.
+        if len(str(self.folder)) <= _LONGEST_SOCKET_FOLDER:
+            return self.folder
         digest = sha256(str(self.data).encode()).hexdigest()[:12]
         folder = Path(tempfile.gettempdir()) / f"sigmasight-{self.account.uid}-{digest}"
-        folder.mkdir(exist_ok=True)
-        self.account.own(folder)
+        try:
+            folder.mkdir(mode=0o700)
+            self.account.own(folder)
+        except FileExistsError:
+            self._refuse_foreign(folder)
         return folder
+
+    def _refuse_foreign(self, folder: Path) -> None:
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != self.account.uid:
+            raise ConfigurationError(f"{folder} belongs to somebody else; remove it")
 
     def _pid_file(self) -> Path:
         return self.data / "postmaster.pid"

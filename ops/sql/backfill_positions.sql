@@ -18,8 +18,7 @@ SELECT
     CASE WHEN exit_date <= coalesce((deleted_at AT TIME ZONE 'UTC')::date, exit_date)
         THEN exit_date END AS exit_date,
     exit_price::float8,
-    market_value::float8,
-    last_price::float8
+    market_value::float8
 FROM positions
 WHERE portfolio_id = ANY(%(portfolios)s)
 ORDER BY portfolio_id, symbol, entry_date, id

@@ -1,5 +1,5 @@
--- What each portfolio carries into its first day: the newest earlier snapshot with positions
--- (a day without any stores zeros, and must not lose the capital), and the flows since.
+-- What each portfolio carries into its first day: the newest earlier snapshot with positions (a day
+-- without any stores zeros), and the flows since, should days between be missing.
 SELECT
     p.id,
     s.equity_balance::float8,

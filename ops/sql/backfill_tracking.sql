@@ -30,12 +30,3 @@ FROM (
     GROUP BY l.calculation_date
     HAVING count(*) = (SELECT count(*) FROM portfolios WHERE deleted_at IS NULL AND is_active)
 ) AS complete
-ON CONFLICT (run_date) DO UPDATE SET
-    phase_1_status = excluded.phase_1_status,
-    phase_2_status = excluded.phase_2_status,
-    phase_3_status = excluded.phase_3_status,
-    portfolios_processed = excluded.portfolios_processed,
-    symbols_fetched = excluded.symbols_fetched,
-    data_coverage_pct = excluded.data_coverage_pct,
-    error_message = NULL,
-    completed_at = excluded.completed_at

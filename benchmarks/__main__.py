@@ -1,0 +1,30 @@
+"""`make bench`: every benchmark, as a table and as JSON lines."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import backfill, market_copy, rebuild
+
+BENCHMARKS = (backfill, market_copy, rebuild)
+
+
+def main() -> None:
+    """Run every benchmark; each line names its peer's time and the ratio to it."""
+    results: list[dict[str, Any]] = [line for module in BENCHMARKS for line in module.run()]
+    table = Table("benchmark", "ours", "peer", "ratio", "and", box=None)
+    for line in results:
+        rest = dict(line)
+        shown = [str(rest.pop(key, "")) for key in ("benchmark", "ours_seconds", "peer_seconds")]
+        ratio = str(rest.pop("ratio", ""))
+        table.add_row(*shown, ratio, ", ".join(f"{k} {v}" for k, v in rest.items()))
+    console = Console(width=160)
+    console.print(table)
+    for line in results:
+        console.print(json.dumps(line), markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Servers that live as long as one benchmark, with the settings that users get."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from ops.copy import copy_group
+from ops.demo.legacy import create_legacy
+from ops.demo.prices import generate_prices
+from ops.embedded.databases import EmbeddedDatabases, Name
+from ops.migrate import upgrade
+from ops.seed import seed
+from ops.state_folder import StateFolder
+
+_PASSWORD = "benchmark only"
+
+
+@contextmanager
+def databases(*names: Name) -> Iterator[dict[Name, URL]]:
+    """Owner URLs of fresh embedded databases; stopped and removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as folder:
+        Path(folder).chmod(0o711)
+        embedded = EmbeddedDatabases(StateFolder(Path(folder) / "state"))
+        try:
+            yield embedded.up(names)
+        finally:
+            embedded.down()
+
+
+@contextmanager
+def ready_for_backfill() -> Iterator[URL]:
+    """A Core database with the demo book seeded and its prices copied."""
+    with databases("legacy", "core") as urls:
+        create_legacy(urls["legacy"], generate_prices(), demo_password=_PASSWORD)
+        upgrade("core", urls["core"])
+        seed(urls["core"], demo_password=_PASSWORD, legacy_url=urls["legacy"])
+        copy_group(urls["legacy"], urls["core"])
+        yield urls["core"]

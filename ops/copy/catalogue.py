@@ -1,0 +1,82 @@
+"""What a server's catalogue says of a table or view that is copied."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from ops.sql_files import statement
+
+FIRST_USER_TYPE_OID = 16384
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as pg_attribute has it."""
+
+    name: str
+    type_oid: int
+    type_modifier: int
+    type_name: str
+    not_null: bool
+    has_default: bool
+    generated: bool
+
+    def same_type(self, other: "Column") -> bool:
+        """Whether a binary value of one can be read as the other: types alone, no casts.
+
+        Types that a database made itself (enums, domains) have other numbers elsewhere.
+        """
+        return (
+            self.type_oid == other.type_oid < FIRST_USER_TYPE_OID
+            and self.type_modifier == other.type_modifier
+        )
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, partitioned or foreign table, view or materialised view."""
+
+    oid: int
+    schema: str
+    name: str
+    has_children: bool
+    columns: Mapping[str, Column]
+    unique_keys: frozenset[frozenset[str]]
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        return sql.Identifier(self.schema, self.name)
+
+    def is_unique(self, columns: Iterable[str]) -> bool:
+        """Whether an index allows no two rows with the same values of exactly these columns."""
+        return frozenset(columns) in self.unique_keys
+
+
+@dataclass(frozen=True)
+class _Name:
+    oid: int
+    schema: str
+    name: str
+    has_children: bool
+
+
+def read_relation(connection: psycopg.Connection, table: str) -> Relation | None:
+    """Describe what `table` means to the connection's role, or None where there is nothing."""
+    with connection.cursor(row_factory=class_row(_Name)) as cursor:
+        found = cursor.execute(statement("copy_relation"), {"table": table}).fetchone()
+    if found is None:
+        return None
+    with connection.cursor(row_factory=class_row(Column)) as cursor:
+        columns = cursor.execute(statement("copy_columns"), {"oid": found.oid}).fetchall()
+    keys = connection.execute(statement("copy_unique_keys"), {"oid": found.oid}).fetchall()
+    return Relation(
+        found.oid,
+        found.schema,
+        found.name,
+        found.has_children,
+        {column.name: column for column in columns},
+        frozenset(frozenset(row[0]) for row in keys),
+    )

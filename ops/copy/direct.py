@@ -1,0 +1,51 @@
+"""Straight into an empty table of the same shape: one binary stream, indexes afterwards."""
+
+import psycopg
+from psycopg import sql
+
+from ops.copy.indexes import drop_indexes
+from ops.copy.judgement import fits, typed_rules
+from ops.copy.legacy import Legacy
+from ops.copy.plan import TablePlan
+from ops.copy.rejects import fetch_rejects
+from ops.copy.report import Meter
+from ops.copy.stream import stream
+
+
+def is_empty(core: psycopg.Connection, plan: TablePlan) -> bool:
+    """Whether Core's table holds no row that this transaction sees."""
+    query = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(plan.target.identifier)
+    row = core.execute(query).fetchone()
+    return bool(row and row[0])
+
+
+def load_directly(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> int:
+    """Stream the acceptable rows into the empty table; how many there were.
+
+    Legacy's own constraints have shown that no key comes twice, and the types that every value
+    fits: what is left to refuse (NULL, NaN, infinite dates) is refused on legacy.
+    """
+    rules = typed_rules(plan)
+    fetch_rejects(legacy, core, plan, rules)
+    rebuild = drop_indexes(core, plan.target, unique=True)
+    written = stream(
+        legacy.rows(_acceptable_rows(plan), plan.table),
+        core,
+        plan.target.identifier,
+        [column.name for column in (*plan.columns, *plan.filled)],
+        meter,
+    )
+    meter.enter("indexing")
+    for build in rebuild:
+        core.execute(build)
+    return written
+
+
+def _acceptable_rows(plan: TablePlan) -> sql.Composed:
+    values = [
+        *(sql.Identifier(name) for name in plan.names),
+        *(plan.fill(column) for column in plan.filled),
+    ]
+    return sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        sql.SQL(", ").join(values), plan.source.identifier, fits(typed_rules(plan))
+    )

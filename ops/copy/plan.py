@@ -1,0 +1,180 @@
+"""How a table will be copied: both catalogues compared before anything is written."""
+
+import hashlib
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import ColumnDefault
+
+from app.models import Base
+from ops.content_hash import canonical
+from ops.copy.catalogue import Column, Relation, read_relation
+from ops.copy.errors import CoreShapeError, LegacyShapeError
+from ops.copy.groups import TableSpec
+from ops.copy.legacy import Legacy
+
+# Bookkeeping of the application, and from which of them a missing one is best guessed.
+TIMESTAMPS = ("updated_at", "last_updated", "created_at")
+_NOT_CONTENT = frozenset({"created_at", "updated_at"})
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """The copy of one table.
+
+    Attributes:
+        columns: those of Core that legacy has too, in Core's order.
+        filled: NOT NULL columns of Core that legacy lacks and that have a known default.
+        absent: nullable columns of Core that legacy lacks.
+        ignored: columns of legacy that Core lacks.
+    """
+
+    spec: TableSpec
+    source: Relation
+    target: Relation
+    columns: tuple[Column, ...]
+    filled: tuple[Column, ...]
+    absent: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def table(self) -> str:
+        return self.spec.table
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def typed(self) -> bool:
+        """Whether values can travel in binary: every column has the same type on both sides."""
+        return all(column.same_type(self.source.columns[column.name]) for column in self.columns)
+
+    @property
+    def unique(self) -> bool:
+        """Whether legacy itself allows no two rows with one natural key."""
+        return not self.source.has_children and self.source.is_unique(self.spec.natural_key)
+
+    @property
+    def surrogate(self) -> Column | None:
+        """The surrogate id, where legacy has it."""
+        return next((column for column in self.columns if self.is_surrogate(column)), None)
+
+    @property
+    def surrogate_is_unique(self) -> bool:
+        """Whether legacy's ids, if the table has any, are there and never twice."""
+        if self.spec.surrogate_key is None:
+            return True
+        own = self.source.columns.get(self.spec.surrogate_key)
+        return (
+            own is not None
+            and own.not_null
+            and not self.source.has_children
+            and self.source.is_unique([own.name])
+        )
+
+    @property
+    def straight(self) -> bool:
+        """Whether the rows could go straight into an empty table, without any check in Core."""
+        return self.typed and self.unique and self.surrogate_is_unique
+
+    @property
+    def content(self) -> tuple[Column, ...]:
+        """The columns in which two rows with one natural key can differ."""
+        return tuple(
+            column
+            for column in self.columns
+            if column.name not in self.spec.natural_key
+            and column.name not in _NOT_CONTENT
+            and not self.is_surrogate(column)
+        )
+
+    def is_surrogate(self, column: Column) -> bool:
+        return column.name == self.spec.surrogate_key
+
+    def compared(self) -> list[sql.Composable]:
+        """Natural key and content, as the hashes of both sides take them."""
+        keys = [self.target.columns[name] for name in self.spec.natural_key]
+        return [
+            canonical(sql.Identifier(column.name), is_json=column.type_name == "json")
+            for column in (*keys, *self.content)
+        ]
+
+    def fill(self, column: Column, row: str | None = None) -> sql.Composable:
+        """The value of a filled column, of its very type; `row` is the alias it may draw from."""
+        constant = _application_default(self.table, column.name)
+        if constant is not None:
+            value: sql.Composable = sql.Literal(constant)
+        elif self.is_surrogate(column):
+            value = sql.SQL("gen_random_uuid()")
+        else:
+            value = self._best_timestamp(row)
+        return sql.SQL("({})::{}").format(value, sql.SQL(column.type_name))
+
+    def shape(self) -> str:
+        """A digest of both sides' columns: a change of either makes an old fingerprint void."""
+        sides = (self.spec, tuple(self.source.columns.values()), self.columns, self.filled)
+        return hashlib.sha256(repr(sides).encode()).hexdigest()[:16]
+
+    def _best_timestamp(self, row: str | None) -> sql.Composable:
+        known: list[sql.Composable] = [
+            sql.Identifier(row, name) if row else sql.Identifier(name)
+            for name in TIMESTAMPS
+            if name in self.names and name not in self.spec.natural_key
+        ]
+        return sql.SQL("coalesce({})").format(sql.SQL(", ").join([*known, sql.SQL("now()")]))
+
+
+def plan_table(legacy: Legacy, core: psycopg.Connection, spec: TableSpec) -> TablePlan | None:
+    """Compare the two sides of a table; None where legacy has none.
+
+    Raises:
+        CoreShapeError: Core lacks the table, or a unique constraint on its natural key.
+        LegacyShapeError: legacy lacks a column that Core requires and nothing can fill.
+    """
+    target = read_relation(core, spec.table)
+    if target is None or not target.is_unique(spec.natural_key):
+        missing = "table" if target is None else f"unique key {spec.natural_key} of"
+        raise CoreShapeError(f"Core has no {missing} {spec.table}; run `sigmasight migrate` first")
+    source = legacy.relation(spec.table)
+    return None if source is None else _compare(spec, source, target)
+
+
+def _compare(spec: TableSpec, source: Relation, target: Relation) -> TablePlan:
+    writable = [column for column in target.columns.values() if not column.generated]
+    lacking = [column for column in writable if column.name not in source.columns]
+    required = [column for column in lacking if column.not_null and not column.has_default]
+    plan = TablePlan(
+        spec,
+        source,
+        target,
+        columns=tuple(column for column in writable if column.name in source.columns),
+        filled=tuple(column for column in required if _can_fill(spec, column)),
+        absent=tuple(column.name for column in lacking if not column.not_null),
+        ignored=tuple(name for name in source.columns if name not in target.columns),
+    )
+    for column in required:
+        if column not in plan.filled:
+            raise LegacyShapeError(
+                f"{spec.table!r} of legacy has no column {column.name!r}, which Core requires; "
+                "add it to legacy, for instance by a view of that name"
+            )
+    return plan
+
+
+def _can_fill(spec: TableSpec, column: Column) -> bool:
+    if column.name in spec.natural_key:
+        return False
+    return (
+        column.name == spec.surrogate_key
+        or column.name in TIMESTAMPS
+        or _application_default(spec.table, column.name) is not None
+    )
+
+
+def _application_default(table: str, column: str) -> object | None:
+    """The constant that the application itself would insert, such as a currency."""
+    model = Base.metadata.tables[table].columns.get(column)
+    default = None if model is None else model.default
+    return default.arg if isinstance(default, ColumnDefault) and default.is_scalar else None

@@ -1,0 +1,119 @@
+"""The way into a table that is not empty, or out of one that is not like ours.
+
+Rows arrive in a temporary table: with Core's types where legacy has them too, else as text that is
+judged there. Of each natural key the newest row is kept; the rest is rejected.
+"""
+
+from collections.abc import Iterable
+
+import psycopg
+from psycopg import sql
+
+from ops.content_hash import canonical
+from ops.copy.catalogue import Column
+from ops.copy.errors import CoreTooOldError
+from ops.copy.judgement import cast_from_text, fits, text_rules, typed_rules
+from ops.copy.legacy import Legacy
+from ops.copy.plan import TablePlan
+from ops.copy.rejects import fetch_rejects, store_duplicates, store_rejects
+from ops.copy.report import Meter
+from ops.copy.stream import stream
+
+ARRIVED = sql.Identifier("pg_temp", "copy_arrived")
+RANKED = sql.Identifier("pg_temp", "copy_ranked")
+
+FIRST_VERSION_THAT_CHECKS_TEXT = 160000  # pg_input_is_valid
+
+
+def stage(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> int:
+    """Fill `RANKED` with the acceptable rows and store the others; how many rows stay.
+
+    A row of `RANKED` stays if its copy_rank is 1. Everything is gone at the end of the transaction.
+    """
+    if plan.typed:
+        _receive_typed(legacy, core, plan, meter)
+        _rank(core, plan, sql.SQL("SELECT * FROM {}").format(ARRIVED))
+    else:
+        _receive_text(legacy, core, plan, meter)
+        rules = text_rules(plan)
+        casts = [
+            sql.SQL("{} AS {}").format(cast_from_text(plan, column), sql.Identifier(column.name))
+            for column in plan.columns
+        ]
+        _rank(
+            core,
+            plan,
+            sql.SQL("SELECT {} FROM {} WHERE {}").format(_list(casts), ARRIVED, fits(rules)),
+        )
+        store_rejects(core, plan, ARRIVED, rules)
+    store_duplicates(core, plan, RANKED)
+    kept = sql.SQL("SELECT count(*) FROM {} WHERE copy_rank = 1").format(RANKED)
+    row = core.execute(kept).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _receive_typed(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> None:
+    rules = typed_rules(plan)
+    fetch_rejects(legacy, core, plan, rules)
+    _create(core, [(column, column.type_name) for column in plan.columns])
+    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        _list(map(sql.Identifier, plan.names)), plan.source.identifier, fits(rules)
+    )
+    stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
+
+
+def _receive_text(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> None:
+    if core.info.server_version < FIRST_VERSION_THAT_CHECKS_TEXT:
+        raise CoreTooOldError(
+            f"{plan.table!r} of legacy has other types than Core; checking its values needs "
+            f"PostgreSQL 16 or later in Core, which runs {core.info.server_version // 10000}"
+        )
+    _create(core, [(column, "text") for column in plan.columns])
+    texts = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in plan.names]
+    query = sql.SQL("SELECT {} FROM {}").format(_list(texts), plan.source.identifier)
+    stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
+
+
+def _create(core: psycopg.Connection, columns: list[tuple[Column, str]]) -> None:
+    definitions = [
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(type_name))
+        for column, type_name in columns
+    ]
+    core.execute(
+        sql.SQL("CREATE TEMPORARY TABLE copy_arrived ({}) ON COMMIT DROP").format(
+            _list(definitions)
+        )
+    )
+
+
+def _rank(core: psycopg.Connection, plan: TablePlan, rows: sql.Composable) -> None:
+    """Number the rows of each natural key, newest first; equally old ones by their values."""
+    newest: list[sql.Composable] = []
+    if plan.spec.newest_by in plan.names:
+        newest.append(sql.SQL("{} DESC NULLS LAST").format(sql.Identifier(plan.spec.newest_by)))
+    key = _list(map(sql.Identifier, plan.spec.natural_key))
+    others = [column for column in plan.columns if column.name not in plan.spec.natural_key]
+    values = [
+        sql.SQL("{} DESC NULLS LAST").format(
+            canonical(sql.Identifier(column.name), is_json=column.type_name == "json")
+        )
+        for column in others
+    ]
+    core.execute(
+        sql.SQL(
+            "CREATE TEMPORARY TABLE copy_ranked ON COMMIT DROP AS SELECT r.*,"
+            " row_number() OVER (PARTITION BY {key} ORDER BY {total}) AS copy_rank,"
+            " rank() OVER (PARTITION BY {key} ORDER BY {newest}) AS copy_age"
+            " FROM ({rows}) AS r"
+        ).format(
+            key=key,
+            total=_list([*newest, *values]),
+            newest=_list(newest) if newest else key,
+            rows=rows,
+        )
+    )
+    core.execute(sql.SQL("ANALYZE {}").format(RANKED))
+
+
+def _list(parts: Iterable[sql.Composable]) -> sql.Composed:
+    return sql.SQL(", ").join(parts)
