@@ -1,5 +1,6 @@
 """Alembic's own comparison of the models with a database."""
 
+import threading
 import warnings
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -15,6 +16,9 @@ from app.migration_recognition import ChainName
 from app.models import AiBase, Base
 from ops.connection import connect
 from ops.drift.difference import Difference, difference
+
+# Two threads that change and restore warning filters at once may leave the wrong ones behind.
+_FILTERS_ARE_GLOBAL = threading.Lock()
 
 
 def model_differences(
@@ -45,7 +49,7 @@ def _proposed(url: URL, metadata: MetaData) -> list[Any]:
             kind != "table" or name in metadata.tables
         ),
     }
-    with engine.connect() as connection, warnings.catch_warnings():
+    with _FILTERS_ARE_GLOBAL, engine.connect() as connection, warnings.catch_warnings():
         # Of an expression index it says that it cannot compare it: the catalogue does.
         warnings.simplefilter("ignore", SAWarning)
         warnings.simplefilter("ignore", UserWarning)

@@ -1,6 +1,7 @@
 -- Correlation runs and their pairs in the range, against what positions and prices demand.
--- A position's value is units times the last close on or before the day; lots that were sold
--- later were still held before. The gross exposure is that of the day's stored snapshot.
+-- A position's value is units times the last close on or before the day. Lots that were sold later
+-- were still held before; from its exit on, a sale is part of the exit. The gross exposure is that of
+-- the day's stored snapshot.
 WITH sessions AS (
     SELECT unnest(%(sessions)s::date[]) AS day
 ),
@@ -9,10 +10,14 @@ live AS (
         p.id,
         p.portfolio_id,
         p.symbol,
-        p.quantity,
+        p.exit_date,
+        greatest(abs(p.quantity), (
+            SELECT sum(abs(sold.quantity_closed))
+            FROM position_realized_events AS sold
+            WHERE sold.position_id = p.id AND sold.trade_date >= p.exit_date
+        )) AS units_left,
         CASE WHEN p.position_type IN ('LONG', 'SHORT') THEN 1 ELSE 100 END AS multiplier,
         p.entry_date,
-        p.exit_date,
         coalesce(
             least(
                 p.exit_date,
@@ -51,11 +56,6 @@ marks AS (
         recent_closes > 30 AND moves AS moving
     FROM prices
 ),
-sold AS (
-    SELECT e.position_id, e.trade_date, sum(abs(e.quantity_closed)) AS units
-    FROM position_realized_events AS e
-    GROUP BY e.position_id, e.trade_date
-),
 units AS (
     SELECT
         live.portfolio_id,
@@ -63,12 +63,12 @@ units AS (
         marks.day,
         marks.moving,
         abs(marks.mark) * live.multiplier * (
-            abs(live.quantity) + coalesce((
-                SELECT sum(sold.units)
-                FROM sold
+            live.units_left + coalesce((
+                SELECT sum(abs(sold.quantity_closed))
+                FROM position_realized_events AS sold
                 WHERE sold.position_id = live.id
                     AND sold.trade_date >= marks.day
-                    AND sold.trade_date IS DISTINCT FROM live.exit_date
+                    AND coalesce(sold.trade_date < live.exit_date, true)
             ), 0)
         ) AS value
     FROM live

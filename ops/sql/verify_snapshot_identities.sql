@@ -1,8 +1,8 @@
--- Snapshots whose sums do not add up.
+-- Snapshots whose sums do not add up. Each sum is rounded by itself: a cent of difference is none.
 SELECT
     count(*),
-    count(*) FILTER (WHERE gross_exposure <> long_value + abs(short_value)),
-    count(*) FILTER (WHERE net_exposure <> long_value + short_value),
+    count(*) FILTER (WHERE abs(gross_exposure - long_value - abs(short_value)) > 0.01),
+    count(*) FILTER (WHERE abs(net_exposure - long_value - short_value) > 0.01),
     count(*) FILTER (WHERE total_value IS DISTINCT FROM equity_balance),
     count(*) FILTER (WHERE num_positions <> num_long_positions + num_short_positions
         OR num_positions = 0 AND (gross_exposure, equity_balance) IS DISTINCT FROM (0, 0))

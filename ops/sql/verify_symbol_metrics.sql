@@ -5,8 +5,10 @@ WITH last_day AS (
 expected AS (
     SELECT DISTINCT p.symbol
     FROM positions AS p
+    JOIN portfolios AS owner ON owner.id = p.portfolio_id
     CROSS JOIN last_day
-    WHERE coalesce(p.investment_class, 'PUBLIC') = 'PUBLIC'
+    WHERE owner.deleted_at IS NULL AND owner.is_active
+        AND coalesce(p.investment_class, 'PUBLIC') = 'PUBLIC'
         AND p.position_type IN ('LONG', 'SHORT')
         AND p.entry_date <= last_day.day
         AND coalesce(p.exit_date >= last_day.day, true)

@@ -1,0 +1,127 @@
+"""Whether the backend's most frequent queries still go through an index when the data has grown."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import dict_row
+
+from ops.connection import connect, explained
+from ops.sql_files import statement
+from ops.verify.plans import (
+    BIG_TABLE_PAGES,
+    Plan,
+    explain,
+    explain_with_indexes_only,
+    pages,
+)
+from ops.verify.report import Finding, judged
+from ops.verify.subject import Subject
+from ops.verify.tenfold import GROWING_TABLES, all_indexes, multiply
+
+Parameters = Mapping[str, Any]
+
+
+class Verdict(NamedTuple):
+    """What is wrong with a query's plan, if anything, and the indexes that answer it."""
+
+    fault: str | None
+    indexes: frozenset[str]
+
+
+def hot_queries(subject: Subject) -> Finding:
+    """At ten times the rows no hot query of Core reads a big table whole.
+
+    Plans with the planner's default settings on temporary copies (see `tenfold`), in a transaction
+    that is always rolled back. A copy gets the indexes that today's plans use, or all of them where
+    a plan of today uses none.
+    """
+    with _scratch(subject) as connection:
+        parameters = _parameters(connection, subject)
+        empty = sorted(name for name, value in parameters.items() if not value)
+        if empty:
+            return Finding("fail", f"there is no {', '.join(empty)} to ask about; run the backfill")
+        today = {name: explain(connection, query, parameters) for name, query in _queries().items()}
+        rows = {
+            table: multiply(connection, table, _indexes_for(connection, table, today))
+            for table in sorted(GROWING_TABLES)
+        }
+        verdicts = {
+            name: _verdict(connection, query, parameters) for name, query in _queries().items()
+        }
+    return _finding(verdicts, rows)
+
+
+def vector_search(subject: Subject) -> Finding:
+    """The search for the nearest documents goes through the HNSW index, at today's rows: building
+    that index ten times over would take minutes."""
+    query = statement("verify_hot_vector_search")
+    with subject.ai() as connection:
+        connection.execute(statement("catalogue_search_path"))
+        connection.execute(statement("verify_planner_defaults"))
+        verdict = _verdict(connection, query, None)
+    used = sorted(verdict.indexes)
+    return judged(
+        verdict.fault is None, verdict.fault or f"answered by {', '.join(used)}", indexes=used
+    )
+
+
+@lru_cache
+def _queries() -> dict[str, bytes]:
+    """Name → statement, of the blocks of `hot_queries.sql`."""
+    _, *parts = re.split(rb"^-- (.+) --$", statement("hot_queries"), flags=re.MULTILINE)
+    return {name.decode(): query for name, query in zip(parts[::2], parts[1::2], strict=True)}
+
+
+@contextmanager
+def _scratch(subject: Subject) -> Iterator[psycopg.Connection]:
+    """A transaction on Core that is rolled back whatever happens, planning with defaults."""
+    with (
+        explained(subject.core_url),
+        connect(subject.core_url, application_name="verify") as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        connection.execute(statement("verify_planner_defaults"))
+        connection.execute("SET LOCAL search_path = pg_temp, public")
+        connection.execute("SET LOCAL maintenance_work_mem = '128MB'")
+        yield connection
+
+
+def _parameters(connection: psycopg.Connection, subject: Subject) -> Parameters:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        sampled = cursor.execute(statement("verify_hot_parameters")).fetchone() or {}
+    return {**sampled, "first": subject.days[0], "last": subject.days[-1]}
+
+
+def _indexes_for(
+    connection: psycopg.Connection, table: str, today: Mapping[str, Plan]
+) -> frozenset[str]:
+    existing = all_indexes(connection, table)
+    if any(table in plan.whole for plan in today.values()):
+        return existing
+    return existing & frozenset().union(*(plan.indexes for plan in today.values()))
+
+
+def _verdict(
+    connection: psycopg.Connection, query: bytes, parameters: Parameters | None
+) -> Verdict:
+    plan = explain(connection, query, parameters)
+    big = [table for table in plan.whole if pages(connection, table) >= BIG_TABLE_PAGES]
+    if big:
+        return Verdict(f"reads {', '.join(sorted(big))} whole", plan.indexes)
+    if not plan.whole:
+        return Verdict(None, plan.indexes)
+    # Small tables are read whole, rightly; but an index must be able to answer.
+    plan = explain_with_indexes_only(connection, query, parameters)
+    return Verdict("no index can answer it" if plan.whole else None, plan.indexes)
+
+
+def _finding(verdicts: Mapping[str, Verdict], rows: Mapping[str, int]) -> Finding:
+    faults = [f"{name}: {found.fault}" for name, found in verdicts.items() if found.fault]
+    sizes = ", ".join(f"{table} {count:,}" for table, count in sorted(rows.items()))
+    lines = [f"{len(verdicts)} queries, {len(faults)} not by index", *faults, f"rows: {sizes}"]
+    used = {name: sorted(found.indexes) for name, found in verdicts.items()}
+    return judged(not faults, "; ".join(lines), rows=dict(rows), indexes=used)

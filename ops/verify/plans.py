@@ -1,0 +1,59 @@
+"""How the server would answer a query: its plan, as the planner's defaults make it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+# Below this many pages reading a whole table is right, whatever indexes there are.
+BIG_TABLE_PAGES = 100
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The scans of a query plan.
+
+    Attributes:
+        indexes: what it reads through, to look something up or to have it in order.
+        whole: tables that it reads from end to end.
+    """
+
+    indexes: frozenset[str]
+    whole: frozenset[str]
+
+
+def explain(
+    connection: psycopg.Connection, query: bytes, parameters: Mapping[str, Any] | None = None
+) -> Plan:
+    """Plan a query without running it."""
+    row = connection.execute(b"EXPLAIN (FORMAT JSON) " + query, parameters).fetchone()
+    nodes = list(_nodes(row[0][0]["Plan"])) if row else []
+    return Plan(
+        frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
+        frozenset(node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"),
+    )
+
+
+def explain_with_indexes_only(
+    connection: psycopg.Connection, query: bytes, parameters: Mapping[str, Any] | None = None
+) -> Plan:
+    """Plan a query as if its tables were too big to be read whole."""
+    connection.execute("SET LOCAL enable_seqscan = off")
+    plan = explain(connection, query, parameters)
+    connection.execute("SET LOCAL enable_seqscan = on")
+    return plan
+
+
+def pages(connection: psycopg.Connection, table: str) -> int:
+    """The pages of a table on disk."""
+    row = connection.execute(
+        "SELECT pg_relation_size(to_regclass(%s)) / current_setting('block_size')::int", [table]
+    ).fetchone()
+    return 0 if row is None else int(row[0] or 0)
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)

@@ -1,0 +1,81 @@
+"""Whether every row that a row names exists, within Core and across the two databases."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+
+from ops.drift.reference import load_reference
+from ops.sql_files import statement
+from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference
+from ops.verify.report import Finding, judged
+from ops.verify.subject import Subject
+
+_BATCH = 10_000
+
+
+def foreign_keys(subject: Subject) -> Finding:
+    """Every foreign key that the chain builds is there, has looked at every row, and is enforced:
+    then the server itself guarantees that no row of Core refers to nothing."""
+    expected = {
+        name
+        for name, facts in load_reference("core")["constraints"].items()
+        if str(facts["definition"]).startswith("FOREIGN KEY")
+    }
+    with subject.core() as connection:
+        found = dict(connection.execute(statement("verify_foreign_keys")).fetchall())
+    missing = sorted(expected - found.keys())
+    unreliable = sorted(name for name, reliable in found.items() if not reliable)
+    lines = [f"{len(found):,} foreign keys of {len(expected):,}"]
+    lines += [f"missing: {', '.join(missing)}"] if missing else []
+    lines += [f"not validated or not enforced: {', '.join(unreliable)}"] if unreliable else []
+    return judged(
+        not missing and not unreliable,
+        "; ".join(lines),
+        expected=len(expected),
+        missing=len(missing),
+        unreliable=len(unreliable),
+    )
+
+
+def loose_references(subject: Subject) -> Finding:
+    """Ids that nothing in the database guarantees, each looked up where it should exist."""
+    keys = {reference: _orphans(subject, reference) for reference in LOOSE_REFERENCES}
+    lines = [
+        f"{reference}: {orphans:,} of {total:,} refer to nothing"
+        for reference, (total, orphans) in keys.items()
+    ]
+    measured = {str(reference): orphans for reference, (_, orphans) in keys.items()}
+    return judged(not any(measured.values()), "; ".join(lines), **measured)
+
+
+def _orphans(subject: Subject, reference: LooseReference) -> tuple[int, int]:
+    """How many distinct ids are referred to, and how many of them do not exist."""
+    source = subject.core() if reference.database == "core" else subject.ai()
+    total = orphans = 0
+    with source as referring, subject.core() as core:
+        for batch in _batches(referring, reference):
+            total += len(batch)
+            orphans += _absent(core, reference.target, batch)
+    return total, orphans
+
+
+def _batches(connection: psycopg.Connection, reference: LooseReference) -> Iterator[list[UUID]]:
+    """Stream the distinct ids, a bounded number at a time."""
+    query = sql.SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL").format(
+        column=sql.Identifier(reference.column), table=sql.Identifier("public", reference.table)
+    )
+    with connection.cursor(name="loose_references") as cursor:
+        cursor.execute(query)
+        while batch := cursor.fetchmany(_BATCH):
+            yield [row[0] for row in batch]
+
+
+def _absent(core: psycopg.Connection, table: str, ids: list[UUID]) -> int:
+    query = sql.SQL(
+        "SELECT count(*) FROM unnest(%s::uuid[]) AS named (id) "
+        "WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE target.id = named.id)"
+    ).format(table=sql.Identifier("public", table))
+    row = core.execute(query, [ids]).fetchone()
+    return 0 if row is None else int(row[0])

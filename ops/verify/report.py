@@ -1,0 +1,83 @@
+"""What verify says: one result a check, and the plan's figures beside ours."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ops.verify.subject import Subject
+
+Outcome = Literal["pass", "fail", "skipped"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: an outcome, one line with numbers, and the numbers."""
+
+    outcome: Outcome
+    detail: str
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named question about the databases. A finding is its answer; an error is a failure."""
+
+    name: str
+    run: Callable[[Subject], Finding]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The answer to one check.
+
+    Attributes:
+        detail: one line, with numbers; of a failure, what is wrong and where.
+        measured: the numbers by name.
+    """
+
+    name: str
+    outcome: Outcome
+    detail: str
+    measured: Mapping[str, Any]
+
+    def as_row(self) -> Row:
+        """The result as a row of a table."""
+        return {"check": self.name, "outcome": self.outcome, "detail": self.detail}
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """The results of all checks, in their declared order.
+
+    Attributes:
+        plan_figures: rows of `table`, `plan` and `ours`: the original run's six counts beside
+            ours, for information; other data has other counts.
+    """
+
+    results: tuple[CheckResult, ...]
+    plan_figures: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        """The checks that failed."""
+        return tuple(result for result in self.results if result.outcome == "fail")
+
+    def rows(self) -> list[Row]:
+        """The results as rows of a table."""
+        return [result.as_row() for result in self.results]
+
+
+def judged(ok: bool, detail: str, **measured: Any) -> Finding:
+    """A finding that passes if `ok`."""
+    return Finding("pass" if ok else "fail", detail, measured)
+
+
+def skipped(reason: str) -> Finding:
+    """A finding that could not be asked for here, and why."""
+    return Finding("skipped", reason)

@@ -1,0 +1,78 @@
+"""Run every check, whatever becomes of the others."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from functools import partial
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ops.errors import SigmaSightError
+from ops.verify.checks import DATABASE_CHECKS, PLAN_CHECK
+from ops.verify.plan_figures import plan_figures
+from ops.verify.report import Check, CheckResult, Finding, VerifyReport
+from ops.verify.subject import Subject
+
+# The ten-times check keeps one connection busy for as long as all others together.
+_WORKERS = 2
+
+
+def verify(
+    core_url: URL,
+    ai_url: URL,
+    legacy_url: URL | None,
+    first: date,
+    last: date,
+    *,
+    plan_counts: bool = False,
+    more_checks: Sequence[Check] = (),
+) -> VerifyReport:
+    """Ask every check about the databases and the trading days `first`..`last`.
+
+    Nothing is changed: what a check builds for itself is temporary and rolled back. A check that
+    cannot be answered, because the database is broken or away, is a failed check with its reason.
+
+    Args:
+        legacy_url: where market data was copied from; None skips the comparison with it.
+        first, last: the range of the last backfill; the symbols' own tables hold only its last day.
+        plan_counts: whether the six counts of the original run must be met, as on the demo data.
+        more_checks: checks of other parts, answered after those of the databases.
+
+    Raises:
+        BadInputError: the range is reversed or holds no trading day.
+    """
+    subject = Subject(core_url, ai_url, legacy_url, first, last)
+    _ = subject.days, subject.sessions
+    checks = [*DATABASE_CHECKS, *([PLAN_CHECK] if plan_counts else []), *more_checks]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        figures = pool.submit(_figures, subject)
+        results = tuple(pool.map(partial(answer, subject), checks))
+    return VerifyReport(results, figures.result())
+
+
+def answer(subject: Subject, check: Check) -> CheckResult:
+    """Ask one check; an error becomes a failure with its reason in one line."""
+    finding = _finding(subject, check)
+    detail = " ".join(finding.detail.split())
+    return CheckResult(check.name, finding.outcome, detail, finding.measured)
+
+
+def _finding(subject: Subject, check: Check) -> Finding:
+    try:
+        return check.run(subject)
+    except SigmaSightError as error:
+        return Finding("fail", str(error))
+    except psycopg.Error as error:
+        said = error.diag.message_primary or str(error) or type(error).__name__
+        return Finding("fail", f"could not be checked: {said.splitlines()[0]}")
+    except Exception as error:  # one check's defect must not hide what the others find
+        said = str(error).splitlines()[0] if str(error) else "no message"
+        return Finding("fail", f"could not be checked: {type(error).__name__}: {said}")
+
+
+def _figures(subject: Subject) -> tuple[dict[str, object], ...]:
+    try:
+        return plan_figures(subject)
+    except (SigmaSightError, psycopg.Error):
+        return ()

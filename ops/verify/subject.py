@@ -1,0 +1,60 @@
+"""What verify looks at: the pair, the legacy database if there is one, and the range of days."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+from ops.trading_calendar import trading_days
+
+# The longest look-back of a figure is a year; its first price may lie ten days before.
+LOOKBACK_DAYS = 376
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The databases and days that every check is about. Each check opens its own connection, so
+    that what breaks one leaves the others alone."""
+
+    core_url: URL
+    ai_url: URL
+    legacy_url: URL | None
+    first: date
+    last: date
+
+    @property
+    def days(self) -> list[date]:
+        """The trading days of the range, ascending."""
+        return list(trading_days(self.first, self.last))
+
+    @property
+    def sessions(self) -> list[date]:
+        """The trading days whose prices any figure of the range can use, ascending."""
+        return list(trading_days(self.first - timedelta(days=LOOKBACK_DAYS), self.last))
+
+    @contextmanager
+    def core(self) -> Iterator[psycopg.Connection]:
+        """A read-only connection to Core.
+
+        Raises:
+            DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
+        """
+        with _reading(self.core_url) as connection:
+            yield connection
+
+    @contextmanager
+    def ai(self) -> Iterator[psycopg.Connection]:
+        """A read-only connection to AI. Raises what `core` raises."""
+        with _reading(self.ai_url) as connection:
+            yield connection
+
+
+@contextmanager
+def _reading(url: URL) -> Iterator[psycopg.Connection]:
+    with explained(url), connect(url, application_name="verify", read_only=True) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield connection

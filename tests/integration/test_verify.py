@@ -1,0 +1,307 @@
+"""Verify: all checks pass on a sound system, and exactly the right one fails on a damaged one."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Uuid
+from sqlalchemy.engine import URL
+
+from app.models import AiBase, Base
+from ops.bookkeeping import ensure_bookkeeping
+from ops.connection import connect
+from ops.embedded.server import EmbeddedServer, free_port, loopback_url
+from ops.errors import BadInputError, VerificationError
+from ops.migrate import upgrade
+from ops.trading_calendar import trading_days
+from ops.verify import DATABASE_CHECKS, Check, Finding, Subject, VerifyReport, verify
+from ops.verify.hot_queries import hot_queries
+from ops.verify.loose_references import LOOSE_REFERENCES, REFERENCES_TO_NOTHING
+from ops.verify.refusal import refuse_failures
+from ops.verify.run import answer
+from tests.conftest import NewDatabase, create_database
+from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT
+
+FIRST, LAST = date(2025, 7, 1), date(2025, 7, 11)
+WORLD = Path(__file__).with_name("verify_world.sql")
+MESSAGE = UUID("00000000-0000-0000-0000-0000000000e1")
+EMBEDDING = "array_fill(0.1::real, ARRAY[1536])::vector"
+
+
+class Pair(NamedTuple):
+    """The two databases of a sound system."""
+
+    core: URL
+    ai: URL
+
+
+@pytest.fixture(scope="module")
+def world_templates(server: EmbeddedServer, core_template: str, ai_template: str) -> Pair:
+    names = ("template_world_core", "template_world_ai")
+    for name, template in zip(names, (core_template, ai_template), strict=True):
+        create_database(server, name, template)
+    pair = Pair(*map(server.url, names))
+    _fill_core(pair.core)
+    _run(
+        pair.ai,
+        "INSERT INTO ai_kb_documents (scope, title, content, embedding) "
+        f"SELECT 'global', 'T' || n, 'C', {EMBEDDING} FROM generate_series(1, 5) AS n;"
+        "INSERT INTO ai_memories (user_id, scope, content) VALUES"
+        "('00000000-0000-0000-0000-00000000000a', 'user', 'likes bonds'), (NULL, 'all', 'hello');"
+        f"INSERT INTO ai_feedback (message_id, rating) VALUES ('{MESSAGE}', 'up')",
+    )
+    return pair
+
+
+def _fill_core(url: URL) -> None:
+    with connect(url, application_name="tests", autocommit=True) as connection:
+        for name, first in (("sessions", FIRST - timedelta(days=376)), ("days", FIRST)):
+            connection.execute(f"CREATE TEMP TABLE {name} (day date)".encode())
+            connection.execute(
+                f"INSERT INTO {name} SELECT unnest(%s::date[])".encode(),
+                [list(trading_days(first, LAST))],
+            )
+        connection.execute(WORLD.read_bytes())
+        connection.execute("ANALYZE")
+
+
+@pytest.fixture
+def pair(new_database: NewDatabase, world_templates: Pair) -> Pair:
+    return Pair(*(new_database(str(url.database)) for url in world_templates))
+
+
+@pytest.fixture(scope="module")
+def sound(world_templates: Pair) -> VerifyReport:
+    return verify(*world_templates, None, FIRST, LAST)
+
+
+def test_a_sound_system_passes_every_check_but_the_comparison_with_a_legacy_it_lacks(
+    sound: VerifyReport,
+) -> None:
+    outcomes = {result.name: (result.outcome, result.detail) for result in sound.results}
+    reason = "no legacy database is configured (LEGACY_DATABASE_URL)"
+    assert outcomes.pop("market copy parity") == ("skipped", reason)
+    assert {name for name, (outcome, _) in outcomes.items() if outcome != "pass"} == set()
+    assert sound.ok
+    refuse_failures(sound)
+
+
+def test_every_check_is_reported_once_in_its_order_as_a_row(sound: VerifyReport) -> None:
+    rows = sound.rows()
+    assert [row["check"] for row in rows] == [check.name for check in DATABASE_CHECKS]
+    assert len({row["check"] for row in rows}) == len(rows)
+    assert all(row.keys() == {"check", "outcome", "detail"} for row in rows)
+    assert all(row["detail"] and "\n" not in row["detail"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("check", "rows"),
+    [
+        # 2 live portfolios, 8 trading days (the fourth of July is none).
+        ("portfolio_snapshots", 16),
+        # Days: AAA 8 and 3, BBB 8, CCC 8 and 4, DDD 8, FLAT 8, EEE 2 with ten; NEW 8 with six.
+        ("position_factor_exposures", 49 * 10 + 8 * 6),
+        ("correlation_calculations", 8),
+        # Four symbols on seven days, three on the eighth.
+        ("pairwise_correlations", 7 * 16 + 9),
+        ("symbol_factor_exposures", 5 * 10 + 6),
+        ("symbol_daily_metrics", 6),
+    ],
+)
+def test_counts_follow_from_the_rules(sound: VerifyReport, check: str, rows: int) -> None:
+    measured = next(result.measured for result in sound.results if result.name == check)
+    assert (measured["expected"], measured["found"]) == (rows, rows)
+
+
+def test_the_plans_figures_stand_beside_ours_and_fail_nothing(sound: VerifyReport) -> None:
+    figures = {row["table"]: (row["plan"], row["ours"]) for row in sound.plan_figures}
+    assert figures["portfolio_snapshots"] == (1_331, 16)
+    assert figures["pairwise_correlations"] == (169_996, 121)
+    assert len(figures) == 6
+
+
+def test_the_plans_figures_are_a_check_when_asked_for(world_templates: Pair) -> None:
+    report = verify(*world_templates, None, FIRST, LAST, plan_counts=True)
+    assert [result.name for result in report.failures] == ["plan figures"]
+    assert "symbol_daily_metrics 6 not 73" in report.failures[0].detail
+
+
+@pytest.mark.parametrize("label", DAMAGES)
+def test_exactly_the_damaged_part_fails(
+    label: str, new_database: NewDatabase, world_templates: Pair
+) -> None:
+    damage = DAMAGES[label]
+    broken = new_database(str(getattr(world_templates, damage.on).database))
+    _run(broken, damage.do)
+    report = verify(*world_templates._replace(**{damage.on: broken}), None, FIRST, LAST)
+    assert {result.name for result in report.failures} == damage.fails
+    assert any(damage.says in result.detail for result in report.results)
+    assert report.ok == (not damage.fails)
+
+
+def test_warnings_are_shown(pair: Pair) -> None:
+    _run(pair.ai, "UPDATE pg_extension SET extversion = '0.8.1' WHERE extname = 'vector'")
+    schema = next(
+        result for result in verify(*pair, None, FIRST, LAST).results if result.name == "ai schema"
+    )
+    assert schema.outcome == "pass"
+    assert "warning: extension vector is 0.8.1" in schema.detail
+
+
+def test_a_failure_names_the_checks(pair: Pair) -> None:
+    _run(pair.core, "DELETE FROM batch_run_tracking; DELETE FROM symbol_daily_metrics")
+    with pytest.raises(VerificationError, match="batch_run_tracking, symbol_daily_metrics"):
+        refuse_failures(verify(*pair, None, FIRST, LAST))
+
+
+def test_verifying_leaves_no_trace(pair: Pair) -> None:
+    before = _content(pair)
+    verify(*pair, None, FIRST, LAST)
+    assert _content(pair) == before
+
+
+def test_the_copy_is_compared_with_legacy_where_there_is_one(
+    pair: Pair, new_database: NewDatabase, world_templates: Pair
+) -> None:
+    legacy = new_database(str(world_templates.core.database))
+    subject = Subject(*pair, legacy, FIRST, LAST)
+    check = next(check for check in DATABASE_CHECKS if check.name == "market copy parity")
+    assert answer(subject, check).outcome == "pass"
+    _run(
+        pair.core,
+        "UPDATE market_data_cache SET close = close + 1"
+        " WHERE symbol = 'SPY' AND date = '2025-07-09'",
+    )
+    found = answer(subject, check)
+    assert found.outcome == "fail"
+    assert "0 missing and 1 different" in found.detail
+
+
+def test_checks_of_other_parts_come_after_those_of_the_databases(world_templates: Pair) -> None:
+    def broken(_: Subject) -> Finding:
+        raise ZeroDivisionError("by\nzero")
+
+    checks = (Check("login", lambda _: Finding("pass", "3 users")), Check("chat", broken))
+    report = verify(*world_templates, None, FIRST, LAST, more_checks=checks)
+    assert [result.name for result in report.results[-2:]] == ["login", "chat"]
+    assert [result.name for result in report.failures] == ["chat"]
+    assert report.failures[0].detail == "could not be checked: ZeroDivisionError: by"
+
+
+@pytest.mark.parametrize("broken", ["empty", "without ops", "without a server", "swapped"])
+def test_a_broken_system_is_reported_and_raises_nothing(
+    broken: str, pair: Pair, new_database: NewDatabase
+) -> None:
+    if broken == "empty":
+        pair = Pair(new_database(), new_database())
+    elif broken == "without ops":
+        _run(pair.core, "DROP SCHEMA ops CASCADE")
+    elif broken == "without a server":
+        pair = Pair(loopback_url(free_port(), "nobody", "secret", "core"), pair.ai)
+    else:
+        pair = Pair(pair.ai, pair.core)
+    report = verify(*pair, None, FIRST, LAST)
+    assert len(report.results) == len(DATABASE_CHECKS)
+    assert not report.ok
+    assert all(result.detail for result in report.failures)
+    assert not any("secret" in result.detail for result in report.results)
+    needs_ops = {"backfill ledger", "starting capital"}
+    assert {result.name for result in report.failures} >= needs_ops
+    assert (broken == "without ops") == ({each.name for each in report.failures} == needs_ops)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "message"),
+    [
+        (LAST, FIRST, "reversed"),
+        (date(2025, 7, 4), date(2025, 7, 6), "no NYSE trading day"),
+        (date(1900, 1, 1), date(1900, 2, 1), "leaves the NYSE calendar"),
+    ],
+)
+def test_an_impossible_range_is_refused(
+    first: date, last: date, message: str, world_templates: Pair
+) -> None:
+    with pytest.raises(BadInputError, match=message):
+        verify(*world_templates, None, first, last)
+
+
+def test_a_day_without_positions_stores_zeros_and_loses_no_equity(pair: Pair) -> None:
+    zeros = ", ".join(
+        f"{column} = 0"
+        for column in ("total_value", "equity_balance", "long_value", "short_value", "daily_pnl",
+                       "gross_exposure", "net_exposure", "num_positions", "num_long_positions",
+                       "num_short_positions")
+    )  # fmt: skip
+    _run(pair.core, f"UPDATE portfolio_snapshots SET {zeros} {SNAPSHOT}")
+    _run(
+        pair.core,
+        "UPDATE portfolio_snapshots SET equity_balance = equity_balance - 100.25,"
+        " total_value = total_value - 100.25"
+        f" WHERE portfolio_id = {GROWTH} AND snapshot_date > '2025-07-09'",
+    )
+    subject = Subject(*pair, None, FIRST, LAST)
+    named = {"equity chain", "snapshot identities", "starting capital"}
+    results = [answer(subject, check) for check in DATABASE_CHECKS if check.name in named]
+    assert {result.outcome for result in results} == {"pass"}
+
+
+def test_hot_queries_are_planned_with_defaults_whatever_the_server_is_set_to(pair: Pair) -> None:
+    name = pair.core.database
+    _run(pair.core, f"ALTER DATABASE {name} SET enable_seqscan = off")
+    _run(pair.core, CORE_DAMAGES["no index for the prices"].do)
+    found = hot_queries(Subject(*pair, None, FIRST, LAST))
+    assert "reads market_data_cache whole" in found.detail
+
+
+def test_hot_queries_see_ten_times_the_rows(sound: VerifyReport) -> None:
+    measured = next(each.measured for each in sound.results if each.name == "hot queries")
+    assert measured["rows"]["position_factor_exposures"] == 10 * (538 + 10)
+    assert measured["rows"]["positions"] == 130
+    assert measured["indexes"]["prices of some symbols up to a day"]
+
+
+def test_a_shared_database_holds_both_halves_tables(new_database: NewDatabase) -> None:
+    url = new_database()
+    with connect(url, application_name="tests", autocommit=True) as connection:
+        ensure_bookkeeping(connection, "shared")
+    upgrade("core", url, shared=True)
+    upgrade("ai", url, shared=True)
+    subject = Subject(url, url, None, FIRST, LAST)
+    schemas = [check for check in DATABASE_CHECKS if check.name.endswith("schema")]
+    results = [answer(subject, check) for check in schemas]
+    assert [result.outcome for result in results] == ["pass", "pass"]
+    assert [result.measured["tables"] for result in results] == [42, 42]
+
+
+def test_every_loose_reference_is_declared() -> None:
+    tables = Base.metadata.sorted_tables + AiBase.metadata.sorted_tables
+    loose = {
+        (table.name, column.name)
+        for table in tables
+        for column in table.columns
+        if isinstance(column.type, Uuid) and not column.primary_key and not column.foreign_keys
+    }
+    declared = {(reference.table, reference.column) for reference in LOOSE_REFERENCES}
+    assert loose == declared | REFERENCES_TO_NOTHING
+
+
+def _content(pair: Pair) -> list[object]:
+    counts: list[object] = []
+    for url in pair:
+        with connect(url, application_name="tests") as connection:
+            counts.append(
+                connection.execute(
+                    "SELECT n.nspname, c.relname, pg_relation_size(c.oid), c.relkind"
+                    " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+                    " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+                    " ORDER BY 1, 2"
+                ).fetchall()
+            )
+    return counts
+
+
+def _run(url: URL, statements: str) -> None:
+    with connect(url, application_name="tests", autocommit=True) as connection:
+        connection.execute(statements.encode())
