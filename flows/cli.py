@@ -247,13 +247,16 @@ def _flow(name: str) -> Callable[..., Any]:
 def _show_rebuild(report: Any) -> None:
     from flows.prefect_server import PrefectServer
 
-    counts = Table("table", "plan", "ours", "equal", box=None)
+    counts = Table("table", box=None)
+    for heading in ("plan", "ours"):
+        counts.add_column(heading, justify="right")
+    counts.add_column("equal")
     for figure in report.figures:
         equal = "yes" if figure.equal else "no"
         counts.add_row(figure.table, f"{figure.plan:,}", f"{figure.ours:,}", equal)
     out.print(counts)
     times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
-    out.print(f"\nseconds: {times}", highlight=False)
+    out.print(f"\nseconds: {times}", highlight=False, soft_wrap=True)
     settings = operator_settings()
     out.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
     out.print(f"run history: {PrefectServer(settings.state).dashboard}", highlight=False)

@@ -1,10 +1,11 @@
 """The batch: plan it, run its blocks, finish it. Every step can be killed and run again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +16,7 @@ from ops.backfill.inputs import BatchInputs, PortfolioInputs, load_inputs
 from ops.backfill.planning import BackfillRequest, PortfolioSpan, plan_spans
 from ops.backfill.portfolio_block import PortfolioFigures, compute
 from ops.backfill.portfolio_rows import all_rows
+from ops.backfill.positions import Positions
 from ops.backfill.symbol_figures import SymbolFigures, symbol_figures
 from ops.backfill.symbol_rows import write_symbols
 from ops.backfill.table_rows import TableRows
@@ -90,11 +92,16 @@ def run_block(
 def finish_batch(core: URL, batch: PlannedBatch, guard: Guard) -> None:
     """Record the days on which every live portfolio is done."""
     days = trading_days(min(p.span.first for p in batch.inputs.portfolios), batch.last)
-    with _writing(core) as connection, connection.transaction():
-        guard(connection)
-        symbols = list(batch.inputs.prices.symbols)
-        connection.execute(statement("backfill_tracking"), {"days": list(days), "symbols": symbols})
-    with connect(core, application_name="backfill", autocommit=True) as connection:
+    symbols = list(batch.inputs.prices.symbols)
+    with _writing(core) as connection:
+        with connection.transaction():
+            guard(connection)
+            connection.execute(
+                "DELETE FROM batch_run_tracking WHERE run_date = ANY(%s)", [list(days)]
+            )
+            connection.execute(
+                statement("backfill_tracking"), {"days": list(days), "symbols": symbols}
+            )
         connection.execute("ANALYZE")
 
 
@@ -106,10 +113,7 @@ def backfill(core: URL, request: BackfillRequest, guard: Guard = lambda _: None)
         return merge_reports([])
     run_symbols(core, batch, guard)
     with ThreadPoolExecutor(STREAMS) as pool:
-        run: Callable[[Sequence[PortfolioInputs]], BlockReport] = lambda block: run_block(  # noqa: E731
-            core, batch, block, guard
-        )
-        reports = list(pool.map(run, batch.blocks))
+        reports = list(pool.map(partial(run_block, core, batch, guard=guard), batch.blocks))
     finish_batch(core, batch, guard)
     return merge_reports(reports)
 
@@ -139,35 +143,50 @@ def _packed(
     tables: Sequence[TableRows],
     failed: tuple[date, str] | None,
 ) -> PortfolioRows:
-    positions, holdings = computed.inputs.positions, computed.holdings
-    listed = (holdings.column >= 0) & holdings.open[-1]
-    value = np.where(listed, holdings.value[-1], np.nan)
-    units = positions.quantity * positions.multiplier
     return PortfolioRows(
         portfolio_id=span.portfolio_id,
         first=span.first,
         last=span.last,
         done=computed.inputs.span.days,
         tables={rows.table: rows.columns for rows in tables},
-        positions=RolledPositions(
-            ids=[UUID(bytes=bytes(identifier)) for identifier in positions.ids],
-            market_value=value,
-            unrealized_pnl=value - units * positions.entry_price,
-            last_price=np.where(listed, computed.figures.mark[-1, holdings.column], np.nan),
-        ),
-        equity=float(computed.equity[-1]),
+        positions=_rolled_positions(computed),
+        equity=float(computed.history.equity[-1]),
         failed=failed,
         counts={rows.table: len(rows.day) for rows in tables},
     )
 
 
+def _rolled_positions(computed: PortfolioFigures) -> RolledPositions:
+    """Each position as of the last day on which it was open: what is left of it, at that close.
+    Private assets keep the value they have."""
+    positions, holdings = computed.inputs.positions, computed.holdings
+    last = computed.days - 1 - holdings.open[::-1].argmax(axis=0)
+    listed = holdings.listed & holdings.open.any(axis=0)
+    price = np.where(listed, computed.figures.mark[last, holdings.column], np.nan)
+    units = positions.quantity * positions.multiplier
+    return RolledPositions(
+        ids=_ids(positions),
+        market_value=price * units,
+        unrealized_pnl=(price - positions.entry_price) * units,
+        last_price=price,
+    )
+
+
+def _ids(positions: Positions) -> list[UUID]:
+    return [UUID(bytes=bytes(identifier)) for identifier in positions.ids]
+
+
 def _nothing_done(inputs: PortfolioInputs, failed: tuple[date, str]) -> PortfolioRows:
-    nothing = np.empty(0)
-    span = inputs.span
-    ids = [UUID(bytes=bytes(identifier)) for identifier in inputs.positions.ids]
-    unchanged = RolledPositions([], nothing, nothing, nothing)
+    span, unknown = inputs.span, np.full(len(inputs.positions), np.nan)
     return PortfolioRows(
-        span.portfolio_id, span.first, span.last, [], {}, replace(unchanged, ids=ids), None, failed
+        portfolio_id=span.portfolio_id,
+        first=span.first,
+        last=span.last,
+        done=[],
+        tables={},
+        positions=RolledPositions(_ids(inputs.positions), unknown, unknown, unknown),
+        equity=inputs.prior.equity,
+        failed=failed,
     )
 
 

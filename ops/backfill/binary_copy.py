@@ -26,6 +26,7 @@ SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 CHUNK_ROWS = 8192
 _DIGIT_BASE = 10_000
+_MOST_UNITS = 9e15  # times up to 1000 for whole groups of digits, this is what 64 bits hold
 _MICROSECONDS_TO_2000 = 946_684_800_000_000
 _DAYS_TO_2000 = 10_957
 
@@ -72,22 +73,22 @@ def _big_endian(values: NDArray[np.integer], kind: str) -> Bytes:
     return flat.view(np.uint8).reshape(len(flat), flat.dtype.itemsize)
 
 
-def _full(count: int, width: int) -> Lengths:
-    return np.full(count, width, np.int32)
-
-
 @dataclass(frozen=True)
 class Fixed:
-    """Values whose bytes are given: `payload` is (n, width)."""
+    """Values whose bytes are given: `payload` is (n, width), `missing` (n,) says which are NULL."""
 
     payload: Bytes
+    missing: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.payload)
 
     def encode(self, rows: slice) -> tuple[Bytes, Lengths]:
         part = self.payload[rows]
-        return part, _full(len(part), part.shape[1])
+        lengths = np.full(len(part), part.shape[1], np.int32)
+        if self.missing is not None:
+            lengths[self.missing[rows]] = -1
+        return part, lengths
 
 
 @dataclass(frozen=True)
@@ -107,18 +108,21 @@ class Numeric:
 
     def fits(self) -> NDArray[np.bool_]:
         """Which values fit the precision (n,); NaN fits, as NULL."""
-        units = self._units(slice(None))
-        fits: NDArray[np.bool_] = np.isnan(units) | (np.abs(units) < 10.0**self.precision)
-        return fits
+        return self._fitting(self._units(slice(None)))
 
     def encode(self, rows: slice) -> tuple[Bytes, Lengths]:
         part = self._units(rows)
         missing = np.isnan(part)
-        if (np.abs(part[~missing]) >= min(10.0**self.precision, 9e16)).any():
+        if not self._fitting(part).all():
             raise OverflowError(f"a value does not fit numeric({self.precision},{self.scale})")
         units = np.where(missing, 0, part).astype(np.int64)
         payload = self._digits(units)
         return payload, np.where(missing, -1, payload.shape[1]).astype(np.int32)
+
+    def _fitting(self, units: NDArray[np.float64]) -> NDArray[np.bool_]:
+        limit = min(10.0**self.precision, _MOST_UNITS)
+        fits: NDArray[np.bool_] = np.isnan(units) | (np.abs(units) < limit)
+        return fits
 
     def _units(self, rows: slice) -> NDArray[np.float64]:
         return np.rint(round_half_away(self.values[rows], self.scale) * 10.0**self.scale)
@@ -166,9 +170,10 @@ def uuids(values: Bytes) -> Fixed:
     return Fixed(values)
 
 
-def integers(values: NDArray[np.integer]) -> Fixed:
-    """int4 values."""
-    return Fixed(_big_endian(values, ">i4"))
+def integers(values: NDArray[np.integer] | NDArray[np.float64]) -> Fixed:
+    """int4 values; of floats NaN is NULL."""
+    missing = np.isnan(values)
+    return Fixed(_big_endian(np.where(missing, 0, values).astype(np.int64), ">i4"), missing)
 
 
 def dates(values: NDArray[np.datetime64]) -> Fixed:

@@ -18,48 +18,14 @@ from app.calculations.factors import (
     SHOCK_NAMES,
 )
 from ops.backfill.planning import PortfolioSpan
+from ops.backfill.positions import Positions, load_positions
 from ops.backfill.prices import PriceMatrix, load_prices
 from ops.errors import BadInputError
 from ops.sql_files import statement
 
-OPTION_MULTIPLIER = 100.0
-_OPTION_TYPES = frozenset({"LC", "LP", "SC", "SP"})
-_NEVER = np.datetime64("9999-12-31")
 _PORTFOLIO_BETAS = (MARKET_BETA_NAME, PROVIDER_BETA_NAME, INTEREST_RATE_BETA_NAME)
 
 Floats = NDArray[np.float64]
-Days = NDArray[np.datetime64]
-
-
-@dataclass(frozen=True)
-class Positions:
-    """The P positions of one portfolio, as arrays (P,).
-
-    Attributes:
-        ids: (P, 16) bytes.
-        quantity: what is still held; of an exited position, what was held until its exit.
-        last_open: the last day on which the position counts.
-        exited: the day of exit, or a day that never comes.
-        stored_value: the market value in the row; NaN where there is none.
-    """
-
-    ids: NDArray[np.uint8]
-    symbols: tuple[str, ...]
-    volatility_symbols: tuple[str, ...]
-    classes: tuple[str, ...]
-    quantity: Floats
-    multiplier: Floats
-    entry_price: Floats
-    entry: Days
-    last_open: Days
-    exited: Days
-    exit_price: Floats
-    stored_value: Floats
-    last_price: Floats
-    factor_eligible: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.symbols)
 
 
 @dataclass(frozen=True)
@@ -124,6 +90,11 @@ class BatchInputs:
     scenarios: Sequence[Scenario]
     profiles: Mapping[str, CompanyProfile]
 
+    @property
+    def shocks(self) -> Floats:
+        """Scenarios x stress factors (N, 8)."""
+        return np.array([s.shocks for s in self.scenarios]).reshape(-1, len(SHOCK_NAMES))
+
 
 def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> BatchInputs:
     """Read everything that `spans` depend on.
@@ -140,62 +111,10 @@ def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> Bat
     )
 
 
-def _positions(
-    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
-) -> dict[UUID, tuple[Positions, list[UUID]]]:
-    wanted = [span.portfolio_id for span in spans]
-    rows = core.execute(statement("backfill_positions"), {"portfolios": wanted}).fetchall()
-    grouped: dict[UUID, list[tuple[Any, ...]]] = {portfolio: [] for portfolio in wanted}
-    for row in rows:
-        grouped[row[1]].append(row)
-    return {
-        portfolio: (_arrays(own), [row[0] for row in own]) for portfolio, own in grouped.items()
-    }
-
-
-def _arrays(rows: Sequence[tuple[Any, ...]]) -> Positions:
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 14
-    ids, _, symbols, types, classes, underlyings, *rest = columns
-    quantity, entry_price, entry, last_open, exited, exit_price, stored, last_price = rest
-    eligible = [
-        kind == "PUBLIC" and of_type in ("LONG", "SHORT")
-        for kind, of_type in zip(classes, types, strict=True)
-    ]
-    return Positions(
-        ids=uuid_bytes(ids),
-        symbols=tuple(symbols),
-        volatility_symbols=tuple(underlyings),
-        classes=tuple(classes),
-        quantity=_floats(quantity),
-        multiplier=np.array([OPTION_MULTIPLIER if t in _OPTION_TYPES else 1.0 for t in types]),
-        entry_price=_floats(entry_price),
-        entry=_days(entry),
-        last_open=_days(last_open),
-        exited=_days(exited),
-        exit_price=_floats(exit_price),
-        stored_value=_floats(stored),
-        last_price=_floats(last_price),
-        factor_eligible=np.array(eligible, np.bool_),
-    )
-
-
-def uuid_bytes(values: Sequence[UUID]) -> NDArray[np.uint8]:
-    """UUIDs as bytes (n, 16)."""
-    return np.frombuffer(b"".join(v.bytes for v in values), np.uint8).reshape(len(values), 16)
-
-
-def _floats(values: Sequence[float | None]) -> Floats:
-    return np.array([np.nan if value is None else value for value in values], np.float64)
-
-
-def _days(values: Sequence[date | None]) -> Days:
-    return np.array([_NEVER if value is None else value for value in values], "datetime64[D]")
-
-
 def _portfolio_inputs(
     core: psycopg.Connection, spans: Sequence[PortfolioSpan]
 ) -> list[PortfolioInputs]:
-    positions = _positions(core, spans)
+    positions = load_positions(core, spans)
     closings, flows = _closings(core, spans, positions), _flows(core, spans)
     prior = _prior_states(core, spans)
     return [

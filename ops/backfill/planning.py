@@ -1,6 +1,7 @@
 """What a backfill has to do: per portfolio, the days that are not done and all that follow."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, get_args
 from uuid import UUID
@@ -61,7 +62,9 @@ class PortfolioSpan:
 
     def session(self, day: date) -> date:
         """The session that something dated `day` counts to: the day itself or the next one.
-        What lies beyond the last day keeps its date."""
+        What earlier sessions have seen, and what lies beyond the last day, keeps its date."""
+        if day <= self.session_before:
+            return day
         return next((session for session in self.days if session >= day), day)
 
 
@@ -75,8 +78,24 @@ def plan_spans(core: psycopg.Connection, request: BackfillRequest) -> list[Portf
     rows = core.execute(statement("backfill_portfolios"), {"days": days}).fetchall()
     if not rows:
         raise BadInputError("there is no portfolio to work on; run `sigmasight seed` first")
-    spans = (_span(request, days, *row) for row in rows)
-    return [span for span in spans if span is not None]
+    spans = [span for row in rows if (span := _span(request, days, *row)) is not None]
+    return _from_last_occupied(core, spans)
+
+
+def _from_last_occupied(
+    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
+) -> list[PortfolioSpan]:
+    """Let spans that follow days without positions begin with the first of those."""
+    earlier: dict[UUID, date] = dict(
+        core.execute(
+            statement("backfill_unoccupied"),
+            {
+                "portfolios": [span.portfolio_id for span in spans],
+                "first": [span.first for span in spans],
+            },
+        ).fetchall()
+    )
+    return [replace(span, first=earlier.get(span.portfolio_id, span.first)) for span in spans]
 
 
 def _span(
@@ -92,5 +111,8 @@ def _span(
     first = days[0] if request.mode == "all" else first_not_done
     if first is None or (request.mode == "failed" and not failed_days):
         return None
+    if carried_to is not None and carried_to < first:
+        # A portfolio that lags behind the range is caught up: a gap would lose its days' profit.
+        first = trading_days(carried_to, first)[1]
     last = max(days[-1], carried_to or days[-1])
     return PortfolioSpan(portfolio_id, name, starting_equity, first, last)

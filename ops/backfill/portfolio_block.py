@@ -1,4 +1,4 @@
-"""One portfolio over its days: arrays in, the rows of every analytic table out. No I/O."""
+"""One portfolio over its days: arrays in, figures of every analytic table out. No I/O."""
 
 from dataclasses import dataclass, replace
 
@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from app.calculations.concentration import Concentration, concentration, sector_weights
 from app.calculations.correlations import CorrelationBlock, windowed_correlations
 from app.calculations.equity import EquityHistory, EquityState, roll_equity, unrealized_change
-from app.calculations.factors import FACTOR_NAMES
 from app.calculations.stress import stress_results
 from app.calculations.volatility import VolatilityStatistics
 from app.calculations.volatility_series import portfolio_volatility
 from ops.backfill.holdings import Holdings, hold
 from ops.backfill.inputs import BatchInputs, PortfolioInputs
+from ops.backfill.portfolio_betas import PortfolioBetas, portfolio_betas, positive
 from ops.backfill.sectors import sector_membership
 from ops.backfill.symbol_figures import SymbolFigures
 
@@ -21,7 +21,27 @@ Floats = NDArray[np.float64]
 
 CORRELATION_MIN_VALUE = 10_000.0
 CORRELATION_MIN_WEIGHT = 0.01
-MARKET, PROVIDER, INTEREST_RATE = range(len(FACTOR_NAMES), len(FACTOR_NAMES) + 3)
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """Correlations of a portfolio's larger positions over D days.
+
+    Attributes:
+        blocks: days with the same symbols in the matrix.
+        filtered_out: (D,) open positions that are private, unpriced or too small.
+    """
+
+    blocks: list[CorrelationBlock]
+    filtered_out: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class SectorWeights:
+    """Gross value over equity (D, K) of the K sectors held."""
+
+    names: tuple[str, ...]
+    weights: Floats
 
 
 @dataclass(frozen=True)
@@ -31,45 +51,26 @@ class PortfolioFigures:
     Attributes:
         rows: (D,) rows of the price matrix.
         figures: the symbols' figures, cut to the portfolio's days.
-        occupied: (D,) whether any position is open; a day without any stores zeros.
-        equity: (D,) after the day; a portfolio without positions keeps what it had.
-        long_value, short_value: (D,) positive and negative sums of position values.
-        exposure: (D, 13) betas of the portfolio: the ten factors, market, provider, interest
-            rate; NaN where no position has one or the equity is not positive.
-        market_r_squared, market_observations: (D,) of the market beta.
-        eligible: (D, P) open listed stocks and funds.
-        correlations: blocks of days with the same symbols; `filtered_out` (D,) positions.
-        stress_direct, stress_correlated: (D, N scenarios).
+        history: equity after each day; a portfolio without positions keeps what it had.
+        stress_direct, stress_correlated: (D, N scenarios) dollars.
     """
 
     inputs: PortfolioInputs
     rows: NDArray[np.intp]
     figures: SymbolFigures
     holdings: Holdings
-    occupied: NDArray[np.bool_]
     history: EquityHistory
-    long_value: Floats
-    short_value: Floats
-    exposure: Floats
-    market_r_squared: Floats
-    market_observations: NDArray[np.intp]
-    eligible: NDArray[np.bool_]
+    betas: PortfolioBetas
     volatility: VolatilityStatistics
     concentration: Concentration
-    sectors: tuple[str, ...]
-    sector_weights: Floats
-    correlations: list[CorrelationBlock]
-    filtered_out: NDArray[np.intp]
+    sectors: SectorWeights
+    correlations: Correlations
     stress_direct: Floats
     stress_correlated: Floats
 
     @property
     def days(self) -> int:
         return len(self.rows)
-
-    @property
-    def equity(self) -> Floats:
-        return self.history.equity
 
 
 def compute(inputs: PortfolioInputs, batch: BatchInputs, shared: SymbolFigures) -> PortfolioFigures:
@@ -78,43 +79,21 @@ def compute(inputs: PortfolioInputs, batch: BatchInputs, shared: SymbolFigures) 
     figures = cut_figures(shared, rows)
     holdings = hold(inputs, batch.prices, figures.mark)
     history = _history(inputs, batch, rows, holdings)
-    value = holdings.known_value
-    long_value = np.where(value > 0, value, 0.0).sum(axis=1)
-    short_value = np.where(value < 0, value, 0.0).sum(axis=1)
-    eligible = (
-        holdings.open & inputs.positions.factor_eligible & (holdings.column >= 0)
-    ) & ~np.isnan(holdings.value)
-    exposure, r_squared, observations = _exposures(inputs, batch, figures, holdings, history)
-    by_symbol = _by_symbol(value * _listed(holdings), holdings.column, len(batch.prices.symbols))
-    weights = by_symbol / np.where(history.equity > 0, history.equity, np.nan)[:, None]
-    included, filtered_out = _correlation_filter(inputs, holdings, batch, long_value - short_value)
-    sectors, membership = sector_membership(inputs.positions, batch.profiles)
-    direct, correlated = stress_results(
-        stress_dollars(exposure, history.equity),
-        np.array([scenario.shocks for scenario in batch.scenarios]).reshape(-1, 8),
-        np.nan_to_num(figures.etf_correlation),
-        long_value + short_value,
-        long_value - short_value,
-    )
+    betas = portfolio_betas(inputs, batch, figures, holdings, history.equity)
+    direct, correlated = _stress(batch, figures, holdings, betas)
     return PortfolioFigures(
         inputs=inputs,
         rows=rows,
         figures=figures,
         holdings=holdings,
-        occupied=holdings.open.sum(axis=1) > 0,
         history=history,
-        long_value=long_value,
-        short_value=short_value,
-        exposure=exposure,
-        market_r_squared=r_squared,
-        market_observations=observations,
-        eligible=eligible,
-        volatility=portfolio_volatility(batch.prices.closes, batch.prices.dates, rows, weights),
-        concentration=concentration(_by_name(np.abs(value), inputs.positions.symbols)),
-        sectors=sectors,
-        sector_weights=sector_weights(value, membership, history.equity),
-        correlations=windowed_correlations(batch.prices.closes, batch.prices.dates, rows, included),
-        filtered_out=filtered_out,
+        betas=betas,
+        volatility=_volatility(batch, rows, holdings, history.equity),
+        concentration=concentration(
+            _by_name(np.abs(holdings.known_value), inputs.positions.symbols)
+        ),
+        sectors=_sectors(inputs, batch, holdings, history.equity),
+        correlations=_correlations(inputs, batch, rows, holdings),
         stress_direct=direct,
         stress_correlated=correlated,
     )
@@ -157,77 +136,48 @@ def _history(
     return roll_equity(start, change.sum(axis=1), holdings.realized, holdings.flow)
 
 
-def _exposures(
-    inputs: PortfolioInputs,
-    batch: BatchInputs,
-    figures: SymbolFigures,
-    holdings: Holdings,
-    history: EquityHistory,
-) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """Portfolio betas (D, 13), and R² and observations (D,) of the market beta."""
-    column = np.maximum(holdings.column, 0)
-    listed = holdings.open & _listed(holdings) & ~np.isnan(holdings.value)
-    public = listed & np.array([kind == "PUBLIC" for kind in inputs.positions.classes], np.bool_)
-    eligible = listed & inputs.positions.factor_eligible
-    market = np.where(listed, figures.market.beta[:, column], np.nan)
-    betas = np.concatenate(
-        [
-            np.where(eligible[:, :, None], figures.factors.values[:, column], np.nan),
-            market[:, :, None],
-            np.where(eligible, _provider_betas(inputs, batch, market), np.nan)[:, :, None],
-            np.where(public, figures.interest_rate.beta[:, column], np.nan)[:, :, None],
-        ],
-        axis=2,
-    )
-    value = np.nan_to_num(holdings.value)
-    dollars = np.einsum("dp,dpf->df", value, np.nan_to_num(betas))
-    known = np.isfinite(betas).any(axis=1) & (history.equity > 0)[:, None]
-    exposure = np.where(known, dollars / _positive(history.equity)[:, None], np.nan)
-    weight = np.abs(value) * np.isfinite(market)
-    r_squared = np.nan_to_num(figures.market.r_squared[:, column])
-    observations = np.where(np.isfinite(market), figures.market.observations[:, column], 10**6)
-    return (
-        exposure,
-        (weight * r_squared).sum(axis=1) / _positive(weight.sum(axis=1)),
-        observations.min(axis=1, initial=10**6),
+def _stress(
+    batch: BatchInputs, figures: SymbolFigures, holdings: Holdings, betas: PortfolioBetas
+) -> tuple[Floats, Floats]:
+    """Direct and correlated dollars of each scenario (D, N)."""
+    return stress_results(
+        betas.stress_dollars,
+        batch.shocks,
+        np.nan_to_num(figures.etf_correlation),
+        net_exposure=holdings.long_value + holdings.short_value,
+        gross_exposure=holdings.long_value - holdings.short_value,
     )
 
 
-def _provider_betas(inputs: PortfolioInputs, batch: BatchInputs, market: Floats) -> Floats:
-    """The profile's beta, or the day's own market beta where that is missing or zero (D, P)."""
-    given = np.array(
-        [
-            batch.profiles[symbol].beta if symbol in batch.profiles else np.nan
-            for symbol in inputs.positions.symbols
-        ],
-        np.float64,
-    )
-    return np.where(np.nan_to_num(given) != 0, given, market)
+def _volatility(
+    batch: BatchInputs, rows: NDArray[np.intp], holdings: Holdings, equity: Floats
+) -> VolatilityStatistics:
+    listed = holdings.known_value * holdings.listed
+    by_symbol = _by_symbol(listed, holdings.column, len(batch.prices.symbols))
+    weights = by_symbol / positive(equity)[:, None]
+    return portfolio_volatility(batch.prices.closes, batch.prices.dates, rows, weights)
 
 
-def stress_dollars(exposure: Floats, equity: Floats) -> Floats:
-    """Dollar exposures (D, 8) in the order of the stress factors: market, six styles, rates."""
-    order = [MARKET, *range(6), INTEREST_RATE]
-    return exposure[:, order] * equity[:, None]
+def _sectors(
+    inputs: PortfolioInputs, batch: BatchInputs, holdings: Holdings, equity: Floats
+) -> SectorWeights:
+    names, membership = sector_membership(inputs.positions, batch.profiles)
+    return SectorWeights(names, sector_weights(holdings.known_value, membership, equity))
 
 
-def _correlation_filter(
-    inputs: PortfolioInputs, holdings: Holdings, batch: BatchInputs, gross: Floats
-) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
-    """Which symbols are worth correlating (D, S), and how many open positions are not (D,)."""
+def _correlations(
+    inputs: PortfolioInputs, batch: BatchInputs, rows: NDArray[np.intp], holdings: Holdings
+) -> Correlations:
+    """Correlate the symbols of the listed positions that are large, in dollars and in weight."""
     size = np.abs(holdings.known_value)
-    weight = size / _positive(gross)[:, None]
-    private = np.array([kind == "PRIVATE" for kind in inputs.positions.classes], np.bool_)
-    passing = holdings.open & ~private & (size >= CORRELATION_MIN_VALUE)
-    passing &= weight >= CORRELATION_MIN_WEIGHT
-    priced = passing & _listed(holdings)
-    included = _by_symbol(priced, holdings.column, len(batch.prices.symbols)) > 0
-    return included, (holdings.open & ~priced).sum(axis=1)
-
-
-def _listed(holdings: Holdings) -> NDArray[np.bool_]:
-    listed: NDArray[np.bool_] = holdings.column >= 0
-    return listed
+    gross = holdings.long_value - holdings.short_value
+    passing = holdings.valued & (size >= CORRELATION_MIN_VALUE)
+    passing &= size / positive(gross)[:, None] >= CORRELATION_MIN_WEIGHT
+    included = _by_symbol(passing, holdings.column, len(batch.prices.symbols)) > 0
+    return Correlations(
+        windowed_correlations(batch.prices.closes, batch.prices.dates, rows, included),
+        (holdings.open & ~passing).sum(axis=1),
+    )
 
 
 def _by_symbol(values: NDArray[np.generic], column: NDArray[np.intp], symbols: int) -> Floats:
@@ -243,7 +193,3 @@ def _by_name(values: Floats, symbols: tuple[str, ...]) -> Floats:
     membership = np.zeros((len(symbols), len(names)))
     membership[np.arange(len(symbols)), code] = 1.0
     return values @ membership
-
-
-def _positive(values: Floats) -> Floats:
-    return np.where(values > 0, values, np.nan)

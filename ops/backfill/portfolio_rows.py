@@ -17,13 +17,14 @@ from app.calculations.factors import (
 from app.calculations.rounding import round_half_away
 from app.calculations.stress import MIN_STRESS_RETURNS, shocked_returns
 from ops.backfill.binary_copy import time_ordered_uuids
-from ops.backfill.inputs import BatchInputs, uuid_bytes
+from ops.backfill.inputs import BatchInputs
 from ops.backfill.portfolio_block import (
-    MARKET,
-    PROVIDER,
+    CORRELATION_MIN_VALUE,
+    CORRELATION_MIN_WEIGHT,
     PortfolioFigures,
-    stress_dollars,
 )
+from ops.backfill.positions import uuid_bytes
+from ops.backfill.snapshot_rows import snapshots
 from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
 
 Indices = NDArray[np.intp]
@@ -35,7 +36,7 @@ _EXPOSURE_NAMES = (*FACTOR_NAMES, MARKET_BETA_NAME, PROVIDER_BETA_NAME, INTEREST
 def all_rows(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
     """The rows of every table, parents before children."""
     builders: tuple[Callable[[PortfolioFigures, BatchInputs], list[TableRows]], ...] = (
-        _snapshots,
+        snapshots,
         _market_betas,
         _interest_rate_betas,
         _volatility,
@@ -55,71 +56,10 @@ def _portfolio_id(figures: PortfolioFigures) -> NDArray[np.uint8]:
     return np.frombuffer(figures.inputs.span.portfolio_id.bytes, np.uint8)
 
 
-def _snapshots(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
-    day = np.arange(figures.days)
-    held, history = figures.holdings.open, figures.history
-    quantity = figures.inputs.positions.quantity
-    volatility, focus = figures.volatility, figures.concentration
-    money = {
-        "total_value": history.equity,
-        "equity_balance": history.equity,
-        "cash_value": np.maximum(0, history.equity - figures.long_value - figures.short_value),
-        "long_value": figures.long_value,
-        "short_value": figures.short_value,
-        "gross_exposure": figures.long_value - figures.short_value,
-        "net_exposure": figures.long_value + figures.short_value,
-        "daily_pnl": history.daily_pnl,
-        "daily_return": history.daily_return,
-        "cumulative_pnl": history.cumulative_pnl,
-        "daily_realized_pnl": history.daily_realized_pnl,
-        "cumulative_realized_pnl": history.cumulative_realized_pnl,
-        "daily_capital_flow": history.daily_capital_flow,
-        "cumulative_capital_flow": history.cumulative_capital_flow,
-    }
-    greeks = dict.fromkeys([f"portfolio_{g}" for g in ("delta", "gamma", "theta", "vega")], 0.0)
-    values: dict[str, Any] = {
-        "portfolio_id": _portfolio_id(figures),
-        "snapshot_date": _days(batch, figures, day),
-        # A day without any position stores zeros, equity too.
-        **{name: np.where(figures.occupied, value, 0.0) for name, value in money.items()},
-        **greeks,
-        "num_positions": held.sum(axis=1),
-        "num_long_positions": (held & (quantity > 0)).sum(axis=1),
-        "num_short_positions": (held & (quantity < 0)).sum(axis=1),
-        "realized_volatility_21d": volatility.realized_21d,
-        "realized_volatility_63d": volatility.realized_63d,
-        "expected_volatility_21d": volatility.expected_21d,
-        "volatility_trend": label_codes(volatility.trend),
-        "volatility_percentile": volatility.percentile,
-        "beta_calculated_90d": figures.exposure[:, MARKET],
-        "beta_calculated_90d_r_squared": figures.market_r_squared,
-        "beta_provider_1y": figures.exposure[:, PROVIDER],
-        "sector_exposure": _sector_documents(figures),
-        "hhi": focus.hhi,
-        "effective_num_positions": focus.effective_positions,
-        "top_3_concentration": focus.top_3,
-        "top_10_concentration": focus.top_10,
-        "is_complete": True,
-    }
-    values["beta_calculated_90d_observations"] = figures.market_observations
-    return [table_rows("portfolio_snapshots", day, values)]
-
-
-def _sector_documents(figures: PortfolioFigures) -> Labels:
-    weights = round_half_away(figures.sector_weights, 6)
-    documents = [
-        json.dumps(dict(zip(figures.sectors, row, strict=True)), separators=(",", ":"))
-        for row in weights.tolist()
-    ]
-    known = figures.occupied & np.isfinite(weights).all(axis=1) & bool(figures.sectors)
-    return Labels(np.where(known, np.arange(figures.days), -1), documents)
-
-
 def _position_days(figures: PortfolioFigures, table: NDArray[Any]) -> tuple[Indices, Indices]:
     """(day, position) of the open, listed positions whose symbol has a figure in (D, S)."""
     holdings = figures.holdings
-    column = np.maximum(holdings.column, 0)
-    has = holdings.open & (holdings.column >= 0) & np.isfinite(table[:, column])
+    has = holdings.open & holdings.listed & np.isfinite(table[:, holdings.column])
     position, day = np.nonzero(has.T)
     return day, position
 
@@ -145,7 +85,7 @@ def _market_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRo
 def _interest_rate_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
     betas = figures.figures.interest_rate
     day, position = _position_days(figures, betas.beta)
-    public = np.array([kind == "PUBLIC" for kind in figures.inputs.positions.classes], np.bool_)
+    public = figures.inputs.positions.in_class("PUBLIC")
     day, position = day[public[position]], position[public[position]]
     at = (day, figures.holdings.column[position])
     values = {
@@ -161,10 +101,8 @@ def _interest_rate_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[
 def _volatility(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
     positions, found = figures.inputs.positions, figures.figures.volatility
     column = np.array([batch.prices.column(name) for name in positions.volatility_symbols], np.intp)
-    private = np.array([kind == "PRIVATE" for kind in positions.classes], np.bool_)
-    column = np.where(private, -1, column)
-    has = figures.holdings.open & (column >= 0)
-    has &= np.isfinite(found.realized_21d[:, np.maximum(column, 0)])
+    has = figures.holdings.open & figures.holdings.listed
+    has &= np.isfinite(found.realized_21d[:, column])
     position, day = np.nonzero(has.T)
     at = (day, column[position])
     values = {
@@ -186,9 +124,9 @@ def _volatility(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows
 
 
 def _position_exposures(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
-    column = np.maximum(figures.holdings.column, 0)
-    betas = figures.figures.factors.values[:, column]
-    has = figures.eligible[:, :, None] & np.isfinite(betas)
+    betas = figures.figures.factors.values[:, figures.holdings.column]
+    eligible = figures.holdings.valued & figures.inputs.positions.factor_eligible
+    has = eligible[:, :, None] & np.isfinite(betas)
     position, factor, day = np.nonzero(has.transpose(1, 2, 0))
     factors = uuid_bytes([batch.factor_ids[name] for name in FACTOR_NAMES])
     values = {
@@ -202,27 +140,27 @@ def _position_exposures(figures: PortfolioFigures, batch: BatchInputs) -> list[T
 
 
 def _portfolio_exposures(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
-    factor, day = np.nonzero(np.isfinite(figures.exposure).T)
+    betas = figures.betas
+    factor, day = np.nonzero(np.isfinite(betas.exposure).T)
     factors = uuid_bytes([batch.factor_ids[name] for name in _EXPOSURE_NAMES])
-    exposure = figures.exposure[day, factor]
     values = {
         "portfolio_id": _portfolio_id(figures),
         "factor_id": factors[factor],
         "calculation_date": _days(batch, figures, day),
-        "exposure_value": exposure,
-        "exposure_dollar": exposure * figures.equity[day],
+        "exposure_value": betas.exposure[day, factor],
+        "exposure_dollar": betas.dollars[day, factor],
     }
     return [table_rows("factor_exposures", day, values)]
 
 
 def _correlations(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
-    blocks = figures.correlations
+    blocks = figures.correlations.blocks
     if not blocks:
         return []
     day = np.concatenate([block.days for block in blocks])
     sizes = [len(block.symbols) for block in blocks]
     included = np.repeat(sizes, [len(block.days) for block in blocks])
-    excluded = figures.filtered_out[day] + np.concatenate([b.excluded for b in blocks])
+    excluded = figures.correlations.filtered_out[day] + np.concatenate([b.excluded for b in blocks])
     ids = time_ordered_uuids(len(day))
     calculations = {
         "id": ids,
@@ -233,8 +171,8 @@ def _correlations(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRo
         "correlation_concentration_score": 0.0,
         "effective_positions": np.concatenate([b.effective_positions for b in blocks]),
         "data_quality": "sufficient",
-        "min_position_value": 10_000.0,
-        "min_portfolio_weight": 0.01,
+        "min_position_value": CORRELATION_MIN_VALUE,
+        "min_portfolio_weight": CORRELATION_MIN_WEIGHT,
         "filter_mode": "both",
         "correlation_threshold": CLUSTER_THRESHOLD,
         "positions_included": included,
@@ -270,7 +208,7 @@ def _pairs(blocks: list[Any], ids: NDArray[np.uint8], batch: BatchInputs) -> Tab
 
 
 def _stress(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
-    exposed = np.isfinite(figures.exposure).any(axis=1)
+    exposed = np.isfinite(figures.betas.exposure).any(axis=1)
     returns = np.where(exposed, figures.figures.etf_observations, 0)
     usable = np.repeat(returns[:, None] >= MIN_STRESS_RETURNS, len(batch.scenarios), axis=1)
     day, scenario = np.nonzero(usable)
@@ -293,8 +231,8 @@ def _impacts(
     figures: PortfolioFigures, batch: BatchInputs, day: Indices, scenario: Indices
 ) -> list[str]:
     """Per shocked factor its shock, its direct profit or loss, and the exposure it hit."""
-    dollars = np.nan_to_num(stress_dollars(figures.exposure, figures.equity))
-    shocks = np.array([s.shocks for s in batch.scenarios]).reshape(-1, 8)
+    dollars = np.nan_to_num(figures.betas.stress_dollars)
+    shocks = batch.shocks
     pnl = round_half_away(dollars[:, None, :] * shocked_returns(shocks), 2).tolist()
     exposure = round_half_away(dollars, 2).tolist()
     shocked = [

@@ -12,8 +12,9 @@ from app.calculations.factors import REQUIRED_ETFS
 from ops.errors import BadInputError
 from ops.trading_calendar import trading_days
 
-# The longest look-back is a year; the reference day of a one-year return may lie ten days before.
-LOOKBACK_DAYS = 376
+# The longest look-back is a year, and the reference of a one-year return may be ten days older. The
+# days before that hold the first session, which stands for all that is older still.
+LOOKBACK_DAYS = 376 + 10
 _COPY_HEADER_BYTES = 19
 _COPY_TRAILER_BYTES = 2
 _ROW = np.dtype(
@@ -30,7 +31,8 @@ class PriceMatrix:
     Attributes:
         dates: (T,) ascending sessions.
         symbols: S names, the columns of `closes`.
-        closes: (T, S); NaN where there is no price above zero.
+        closes: (T, S); NaN where there is no price above zero. The first row holds the last close
+            on or before its session, however old: only what has no age limit looks back on it.
     """
 
     dates: NDArray[np.datetime64]
@@ -38,7 +40,7 @@ class PriceMatrix:
     closes: NDArray[np.float64]
 
     def column(self, symbol: str) -> int:
-        """The column of a symbol, or -1 where it has no price at all."""
+        """The column of a symbol, or -1 where it was not asked for."""
         return self._columns().get(symbol, -1)
 
     def series(self, symbol: str) -> NDArray[np.float64]:
@@ -80,11 +82,26 @@ def _read(
 ) -> NDArray[np.void]:
     query = """
         COPY (
-            SELECT (w.code - 1)::int4, m.date, m.close::float8
-            FROM unnest(%(symbols)s::text[]) WITH ORDINALITY AS w (symbol, code)
+            WITH wanted AS (
+                SELECT symbol, (code - 1)::int4 AS code
+                FROM unnest(%(symbols)s::text[]) WITH ORDINALITY AS w (symbol, code)
+            )
+            SELECT w.code, m.date, m.close::float8
+            FROM wanted AS w
             JOIN market_data_cache AS m ON m.symbol = w.symbol
-            WHERE m.date BETWEEN %(first)s AND %(last)s
+            WHERE m.date > %(first)s AND m.date <= %(last)s
                 AND m.close > 0 AND m.close < 'Infinity'::numeric
+            UNION ALL
+            SELECT w.code, %(first)s::date, older.close::float8
+            FROM wanted AS w
+            CROSS JOIN LATERAL (
+                SELECT m.close
+                FROM market_data_cache AS m
+                WHERE m.symbol = w.symbol AND m.date <= %(first)s
+                    AND m.close > 0 AND m.close < 'Infinity'::numeric
+                ORDER BY m.date DESC
+                LIMIT 1
+            ) AS older
         ) TO STDOUT (FORMAT binary)
     """
     bounds = {"symbols": symbols, "first": dates[0].item(), "last": dates[-1].item()}
@@ -108,3 +125,6 @@ def _check_coverage(matrix: PriceMatrix, held: Sequence[str], first: np.datetime
             f"no held symbol has a price from {first} on; "
             "run `sigmasight copy` or choose days that have prices"
         )
+    last = matrix.dates[np.isfinite(matrix.closes).any(axis=1)][-1]
+    if last < matrix.dates[-1]:
+        raise BadInputError(f"prices end on {last}; run `sigmasight copy`, or choose --last {last}")

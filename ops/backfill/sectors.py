@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ops.backfill.inputs import CompanyProfile, Positions
+from ops.backfill.inputs import CompanyProfile
+from ops.backfill.positions import Positions
 
 # Data providers' names → the names that the benchmark's weights use; others stand as they are.
 BENCHMARK_NAMES: Mapping[str, str] = {

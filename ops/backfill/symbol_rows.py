@@ -9,8 +9,9 @@ import psycopg
 
 from app.calculations.factor_betas import RIDGE_PENALTY
 from app.calculations.factors import FACTOR_NAMES, RIDGE_FACTOR_NAMES
-from app.calculations.symbol_metrics import SymbolMetrics, data_quality_score, symbol_metrics
-from ops.backfill.inputs import BatchInputs, uuid_bytes
+from app.calculations.symbol_metrics import data_quality_score, symbol_metrics
+from ops.backfill.inputs import BatchInputs
+from ops.backfill.positions import uuid_bytes
 from ops.backfill.symbol_figures import SymbolFigures
 from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
 from ops.backfill.writer import Guard, copy_rows
@@ -39,25 +40,28 @@ def write_symbols(
     guard: Guard,
 ) -> int:
     """Replace the symbols' rows of `day` (their last day in `figures`); returns how many symbols
-    are active.
+    are active. A day earlier than what the tables show already leaves them alone.
 
     Raises:
         FencedOutError: a newer run has taken over (raised by `guard`).
     """
     with core.transaction():
         guard(core)
+        newer = "SELECT FROM symbol_daily_metrics WHERE metrics_date > %s LIMIT 1"
+        if core.execute(newer, [day]).fetchone() is not None:
+            return len(_active_symbols(core))
         core.execute(statement("backfill_symbol_universe"), {"day": day})
-        active = [
-            row[0]
-            for row in core.execute(
-                "SELECT symbol FROM symbol_universe WHERE is_active ORDER BY symbol"
-            ).fetchall()
-        ]
+        active = _active_symbols(core)
         core.execute("DELETE FROM symbol_factor_exposures WHERE calculation_date = %s", [day])
         core.execute("DELETE FROM symbol_daily_metrics")
         for rows in (_exposures(batch, figures, active), _metrics(batch, figures, active)):
             copy_rows(core, rows.table, rows.columns)
     return len(active)
+
+
+def _active_symbols(core: psycopg.Connection) -> list[str]:
+    rows = core.execute("SELECT symbol FROM symbol_universe WHERE is_active ORDER BY symbol")
+    return [row[0] for row in rows.fetchall()]
 
 
 def _columns(batch: BatchInputs, symbols: list[str]) -> np.ndarray[Any, np.dtype[np.intp]]:
@@ -101,16 +105,12 @@ def _metrics(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -> 
     values: Mapping[str, Any] = {
         "symbol": Labels(np.arange(len(symbols)), symbols),
         "metrics_date": batch.prices.dates[figures.rows[-1]],
-        **_returns(found),
+        **vars(found),
         **_profile_columns(batch, symbols),
         **{name: betas[:, number] for number, name in enumerate(_METRIC_FACTORS)},
         "data_quality_score": data_quality_score(found, profiled, np.isfinite(betas).all(axis=1)),
     }
-    return table_rows("symbol_daily_metrics", np.arange(len(symbols)), values)
-
-
-def _returns(found: SymbolMetrics) -> dict[str, Any]:
-    return dict(vars(found))
+    return table_rows("symbol_daily_metrics", np.arange(len(symbols)), values).without_misfits()
 
 
 def _profile_columns(batch: BatchInputs, symbols: list[str]) -> dict[str, Any]:

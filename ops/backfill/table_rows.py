@@ -1,7 +1,7 @@
 """Arrays → the columns of a model's table, each encoded as the model's type demands."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from ops.backfill.binary_copy import (
     dates,
     integers,
     time_ordered_uuids,
+    timestamps,
     uuids,
 )
 
@@ -55,6 +56,16 @@ class TableRows:
             if isinstance(column, Numeric) and not (fits := column.fits()).all()
         ]
         return min(found, default=None)
+
+    def without_misfits(self) -> "TableRows":
+        """The same rows with NULL for each number beyond its column's precision."""
+        columns = {
+            name: replace(column, values=np.where(column.fits(), column.values, np.nan))
+            if isinstance(column, Numeric)
+            else column
+            for name, column in self.columns.items()
+        }
+        return replace(self, columns=columns)
 
 
 def table_rows(table: str, day: NDArray[np.intp], values: Mapping[str, Any]) -> TableRows:
@@ -95,8 +106,6 @@ def _encode_array(kind: sa.types.TypeEngine[Any], array: NDArray[Any]) -> Column
     if isinstance(kind, sa.Integer):
         return integers(array)
     if isinstance(kind, sa.DateTime):
-        from ops.backfill.binary_copy import timestamps
-
         return timestamps(array)
     if isinstance(kind, sa.Date):
         return dates(array)

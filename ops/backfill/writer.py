@@ -11,15 +11,14 @@ import psycopg
 from numpy.typing import NDArray
 from psycopg import sql
 
-from ops.backfill.binary_copy import Column, copy_stream
+from ops.backfill.binary_copy import Rows, copy_stream
 
 Guard = Callable[[psycopg.Connection], None]
-TableRows = Mapping[str, Column]
 
 
 @dataclass(frozen=True)
 class RolledPositions:
-    """What positions show after the last day; arrays (P,), NaN leaves the stored value."""
+    """What positions show in the end; arrays (P,), NaN leaves the stored value."""
 
     ids: Sequence[UUID]
     market_value: NDArray[np.float64]
@@ -34,16 +33,16 @@ class PortfolioRows:
     Attributes:
         done: the computed days, ascending.
         failed: the first day that could not be stored and why; the days after it stay undone.
-        equity: after the last computed day; None where no day was computed.
+        equity: after the last computed day.
     """
 
     portfolio_id: UUID
     first: date
     last: date
     done: Sequence[date]
-    tables: Mapping[str, TableRows]
+    tables: Mapping[str, Rows]
     positions: RolledPositions
-    equity: float | None
+    equity: float
     failed: tuple[date, str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -89,7 +88,7 @@ def write_portfolio(connection: psycopg.Connection, rows: PortfolioRows, guard: 
         _record(connection, rows)
 
 
-def copy_rows(connection: psycopg.Connection, table: str, columns: TableRows) -> None:
+def copy_rows(connection: psycopg.Connection, table: str, columns: Rows) -> None:
     """COPY rows, in binary, into the named columns of a table."""
     parts = list(columns.values())
     if not parts or not len(parts[0]):
@@ -114,12 +113,22 @@ def _delete_range(connection: psycopg.Connection, rows: PortfolioRows) -> None:
 
 
 def _roll_forward(connection: psycopg.Connection, rows: PortfolioRows) -> None:
-    if rows.equity is not None:
-        connection.execute(
-            "UPDATE portfolios SET equity_balance = round(%s::numeric, 2), updated_at = now() "
-            "WHERE id = %s AND equity_balance IS DISTINCT FROM round(%s::numeric, 2)",
-            [rows.equity, rows.portfolio_id, rows.equity],
-        )
+    """Carry the portfolio's equity on; what it was before the very first time is kept for ever."""
+    connection.execute(
+        "INSERT INTO ops.starting_capital (portfolio_id, equity) "
+        "SELECT id, coalesce(equity_balance, 0) FROM portfolios WHERE id = %s "
+        "ON CONFLICT DO NOTHING",
+        [rows.portfolio_id],
+    )
+    connection.execute(
+        "UPDATE portfolios SET equity_balance = round(%s::numeric, 2), updated_at = now() "
+        "WHERE id = %s AND equity_balance IS DISTINCT FROM round(%s::numeric, 2)",
+        [rows.equity, rows.portfolio_id, rows.equity],
+    )
+    _mark_positions(connection, rows.positions)
+
+
+def _mark_positions(connection: psycopg.Connection, positions: RolledPositions) -> None:
     connection.execute(
         """
         UPDATE positions AS p
@@ -136,10 +145,10 @@ def _roll_forward(connection: psycopg.Connection, rows: PortfolioRows) -> None:
                 round(new.price::numeric, 4))
         """,
         [
-            list(rows.positions.ids),
-            rows.positions.market_value.tolist(),
-            rows.positions.unrealized_pnl.tolist(),
-            rows.positions.last_price.tolist(),
+            list(positions.ids),
+            positions.market_value.tolist(),
+            positions.unrealized_pnl.tolist(),
+            positions.last_price.tolist(),
         ],
     )
 

@@ -1,0 +1,81 @@
+"""A template database with a made-up market, another with every case, and books on their clones."""
+
+from uuid import UUID
+
+import pandas as pd
+import pytest
+
+from ops.connection import connect
+from ops.embedded.server import EmbeddedServer
+from ops.reference_data import factor_definitions, stress_scenarios
+from tests.conftest import NewDatabase, create_database
+from tests.integration.backfill.book import OWNER, Book, copy_closes, insert_row
+from tests.integration.backfill.cases import build_all, two_portfolios
+from tests.integration.backfill.market import made_up_closes
+from tests.integration.backfill.reference import Reference, build_reference
+
+_MARKET, _CASES = "template_backfill_market", "template_backfill_cases"
+
+
+@pytest.fixture(scope="session")
+def closes() -> pd.DataFrame:
+    return made_up_closes()
+
+
+@pytest.fixture(scope="session")
+def market_template(server: EmbeddedServer, core_template: str, closes: pd.DataFrame) -> str:
+    """A Core database with prices, factor definitions, scenarios and a user, but no portfolio."""
+    create_database(server, _MARKET, core_template)
+    with connect(server.url(_MARKET), application_name="tests") as connection:
+        copy_closes(connection, closes)
+        for definition in factor_definitions():
+            insert_row(connection, "factor_definitions", definition)
+        for scenario in stress_scenarios():
+            insert_row(connection, "stress_test_scenarios", scenario)
+        insert_row(connection, "users", OWNER)
+        connection.commit()
+        connection.autocommit = True
+        connection.execute("ANALYZE")
+    return _MARKET
+
+
+@pytest.fixture(scope="session")
+def cases_template(server: EmbeddedServer, market_template: str, closes: pd.DataFrame) -> str:
+    """The market with one portfolio per case."""
+    create_database(server, _CASES, market_template)
+    build_all(Book(server.url(_CASES), closes))
+    return _CASES
+
+
+@pytest.fixture(scope="session")
+def backfilled_cases(server: EmbeddedServer, cases_template: str, closes: pd.DataFrame) -> Book:
+    """Every case, backfilled in one run; only to be read."""
+    create_database(server, "test_backfilled_cases", cases_template)
+    book = Book(server.url("test_backfilled_cases"), closes)
+    report = book.run()
+    assert not report.failures
+    return book
+
+
+@pytest.fixture(scope="session")
+def reference(server: EmbeddedServer, market_template: str, closes: pd.DataFrame) -> Reference:
+    """A backfilled book with textbook references; only to be read."""
+    create_database(server, "test_reference", market_template)
+    return build_reference(server.url("test_reference"), closes)
+
+
+@pytest.fixture
+def cases_book(new_database: NewDatabase, cases_template: str, closes: pd.DataFrame) -> Book:
+    """Every case in a fresh database."""
+    return Book(new_database(cases_template), closes)
+
+
+@pytest.fixture
+def book(new_database: NewDatabase, market_template: str, closes: pd.DataFrame) -> Book:
+    """A book without portfolios on a fresh clone of the market."""
+    return Book(new_database(market_template), closes)
+
+
+@pytest.fixture
+def pair(book: Book) -> tuple[Book, UUID, UUID]:
+    return (book, *two_portfolios(book))
