@@ -1,6 +1,5 @@
 """What a run refuses or records as failed, and that one run works at a time."""
 
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -187,6 +186,7 @@ def test_a_database_without_tables_says_what_to_do(scratch_database: URL) -> Non
 
 def test_days_after_the_last_price_are_refused(pair: tuple[Book, UUID, UUID]) -> None:
     book, *_ = pair
-    with pytest.raises(BadInputError, match=f"prices end on {LAST}.*--last {LAST}"):
-        book.run(FIRST, LAST + timedelta(days=1))
+    book.no_prices("date = %s", LAST)
+    with pytest.raises(BadInputError, match=f"prices end on {DAYS[-2]}.*--last {DAYS[-2]}"):
+        book.run()
     assert book.value("SELECT count(*) FROM portfolio_snapshots") == 0
