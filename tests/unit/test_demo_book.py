@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ops.demo.book import DemoPosition, demo_book
-from ops.demo.book_rows import book_rows, password_hash
+from ops.demo.book_rows import password_hash
 from ops.demo.catalogue import FACTOR_ETFS, catalogue
 from ops.demo.prices import generate_prices
 from ops.errors import BadInputError
@@ -194,11 +194,14 @@ def test_a_position_is_private_by_its_market_value() -> None:
     assert all(consistent(one) for one in demo_book().positions)
 
 
-def test_the_shared_password_is_hashed_with_bcrypt_and_always_to_the_same_text() -> None:
-    first = password_hash("correct horse")
-    assert first == password_hash("correct horse") != password_hash("correct house")
-    assert bcrypt.checkpw(b"correct horse", first.encode())
+def test_the_shared_password_is_hashed_with_bcrypt_and_a_salt_of_its_own() -> None:
+    first, second = password_hash("correct horse"), password_hash("correct horse")
+    assert first != second
     assert {row["hashed_password"] for row in book_rows(first)["users"]} == {first}
+    for stored in (first, second):
+        assert stored.startswith("$2b$")
+        assert bcrypt.checkpw(b"correct horse", stored.encode())
+        assert not bcrypt.checkpw(b"another", stored.encode())
 
 
 @pytest.mark.parametrize("password", ["", "x" * 73, "ä" * 37, "nul\0"])
