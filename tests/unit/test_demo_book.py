@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ops.demo.book import DemoPosition, demo_book
-from ops.demo.book_rows import password_hash
+from ops.demo.book_rows import book_rows, password_hash
 from ops.demo.catalogue import FACTOR_ETFS, catalogue
 from ops.demo.prices import generate_prices
 from ops.errors import BadInputError
