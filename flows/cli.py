@@ -260,7 +260,8 @@ def _show_rebuild(report: Any) -> None:
     settings = operator_settings()
     out.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
     out.print(f"run history: {PrefectServer(settings.state).dashboard}", highlight=False)
-    out.print("next: sigmasight status | psql $(sigmasight dsn core)", highlight=False)
+    here = sys.argv[0]
+    out.print(f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
 
 from app.migration_environment import PROJECT_ROOT
 from ops.connection import connect, conninfo
-from ops.embedded.server import EmbeddedServer
+from ops.embedded.server import EmbeddedServer, free_port
 from ops.migrate import upgrade
 from tests.conftest import NewDatabase
 from tests.integration.legacy_shape import make_legacy
@@ -274,3 +275,35 @@ def test_the_loggers_of_a_calling_program_stay_enabled(
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("where", ["a new pair", "one shared database", "a legacy database"])
+def test_the_literal_command_ends_with_a_backend_that_serves(
+    where: str, new_database: NewDatabase
+) -> None:
+    core = new_database()
+    if where == "a legacy database":
+        make_legacy(core)
+    ai = new_database() if where == "a new pair" else None
+    port = str(free_port())
+    command = (
+        "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
+        " && exec uvicorn app.main:app --host 127.0.0.1 --port $PORT"
+    )
+    programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**environment(core, ai), "PATH": programs, "PORT": port}
+    with subprocess.Popen(["sh", "-c", command], env=env, cwd=PROJECT_ROOT) as backend:
+        try:
+            assert served(f"http://127.0.0.1:{port}/health") == {"status": "healthy"}
+        finally:
+            backend.terminate()
+
+
+def served(address: str) -> object:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            return httpx.get(address, timeout=2).json()
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"nothing answers at {address}")
