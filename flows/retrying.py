@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from ops.errors import DatabaseUnavailableError
+from ops.errors import BusyError, DatabaseUnavailableError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,9 +17,9 @@ R = TypeVar("R")
 DELAYS_SECONDS = [1, 2, 4]
 TRANSIENT = (
     DatabaseUnavailableError,
+    BusyError,
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
-    psycopg.errors.LockNotAvailable,
 )
 
 

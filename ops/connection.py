@@ -8,7 +8,12 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.errors import ConfigurationError, DatabaseUnavailableError, SigmaSightError
+from ops.errors import (
+    BusyError,
+    ConfigurationError,
+    DatabaseUnavailableError,
+    SigmaSightError,
+)
 
 CONNECT_TIMEOUT_SECONDS = 10
 
@@ -27,7 +32,8 @@ def connect(
 
     Raises:
         DatabaseUnavailableError: nothing answers at the address.
-        ConfigurationError: the server refuses the login or knows no such database.
+        ConfigurationError: the server refuses the login or knows no such database, or the URL has a
+            parameter that libpq does not know.
     """
     try:
         connection = psycopg.connect(
@@ -38,7 +44,7 @@ def connect(
             options=f"{url.query.get('options', '')} {_SESSION_SETTINGS}",
             keepalives_idle=30,
         )
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise _connection_error(url, error) from None
     connection.read_only = read_only or None
     return connection
@@ -55,7 +61,7 @@ def place(url: URL) -> str:
     return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
 
-def _connection_error(url: URL, error: psycopg.OperationalError) -> SigmaSightError:
+def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
     text = str(error)
     if isinstance(error, pg.InvalidPassword) or "password authentication failed" in text:
         return ConfigurationError(
@@ -64,20 +70,31 @@ def _connection_error(url: URL, error: psycopg.OperationalError) -> SigmaSightEr
     for pattern, advice in _REFUSALS:
         if re.search(pattern, text):
             return ConfigurationError(f"{place(url)}: {advice}")
-    if "starting up" in text or "shutting down" in text or "recovery" in text:
+    if re.search(r"starting up|shutting down|recovery|not (yet )?accepting connections", text):
         return DatabaseUnavailableError(f"{place(url)} is starting or stopping; try again shortly")
+    if found := re.search(r"FATAL:\s+(.+)", text):
+        return ConfigurationError(f"{place(url)} refuses the connection: {found[1]}")
     return DatabaseUnavailableError(
         f"no PostgreSQL server answers at {place(url)}; start it or correct the URL"
     )
 
 
 _REFUSALS = (
+    (
+        r"invalid URI query parameter|invalid \w+ value",
+        "libpq does not know a parameter of the URL, or its value; correct or remove it",
+    ),
+    (r"certificate", "the server's certificate cannot be checked; correct the URL's sslrootcert"),
     (r"database .* does not exist", "there is no such database; create it or correct the URL"),
     (r"role .* does not exist", "there is no such role; create it or correct the URL"),
     (r"no pg_hba.conf entry|SSL", "the server does not accept this way of connecting (pg_hba/TLS)"),
     (r"not permitted to log in", "this role may not log in; use another or grant LOGIN"),
     (r"permission denied for database", "this role may not connect; grant CONNECT or use another"),
-    (r"too many connections|connection slots", "the server has no free connection; try later"),
+    (
+        r"too many (connections|clients)|connection slots",
+        "the server has no free connection; try later",
+    ),
+    (r"No space left on device", "its disk is full; free space and run the command again"),
     (r"no password supplied", "the server wants a password; add it to the URL"),
 )
 
@@ -105,6 +122,7 @@ def explained(url: URL) -> Iterator[None]:
 
     Raises:
         DatabaseUnavailableError: the connection was lost.
+        BusyError: another session held a lock for too long.
         ConfigurationError: the server is read-only, full, or its role may not do this.
     """
     try:
@@ -113,6 +131,10 @@ def explained(url: URL) -> Iterator[None]:
         for kind, advice in _SERVER_CONDITIONS:
             if isinstance(error, kind):
                 raise ConfigurationError(f"{place(url)}: {advice} ({_first_line(error)})") from None
+        if isinstance(error, pg.LockNotAvailable):
+            raise BusyError(
+                f"{place(url)}: another session holds a lock; try again when it is done"
+            ) from None
         if isinstance(error, _UNAVAILABLE) or _lost(error):
             raise DatabaseUnavailableError(
                 f"{place(url)} went away; start it again and run the command again"

@@ -1,7 +1,9 @@
 """Real servers for the tests: one embedded PostgreSQL a session, one database a test."""
 
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -21,26 +23,33 @@ _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+def server() -> Iterator[EmbeddedServer]:
     """A PostgreSQL 18 server of this test session; `server.url(name)` is the superuser's URL."""
-    yield from running_server(tmp_path_factory.mktemp("postgres") / "server")
-
-
-def running_server(
-    folder: Path, major_version: int = 18, settings: Mapping[str, str] = _FAST
-) -> Iterator[EmbeddedServer]:
-    """A server in `folder`, stopped at the end. As root its account must reach the folder."""
-    folder.parent.chmod(0o711)
-    folder.parent.parent.chmod(0o711)
-    folder.parent.parent.parent.chmod(0o711)
-    account = server_account()
-    instance = EmbeddedServer(folder, account, secrets.token_urlsafe(16), settings, major_version)
-    instance.create()
-    instance.start(free_port())
-    try:
+    with running_server() as instance:
         yield instance
-    finally:
-        instance.stop()
+
+
+@contextmanager
+def running_server(
+    major_version: int = 18, settings: Mapping[str, str] = _FAST
+) -> Iterator[EmbeddedServer]:
+    """A server in a folder of its own, gone at the end.
+
+    Not below pytest's folders: each session of pytest closes these to other accounts again, and
+    as root the server runs as one.
+    """
+    with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as folder:
+        Path(folder).chmod(0o711)
+        place, account = Path(folder) / "server", server_account()
+        instance = EmbeddedServer(
+            place, account, secrets.token_urlsafe(16), settings, major_version
+        )
+        instance.create()
+        instance.start(free_port())
+        try:
+            yield instance
+        finally:
+            instance.stop()
 
 
 @pytest.fixture(scope="session")

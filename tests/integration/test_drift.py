@@ -1,7 +1,6 @@
 """Drift names every way in which a database differs from what its chain builds."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
@@ -153,9 +152,9 @@ def test_a_server_that_does_not_answer_is_one_clear_line() -> None:
 
 
 @pytest.fixture(scope="module")
-def old_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    folder: Path = tmp_path_factory.mktemp("postgres16")
-    yield from running_server(folder / "server", major_version=16)
+def old_server() -> Iterator[EmbeddedServer]:
+    with running_server(major_version=16) as instance:
+        yield instance
 
 
 @pytest.mark.parametrize("chain", ["core", "ai"])

@@ -1,7 +1,6 @@
 """The embedded server: closed to strangers, and there again after every kind of stop."""
 
 import signal
-from pathlib import Path
 
 import psutil
 import pytest
@@ -28,8 +27,8 @@ def test_refuses_a_login_without_password_over_its_socket(server: EmbeddedServer
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT])
-def test_starts_again_with_its_data_after_a_signal(tmp_path: Path, how: signal.Signals) -> None:
-    for instance in running_server(tmp_path / "server", settings={}):
+def test_starts_again_with_its_data_after_a_signal(how: signal.Signals) -> None:
+    with running_server(settings={}) as instance:
         with connect(instance.url(), application_name="tests", autocommit=True) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
         process = instance.process()
@@ -41,8 +40,8 @@ def test_starts_again_with_its_data_after_a_signal(tmp_path: Path, how: signal.S
             assert connection.execute("SELECT answer FROM kept").fetchall() == [(42,)]
 
 
-def test_starts_although_a_stale_pid_file_names_a_living_stranger(tmp_path: Path) -> None:
-    for instance in running_server(tmp_path / "server"):
+def test_starts_although_a_stale_pid_file_names_a_living_stranger() -> None:
+    with running_server() as instance:
         instance.stop()
         stranger = psutil.Process().pid
         (instance.data / "postmaster.pid").write_text(f"{stranger}\n{instance.data}\n")

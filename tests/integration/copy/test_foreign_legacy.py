@@ -426,8 +426,9 @@ def test_what_cannot_be_read_gives_one_line_and_changes_nothing(
 
 
 @pytest.fixture(scope="module")
-def older_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    yield from running_server(tmp_path_factory.mktemp("older") / "server", major_version=16)
+def older_server() -> Iterator[EmbeddedServer]:
+    with running_server(major_version=16) as instance:
+        yield instance
 
 
 def test_an_older_legacy_server_is_read_alike(
