@@ -19,6 +19,9 @@ def parse_database_url(text: str) -> URL:
     Raises:
         InvalidDatabaseUrlError: the text does not parse, is not PostgreSQL, or names no database.
     """
+    if text.count("@") > 1:
+        # Where it is taken apart, a part of the password would pass for host or database.
+        raise InvalidDatabaseUrlError("has an @ too many; write one in the password as %40")
     try:
         url = make_url(text.strip())
     except (ArgumentError, ValueError):
@@ -30,8 +33,6 @@ def parse_database_url(text: str) -> URL:
         raise InvalidDatabaseUrlError(
             f"has the scheme {url.drivername!r}; only postgresql:// is supported"
         )
-    if "@" in (url.host or ""):
-        raise InvalidDatabaseUrlError("has an @ in its password; write it as %40")
     if not url.database:
         raise InvalidDatabaseUrlError("names no database; add /DATABASE at its end")
     return url.set(drivername="postgresql+psycopg")

@@ -40,8 +40,9 @@ class PrefectServer:
         return self.api_url.removesuffix("/api") if self.api_url else None
 
     def answers(self) -> bool:
-        """Whether the server is there right now."""
-        if self.api_url is None:
+        """Whether the server is there right now. What answers in the place of one that was
+        started here and is gone is somebody else's."""
+        if self.api_url is None or (self._mine() and self._process() is None):
             return False
         try:
             return httpx.get(f"{self.api_url}/health", timeout=2.0).is_success
@@ -49,17 +50,26 @@ class PrefectServer:
             return False
 
     def start(self) -> None:
-        """Start a server in the background unless one answers; `wait` tells when it is up."""
-        if self.answers() or self._process() is not None:
-            return
+        """Start a server in the background unless one answers; `wait` tells when it is up.
+
+        Raises:
+            ConfigurationError: the environment names a server, and it does not answer.
+        """
         if not self._mine():
+            if self.answers():
+                return
             raise ConfigurationError(
                 f"no Prefect server answers at PREFECT_API_URL ({self.api_url}); "
                 "start it, or unset PREFECT_API_URL to have one started here"
             )
+        with self.state.lock("prefect"):
+            if self._process() is None:
+                self._spawn()
+
+    def _spawn(self) -> None:
         port = _USUAL_PORT if port_is_free(_USUAL_PORT) else free_port()
         command = [sys.executable, "-m", "prefect", "server", "start"]
-        with open(self.state.root / "prefect.log", "a") as log:
+        with open(self.state.root / "prefect.log", "a", opener=_private) as log:
             process = subprocess.Popen(
                 [*command, "--host", LOOPBACK, "--port", str(port)],
                 env={**os.environ, **self._environment()},
@@ -103,7 +113,7 @@ class PrefectServer:
         return True
 
     def _mine(self) -> bool:
-        return "PREFECT_API_URL" not in os.environ
+        return not os.environ.get("PREFECT_API_URL")
 
     def _process(self) -> psutil.Process | None:
         pid = self.state.read(_DOCUMENT).get("pid")
@@ -123,3 +133,7 @@ class PrefectServer:
             "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": _LINE.replace("_RUN", "flow"),
             "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": _LINE.replace("_RUN", "task"),
         }
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

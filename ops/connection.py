@@ -70,7 +70,7 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
     for pattern, advice in _REFUSALS:
         if re.search(pattern, text):
             return ConfigurationError(f"{place(url)}: {advice}")
-    if re.search(r"starting up|shutting down|recovery|not (yet )?accepting connections", text):
+    if re.search(_STOPPING, text):
         return DatabaseUnavailableError(f"{place(url)} is starting or stopping; try again shortly")
     if found := re.search(r"FATAL:\s+(.+)", text):
         return ConfigurationError(f"{place(url)} refuses the connection: {found[1]}")
@@ -78,6 +78,8 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
         f"no PostgreSQL server answers at {place(url)}; start it or correct the URL"
     )
 
+
+_STOPPING = r"starting up|shutting down|recovery|not (yet )?accepting connections|terminating"
 
 _REFUSALS = (
     (

@@ -13,8 +13,9 @@ from psycopg import errors as pg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
-from ops.errors import BusyError, FencedOutError
+from ops.bookkeeping import marked_role
+from ops.connection import connect, explained, place
+from ops.errors import BusyError, FencedOutError, WrongDatabaseError
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
 WAIT_SECONDS = 10
@@ -43,13 +44,29 @@ def exclusive_run(core: URL) -> Iterator[Fence]:
 
     Raises:
         BusyError: another run holds the lock.
+        WrongDatabaseError: the database is not a Core that has been migrated.
     """
     with _held(core, "phase") as session:
-        row = session.execute(
-            "UPDATE ops.fencing SET number = number + 1 RETURNING number"
-        ).fetchone()
+        _require_core(session, core)
+        with _busy_when_locked():  # by the last transaction of a run that has lost its lock
+            row = session.execute(
+                "UPDATE ops.fencing SET number = number + 1 RETURNING number"
+            ).fetchone()
         assert row is not None  # the bookkeeping's script inserts it
         yield Fence(int(row[0]))
+
+
+def _require_core(session: psycopg.Connection, core: URL) -> None:
+    role = marked_role(session)
+    if role == "ai":
+        raise WrongDatabaseError(
+            f"{place(core)} is the AI half of a pair, not Core; correct DATABASE_URL"
+        )
+    if role is None:
+        raise WrongDatabaseError(
+            f"{place(core)} is no Core database of ours; run `sigmasight migrate` first, "
+            "or correct DATABASE_URL"
+        )
 
 
 @contextmanager
@@ -70,12 +87,18 @@ def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
         connect(core, application_name=f"{name} lock", autocommit=True) as session,
     ):
         session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
-        try:
+        with _busy_when_locked():
             session.execute(
                 "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"]
             )
-        except pg.LockNotAvailable:
-            raise BusyError(
-                "another run works on this database; wait until it is done (see the dashboard)"
-            ) from None
         yield session
+
+
+@contextmanager
+def _busy_when_locked() -> Iterator[None]:
+    try:
+        yield
+    except pg.LockNotAvailable:
+        raise BusyError(
+            "another run works on this database; wait until it is done (see the dashboard)"
+        ) from None

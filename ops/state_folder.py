@@ -38,17 +38,20 @@ class StateFolder:
             ) from None
 
     def read(self, name: str) -> dict[str, Any]:
-        """The document `name`, empty where there is none."""
+        """The document `name`, empty where there is none.
+
+        Raises:
+            ConfigurationError: it is damaged.
+        """
         try:
-            document: dict[str, Any] = json.loads(self._path(name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return _document(self._path(name).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
             return {}
-        except json.JSONDecodeError:
+        except ValueError:
             raise ConfigurationError(
-                f"{self._path(name)} is not JSON any more; restore it, or remove {self.root} "
+                f"{self._path(name)} is damaged; restore it, or remove {self.root} "
                 "after `sigmasight down` to start over"
             ) from None
-        return document
 
     def write(self, name: str, document: dict[str, Any]) -> None:
         """Replace the document `name`; a kill leaves the old one or the new one."""
@@ -92,3 +95,10 @@ class StateFolder:
 
     def _path(self, name: str) -> Path:
         return self.root / f"{name}.json"
+
+
+def _document(text: str) -> dict[str, Any]:
+    document = json.loads(text)
+    if not isinstance(document, dict):
+        raise ValueError("not an object")
+    return document

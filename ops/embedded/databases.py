@@ -95,12 +95,18 @@ class EmbeddedDatabases:
         self.state.update("ports", **{name: s.running_port() for name, s in servers.items()})
 
     def _provision(self, name: Name, server: EmbeddedServer) -> None:
+        """Once: every command brings the servers up, and must not wait there for the locks of a
+        phase that is under way."""
+        done = server.folder / "provisioned"
+        if done.exists():
+            return
         passwords = Passwords(
             owner=self.state.secret(f"{name}_owner"),
             app=self.state.secret(f"{name}_app"),
             readonly=self.state.secret(f"{name}_readonly"),
         )
         provision(server.url, SPECS[name], passwords)
+        done.touch()
 
 
 def _servers_folder(root: Path, account: Account) -> Path:

@@ -1,0 +1,107 @@
+"""Which databases the phases work on, by what the environment says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.embedded.databases import NAMES, EmbeddedDatabases
+from ops.endpoints import resolve_endpoints
+from ops.errors import ConfigurationError
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+
+HOST = "postgresql://u:p@db.example"
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in OperatorSettings.model_fields:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return
+
+
+def settings(**given: str | Path) -> OperatorSettings:
+    return OperatorSettings.model_validate(given)
+
+
+def test_a_pair_of_addresses_is_an_external_target() -> None:
+    found = resolve_endpoints(settings(DATABASE_URL=f"{HOST}/core", AI_DATABASE_URL=f"{HOST}/ai"))
+    assert (found.core.database, found.ai.database, found.legacy) == ("core", "ai", None)
+    assert (found.target, found.shared, found.core_role) == ("external", False, "core")
+
+
+def test_one_address_is_shared_by_both_halves() -> None:
+    found = resolve_endpoints(settings(DATABASE_URL=f"{HOST}/both"))
+    assert (found.shared, found.core_role) == (True, "shared")
+    assert found.core == found.ai
+
+
+def test_the_owners_address_is_preferred() -> None:
+    found = resolve_endpoints(
+        settings(
+            DATABASE_URL=f"{HOST}:6543/core",
+            DATABASE_ADMIN_URL=f"{HOST}:5432/core",
+            AI_DATABASE_URL=f"{HOST}/ai",
+            LEGACY_DATABASE_URL="postgresql://private.internal/old",
+            LEGACY_DATABASE_ADMIN_URL=f"{HOST}/old",
+        )
+    )
+    assert found.core.port == 5432
+    assert found.legacy is not None
+    assert found.legacy.host == "db.example"
+
+
+REFUSED = [
+    ({"AI_DATABASE_URL": f"{HOST}/ai"}, "AI_DATABASE_URL is set without DATABASE_URL; set both"),
+    ({"DATABASE_URL": f"{HOST}:6543/core"}, "set DATABASE_ADMIN_URL to the server's direct"),
+    ({"DATABASE_URL": "postgresql://u:p@ep-a-pooler.eu/c"}, "through a transaction pooler"),
+    ({"DATABASE_URL": f"{HOST}/core?pgbouncer=true"}, "through a transaction pooler"),
+    (
+        {"DATABASE_URL": f"{HOST}/core", "AI_DATABASE_URL": f"{HOST}:6543/ai"},
+        "^AI_DATABASE_URL goes through",
+    ),
+    (
+        {"DATABASE_URL": f"{HOST}/core", "LEGACY_DATABASE_URL": f"{HOST}:6543/old"},
+        "^LEGACY_DATABASE_URL goes through",
+    ),
+    (
+        {"DATABASE_URL": f"{HOST}/core", "LEGACY_DATABASE_URL": f"{HOST}:5432/core"},
+        "names the database that is being built",
+    ),
+    (
+        {
+            "DATABASE_URL": f"{HOST}/core",
+            "AI_DATABASE_URL": f"{HOST}/ai",
+            "LEGACY_DATABASE_URL": f"{HOST}/ai",
+        },
+        "names the database that is being built",
+    ),
+    ({}, "there are no databases here yet; run `sigmasight up`"),
+]
+
+
+@pytest.mark.parametrize(("given", "complaint"), REFUSED)
+def test_refuses_what_cannot_be_a_target(given: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        resolve_endpoints(settings(**given))
+
+
+def test_without_addresses_the_embedded_servers_are_meant(tmp_path: Path) -> None:
+    home = tmp_path / "state"
+    StateFolder(home).create()
+    StateFolder(home).write("ports", {name: 40_000 + n for n, name in enumerate(NAMES)})
+    found = resolve_endpoints(settings(SIGMASIGHT_HOME=home))
+    assert (found.core.port, found.target, found.shared) == (40_001, "embedded", False)
+    assert found.legacy is not None
+    assert found.legacy == EmbeddedDatabases(StateFolder(home)).url("legacy", "owner")
+
+
+def test_a_real_legacy_replaces_the_demos_one(tmp_path: Path) -> None:
+    home = tmp_path / "state"
+    StateFolder(home).create()
+    StateFolder(home).write("ports", dict.fromkeys(NAMES, 40000))
+    found = resolve_endpoints(settings(SIGMASIGHT_HOME=home, LEGACY_DATABASE_URL=f"{HOST}/old"))
+    assert found.legacy is not None
+    assert found.legacy.host == "db.example"

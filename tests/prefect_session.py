@@ -1,0 +1,59 @@
+"""One Prefect server for all tests of a session that want one, because starting it takes seconds;
+and what it knows of a command's runs."""
+
+import os
+import time
+import warnings
+from typing import Any
+
+import httpx
+import pytest
+
+from flows.prefect_server import START_SECONDS, PrefectServer
+from ops.state_folder import StateFolder
+
+_SERVER: pytest.StashKey[PrefectServer] = pytest.StashKey()
+
+
+def session_prefect(config: pytest.Config, folders: pytest.TempPathFactory) -> PrefectServer:
+    """The session's server, started at the first call and stopped with the session."""
+    if _SERVER not in config.stash:
+        config.stash[_SERVER] = _started(PrefectServer(StateFolder(folders.mktemp("prefect"))))
+        config.add_cleanup(lambda: _stop(config.stash[_SERVER]))
+    return config.stash[_SERVER]
+
+
+def _stop(server: PrefectServer) -> None:
+    # A server that the environment names is nobody's to stop.
+    os.environ.pop("PREFECT_API_URL", None)
+    server.stop()
+
+
+def _started(server: PrefectServer) -> PrefectServer:
+    os.environ.pop("PREFECT_API_URL", None)
+    server.state.create()
+    with warnings.catch_warnings():
+        # Nobody waits for the server's process here, as nobody does in production.
+        warnings.simplefilter("ignore", ResourceWarning)
+        server.start()
+    deadline = time.monotonic() + START_SECONDS
+    while not server.answers():
+        assert time.monotonic() < deadline, (server.state.root / "prefect.log").read_text()
+        time.sleep(0.1)
+    return server
+
+
+def flow_runs_of(server: PrefectServer, pid: int) -> list[dict[str, Any]]:
+    """The flow runs, children included, that the process `pid` of this machine began."""
+    return [
+        run
+        for run in ask(server, "flow_runs/filter", {"sort": "START_TIME_DESC"})
+        if any(tag.startswith("process:") and f":{pid}:" in tag for tag in run["tags"])
+    ]
+
+
+def ask(server: PrefectServer, path: str, question: dict[str, Any]) -> Any:
+    """Ask the server's API."""
+    answer = httpx.post(f"{server.api_url}/{path}", json=question, timeout=30)
+    answer.raise_for_status()
+    return answer.json()

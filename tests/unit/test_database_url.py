@@ -1,0 +1,61 @@
+"""Every spelling of a PostgreSQL address becomes one URL; what is none is refused unrepeated."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.engine import URL, make_url
+
+from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_database
+
+ACCEPTED = ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg2"]
+ADDRESS = "u:p@db.example:6000/core"
+
+
+@pytest.mark.parametrize("scheme", ACCEPTED)
+def test_normalises_the_scheme(scheme: str) -> None:
+    url = parse_database_url(f" {scheme}://{ADDRESS}?sslmode=require\n")
+    assert url == make_url(f"postgresql+psycopg://{ADDRESS}?sslmode=require")
+
+
+@given(password=st.text(min_size=1, alphabet=st.characters(exclude_categories=["Cs"])))
+def test_keeps_any_password_that_is_percent_encoded(password: str) -> None:
+    url = URL.create("postgres", "u", password, "h", 5432, "d")
+    assert parse_database_url(url.render_as_string(hide_password=False)).password == password
+
+
+REFUSED = {
+    "mysql://u:secret@h/d": "scheme 'mysql'",
+    "sqlite:///secret.db": "scheme 'sqlite'",
+    "postgresql://u:secret@h": "add /DATABASE",
+    "postgresql://u:secret@h/": "add /DATABASE",
+    "postgresql://u:secret@h:port/d": "is not a URL",
+    "secret": "is not a URL",
+    "": "is not a URL",
+    "postgresql://u:se@secret@h/d": "as %40",
+    "postgresql://u:se@h/secret@h/d": "as %40",
+    "postgresql://u:se@h/d?secret@h/d": "as %40",
+}
+
+
+@pytest.mark.parametrize(("text", "complaint"), REFUSED.items())
+def test_refuses_without_repeating_the_text(text: str, complaint: str) -> None:
+    with pytest.raises(InvalidDatabaseUrlError, match=complaint) as refused:
+        parse_database_url(text)
+    assert "secret" not in str(refused.value)
+
+
+SAME = [
+    ("localhost/d", "127.0.0.1:5432/d", True),
+    ("DB.example/d", "someone:else@db.example/d", True),
+    ("h/d", "h/e", False),
+    ("h:1/d", "h:2/d", False),
+    ("h/d", "i/d", False),
+    ("/d?host=/run/a", "/d?host=/run/b", False),
+    ("/d?host=/run/a", "u@/d?host=/run/a", True),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "same"), SAME)
+def test_tells_whether_two_addresses_are_one_database(first: str, second: str, same: bool) -> None:
+    urls = [parse_database_url(f"postgresql://{rest}") for rest in (first, second)]
+    assert same_database(*urls) is same
