@@ -111,7 +111,8 @@ def _run(
     with _ONE_CHAIN_AT_A_TIME:
         _call(run, _config(chain, url, said, shared=shared), url, revision)
     if said.getvalue():
-        raise WrongDatabaseError(said.getvalue().strip())
+        setting = "DATABASE_URL" if chain == "core" else "AI_DATABASE_URL"
+        raise WrongDatabaseError(f"{said.getvalue().strip()}; correct {setting}")
     return MigrationReport(chain, place(url), before, current(chain, url, shared=shared))
 
 

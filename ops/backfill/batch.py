@@ -25,6 +25,12 @@ from ops.connection import connect, explained
 from ops.sql_files import statement
 from ops.trading_calendar import trading_days
 
+# Fresh statistics for the planner, of the tables that the batch fills.
+_ANALYZE = (
+    "ANALYZE position_factor_exposures, position_market_betas, position_interest_rate_betas, "
+    "position_volatility, factor_exposures, portfolio_snapshots, correlation_calculations, "
+    "pairwise_correlations, stress_test_results, symbol_factor_exposures, symbol_daily_metrics"
+)
 # Two streams keep two cores of a server busy; more only wait for each other.
 STREAMS = 2
 MOST_BLOCKS = 12
@@ -102,7 +108,7 @@ def finish_batch(core: URL, batch: PlannedBatch, guard: Guard) -> None:
             connection.execute(
                 statement("backfill_tracking"), {"days": list(days), "symbols": symbols}
             )
-        connection.execute("ANALYZE")
+        connection.execute(_ANALYZE)
 
 
 def backfill(core: URL, request: BackfillRequest, guard: Guard = lambda _: None) -> BlockReport:

@@ -19,6 +19,7 @@ def core_session(url: URL) -> Iterator[psycopg.Connection]:
 
     Raises:
         CoreRefusedRowsError: a statement failed for a reason that is in the data.
+        BusyError: another session held a lock on a table for longer than 30 seconds.
         DatabaseUnavailableError: the server ended a statement (cancelled, deadlock).
     """
     try:

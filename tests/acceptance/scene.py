@@ -73,6 +73,8 @@ class Scene:
         trace: TracebackType | None,
     ) -> None:
         self._ending.close()
+        for servers in self.folder.glob("*/servers"):  # for root they may lie elsewhere
+            shutil.rmtree(servers.resolve())
 
     def database(self, template: Template | None = None) -> URL:
         """A database: empty, or a clone of a migrated or seeded one."""

@@ -1,5 +1,6 @@
 """Which databases the phases work on, by what the environment says."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     for name in OperatorSettings.model_fields:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-    return
+    yield
+    shutil.rmtree((tmp_path / "state" / "servers").resolve(), ignore_errors=True)
 
 
 def settings(**given: str | Path) -> OperatorSettings:

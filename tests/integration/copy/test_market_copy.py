@@ -12,6 +12,7 @@ from ops.content_hash import database_hash
 from ops.copy import CopyReport, TableProgress, TableReport, copy_group, parity
 from ops.errors import (
     BadInputError,
+    BusyError,
     DatabaseUnavailableError,
     FencedOutError,
     SigmaSightError,
@@ -322,5 +323,5 @@ def test_a_reader_of_core_is_waited_for_but_not_for_ever(
     monkeypatch.setattr("ops.copy.core.LOCK_TIMEOUT", "100ms")
     with connect(core_url, application_name="reader") as reader:
         reader.execute("SELECT * FROM market_data_cache")
-        with pytest.raises(DatabaseUnavailableError, match="lock timeout; run the command again"):
+        with pytest.raises(BusyError, match="another session holds a lock; try again"):
             copy_group(legacy_url, core_url)
