@@ -149,11 +149,11 @@ def rebuild(prices: Prices = None, first: First = _FIRST, last: Last = _LAST) ->
 @app.command()
 def drift() -> None:
     """Compare both live databases with what their migration chains build."""
-    from ops.drift import drift as find_drift
+    from ops.drift import drift_of_pair
     from ops.drift.refusal import refuse_drift
 
     endpoints = resolve_endpoints(operator_settings())
-    found = [*find_drift(endpoints.core, "core"), *find_drift(endpoints.ai, "ai")]
+    found = drift_of_pair(endpoints.core, endpoints.ai)
     for difference in found:
         out.print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
     refuse_drift(found)

@@ -4,7 +4,7 @@ from prefect import flow, get_run_logger
 
 from flows.retrying import phase_task
 from ops.bookkeeping import keep_books
-from ops.drift import drift
+from ops.drift import drift_of_pair
 from ops.drift.refusal import refuse_drift
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.migrate import upgrade
@@ -40,7 +40,7 @@ def migrate_ai(endpoints: Endpoints) -> None:
 @phase_task("drift")
 def check_drift(endpoints: Endpoints) -> None:
     """Compare both live databases with what their chains build."""
-    found = [*drift(endpoints.core, "core"), *drift(endpoints.ai, "ai")]
+    found = drift_of_pair(endpoints.core, endpoints.ai)
     for difference in found:
         get_run_logger().warning("drift: %s", difference.message)
     refuse_drift(found)

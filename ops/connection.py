@@ -132,7 +132,7 @@ def explained(url: URL) -> Iterator[None]:
     except psycopg.Error as error:
         for kind, advice in _SERVER_CONDITIONS:
             if isinstance(error, kind):
-                raise ConfigurationError(f"{place(url)}: {advice} ({_first_line(error)})") from None
+                raise ConfigurationError(f"{place(url)}: {advice} ({first_line(error)})") from None
         if isinstance(error, pg.LockNotAvailable):
             raise BusyError(
                 f"{place(url)}: another session holds a lock; try again when it is done"
@@ -148,5 +148,6 @@ def _lost(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
 
-def _first_line(error: psycopg.Error) -> str:
+def first_line(error: psycopg.Error) -> str:
+    """What the server said, without detail, hint and position."""
     return (error.diag.message_primary or str(error)).splitlines()[0]

@@ -72,6 +72,11 @@ class PortfolioFigures:
     def days(self) -> int:
         return len(self.rows)
 
+    @property
+    def portfolio_id(self) -> NDArray[np.uint8]:
+        """The portfolio's id as bytes (16,)."""
+        return np.frombuffer(self.inputs.span.portfolio_id.bytes, np.uint8)
+
 
 def compute(inputs: PortfolioInputs, batch: BatchInputs, shared: SymbolFigures) -> PortfolioFigures:
     """Compute a portfolio's figures for all days of its span."""

@@ -52,10 +52,6 @@ def _days(batch: BatchInputs, figures: PortfolioFigures, day: Indices) -> NDArra
     return batch.prices.dates[figures.rows[day]]
 
 
-def _portfolio_id(figures: PortfolioFigures) -> NDArray[np.uint8]:
-    return np.frombuffer(figures.inputs.span.portfolio_id.bytes, np.uint8)
-
-
 def _position_days(figures: PortfolioFigures, table: NDArray[Any]) -> tuple[Indices, Indices]:
     """(day, position) of the open, listed positions whose symbol has a figure in (D, S)."""
     holdings = figures.holdings
@@ -69,7 +65,7 @@ def _market_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRo
     day, position = _position_days(figures, betas.beta)
     at = (day, figures.holdings.column[position])
     values = {
-        "portfolio_id": _portfolio_id(figures),
+        "portfolio_id": figures.portfolio_id,
         "position_id": figures.inputs.positions.ids[position],
         "calc_date": _days(batch, figures, day),
         "beta": betas.beta[at],
@@ -89,7 +85,7 @@ def _interest_rate_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[
     day, position = day[public[position]], position[public[position]]
     at = (day, figures.holdings.column[position])
     values = {
-        "portfolio_id": _portfolio_id(figures),
+        "portfolio_id": figures.portfolio_id,
         "position_id": figures.inputs.positions.ids[position],
         "calculation_date": _days(batch, figures, day),
         "ir_beta": betas.beta[at],
@@ -144,7 +140,7 @@ def _portfolio_exposures(figures: PortfolioFigures, batch: BatchInputs) -> list[
     factor, day = np.nonzero(np.isfinite(betas.exposure).T)
     factors = uuid_bytes([batch.factor_ids[name] for name in _EXPOSURE_NAMES])
     values = {
-        "portfolio_id": _portfolio_id(figures),
+        "portfolio_id": figures.portfolio_id,
         "factor_id": factors[factor],
         "calculation_date": _days(batch, figures, day),
         "exposure_value": betas.exposure[day, factor],
@@ -164,7 +160,7 @@ def _correlations(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRo
     ids = time_ordered_uuids(len(day))
     calculations = {
         "id": ids,
-        "portfolio_id": _portfolio_id(figures),
+        "portfolio_id": figures.portfolio_id,
         "duration_days": CORRELATION_WINDOW_LABEL,
         "calculation_date": _days(batch, figures, day),
         "overall_correlation": np.concatenate([block.overall for block in blocks]),
@@ -215,7 +211,7 @@ def _stress(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
     direct = round_half_away(figures.stress_direct[day, scenario], 2)
     correlated = round_half_away(figures.stress_correlated[day, scenario], 2)
     values = {
-        "portfolio_id": _portfolio_id(figures),
+        "portfolio_id": figures.portfolio_id,
         "scenario_id": uuid_bytes([s.id for s in batch.scenarios])[scenario],
         "calculation_date": _days(batch, figures, day),
         "direct_pnl": direct,

@@ -16,7 +16,7 @@ from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
 def snapshots(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
     """One row per day."""
     values: dict[str, Any] = {
-        "portfolio_id": np.frombuffer(figures.inputs.span.portfolio_id.bytes, np.uint8),
+        "portfolio_id": figures.portfolio_id,
         "snapshot_date": batch.prices.dates[figures.rows],
         **_money(figures),
         **dict.fromkeys([f"portfolio_{greek}" for greek in ("delta", "gamma", "theta", "vega")], 0),

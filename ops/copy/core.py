@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, first_line, place
 from ops.copy.errors import CoreRefusedRowsError
 from ops.errors import DatabaseUnavailableError
 
@@ -32,13 +32,9 @@ def core_session(url: URL) -> Iterator[psycopg.Connection]:
             yield connection
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise CoreRefusedRowsError(
-            f"Core at {place(url)} refused the rows: {_line(error)}; nothing of it was changed"
+            f"Core at {place(url)} refused the rows: {first_line(error)}; nothing of it was changed"
         ) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(
-            f"Core at {place(url)} ended the copy: {_line(error)}; run the command again"
+            f"Core at {place(url)} ended the copy: {first_line(error)}; run the command again"
         ) from None
-
-
-def _line(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error)).splitlines()[0]

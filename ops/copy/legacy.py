@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, first_line, place
 from ops.content_hash import TableHash, rows_hash
 from ops.copy.catalogue import Relation, read_relation
 from ops.copy.errors import LegacyUnreadableError
@@ -59,7 +59,7 @@ class Legacy:
             with explained(self.url):
                 yield
         except psycopg.Error as error:
-            reason = (error.diag.message_primary or str(error)).splitlines()[0]
+            reason = first_line(error)
             raise LegacyUnreadableError(
                 f"{table!r} of legacy at {place(self.url)} cannot be read: {reason}"
             ) from None

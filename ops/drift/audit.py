@@ -41,6 +41,11 @@ def drift(url: URL, chain: ChainName) -> list[Difference]:
         return [*revision, *differences, *model_differences(url, chain, named)]
 
 
+def drift_of_pair(core: URL, ai: URL) -> list[Difference]:
+    """The drift of Core, then that of AI. Raises what `drift` raises."""
+    return [*drift(core, "core"), *drift(ai, "ai")]
+
+
 def is_shared(connection: psycopg.Connection) -> bool:
     """Whether Core and AI live in this one database: it is marked so, or has no marker and
     holds the version table that only a shared database has."""
