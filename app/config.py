@@ -1,13 +1,16 @@
 """The backend's configuration: environment variables, or `.env` beside the process."""
 
+import secrets
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url
+
+_SHORTEST_SECRET = 32
 
 
 def _checked(value: SecretStr) -> SecretStr:
@@ -15,7 +18,22 @@ def _checked(value: SecretStr) -> SecretStr:
     return value
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(f"is too short; use at least {_SHORTEST_SECRET} random characters")
+    return value
+
+
+def _listed(value: object) -> object:
+    return (
+        [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str)
+        else value
+    )
+
+
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked)]
+CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
@@ -34,6 +52,38 @@ class Settings(BaseSettings):
     AI_DATABASE_URL: DatabaseUrl | None = None
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
     AI_DATABASE_ADMIN_URL: DatabaseUrl | None = None
+
+    ENVIRONMENT: Literal["development", "production"] = "development"
+    LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    ALLOWED_ORIGINS: CommaSeparated = []
+
+    # Signs tokens. Tokens outlive a restart, and a swap, only where it is given.
+    SECRET_KEY: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
+        default_factory=lambda: SecretStr(secrets.token_urlsafe(_SHORTEST_SECRET))
+    )
+    # Who may act as an administrator: the schema has no roles.
+    ADMIN_EMAILS: CommaSeparated = []
+    SKIP_STARTUP_VALIDATION: bool = False
+
+    # Any OpenAI-compatible endpoint; without one a rule-based responder answers.
+    LLM_BASE_URL: str | None = None
+    LLM_API_KEY: SecretStr | None = None
+    LLM_MODEL: str = "gpt-5-mini"
+    LLM_FALLBACK_MODEL: str | None = None
+    LLM_TIMEOUT_SECONDS: float = 60.0
+    # Embeddings of 1,536 dimensions from the same endpoint; without one wordllama embeds here.
+    LLM_EMBEDDING_MODEL: str | None = None
+
+    # Where `calculate` starts the backfill deployment.
+    PREFECT_API_URL: str | None = None
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.ENVIRONMENT == "production" and "SECRET_KEY" not in self.model_fields_set:
+            raise ValueError(
+                "SECRET_KEY must be set in production; use 32 or more random characters"
+            )
+        return self
 
     @property
     def core_database_url(self) -> URL:

@@ -13,6 +13,8 @@ from sqlalchemy.engine import URL
 
 from ops.bookkeeping import Role, ensure_bookkeeping
 from ops.connection import connect
+from ops.demo.legacy import create_legacy
+from ops.demo.prices import generate_prices
 from ops.embedded.account import server_account
 from ops.embedded.server import EmbeddedServer, free_port
 
@@ -123,3 +125,14 @@ def core_url(new_database: NewDatabase, core_template: str) -> URL:
 def ai_url(new_database: NewDatabase, ai_template: str) -> URL:
     """An AI database as the chain leaves it, with schema ops."""
     return new_database(ai_template)
+
+
+@pytest.fixture(scope="session")
+def legacy_template(server: EmbeddedServer) -> str:
+    """The name of a demo legacy database with generated prices; only to be read."""
+    name = "template_legacy"
+    create_database(server, name)
+    with connect(server.url(name), application_name="tests") as connection:
+        connection.execute("CREATE EXTENSION vector")
+    create_legacy(server.url(name), generate_prices(), demo_password="demo")
+    return name

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from flows.prefect_server import PrefectServer
-from ops.connection import connect
-from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices
 from ops.embedded.server import EmbeddedServer
 from ops.seed import seed
@@ -75,17 +73,6 @@ def rebuilt(
         yield rebuilt
     finally:
         discard(rebuilt.databases)
-
-
-@pytest.fixture(scope="session")
-def legacy_template(server: EmbeddedServer) -> str:
-    """The name of a demo legacy database with generated prices; only to be read."""
-    name = "template_legacy"
-    create_database(server, name)
-    with connect(server.url(name), application_name="tests") as connection:
-        connection.execute("CREATE EXTENSION vector")
-    create_legacy(server.url(name), generate_prices(), demo_password="demo")
-    return name
 
 
 @pytest.fixture(scope="session")

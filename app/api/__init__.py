@@ -1,0 +1,1 @@
+"""The HTTP API: thin routes on `app.data`, `app.analytics` and `app.agent`."""

@@ -1,0 +1,87 @@
+"""What routes ask for in their signatures."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Cookie, Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.config import get_settings
+from app.database import get_ai_db, get_db
+from app.errors import AdminOnlyError, UnauthorizedError
+from app.models import User
+from app.ownership import OwnedPortfolio, owned_portfolio
+from app.security import read_token
+
+AUTH_COOKIE = "auth_token"
+
+Core = Annotated[AsyncSession, Depends(get_db)]
+Ai = Annotated[AsyncSession, Depends(get_ai_db)]
+
+_bearer = HTTPBearer(auto_error=False, description="The token that /auth/login returns.")
+_Header = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_Cookie = Annotated[str | None, Cookie(include_in_schema=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    id: UUID
+    email: str
+    full_name: str
+    is_active: bool
+    created_at: datetime
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the configuration names this user an administrator."""
+        return self.email.lower() in {email.lower() for email in get_settings().ADMIN_EMAILS}
+
+
+_USER = select(*[getattr(User, name) for name in Caller.__slots__])
+
+
+async def current_user_id(header: _Header, auth_token: _Cookie = None) -> UUID:
+    """The id in the caller's token: the bearer header, else the cookie."""
+    token = header.credentials if header else auth_token
+    if token is None:
+        raise UnauthorizedError("Not authenticated")
+    return read_token(token).user_id
+
+
+async def load_caller(session: AsyncSession, user_id: UUID) -> Caller:
+    """The user of a token.
+
+    Raises:
+        UnauthorizedError: the user is gone or inactive.
+    """
+    row = (await session.execute(_USER.where(User.id == user_id))).one_or_none()
+    if row is None or not row.is_active:
+        raise UnauthorizedError("Could not validate credentials")
+    return Caller(*row)
+
+
+async def _caller(user_id: Annotated[UUID, Depends(current_user_id)], session: Core) -> Caller:
+    return await load_caller(session, user_id)
+
+
+CurrentUser = Annotated[Caller, Depends(_caller)]
+
+
+async def _admin(user: CurrentUser) -> Caller:
+    if not user.is_admin:
+        raise AdminOnlyError("This needs an administrator")
+    return user
+
+
+async def _portfolio(portfolio_id: UUID, user: CurrentUser, session: Core) -> OwnedPortfolio:
+    return await owned_portfolio(session, user.id, portfolio_id)
+
+
+Admin = Annotated[Caller, Depends(_admin)]
+CallersPortfolio = Annotated[OwnedPortfolio, Depends(_portfolio)]

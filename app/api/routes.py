@@ -1,0 +1,33 @@
+"""Every router, under the prefix that clients know."""
+
+from fastapi import APIRouter
+
+from app.api import (
+    admin,
+    aggregate,
+    analytics,
+    auth,
+    calculations,
+    chat,
+    data,
+    feedback,
+    memories,
+    portfolios,
+)
+
+_ROUTERS = (
+    auth,
+    portfolios,
+    data,
+    aggregate,
+    analytics,
+    calculations,
+    chat,
+    memories,
+    feedback,
+    admin,
+)
+
+api = APIRouter(prefix="/api/v1")
+for module in _ROUTERS:
+    api.include_router(module.router)

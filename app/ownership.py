@@ -1,0 +1,59 @@
+"""Whose is it: every reader of a portfolio goes through here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import NotFoundError
+from app.models import Portfolio
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedPortfolio:
+    """A live portfolio of the caller. `equity_balance` in dollars is what the last batch rolled."""
+
+    id: UUID
+    user_id: UUID
+    name: str
+    account_name: str
+    account_type: str
+    is_active: bool
+    description: str | None
+    currency: str
+    equity_balance: Decimal | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def equity(self) -> float:
+        """The equity as a number, 0 where none is recorded."""
+        return float(self.equity_balance or 0)
+
+
+_COLUMNS = [getattr(Portfolio, name) for name in OwnedPortfolio.__slots__]
+_LIVE = select(*_COLUMNS).where(Portfolio.deleted_at.is_(None))
+
+
+async def owned_portfolio(
+    session: AsyncSession, user_id: UUID, portfolio_id: UUID
+) -> OwnedPortfolio:
+    """The caller's portfolio.
+
+    Raises:
+        NotFoundError: there is none of this id, it is deleted, or it is somebody else's.
+    """
+    query = _LIVE.where(Portfolio.id == portfolio_id, Portfolio.user_id == user_id)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise NotFoundError("Portfolio not found")
+    return OwnedPortfolio(*row)
+
+
+async def owned_portfolios(session: AsyncSession, user_id: UUID) -> list[OwnedPortfolio]:
+    """All live portfolios of the caller, oldest first; inactive ones too."""
+    query = _LIVE.where(Portfolio.user_id == user_id).order_by(Portfolio.created_at, Portfolio.id)
+    return [OwnedPortfolio(*row) for row in await session.execute(query)]

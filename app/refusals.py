@@ -1,0 +1,59 @@
+"""How what goes wrong is answered: one line of JSON, no trace, no secret."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.errors import RequestRefusedError
+from app.json_response import JsonResponse
+
+_log = logging.getLogger("sigmasight.errors")
+
+
+def answer_refusals(app: FastAPI) -> None:
+    """Register what turns exceptions into responses."""
+    app.add_exception_handler(RequestRefusedError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    for kind in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(kind, _database_away)
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _refused(_: Request, error: Any) -> JsonResponse:
+    return JsonResponse({"detail": str(error)}, status_code=error.status, headers=error.headers)
+
+
+async def _invalid(_: Request, error: Any) -> JsonResponse:
+    """What is wrong and where, without what was sent: it may be a password."""
+    found = [{"type": e["type"], "loc": list(e["loc"]), "msg": e["msg"]} for e in error.errors()]
+    return JsonResponse({"detail": found}, status_code=422)
+
+
+async def _database_away(_: Request, error: Exception) -> JsonResponse:
+    _log.error("database error", extra={"error": _first_line(error)})
+    return JsonResponse(
+        {"detail": "The database does not answer; try again"},
+        status_code=503,
+        headers={"Retry-After": "2"},
+    )
+
+
+async def _database_error(_: Request, error: Exception) -> JsonResponse:
+    _log.error("database error", extra={"error": _first_line(error)})
+    return JsonResponse({"detail": "Internal server error"}, status_code=500)
+
+
+async def _unforeseen(_: Request, error: Exception) -> JsonResponse:
+    # The server logs the trace itself.
+    return JsonResponse({"detail": "Internal server error"}, status_code=500)
+
+
+def _first_line(error: Exception) -> str:
+    """What the driver said, without statement and parameters."""
+    original = getattr(error, "orig", None) or error
+    return (str(original).splitlines() or [type(error).__name__])[0]

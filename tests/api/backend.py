@@ -1,0 +1,132 @@
+"""The backend, served for real in a thread of the tests, and every statement that it sends."""
+
+import asyncio
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+import uvicorn
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Engine
+
+from app.config import get_settings
+from app.database import ai_engine, core_engine
+from app.models import AiBase, Base
+from app.security import issue_token
+from ops.connection import conninfo
+from ops.demo.book import derived_id
+from ops.embedded.server import free_port
+
+SECRET_KEY = "a secret of the tests, long enough"
+_CACHED = (get_settings, core_engine, ai_engine)
+_TABLES = {
+    "core": re.compile(rf"\b({'|'.join(Base.metadata.tables)})\b"),
+    "ai": re.compile(rf"\b({'|'.join(AiBase.metadata.tables)})\b"),
+}
+
+
+@dataclass
+class Statements:
+    """What went to the databases, in order.
+
+    Attributes:
+        strays: statements on a table of the other database.
+    """
+
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    strays: list[tuple[str, str]] = field(default_factory=list)
+
+    def listen(self, name: str, engine: Engine) -> None:
+        """Record what an engine sends."""
+        other = _TABLES["ai" if name == "core" else "core"]
+
+        def heard(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            self.sent.append((name, statement))
+            if other.search(statement):
+                self.strays.append((name, statement))
+
+        event.listen(engine, "before_cursor_execute", heard)
+
+    @contextmanager
+    def counted(self) -> Iterator[list[tuple[str, str]]]:
+        """The statements of a block, filled when it ends."""
+        start, found = len(self.sent), list[tuple[str, str]]()
+        yield found
+        found.extend(self.sent[start:])
+
+
+@dataclass
+class Backend:
+    """A backend that answers at `url`."""
+
+    url: str
+    core: URL
+    ai: URL
+    statements: Statements
+
+    def client(self, email: str | None = None, user_id: UUID | None = None) -> httpx.Client:
+        """A client, as the demo user of this e-mail address where one is given."""
+        headers = {}
+        if email is not None:
+            token = issue_token(user_id or derived_id("user", email), email, None)
+            headers["Authorization"] = f"Bearer {token}"
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+@contextmanager
+def serving(core: URL, ai: URL | None, environment: Mapping[str, str]) -> Iterator[Backend]:
+    """Serve `core` and `ai` (None: one shared database) until the block ends."""
+    given = {"DATABASE_URL": conninfo(core), "SECRET_KEY": SECRET_KEY, **environment}
+    if ai is not None:
+        given["AI_DATABASE_URL"] = conninfo(ai)
+    with _environment(given):
+        statements = Statements()
+        if ai is not None:
+            statements.listen("core", core_engine().sync_engine)
+            statements.listen("ai", ai_engine().sync_engine)
+        with _served() as url:
+            yield Backend(url, core, ai or core, statements)
+
+
+@contextmanager
+def _environment(given: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(given)
+    for cached in _CACHED:
+        cached.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        for cached in _CACHED:
+            cached.cache_clear()
+
+
+@contextmanager
+def _served() -> Iterator[str]:
+    from app.application import create_app
+
+    port = free_port()
+    config = uvicorn.Config(create_app(), host="127.0.0.1", port=port, log_config=None)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not server.started:
+        assert thread.is_alive(), "the backend ended at its start"
+        assert time.monotonic() < deadline, "the backend does not start"
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive(), "the backend does not stop"

@@ -1,0 +1,78 @@
+"""What the tests of the API share: one backend on the whole backfilled demo book."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.backfill.batch import backfill
+from ops.backfill.planning import BackfillRequest
+from ops.copy import copy_group
+from ops.embedded.server import EmbeddedServer
+from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.seed import seed
+from tests.api.backend import Backend, serving
+from tests.conftest import create_database
+
+INDIVIDUAL = "demo_individual@sigmasight.com"
+HNW = "demo_hnw@sigmasight.com"
+HEDGE_FUND = "demo_hedgefundstyle@sigmasight.com"
+DEMO_PASSWORD = "demo"
+ADMIN = HEDGE_FUND
+
+
+@pytest.fixture(scope="session")
+def backfilled_template(server: EmbeddedServer, core_template: str, legacy_template: str) -> str:
+    """The name of a Core database as a rebuild leaves it; clone it."""
+    name = "template_backfilled"
+    create_database(server, name, core_template)
+    core, legacy = server.url(name), server.url(legacy_template)
+    seed(core, demo_password=DEMO_PASSWORD, legacy_url=legacy)
+    copy_group(legacy, core)
+    backfill(core, BackfillRequest(FIRST_DAY, LAST_DAY))
+    return name
+
+
+@pytest.fixture(scope="session")
+def backend_databases(
+    server: EmbeddedServer, backfilled_template: str, ai_template: str
+) -> tuple[URL, URL]:
+    for name, template in (("api_core", backfilled_template), ("api_ai", ai_template)):
+        create_database(server, name, template)
+    return server.url("api_core"), server.url("api_ai")
+
+
+@pytest.fixture(scope="session")
+def session_backend(backend_databases: tuple[URL, URL]) -> Iterator[Backend]:
+    core, ai = backend_databases
+    with serving(core, ai, {"ADMIN_EMAILS": ADMIN}) as backend:
+        yield backend
+
+
+@pytest.fixture
+def backend(session_backend: Backend) -> Iterator[Backend]:
+    """The session's backend. No test may send a table's statement to the other database."""
+    yield session_backend
+    strays = session_backend.statements.strays
+    assert not strays, f"sent to the wrong database: {strays}"
+
+
+@pytest.fixture
+def individual(backend: Backend) -> Iterator[httpx.Client]:
+    """A client of the demo's individual investor (one portfolio)."""
+    with backend.client(INDIVIDUAL) as client:
+        yield client
+
+
+@pytest.fixture
+def hedge_fund(backend: Backend) -> Iterator[httpx.Client]:
+    """A client of the demo's hedge fund (shorts and options), who is an administrator."""
+    with backend.client(HEDGE_FUND) as client:
+        yield client
+
+
+@pytest.fixture
+def anonymous(backend: Backend) -> Iterator[httpx.Client]:
+    with backend.client() as client:
+        yield client
