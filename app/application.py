@@ -11,16 +11,36 @@ from app.api import health
 from app.api.routes import api
 from app.body_limit import BodyLimit
 from app.config import get_settings
-from app.database import ai_engine, core_engine
+from app.database import ai_engine, core_engine, get_core_session
+from app.readiness import prerequisites
 from app.refusals import answer_refusals
 from app.request_log import RequestLog, configure_logging
 
 
+class StartRefusedError(RuntimeError):
+    """The backend must not serve as things stand. The message is one line."""
+
+
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    await _refuse_incomplete_production()
     yield
     await core_engine().dispose()
     await ai_engine().dispose()
+
+
+async def _refuse_incomplete_production() -> None:
+    settings = get_settings()
+    if settings.ENVIRONMENT != "production" or settings.SKIP_STARTUP_VALIDATION:
+        return
+    async with get_core_session() as session:
+        found = await prerequisites(session)
+    if found["overall_status"] != "ok":
+        raise StartRefusedError(
+            f"{found['factors']['current']} factor definitions and "
+            f"{found['scenarios']['current']} stress scenarios are too few; run `sigmasight seed`, "
+            "or set SKIP_STARTUP_VALIDATION=true"
+        )
 
 
 def create_app() -> FastAPI:

@@ -1,15 +1,12 @@
 """A bound on what a request may send."""
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.json_response import JsonResponse
 
 LARGEST_BODY_BYTES = 1_048_576
-_REFUSAL = {"detail": f"The request is larger than {LARGEST_BODY_BYTES:,} bytes"}
-
-
-class _TooLargeError(Exception):
-    pass
+_REFUSAL = f"The request is larger than {LARGEST_BODY_BYTES:,} bytes"
 
 
 class BodyLimit:
@@ -20,25 +17,24 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        if scope["type"] == "http" and _declared_length(scope) > LARGEST_BODY_BYTES:
+            await JsonResponse({"detail": _REFUSAL}, status_code=413)(scope, receive, send)
             return
-        received = 0
+        await self.app(scope, _counted(receive), send)
 
-        async def counting() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > LARGEST_BODY_BYTES:
-                raise _TooLargeError
-            return message
 
-        try:
-            if _declared_length(scope) > LARGEST_BODY_BYTES:
-                raise _TooLargeError
-            await self.app(scope, counting, send)
-        except _TooLargeError:
-            await JsonResponse(_REFUSAL, status_code=413)(scope, receive, send)
+def _counted(receive: Receive) -> Receive:
+    received = 0
+
+    async def counting() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > LARGEST_BODY_BYTES:
+            raise HTTPException(413, _REFUSAL)
+        return message
+
+    return counting
 
 
 def _declared_length(scope: Scope) -> int:

@@ -1,3 +1,138 @@
-from fastapi import APIRouter
+"""Login and registration."""
 
-router = APIRouter()
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BaseModel, EmailStr, Field
+from typing_extensions import TypedDict
+
+from app.accounts import Account, authenticate, default_portfolio, register
+from app.api.dependencies import AUTH_COOKIE, Core, CurrentUser
+from app.config import get_settings
+from app.errors import UnauthorizedError
+from app.json_response import JsonResponse, utc_text
+from app.login_throttle import record_failure, record_registration, refuse_guessing
+from app.security import TOKEN_LIFETIME, issue_token
+
+router = APIRouter(prefix="/auth", tags=["authentication"])
+
+_SECONDS = int(TOKEN_LIFETIME.total_seconds())
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain NUL")
+    return text
+
+
+class Login(BaseModel):
+    """Who logs in."""
+
+    email: EmailStr
+    password: Annotated[str, Field(max_length=1024)]
+
+
+class Registration(BaseModel):
+    """Who wants to become a user."""
+
+    email: Annotated[EmailStr, Field(max_length=255)]
+    password: Annotated[str, Field(min_length=8, max_length=72)]
+    full_name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_without_nul)]
+
+
+class Token(TypedDict):
+    """A token, good for `expires_in` seconds."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+class UserFacts(TypedDict):
+    """A user."""
+
+    id: str
+    email: str
+    full_name: str
+    is_active: bool
+    created_at: str
+
+
+class Me(UserFacts):
+    """The caller, and the portfolio that clients open first."""
+
+    portfolio_id: str | None
+
+
+class LoggedOut(TypedDict):
+    """The cookie is gone."""
+
+    message: str
+    success: bool
+
+
+@router.post("/login", response_model=Token)
+async def login(body: Login, request: Request, session: Core) -> Response:
+    """A token for e-mail address and password, in the body and as a cookie."""
+    address = request.client.host if request.client else "unknown"
+    refuse_guessing(body.email, address)
+    try:
+        account = await authenticate(session, body.email, body.password)
+    except UnauthorizedError:
+        record_failure(body.email, address)
+        raise
+    return await _token(session, account.id, account.email)
+
+
+@router.post("/refresh", response_model=Token)
+async def refresh(user: CurrentUser, session: Core) -> Response:
+    """A new token for one that is still good."""
+    return await _token(session, user.id, user.email)
+
+
+@router.post("/logout", response_model=LoggedOut)
+async def logout(user: CurrentUser) -> Response:
+    """Clear the cookie. The token itself stays good until it expires."""
+    response = JsonResponse({"message": "Successfully logged out", "success": True})
+    response.delete_cookie(AUTH_COOKIE, httponly=True, **_cookie_flags())
+    return response
+
+
+@router.get("/me", response_model=Me)
+async def me(user: CurrentUser, session: Core) -> Response:
+    """The caller."""
+    portfolio_id = await default_portfolio(session, user.id)
+    own = str(portfolio_id) if portfolio_id else None
+    return JsonResponse({**_facts(user), "portfolio_id": own})
+
+
+@router.post("/register", response_model=UserFacts)
+async def register_user(body: Registration, request: Request, session: Core) -> Response:
+    """Become a user, with an empty portfolio."""
+    record_registration(request.client.host if request.client else "unknown")
+    account = await register(session, body.email, body.password, body.full_name)
+    return JsonResponse(_facts(account))
+
+
+def _facts(account: Account | CurrentUser) -> UserFacts:
+    return {
+        "id": str(account.id),
+        "email": account.email,
+        "full_name": account.full_name,
+        "is_active": account.is_active,
+        "created_at": utc_text(account.created_at),
+    }
+
+
+async def _token(session: Core, user_id: UUID, email: str) -> Response:
+    token = issue_token(user_id, email, await default_portfolio(session, user_id))
+    response = JsonResponse({"access_token": token, "token_type": "bearer", "expires_in": _SECONDS})
+    response.set_cookie(AUTH_COOKIE, token, max_age=_SECONDS, httponly=True, **_cookie_flags())
+    return response
+
+
+def _cookie_flags() -> dict[str, Any]:
+    """In production the front end lives on another site, so the cookie must cross to it."""
+    production = get_settings().ENVIRONMENT == "production"
+    return {"secure": production, "samesite": "none" if production else "lax"}

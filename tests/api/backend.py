@@ -3,23 +3,28 @@
 import asyncio
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+import jwt
 import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 
 from app.config import get_settings
 from app.database import ai_engine, core_engine
+from app.migration_environment import PROJECT_ROOT
 from app.models import AiBase, Base
-from app.security import issue_token
 from ops.connection import conninfo
 from ops.demo.book import derived_id
 from ops.embedded.server import free_port
@@ -73,11 +78,62 @@ class Backend:
 
     def client(self, email: str | None = None, user_id: UUID | None = None) -> httpx.Client:
         """A client, as the demo user of this e-mail address where one is given."""
-        headers = {}
-        if email is not None:
-            token = issue_token(user_id or derived_id("user", email), email, None)
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {} if email is None else authorization(email, user_id)
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+def authorization(email: str, user_id: UUID | None = None) -> dict[str, str]:
+    """The header of a user who logged in a moment ago; by default of the demo."""
+    claims = {
+        "sub": str(user_id or derived_id("user", email)),
+        "email": email,
+        "exp": datetime.now(UTC) + timedelta(hours=1),
+    }
+    return {"Authorization": f"Bearer {jwt.encode(claims, SECRET_KEY, 'HS256')}"}
+
+
+@dataclass
+class BackendProcess:
+    """A backend in a process of its own, as `uvicorn app.main:app` starts it."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def answering(self) -> str:
+        """Its address, once something answers there."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                httpx.get(f"{self.url}/health", timeout=5)
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                return self.url
+        raise AssertionError("the backend never answered")
+
+
+@contextmanager
+def backend_process(
+    core: URL, ai: URL, folder: Path, **environment: str
+) -> Iterator[BackendProcess]:
+    """Start a backend; `folder` gets its log."""
+    port, log = free_port(), folder / "backend.log"
+    given = {
+        "PYTHONPATH": str(PROJECT_ROOT),
+        "SECRET_KEY": SECRET_KEY,
+        "DATABASE_URL": conninfo(core),
+        "AI_DATABASE_URL": conninfo(ai),
+    }
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port)]
+    with open(log, "w") as stderr:
+        process = subprocess.Popen(command, env={**given, **environment}, cwd=folder, stderr=stderr)
+    try:
+        yield BackendProcess(process, f"http://127.0.0.1:{port}", log)
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 @contextmanager

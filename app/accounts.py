@@ -1,0 +1,88 @@
+"""Users: who may log in, and how somebody becomes one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import BadRequestError, UnauthorizedError
+from app.models import Portfolio, User
+from app.models.base import utc_now
+from app.security import hash_password, password_matches
+
+_ACCOUNT_NAME = "Main Account"
+_PORTFOLIO_NAME_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as the API shows one."""
+
+    id: UUID
+    email: str
+    full_name: str
+    is_active: bool
+    created_at: datetime
+
+
+_ACCOUNT = [getattr(User, name) for name in Account.__slots__]
+
+
+async def authenticate(session: AsyncSession, email: str, password: str) -> Account:
+    """The active user with this e-mail address and password.
+
+    Raises:
+        UnauthorizedError: there is none; which part is wrong is not said.
+    """
+    query = select(*_ACCOUNT, User.hashed_password).where(User.email == email)
+    row = (await session.execute(query)).one_or_none()
+    # No connection is held while the hash is computed.
+    await session.rollback()
+    if not await password_matches(password, row.hashed_password if row else None) or row is None:
+        raise UnauthorizedError("Incorrect email or password")
+    if not row.is_active:
+        raise UnauthorizedError("Inactive user account")
+    return Account(*row[:-1])
+
+
+async def default_portfolio(session: AsyncSession, user_id: UUID) -> UUID | None:
+    """The user's oldest live portfolio."""
+    query = (
+        select(Portfolio.id)
+        .where(Portfolio.user_id == user_id, Portfolio.deleted_at.is_(None))
+        .order_by(Portfolio.created_at, Portfolio.id)
+        .limit(1)
+    )
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def register(session: AsyncSession, email: str, password: str, full_name: str) -> Account:
+    """Make a user with an empty portfolio, both or neither.
+
+    Raises:
+        BadRequestError: the address is registered already, or the password cannot be hashed.
+    """
+    account = Account(uuid4(), email, full_name, True, utc_now())
+    hashed = await hash_password(password)
+    try:
+        await session.execute(
+            insert(User).values(
+                id=account.id,
+                email=email,
+                full_name=full_name,
+                hashed_password=hashed,
+                is_active=True,
+                created_at=account.created_at,
+            )
+        )
+    except IntegrityError:
+        raise BadRequestError("Email already registered") from None
+    name = f"{full_name}'s Portfolio"[:_PORTFOLIO_NAME_LENGTH]
+    await session.execute(
+        insert(Portfolio).values(user_id=account.id, name=name, account_name=_ACCOUNT_NAME)
+    )
+    await session.commit()
+    return account

@@ -1,0 +1,96 @@
+"""Every operation of the OpenAPI document, asked odd things: no 5xx, and what is answered is what
+the document says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import response_schema_conformance
+from sqlalchemy.engine import URL
+
+from ops.connection import connect
+from ops.demo.book import derived_id
+from tests.api.backend import authorization, backend_process
+from tests.api.conftest import HNW
+from tests.conftest import NewDatabase
+
+EXAMPLES = 15
+CHECKS = [not_a_server_error, response_schema_conformance]
+
+
+@pytest.fixture
+def own_pair(
+    new_database: NewDatabase, backfilled_template: str, ai_template: str
+) -> tuple[URL, URL]:
+    """A pair that odd requests may change."""
+    return new_database(backfilled_template), new_database(ai_template)
+
+
+@pytest.fixture
+def address(own_pair: tuple[URL, URL], tmp_path: Path) -> Iterator[str]:
+    """A backend in a process of its own, because the session's must stay as it is."""
+    with backend_process(*own_pair, tmp_path, ADMIN_EMAILS=HNW) as backend:
+        yield backend.answering()
+
+
+def own_ids(core: URL, user_id: UUID) -> dict[str, str]:
+    """Path parameters that lead somewhere, so that not every request ends at a 404."""
+    with connect(core, application_name="tests") as connection:
+        row = connection.execute(
+            "SELECT p.id::text, x.id::text FROM portfolios p JOIN positions x "
+            "ON x.portfolio_id = p.id WHERE p.user_id = %s ORDER BY 1, 2 LIMIT 1",
+            [user_id],
+        ).fetchone()
+    assert row is not None
+    return {"portfolio_id": row[0], "position_id": row[1]}
+
+
+@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "a stranger"])
+def test_odd_requests_are_answered_as_documented(
+    logged_in: bool, address: str, own_pair: tuple[URL, URL]
+) -> None:
+    user_id = derived_id("user", HNW)
+    ids = own_ids(own_pair[0], user_id)
+    headers = authorization(HNW) if logged_in else {}
+    document = schemathesis.openapi.from_url(f"{address}/openapi.json")
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert len(operations) > 60
+    failures = [
+        failure
+        for operation in operations
+        if (failure := failure_of(operation, ids, headers, EXAMPLES if logged_in else 3))
+    ]
+    assert not failures, "\n\n".join(failures)
+
+
+def failure_of(
+    operation: Any, ids: dict[str, str], headers: dict[str, str], examples: int
+) -> str | None:
+    """What is wrong with an operation's answers, if anything."""
+
+    @given(case=operation.as_strategy(), known=st.booleans())
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: schemathesis.Case, known: bool) -> None:
+        if known:
+            own = {name: ids[name] for name in case.path_parameters or {} if name in ids}
+            case.path_parameters = {**(case.path_parameters or {}), **own}
+        case.call_and_validate(checks=CHECKS, headers=headers, timeout=30)
+
+    try:
+        ask()
+    except Exception as failure:  # schemathesis has a class for each kind, and some are groups
+        return f"{operation.label}: {failure}"
+    return None
