@@ -1,19 +1,21 @@
 """`make bench`: every benchmark, as a table and as JSON lines."""
 
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import backfill, market_copy, rebuild
+from benchmarks import api, backfill, market_copy, rebuild
 
-BENCHMARKS = (backfill, market_copy, rebuild)
+BENCHMARKS = (backfill, market_copy, rebuild, api)
 
 
 def main() -> None:
     """Run every benchmark; each line names its peer's time and the ratio to it."""
-    results: list[dict[str, Any]] = [line for module in BENCHMARKS for line in module.run()]
+    results: list[dict[str, Any]] = [line for module in _chosen() for line in module.run()]
     table = Table("benchmark", "ours", "peer", "ratio", "and", box=None)
     for line in results:
         rest = dict(line)
@@ -24,6 +26,12 @@ def main() -> None:
     console.print(table)
     for line in results:
         console.print(json.dumps(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _chosen() -> list[ModuleType]:
+    """All of them, or those that the command line names."""
+    names = {f"benchmarks.{name}" for name in sys.argv[1:]}
+    return [module for module in BENCHMARKS if not names or module.__name__ in names]
 
 
 if __name__ == "__main__":

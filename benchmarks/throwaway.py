@@ -7,11 +7,14 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+from ops.backfill.batch import backfill
+from ops.backfill.planning import BackfillRequest
 from ops.copy import copy_group
 from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices
 from ops.embedded.databases import EmbeddedDatabases, Name
 from ops.migrate import upgrade
+from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.seed import seed
 from ops.state_folder import StateFolder
 
@@ -34,8 +37,22 @@ def databases(*names: Name) -> Iterator[dict[Name, URL]]:
 def ready_for_backfill() -> Iterator[URL]:
     """A Core database with the demo book seeded and its prices copied."""
     with databases("legacy", "core") as urls:
-        create_legacy(urls["legacy"], generate_prices(), demo_password=_PASSWORD)
-        upgrade("core", urls["core"])
-        seed(urls["core"], demo_password=_PASSWORD, legacy_url=urls["legacy"])
-        copy_group(urls["legacy"], urls["core"])
+        _fill(urls["legacy"], urls["core"])
         yield urls["core"]
+
+
+@contextmanager
+def backfilled_pair() -> Iterator[tuple[URL, URL]]:
+    """Core as a rebuild leaves it, and a migrated AI database."""
+    with databases("legacy", "core", "ai") as urls:
+        _fill(urls["legacy"], urls["core"])
+        backfill(urls["core"], BackfillRequest(FIRST_DAY, LAST_DAY))
+        upgrade("ai", urls["ai"])
+        yield urls["core"], urls["ai"]
+
+
+def _fill(legacy: URL, core: URL) -> None:
+    create_legacy(legacy, generate_prices(), demo_password=_PASSWORD)
+    upgrade("core", core)
+    seed(core, demo_password=_PASSWORD, legacy_url=legacy)
+    copy_group(legacy, core)
