@@ -19,8 +19,9 @@ from app.security import read_token
 
 AUTH_COOKIE = "auth_token"
 
-Core = Annotated[AsyncSession, Depends(get_db)]
-Ai = Annotated[AsyncSession, Depends(get_ai_db)]
+# Given back before the response is sent, so that a slow reader holds no connection.
+Core = Annotated[AsyncSession, Depends(get_db, scope="function")]
+Ai = Annotated[AsyncSession, Depends(get_ai_db, scope="function")]
 
 _bearer = HTTPBearer(auto_error=False, description="The token that /auth/login returns.")
 _Header = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
