@@ -47,7 +47,7 @@ class Holding:
     @property
     def value(self) -> float:
         """Signed market value in dollars, negative for shorts; 0 where there is no price."""
-        return self.quantity * self.multiplier * (self.price or 0.0)
+        return self.quantity * self.multiplier * self.price if self.price else 0.0
 
     @property
     def cost(self) -> float:

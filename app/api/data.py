@@ -1,3 +1,260 @@
-from fastapi import APIRouter
+"""Portfolio data: holdings, prices, profiles. Everybody sees their own."""
 
-router = APIRouter()
+import re
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BeforeValidator
+
+from app.api.dependencies import CallersPortfolio, Core, CurrentUser
+from app.data.complete import PortfolioComplete, portfolio_complete
+from app.data.portfolios import ListedPortfolio, list_portfolios
+from app.data.positions import PositionsDetails, positions_details
+from app.data.prices import (
+    DEFAULT_LOOKBACK_DAYS,
+    DateFormat,
+    FactorEtfPrices,
+    HistoricalPrices,
+    Quotes,
+    factor_etf_prices,
+    historical_prices,
+    quotes,
+)
+from app.data.profiles import CompanyProfiles, company_profiles
+from app.data.quality import DataQuality, data_quality
+from app.data.snapshot import LatestSnapshot, latest_snapshot
+from app.data.target_prices import TargetPrice, target_prices
+from app.data.top_positions import DEFAULT_LIMIT, MAX_LIMIT, SortBy, TopPositions, top_positions
+from app.json_response import JsonResponse
+
+router = APIRouter(tags=["data"])
+
+_UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_MANY = 200
+
+# Lists are comma-separated texts, as clients know them.
+_Symbols = Query(
+    max_length=21 * _MANY,
+    pattern=r"^[ ,]*[A-Za-z0-9_.^=/-][A-Za-z0-9_.^=/, -]*$",
+    description="Comma-separated symbols.",
+)
+_PositionIds = Query(
+    max_length=38 * _MANY,
+    pattern=rf"^ *{_UUID} *(?:, *{_UUID} *)*$",
+    description="Comma-separated position ids.",
+)
+_Names = Query(
+    max_length=2000,
+    pattern=r"^[ ,]*[A-Za-z0-9_()][A-Za-z0-9_(), -]*$",
+    description="Comma-separated names.",
+)
+
+
+def _only_iso(text: object) -> object:
+    """Pydantic alone would read a bare number as seconds since 1970."""
+    if isinstance(text, str) and not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("must be YYYY-MM-DD")
+    return text
+
+
+_IsoDate = Annotated[date, BeforeValidator(_only_iso)]
+_Lookback = Annotated[int, Query(ge=1, le=365, description="Calendar days.")]
+
+
+def _parts(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _position_ids(position_ids: Annotated[str | None, _PositionIds] = None) -> list[UUID] | None:
+    if position_ids is None:
+        return None
+    return [UUID(text) for text in re.findall(_UUID, position_ids)]
+
+
+def _some_symbols(symbols: Annotated[str | None, _Symbols] = None) -> list[str] | None:
+    return _parts(symbols)
+
+
+def _all_symbols(symbols: Annotated[str, _Symbols]) -> list[str]:
+    return _parts(symbols) or []
+
+
+def _fields(fields: Annotated[str | None, _Names] = None) -> list[str] | None:
+    return _parts(fields)
+
+
+def _factors(factors: Annotated[str | None, _Names] = None) -> list[str] | None:
+    return _parts(factors)
+
+
+PositionIds = Annotated[list[UUID] | None, Depends(_position_ids)]
+
+
+@router.get("/data/portfolios", response_model=list[ListedPortfolio])
+async def portfolios(user: CurrentUser, session: Core) -> Response:
+    """The caller's portfolios with what they hold."""
+    return JsonResponse(await list_portfolios(session, user.id))
+
+
+@router.get("/data/portfolio/{portfolio_id}/complete", response_model=PortfolioComplete)
+async def complete(
+    portfolio: CallersPortfolio,
+    session: Core,
+    include_holdings: bool = True,
+    include_position_tags: bool = True,
+    include_timeseries: bool = False,
+    include_attrib: bool = False,
+    as_of_date: Annotated[_IsoDate | None, Query(description="Accepted, changes nothing.")] = None,
+) -> Response:
+    """The portfolio as a whole: totals, holdings with their tags, quality of the data."""
+    return JsonResponse(
+        await portfolio_complete(
+            session,
+            portfolio,
+            include_holdings=include_holdings,
+            include_position_tags=include_position_tags,
+            include_timeseries=include_timeseries,
+            include_attrib=include_attrib,
+            as_of_date=as_of_date,
+        )
+    )
+
+
+@router.get("/data/portfolio/{portfolio_id}/snapshot", response_model=LatestSnapshot)
+async def snapshot(portfolio: CallersPortfolio, session: Core) -> Response:
+    """The newest snapshot: target returns, betas, the day's result."""
+    return JsonResponse(await latest_snapshot(session, portfolio))
+
+
+@router.get("/data/portfolio/{portfolio_id}/data-quality", response_model=DataQuality)
+async def quality(
+    portfolio: CallersPortfolio,
+    session: Core,
+    check_factors: bool = True,
+    check_correlations: bool = True,
+) -> Response:
+    """How much price history there is, and which calculations it suffices for."""
+    return JsonResponse(
+        await data_quality(
+            session,
+            portfolio,
+            check_factors=check_factors,
+            check_correlations=check_correlations,
+        )
+    )
+
+
+@router.get("/data/positions/details", response_model=PositionsDetails)
+async def details(
+    user: CurrentUser,
+    session: Core,
+    position_ids: PositionIds,
+    portfolio_id: UUID | None = None,
+    include_closed: bool = False,
+) -> Response:
+    """Positions of a portfolio, or those named, with cost, value and profit."""
+    return JsonResponse(
+        await positions_details(
+            session,
+            user.id,
+            portfolio_id=portfolio_id,
+            position_ids=position_ids,
+            include_closed=include_closed,
+        )
+    )
+
+
+@router.get("/data/positions/top/{portfolio_id}", response_model=TopPositions)
+async def top(
+    portfolio: CallersPortfolio,
+    session: Core,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    sort_by: SortBy = "market_value",
+    as_of_date: Annotated[_IsoDate | None, Query(description="At most 180 days back.")] = None,
+) -> Response:
+    """The largest positions."""
+    return JsonResponse(
+        await top_positions(session, portfolio, limit=limit, sort_by=sort_by, as_of_date=as_of_date)
+    )
+
+
+@router.get("/data/prices/historical/{portfolio_id}", response_model=HistoricalPrices)
+async def historical(
+    portfolio: CallersPortfolio,
+    session: Core,
+    lookback_days: _Lookback = DEFAULT_LOOKBACK_DAYS,
+    include_factor_etfs: bool = True,
+    date_format: DateFormat = "iso",
+) -> Response:
+    """Daily prices of what the portfolio holds, up to the newest close."""
+    return JsonResponse(
+        await historical_prices(
+            session,
+            portfolio,
+            lookback_days=lookback_days,
+            include_factor_etfs=include_factor_etfs,
+            date_format=date_format,
+        )
+    )
+
+
+@router.get("/data/prices/quotes", response_model=Quotes)
+async def last_quotes(
+    _: CurrentUser,
+    session: Core,
+    symbols: Annotated[list[str], Depends(_all_symbols)],
+    include_options: Annotated[bool, Query(description="Accepted, changes nothing.")] = False,
+) -> Response:
+    """The last closes of symbols."""
+    return JsonResponse(await quotes(session, symbols))
+
+
+@router.get("/data/company-profiles", response_model=CompanyProfiles)
+async def profiles(
+    user: CurrentUser,
+    session: Core,
+    symbols: Annotated[list[str] | None, Depends(_some_symbols)],
+    position_ids: PositionIds,
+    fields: Annotated[list[str] | None, Depends(_fields)],
+    portfolio_id: UUID | None = None,
+) -> Response:
+    """Company profiles of exactly one of: symbols, positions, a portfolio."""
+    return JsonResponse(
+        await company_profiles(
+            session,
+            user.id,
+            symbols=symbols,
+            portfolio_id=portfolio_id,
+            position_ids=position_ids,
+            fields=fields,
+        )
+    )
+
+
+@router.get("/data/factors/etf-prices", response_model=FactorEtfPrices)
+async def factor_etfs(
+    _: CurrentUser,
+    session: Core,
+    factors: Annotated[list[str] | None, Depends(_factors)],
+    lookback_days: _Lookback = DEFAULT_LOOKBACK_DAYS,
+) -> Response:
+    """The newest prices of the ETFs that stand for factors."""
+    return JsonResponse(
+        await factor_etf_prices(session, lookback_days=lookback_days, factors=factors)
+    )
+
+
+@router.get("/target-prices/{portfolio_id}", response_model=list[TargetPrice])
+async def targets(
+    portfolio: CallersPortfolio,
+    session: Core,
+    symbol: Annotated[str | None, Query(max_length=20, pattern=r"^[A-Za-z0-9_.^=/ -]+$")] = None,
+    position_type: Literal["LONG", "SHORT", "LC", "LP", "SC", "SP"] | None = None,
+) -> Response:
+    """The portfolio's price targets."""
+    found = await target_prices(session, portfolio, symbol=symbol, position_type=position_type)
+    return JsonResponse(found["target_prices"])

@@ -18,12 +18,14 @@ marked AS (
         LIMIT 1
     ) AS m
 ),
+-- Each portfolio reaches a day of its own; only options ask for it.
 reached AS (
-    SELECT greatest(
-        (SELECT max(date) FROM marked),
-        (SELECT max(snapshot_date) FROM portfolio_snapshots
-            WHERE portfolio_id = ANY(cast(:portfolios AS uuid[])))
+    SELECT o.portfolio_id, greatest(
+        (SELECT max(m.date) FROM held AS h JOIN marked AS m ON m.symbol = h.symbol
+            WHERE h.portfolio_id = o.portfolio_id),
+        (SELECT max(snapshot_date) FROM portfolio_snapshots WHERE portfolio_id = o.portfolio_id)
     ) AS day
+    FROM (SELECT DISTINCT portfolio_id FROM held WHERE investment_class = 'OPTIONS') AS o
 )
 SELECT
     h.id,
@@ -39,7 +41,8 @@ SELECT
     h.strike_price::float8 AS strike_price,
     h.expiration_date,
     CASE
-        WHEN h.investment_class = 'PRIVATE' AND h.market_value > 0 AND h.quantity <> 0
+        WHEN h.investment_class = 'PRIVATE' AND h.quantity <> 0
+            AND h.market_value > 0 AND h.market_value < 'Infinity'
             THEN (h.market_value / h.quantity)::float8
         WHEN h.investment_class = 'PRIVATE' THEN h.entry_price::float8
         ELSE m.close::float8
@@ -47,6 +50,6 @@ SELECT
     m.date AS price_date
 FROM held AS h
 LEFT JOIN marked AS m ON m.symbol = h.symbol AND h.investment_class IS DISTINCT FROM 'PRIVATE'
-CROSS JOIN reached AS r
+LEFT JOIN reached AS r ON r.portfolio_id = h.portfolio_id
 WHERE NOT (h.investment_class = 'OPTIONS' AND coalesce(h.expiration_date < r.day, false))
-ORDER BY h.symbol, h.id
+ORDER BY h.symbol COLLATE "C", h.id
