@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from typing import cast
+from uuid import UUID
 
 from prefect import flow, get_run_logger
 from prefect.futures import PrefectFuture, as_completed
@@ -23,6 +24,7 @@ from ops.backfill.batch import (
     run_symbols,
 )
 from ops.backfill.planning import BackfillRequest, Mode
+from ops.batch_jobs import batch_job
 from ops.endpoints import resolve_endpoints
 from ops.errors import VerificationError
 from ops.plan_figures import FIRST_DAY, LAST_DAY
@@ -35,7 +37,12 @@ from ops.settings import operator_settings
     flow_run_name="backfill {first}..{last}",
     task_runner=ThreadPoolTaskRunner(max_workers=STREAMS),  # type: ignore[arg-type]
 )
-def backfill(first: date = FIRST_DAY, last: date = LAST_DAY, mode: Mode = "missing") -> None:
+def backfill(
+    first: date = FIRST_DAY,
+    last: date = LAST_DAY,
+    mode: Mode = "missing",
+    batch_run_id: UUID | None = None,
+) -> None:
     """Compute and write every analytic row of the range.
 
     Args:
@@ -43,19 +50,31 @@ def backfill(first: date = FIRST_DAY, last: date = LAST_DAY, mode: Mode = "missi
         last: last day.
         mode: `missing` does what is not done, `failed` portfolios with a failed day, `all`
             everything again.
+        batch_run_id: the job in `batch_jobs` that this run carries out, if somebody waits for one.
     """
-    request = BackfillRequest(first, last, mode)
     core = resolve_endpoints(operator_settings()).core
-    with exclusive_run(core) as fence:
-        batch = plan_task(core, request)
-        if batch is None:
-            get_run_logger().info("nothing to do: every day of %s..%s is done", first, last)
-            return
-        symbols_task(core, _whole(batch), fence)
-        report = _run_blocks(core, batch, fence)
-        finish_task(core, _whole(batch), fence)
-    count_table("backfill-rows", "Rows written by this backfill", report.rows)
+    with batch_job(core, batch_run_id) as job:
+        request = BackfillRequest(first, last, mode)
+        with exclusive_run(core) as fence:
+            job.begin()
+            report = _run_batch(core, request, fence)
+            job.complete(sum(report.rows.values()))
+    if report.rows:
+        count_table("backfill-rows", "Rows written by this backfill", report.rows)
     _refuse_failures(report.failures)
+
+
+def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport:
+    batch = plan_task(core, request)
+    if batch is None:
+        get_run_logger().info(
+            "nothing to do: every day of %s..%s is done", request.first, request.last
+        )
+        return merge_reports([])
+    symbols_task(core, _whole(batch), fence)
+    report = _run_blocks(core, batch, fence)
+    finish_task(core, _whole(batch), fence)
+    return report
 
 
 def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:

@@ -1,0 +1,156 @@
+"""Figures of the portfolios' snapshots, averaged by equity.
+
+A portfolio that lacks a figure is left out of its mean. For volatility the mean is an upper bound:
+what the portfolios' moves cancel of each other is not in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from typing_extensions import TypedDict
+
+from app.analytics.aggregate.combined import (
+    NO_PORTFOLIOS,
+    CombinedPortfolios,
+    combined_portfolios,
+)
+from app.analytics.aggregate.snapshots import newest_figures
+from app.sql_files import statement
+
+_METHOD = "weighted_average"
+
+
+class _Part(TypedDict):
+    portfolio_id: str
+    account_name: str
+    account_type: str
+    value: float
+    weight: float
+
+
+class BetaPart(_Part):
+    """A portfolio's market beta; `contribution` is beta times weight."""
+
+    beta: float | None
+    contribution: float | None
+
+
+class VolatilityPart(_Part):
+    """A portfolio's volatility per year; `contribution` is volatility times weight."""
+
+    volatility: float | None
+    contribution: float | None
+
+
+class _Whole(TypedDict):
+    net_asset_value: float
+    total_value: float
+    portfolio_count: int
+    calculation_method: str
+    formula: str
+    message: NotRequired[str]
+
+
+class AggregateBeta(_Whole):
+    """The equity-weighted mean market beta."""
+
+    aggregate_beta: float | None
+    portfolios: list[BetaPart]
+
+
+class AggregateVolatility(_Whole):
+    """The equity-weighted mean volatility, decimals per year."""
+
+    aggregate_volatility: float | None
+    portfolios: list[VolatilityPart]
+    note: str
+
+
+class AggregateFactorExposures(_Whole):
+    """The equity-weighted mean beta to each factor, and what each factor is."""
+
+    aggregate_factors: dict[str, float | None]
+    factors: dict[str, str]
+
+
+async def beta(
+    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
+) -> AggregateBeta:
+    """The mean of the betas, over the portfolios that have one."""
+    combined = await combined_portfolios(session, user_id, portfolio_ids)
+    betas = (await newest_figures(session, combined.ids)).betas
+    parts = [
+        BetaPart(**part, beta=figure, contribution=contribution)
+        for part, figure, contribution in _parts(combined, betas)
+    ]
+    return {
+        "aggregate_beta": combined.mean(betas),
+        "portfolios": parts,
+        **_whole(combined, "sum of beta * weight, weight = value / total_value"),
+    }
+
+
+async def volatility(
+    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
+) -> AggregateVolatility:
+    """The mean of the 21-day volatilities, over the portfolios that have one."""
+    combined = await combined_portfolios(session, user_id, portfolio_ids)
+    volatilities = (await newest_figures(session, combined.ids)).volatilities
+    parts = [
+        VolatilityPart(**part, volatility=figure, contribution=contribution)
+        for part, figure, contribution in _parts(combined, volatilities)
+    ]
+    return {
+        "aggregate_volatility": combined.mean(volatilities),
+        "portfolios": parts,
+        "note": "An upper bound: what the portfolios' moves cancel of each other is not deducted.",
+        **_whole(combined, "sum of volatility * weight, weight = value / total_value"),
+    }
+
+
+async def factor_exposures(
+    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
+) -> AggregateFactorExposures:
+    """The mean beta to each factor, over the portfolios that have one."""
+    combined = await combined_portfolios(session, user_id, portfolio_ids)
+    rows = await session.execute(
+        statement("aggregate_factor_exposures"),
+        {"portfolios": combined.ids, "weights": combined.weights},
+    )
+    found = rows.all()
+    return {
+        "aggregate_factors": {name: mean for name, _, mean in found},
+        "factors": {name: meaning for name, meaning, _ in found},
+        **_whole(combined, "for each factor: sum of exposure * weight"),
+    }
+
+
+def _parts(
+    combined: CombinedPortfolios, figures: Mapping[UUID, float | None]
+) -> list[tuple[_Part, float | None, float | None]]:
+    """Each portfolio, its figure, and figure times weight."""
+    found: list[tuple[_Part, float | None, float | None]] = []
+    for portfolio, weight in zip(combined.portfolios, combined.weights, strict=True):
+        figure = figures.get(portfolio.id)
+        part: _Part = {
+            "portfolio_id": str(portfolio.id),
+            "account_name": portfolio.account_name,
+            "account_type": portfolio.account_type,
+            "value": portfolio.equity,
+            "weight": weight,
+        }
+        found.append((part, figure, None if figure is None else figure * weight))
+    return found
+
+
+def _whole(combined: CombinedPortfolios, formula: str) -> _Whole:
+    whole: _Whole = {
+        "net_asset_value": combined.equity,
+        "total_value": combined.equity,
+        "portfolio_count": len(combined.portfolios),
+        "calculation_method": _METHOD,
+        "formula": formula,
+    }
+    return whole if combined.portfolios else {**whole, "message": NO_PORTFOLIOS}

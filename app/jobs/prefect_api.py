@@ -1,0 +1,57 @@
+"""The part of Prefect's HTTP API that starting a backfill needs. No Prefect is imported: its
+server runs the work, the backend only asks for it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx
+
+from app.config import get_settings
+from app.errors import UnavailableError
+
+DEPLOYMENT = "backfill/backfill"
+_SECONDS = 10.0
+_UNFINISHED = frozenset({"SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"})
+
+
+async def start_backfill(job_id: UUID, parameters: Mapping[str, str]) -> UUID:
+    """Ask for a run of the backfill deployment; returns its id. A second call makes no second run.
+
+    Raises:
+        UnavailableError: no server is named, it does not answer, or it has no such deployment.
+    """
+    async with _prefect() as api:
+        deployment = await api.get(f"deployments/name/{DEPLOYMENT}")
+        if deployment.status_code == httpx.codes.NOT_FOUND:
+            raise UnavailableError(f"Calculations cannot run: Prefect has no {DEPLOYMENT}")
+        body = {"parameters": parameters, "idempotency_key": str(job_id)}
+        identifier = deployment.raise_for_status().json()["id"]
+        run = await api.post(f"deployments/{identifier}/create_flow_run", json=body)
+        return UUID(str(run.raise_for_status().json()["id"]))
+
+
+async def backfill_is_under_way(job_id: UUID) -> bool:
+    """Whether a job's run waits or runs; False where it ended or never was.
+
+    Raises:
+        UnavailableError: no server is named, or it does not answer.
+    """
+    async with _prefect() as api:
+        question = {"flow_runs": {"idempotency_key": {"any_": [str(job_id)]}}}
+        runs = (await api.post("flow_runs/filter", json=question)).raise_for_status().json()
+        return any(run["state_type"] in _UNFINISHED for run in runs)
+
+
+@asynccontextmanager
+async def _prefect() -> AsyncIterator[httpx.AsyncClient]:
+    address = get_settings().PREFECT_API_URL
+    if not address:
+        raise UnavailableError("Calculations cannot run: PREFECT_API_URL is not set")
+    try:
+        async with httpx.AsyncClient(base_url=address, timeout=_SECONDS) as client:
+            yield client
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
+        raise UnavailableError(
+            "Calculations cannot run: the Prefect server does not answer as it should"
+        ) from None

@@ -1,0 +1,147 @@
+"""Calculations that cannot run: the answer is one line, and no job is left pending."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import httpx
+import pytest
+
+from ops.connection import connect
+from ops.embedded.server import free_port
+from tests.api.backend import Backend, backend_process
+from tests.api.calculations.desk import Desk, calculate
+
+
+def test_what_cannot_be_calculated_is_refused(desk: Desk) -> None:
+    portfolio = desk.portfolios()[0]
+    with desk.client() as client:
+        desk.rows("UPDATE portfolios SET is_active = false WHERE id = %s", portfolio)
+        inactive = calculate(client, portfolio)
+        desk.rows("UPDATE portfolios SET is_active = true WHERE id = %s", portfolio)
+        desk.rows("UPDATE market_data_cache SET symbol = 'WAS SPY' WHERE symbol = 'SPY'")
+        without_prices = calculate(client, portfolio)
+        desk.rows("UPDATE market_data_cache SET symbol = 'SPY' WHERE symbol = 'WAS SPY'")
+    assert inactive.status_code == without_prices.status_code == 400
+    assert "inactive" in inactive.text
+    assert "prices" in without_prices.text
+    assert desk.unfinished() == 0
+
+
+def test_without_the_deployment_nothing_is_left_pending(desk: Desk) -> None:
+    api = f"{desk.prefect.api_url}/deployments"
+    found = httpx.get(f"{api}/name/backfill/backfill").json()
+    httpx.delete(f"{api}/{found['id']}").raise_for_status()
+    try:
+        with desk.client() as client:
+            response = calculate(client, desk.portfolios()[0])
+    finally:
+        again = {name: found[name] for name in _DEPLOYED}
+        httpx.post(f"{api}/", json=again).raise_for_status()
+    assert_refused(desk, response, "Calculations cannot run: Prefect has no backfill/backfill")
+
+
+_DEPLOYED = (
+    "name",
+    "flow_id",
+    "entrypoint",
+    "path",
+    "enforce_parameter_schema",
+    "parameter_openapi_schema",
+)
+
+
+def assert_refused(desk: Desk, response: httpx.Response, reason: str) -> None:
+    assert (response.status_code, response.json()) == (503, {"detail": reason})
+    jobs = desk.rows("SELECT status, error_message FROM batch_jobs")
+    assert jobs == [("failed", reason)]
+
+
+def test_where_no_server_is_named_the_job_is_failed(
+    individual: httpx.Client, backend: Backend
+) -> None:
+    reason = "Calculations cannot run: PREFECT_API_URL is not set"
+    portfolio = individual.get("/api/v1/data/portfolios").json()[0]["id"]
+    jobs_of(backend, portfolio)
+    response = calculate(individual, portfolio)
+    assert (response.status_code, response.json()) == (503, {"detail": reason})
+    assert jobs_of(backend, portfolio) == [("failed", reason)]
+
+
+def jobs_of(backend: Backend, portfolio: str) -> list[tuple[str, str]]:
+    """How a portfolio's jobs ended; they are removed, because others share this database."""
+    with connect(backend.core, application_name="tests") as core:
+        return core.execute(
+            "DELETE FROM batch_jobs WHERE job_metadata ->> 'portfolio_id' = %s "
+            "RETURNING status, error_message",
+            [portfolio],
+        ).fetchall()
+
+
+class Impostor(BaseHTTPRequestHandler):
+    """Answers in the place of a Prefect server, but not as one."""
+
+    answer = (200, b"")
+
+    def do_GET(self) -> None:
+        status, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def misled(served: Desk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, int]]:
+    """A backend whose Prefect server is not there; and the port where it should be."""
+    port, folder = free_port(), tmp_path_factory.mktemp("misled")
+    address = f"http://127.0.0.1:{port}/api"
+    with backend_process(served.core, served.ai, folder, PREFECT_API_URL=address) as backend:
+        yield Desk(backend.answering(), served.core, served.ai, served.prefect, folder), port
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        (500, b""),
+        (200, b"hello"),
+        (200, b"[]"),
+        (200, b"{}"),
+        (200, b'{"id": 7}'),
+        (200, b'{"id": "no id"}'),
+        (302, b""),
+    ],
+)
+def test_a_server_that_is_away_or_odd_leaves_nothing_pending(
+    answer: tuple[int, bytes] | None, misled: tuple[Desk, int]
+) -> None:
+    desk, port = misled
+    desk.rows("DELETE FROM batch_jobs")
+    with impostor(port, answer), desk.client() as client:
+        response = calculate(client, desk.portfolios()[0])
+    assert_refused(
+        desk,
+        response,
+        "Calculations cannot run: the Prefect server does not answer as it should",
+    )
+
+
+@contextmanager
+def impostor(port: int, answer: tuple[int, bytes] | None) -> Iterator[None]:
+    if answer is None:
+        yield
+        return
+    handler = type("Handler", (Impostor,), {"answer": answer})
+    with HTTPServer(("127.0.0.1", port), handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join(10)
