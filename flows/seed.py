@@ -1,9 +1,10 @@
-"""Phase 6: demo users, portfolios, reference data."""
+"""Phase 6: demo users, portfolios, reference data, knowledge base."""
 
 from prefect import flow, get_run_logger
 
 from flows.retrying import phase_task
 from ops.endpoints import Endpoints, resolve_endpoints
+from ops.knowledge import seed_knowledge_base
 from ops.run_lock import exclusive_run
 from ops.seed import seed as seed_core
 from ops.settings import operator_settings
@@ -11,10 +12,11 @@ from ops.settings import operator_settings
 
 @flow(name="seed", flow_run_name="seed Core")
 def seed() -> None:
-    """Upsert the demo book and the reference data. Twice is once."""
+    """Upsert the demo book, the reference data and the knowledge base. Twice is once."""
     endpoints = resolve_endpoints(operator_settings())
     with exclusive_run(endpoints.core):
         seed_book(endpoints)
+        seed_knowledge(endpoints)
 
 
 @phase_task("seed the demo book")
@@ -25,4 +27,13 @@ def seed_book(endpoints: Endpoints) -> None:
     changed = {table: rows for table, rows in report.written.items() if rows}
     get_run_logger().info(
         "seeded %s; benchmark weights: %s", changed or "nothing new", report.benchmark_source
+    )
+
+
+@phase_task("seed the knowledge base")
+def seed_knowledge(endpoints: Endpoints) -> None:
+    """Store and embed our documents."""
+    changed = seed_knowledge_base(endpoints.ai)
+    get_run_logger().info(
+        "knowledge base: %s", f"{changed} rows written" if changed else "as it was"
     )

@@ -14,6 +14,7 @@ from app.api import (
     memories,
     portfolios,
 )
+from app.api.refused import refusals
 
 _ROUTERS = (
     auth,
@@ -28,6 +29,6 @@ _ROUTERS = (
     admin,
 )
 
-api = APIRouter(prefix="/api/v1")
+api = APIRouter(prefix="/api/v1", responses=refusals(400, 401, 404))
 for module in _ROUTERS:
     api.include_router(module.router)

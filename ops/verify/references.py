@@ -1,11 +1,13 @@
 """Whether every row that a row names exists, within Core and across the two databases."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
+from app.migration_recognition import ChainName
 from ops.drift.reference import load_reference
 from ops.sql_files import statement
 from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference
@@ -52,30 +54,58 @@ def loose_references(subject: Subject) -> Finding:
 
 def _orphans(subject: Subject, reference: LooseReference) -> tuple[int, int]:
     """How many distinct ids are referred to, and how many of them do not exist."""
-    source = subject.core() if reference.database == "core" else subject.ai()
     total = orphans = 0
-    with source as referring, subject.core() as core:
+    with (
+        _database(subject, reference.database) as referring,
+        _database(subject, reference.target_database) as target,
+    ):
         for batch in _batches(referring, reference):
+            ids = [found for text in batch if (found := _id(text)) is not None]
             total += len(batch)
-            orphans += _absent(core, reference.target, batch)
+            # What is no id at all names nothing either.
+            orphans += len(batch) - len(ids) + _absent(target, reference.target, ids)
     return total, orphans
 
 
-def _batches(connection: psycopg.Connection, reference: LooseReference) -> Iterator[list[UUID]]:
-    """Stream the distinct ids, a bounded number at a time."""
-    query = sql.SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL").format(
-        column=sql.Identifier(reference.column), table=sql.Identifier("public", reference.table)
-    )
+def _database(subject: Subject, name: ChainName) -> AbstractContextManager[psycopg.Connection]:
+    return subject.core() if name == "core" else subject.ai()
+
+
+def _batches(connection: psycopg.Connection, reference: LooseReference) -> Iterator[list[str]]:
+    """Stream the distinct ids as texts, a bounded number at a time."""
+    query = sql.SQL(
+        "SELECT DISTINCT named FROM (SELECT {named} AS named FROM {table}) AS found "
+        "WHERE named IS NOT NULL"
+    ).format(named=_named(reference), table=sql.Identifier("public", reference.table))
     with connection.cursor(name="loose_references") as cursor:
         cursor.execute(query)
         while batch := cursor.fetchmany(_BATCH):
             yield [row[0] for row in batch]
 
 
-def _absent(core: psycopg.Connection, table: str, ids: list[UUID]) -> int:
+def _named(reference: LooseReference) -> sql.Composed:
+    """The id that a row names, as text; NULL where it names none."""
+    column = sql.Identifier(reference.column)
+    if reference.key is not None:
+        return sql.SQL("{} ->> {}").format(column, sql.Literal(reference.key))
+    if reference.prefix is not None:
+        return sql.SQL("CASE WHEN starts_with({0}, {1}) THEN substr({0}, {2}) END").format(
+            column, sql.Literal(reference.prefix), sql.Literal(len(reference.prefix) + 1)
+        )
+    return sql.SQL("{}::text").format(column)
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _absent(connection: psycopg.Connection, table: str, ids: list[UUID]) -> int:
     query = sql.SQL(
         "SELECT count(*) FROM unnest(%s::uuid[]) AS named (id) "
         "WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE target.id = named.id)"
     ).format(table=sql.Identifier("public", table))
-    row = core.execute(query, [ids]).fetchone()
+    row = connection.execute(query, [ids]).fetchone()
     return 0 if row is None else int(row[0])

@@ -281,6 +281,33 @@ AI_DAMAGES = {
         "ai_memories.user_id → users: 1 of 2",
         "ai",
     ),
+    "a memory of a portfolio that is gone": Damage(
+        "UPDATE ai_memories SET tags = jsonb_build_object('portfolio_id', gen_random_uuid())"
+        " WHERE user_id IS NOT NULL",
+        {"loose references"},
+        "ai_memories.tags.portfolio_id → portfolios: 1 of 1",
+        "ai",
+    ),
+    "a rule taught by a rating that is gone": Damage(
+        "UPDATE ai_memories SET tags = jsonb_build_object('feedback_id', gen_random_uuid())",
+        {"loose references"},
+        "ai_memories.tags.feedback_id → ai_feedback: 2 of 2",
+        "ai",
+    ),
+    "a document of what is no portfolio": Damage(
+        "UPDATE ai_kb_documents SET scope = 'portfolio:none' WHERE title = 'T1'",
+        {"loose references"},
+        "ai_kb_documents.scope portfolio:… → portfolios: 1 of 1",
+        "ai",
+    ),
+    "an example of a message that is gone": Damage(
+        "UPDATE ai_kb_documents SET metadata = jsonb_build_object("
+        "'user_id', '00000000-0000-0000-0000-00000000000a', 'message_id', gen_random_uuid())"
+        " WHERE title = 'T1'",
+        {"loose references"},
+        "ai_kb_documents.metadata.message_id → agent_messages: 1 of 1",
+        "ai",
+    ),
     "the vectors are not indexed": Damage(
         "DROP INDEX ix_ai_kb_documents_embedding_hnsw",
         {"vector search", "ai schema"},

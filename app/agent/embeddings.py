@@ -1,0 +1,185 @@
+"""Texts as vectors of 1,536 numbers: from an OpenAI-compatible endpoint where one is configured,
+else computed here by wordllama, whose weights come with its package."""
+
+import asyncio
+import math
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from wordllama.inference import WordLlamaInference
+
+DIMENSIONS = 1536
+LOCAL_MODEL = "wordllama/l2_supercat/256"
+
+_BATCH = 64
+# An embedding model reads some eight thousand tokens, and a token is rarely less than a character.
+_LONGEST_TEXT = 8_000
+_LONGEST_WAIT_SECONDS = 10.0
+_ATTEMPTS = 3
+_FIRST_PAUSE_SECONDS = 0.2
+_WORTH_A_RETRY = frozenset({408, 409, 429, 500, 502, 503, 504})
+
+
+class EmbeddingError(UnavailableError):
+    """The embedding endpoint does not answer, or answers what cannot be used."""
+
+
+class EmbeddingSettings(BaseSettings):
+    """Where embeddings come from: the part of the backend's settings that seeding needs too, so
+    that both use the same model."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        case_sensitive=True,
+        hide_input_in_errors=True,
+        frozen=True,
+    )
+
+    LLM_BASE_URL: str | None = None
+    LLM_API_KEY: SecretStr | None = None
+    LLM_EMBEDDING_MODEL: str | None = None
+    LLM_TIMEOUT_SECONDS: float = 60.0
+
+    @property
+    def remote(self) -> bool:
+        """Whether an endpoint embeds."""
+        return bool(self.LLM_BASE_URL and self.LLM_EMBEDDING_MODEL)
+
+    @property
+    def model(self) -> str:
+        """The name of the model; vectors of different models cannot be compared."""
+        return self.LLM_EMBEDDING_MODEL or "" if self.remote else LOCAL_MODEL
+
+
+def embedding_model() -> str:
+    """The name of the model that `embed` uses now."""
+    return EmbeddingSettings().model
+
+
+async def embed(texts: Sequence[str]) -> list[list[float]]:
+    """One vector of 1,536 numbers for each text, in order, to be compared by angle. Here an empty
+    text gives zeros, which are near to nothing.
+
+    Raises:
+        EmbeddingError: the endpoint does not answer, or its vectors have another width.
+    """
+    if not texts:
+        return []
+    settings = EmbeddingSettings()
+    if settings.remote:
+        return await _embed_remotely(settings, texts)
+    return await asyncio.to_thread(_embed_here, list(texts))
+
+
+# Here.
+
+_loading = threading.Lock()
+_loaded: list["WordLlamaInference"] = []
+
+
+def _local_model() -> "WordLlamaInference":
+    """The model, loaded at its first use: half a second that only who needs it pays."""
+    with _loading:
+        if not _loaded:
+            import wordllama
+
+            # Its wheel carries the weights; nothing is ever downloaded.
+            folder = Path(wordllama.__file__).parent
+            _loaded.append(wordllama.WordLlama.load(cache_dir=folder, disable_download=True))
+        return _loaded[0]
+
+
+def _embed_here(texts: list[str]) -> list[list[float]]:
+    vectors = np.asarray(_local_model().embed(texts), dtype=np.float64)
+    return _unit_vectors(vectors)
+
+
+def _unit_vectors(vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[list[float]]:
+    """Vectors of length 1, padded with zeros to 1,536: neither changes a cosine."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    padded = np.zeros((len(vectors), DIMENSIONS))
+    padded[:, : vectors.shape[1]] = vectors / np.where(lengths > 0, lengths, 1)
+    rounded: list[list[float]] = padded.astype(np.float32).tolist()
+    return rounded
+
+
+# At an endpoint.
+
+
+async def _embed_remotely(settings: EmbeddingSettings, texts: Sequence[str]) -> list[list[float]]:
+    key = settings.LLM_API_KEY
+    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+    wait = min(settings.LLM_TIMEOUT_SECONDS, _LONGEST_WAIT_SECONDS)
+    async with httpx.AsyncClient(headers=headers, timeout=wait, verify=_certificates()) as client:
+        batches = [await _embed_batch(client, settings, batch) for batch in _batches(texts)]
+    return [vector for batch in batches for vector in batch]
+
+
+@lru_cache
+def _certificates() -> ssl.SSLContext:
+    """The trusted authorities, read once: every client would read them again."""
+    return httpx.create_ssl_context()
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(texts), _BATCH):
+        # An endpoint refuses an empty text.
+        yield [text[:_LONGEST_TEXT] or " " for text in texts[start : start + _BATCH]]
+
+
+async def _embed_batch(
+    client: httpx.AsyncClient, settings: EmbeddingSettings, batch: list[str]
+) -> list[list[float]]:
+    url = f"{(settings.LLM_BASE_URL or '').rstrip('/')}/embeddings"
+    request = {"model": settings.model, "input": batch, "encoding_format": "float"}
+    return _vectors_of(await _posted(client, url, request), len(batch))
+
+
+async def _posted(client: httpx.AsyncClient, url: str, request: dict[str, Any]) -> httpx.Response:
+    """The endpoint's answer; what may pass is tried again, a little later each time."""
+    said = ""
+    for attempt in range(_ATTEMPTS):
+        if attempt:
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt)
+        try:
+            response = await client.post(url, json=request)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            said = type(error).__name__
+            continue
+        if response.is_success:
+            return response
+        said = f"status {response.status_code}"
+        if response.status_code not in _WORTH_A_RETRY:
+            break
+    raise EmbeddingError(f"The embedding endpoint does not answer ({said})")
+
+
+def _vectors_of(response: httpx.Response, expected: int) -> list[list[float]]:
+    try:
+        found = sorted(response.json()["data"], key=lambda entry: int(entry["index"]))
+        vectors = [[float(number) for number in entry["embedding"]] for entry in found]
+    except (ValueError, KeyError, TypeError):
+        raise EmbeddingError("The embedding endpoint does not answer with embeddings") from None
+    if len(vectors) != expected:
+        raise EmbeddingError(f"The embedding endpoint gave {len(vectors)} vectors of {expected}")
+    for vector in vectors:
+        if len(vector) != DIMENSIONS:
+            raise EmbeddingError(
+                f"The embedding model gives {len(vector):,} dimensions; {DIMENSIONS:,} are needed"
+            )
+        if not all(map(math.isfinite, vector)):
+            raise EmbeddingError("The embedding endpoint gave a number that is not finite")
+    return vectors
