@@ -1,20 +1,28 @@
 """The application: routers, middleware, and what happens at start and end."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.cors import CORSMiddleware
 
+from app.agent import running
+from app.agent.embeddings import EmbeddingError
+from app.agent.services.feedback_learning import finish_learning
+from app.agent.services.rag_service import seed_knowledge_base
 from app.api import health
 from app.api.routes import api
 from app.body_limit import BodyLimit
 from app.config import get_settings
-from app.database import ai_engine, core_engine, get_core_session
+from app.database import ai_engine, core_engine, get_ai_session, get_core_session
 from app.readiness import prerequisites
 from app.refusals import answer_refusals
 from app.request_log import RequestLog, configure_logging
+
+_log = logging.getLogger("sigmasight.start")
 
 
 class StartRefusedError(RuntimeError):
@@ -24,7 +32,11 @@ class StartRefusedError(RuntimeError):
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     await _refuse_incomplete_production()
+    # Beside the requests: an endpoint that embeds slowly, or not at all, must not delay them.
+    running.start(_seed_knowledge_base())
     yield
+    await running.stop_all()
+    await finish_learning()
     await core_engine().dispose()
     await ai_engine().dispose()
 
@@ -41,6 +53,17 @@ async def _refuse_incomplete_production() -> None:
             f"{found['scenarios']['current']} stress scenarios are too few; run `sigmasight seed`, "
             "or set SKIP_STARTUP_VALIDATION=true"
         )
+
+
+async def _seed_knowledge_base() -> None:
+    """The chat answers without documents too, so a failure here is only logged."""
+    try:
+        async with get_ai_session() as ai:
+            written = await seed_knowledge_base(ai)
+    except (SQLAlchemyError, EmbeddingError) as error:
+        _log.warning("knowledge base not seeded", extra={"error": type(error).__name__})
+    else:
+        _log.info("knowledge base", extra={"written": written})
 
 
 def create_app() -> FastAPI:

@@ -1,0 +1,1 @@
+"""The chat: conversations, streamed answers, and the tools that answers are made of."""

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, BaseModel, EmailStr, Field
+from pydantic import BaseModel, EmailStr, Field
 from typing_extensions import TypedDict
 
 from app.accounts import Account, authenticate, default_portfolio, register
 from app.api.dependencies import AUTH_COOKIE, Core, CurrentUser
+from app.api.refused import refusals
+from app.api.storable import Text
 from app.config import get_settings
 from app.errors import UnauthorizedError
 from app.json_response import JsonResponse, utc_text
@@ -20,25 +22,19 @@ router = APIRouter(prefix="/auth", tags=["authentication"])
 _SECONDS = int(TOKEN_LIFETIME.total_seconds())
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("must not contain NUL")
-    return text
-
-
 class Login(BaseModel):
     """Who logs in."""
 
     email: EmailStr
-    password: Annotated[str, Field(max_length=1024)]
+    password: Annotated[Text, Field(max_length=1024)]
 
 
 class Registration(BaseModel):
     """Who wants to become a user."""
 
     email: Annotated[EmailStr, Field(max_length=255)]
-    password: Annotated[str, Field(min_length=8, max_length=72)]
-    full_name: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_without_nul)]
+    password: Annotated[Text, Field(min_length=8, max_length=72)]
+    full_name: Annotated[Text, Field(min_length=1, max_length=255)]
 
 
 class Token(TypedDict):
@@ -72,7 +68,7 @@ class LoggedOut(TypedDict):
     success: bool
 
 
-@router.post("/login", response_model=Token)
+@router.post("/login", response_model=Token, responses=refusals(429))
 async def login(body: Login, request: Request, session: Core) -> Response:
     """A token for e-mail address and password, in the body and as a cookie."""
     address = request.client.host if request.client else "unknown"
@@ -107,7 +103,7 @@ async def me(user: CurrentUser, session: Core) -> Response:
     return JsonResponse({**_facts(user), "portfolio_id": own})
 
 
-@router.post("/register", response_model=UserFacts)
+@router.post("/register", response_model=UserFacts, responses=refusals(429))
 async def register_user(body: Registration, request: Request, session: Core) -> Response:
     """Become a user, with an empty portfolio."""
     record_registration(request.client.host if request.client else "unknown")

@@ -1,0 +1,65 @@
+"""What is known before a model is asked: documents of the knowledge base and memories."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from app.agent import bounds
+from app.agent.context import ChatContext
+from app.agent.services import memory_service, rag_service
+from app.database import get_ai_session
+
+_log = logging.getLogger("sigmasight.chat")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved document."""
+
+    title: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """What an answer may build on; empty where it could not be fetched."""
+
+    passages: tuple[Passage, ...] = ()
+    documents: str = ""
+    memories: str = ""
+
+
+async def ground(
+    question: str, user_id: UUID, context: ChatContext, *, with_memories: bool
+) -> Grounding:
+    """Fetch documents, and memories where asked; an answer is possible without either."""
+    passages, documents = await _or(((), ""), _documents(question, user_id, context))
+    memories = await _or("", _memories(user_id, context)) if with_memories else ""
+    return Grounding(passages, documents, memories)
+
+
+async def _documents(
+    question: str, user_id: UUID, context: ChatContext
+) -> tuple[tuple[Passage, ...], str]:
+    scopes = rag_service.conversation_scopes(context.candidates, context.page_hint, context.route)
+    async with get_ai_session() as ai:
+        found = await rag_service.retrieve(ai, question, scopes, user_id=user_id)
+    passages = tuple(Passage(each.title, each.content) for each in found)
+    return passages, rag_service.format_documents(found)
+
+
+async def _memories(user_id: UUID, context: ChatContext) -> str:
+    async with get_ai_session() as ai:
+        return await memory_service.memories_for_prompt(ai, user_id, context.portfolio_id)
+
+
+async def _or(otherwise: _T, fetching: Awaitable[_T]) -> _T:
+    try:
+        return await asyncio.wait_for(fetching, bounds.GROUNDING_SECONDS)
+    except Exception as error:
+        _log.warning("the answer goes without grounding", exc_info=error)
+        return otherwise

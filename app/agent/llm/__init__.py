@@ -1,0 +1,1 @@
+"""Language models behind any endpoint that speaks the OpenAI chat-completions protocol."""

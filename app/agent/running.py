@@ -1,0 +1,81 @@
+"""Turns and what follows them, as tasks of this process: counted per user, ended with it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+from app.agent import bounds
+from app.errors import TooManyRequestsError
+
+_RETRY_AFTER_SECONDS = 5
+_PATIENCE_SECONDS = 10.0
+_STOPPED = "The backend stopped before the answer ended"
+
+_T = TypeVar("_T")
+_streams: Counter[UUID] = Counter()
+_tasks: set[asyncio.Task[Any]] = set()
+_finishing: set[asyncio.Task[Any] | None] = set()
+
+
+class StreamSlot:
+    """One of the few streams that a user may have open in this process."""
+
+    def __init__(self, user_id: UUID) -> None:
+        if _streams[user_id] >= bounds.STREAMS_PER_USER:
+            raise TooManyRequestsError(
+                f"At most {bounds.STREAMS_PER_USER} answers at a time", _RETRY_AFTER_SECONDS
+            )
+        _streams[user_id] += 1
+        self._user_id = user_id
+
+    def free(self) -> None:
+        """Give the slot back, once."""
+        _streams[self._user_id] -= 1
+        if not _streams[self._user_id]:
+            del _streams[self._user_id]
+
+
+def start(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """Run `work` beside the request; it is ended with the backend."""
+    task = asyncio.create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+    return task
+
+
+def open_streams() -> int:
+    """How many answers are under way."""
+    return _streams.total()
+
+
+def under_way() -> int:
+    """How many tasks run: answers and what follows them."""
+    return len(_tasks)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """What the present task does in this block is not to be broken off."""
+    task = asyncio.current_task()
+    _finishing.add(task)
+    try:
+        yield
+    finally:
+        _finishing.discard(task)
+
+
+def stop(task: asyncio.Task[Any], why: str) -> None:
+    """End a task, unless it is ending already."""
+    if task not in _finishing and not task.cancelling():
+        task.cancel(why)
+
+
+async def stop_all() -> None:
+    """End what still runs, and let it save what there is."""
+    for task in list(_tasks):
+        stop(task, _STOPPED)
+    if _tasks:
+        await asyncio.wait(list(_tasks), timeout=_PATIENCE_SECONDS)

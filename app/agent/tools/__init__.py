@@ -1,0 +1,1 @@
+"""What the model may ask for: each tool reads the caller's own data, in this process."""

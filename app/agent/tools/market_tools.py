@@ -1,0 +1,63 @@
+"""Tools about prices and companies."""
+
+from typing import Any
+from uuid import UUID
+
+from app.agent.tools.arguments import MOST_SYMBOLS, FactorPrices, History, Profile, Quotes
+from app.agent.tools.registry import ToolRegistry
+from app.data.prices import factor_etf_prices, historical_prices, quotes
+from app.data.profiles import company_profiles
+from app.database import get_core_session
+from app.ownership import owned_portfolio
+
+TOOLS = ToolRegistry()
+
+
+@TOOLS.offer(
+    "get_prices_historical",
+    "Daily prices of a portfolio's five largest positions over the past days.",
+    History,
+)
+async def _get_prices_historical(user_id: UUID, wanted: History) -> Any:
+    assert wanted.portfolio_id is not None, "prepare() fills it in"
+    async with get_core_session() as session:
+        portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
+        return await historical_prices(
+            session,
+            portfolio,
+            lookback_days=wanted.lookback_days,
+            include_factor_etfs=wanted.include_factor_etfs,
+            max_symbols=MOST_SYMBOLS,
+        )
+
+
+@TOOLS.offer(
+    "get_current_quotes",
+    "The newest stored price of up to 5 symbols with its change over the day before.",
+    Quotes,
+)
+async def _get_current_quotes(_: UUID, wanted: Quotes) -> Any:
+    async with get_core_session() as session:
+        return await quotes(session, wanted.symbols)
+
+
+@TOOLS.offer(
+    "get_factor_etf_prices",
+    "Daily prices of the funds that stand for the risk factors.",
+    FactorPrices,
+)
+async def _get_factor_etf_prices(_: UUID, wanted: FactorPrices) -> Any:
+    async with get_core_session() as session:
+        return await factor_etf_prices(
+            session, lookback_days=wanted.lookback_days, factors=wanted.factors
+        )
+
+
+@TOOLS.offer(
+    "get_company_profile",
+    "A company or fund: name, sector, industry, size, ratios, beta and description.",
+    Profile,
+)
+async def _get_company_profile(user_id: UUID, wanted: Profile) -> Any:
+    async with get_core_session() as session:
+        return await company_profiles(session, user_id, symbols=[wanted.symbol.strip().upper()])

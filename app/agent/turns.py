@@ -1,0 +1,125 @@
+"""The rows of a turn: a question and its answer, in Core, both there before the first event."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agent import bounds
+from app.agent.context import ChatContext
+from app.agent.model import Role
+from app.database import get_core_session
+from app.errors import NotFoundError, UnauthorizedError
+from app.models import AgentConversation, AgentMessage
+from app.models.base import utc_now
+from app.sql_files import statement
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurn:
+    """A question that waits for its answer.
+
+    Attributes:
+        context: what the conversation is about; all portfolios in it are the caller's.
+        history: earlier messages of the conversation, oldest first.
+    """
+
+    user_id: UUID
+    conversation_id: UUID
+    mode: str
+    context: ChatContext
+    history: tuple[tuple[Role, str], ...]
+    question: str
+    user_message_id: UUID
+    assistant_message_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """What the assistant's row keeps. Times are milliseconds since the turn began."""
+
+    content: str
+    tool_calls: list[dict[str, Any]]
+    first_token_ms: int | None
+    latency_ms: int
+    prompt_tokens: int
+    completion_tokens: int
+    provider_message_id: str | None
+    error: dict[str, Any] | None
+
+
+async def open_turn(
+    user_id: UUID, conversation_id: UUID, question: str, newer: ChatContext
+) -> OpenTurn:
+    """Commit the question and an empty answer, and say what they follow.
+
+    Raises:
+        UnauthorizedError: the caller is gone or inactive.
+        NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's.
+    """
+    asked, answered = uuid4(), uuid4()
+    async with get_core_session() as session:
+        row = await _add(session, user_id, conversation_id, question, asked, answered)
+        stored = ChatContext.from_metadata(row.metadata)
+        context = _own_context(stored, newer, row.owned)
+        if context.metadata() != stored.metadata():
+            await _keep_context(session, conversation_id, context)
+        await session.commit()
+    history = tuple((role, text) for role, text in row.history or ())
+    return OpenTurn(user_id, conversation_id, row.mode, context, history, question, asked, answered)
+
+
+async def save_answer(message_id: UUID, answer: AnswerRow) -> None:
+    """Write an answer, whole or broken off, into its row."""
+    values = {name: getattr(answer, name) for name in AnswerRow.__slots__}
+    values["total_tokens"] = answer.prompt_tokens + answer.completion_tokens
+    async with get_core_session() as session:
+        await session.execute(
+            update(AgentMessage).where(AgentMessage.id == message_id).values(**values)
+        )
+        await session.commit()
+
+
+async def _add(
+    session: AsyncSession,
+    user_id: UUID,
+    conversation_id: UUID,
+    question: str,
+    asked: UUID,
+    answered: UUID,
+) -> Any:
+    values = {
+        "user_id": user_id,
+        "conversation_id": conversation_id,
+        "asked": asked,
+        "answered": answered,
+        "question": question,
+        "now": utc_now(),
+        "messages": bounds.HISTORY_MESSAGES,
+        "characters": bounds.HISTORY_CHARACTERS,
+    }
+    row = (await session.execute(statement("chat_open_turn"), values)).one()
+    if not row.is_active:
+        raise UnauthorizedError("Could not validate credentials")
+    if row.mode is None:
+        raise NotFoundError("Conversation not found")
+    return row
+
+
+def _own_context(stored: ChatContext, newer: ChatContext, owned: Collection[UUID]) -> ChatContext:
+    """What the turn is about. A portfolio that was deleted since is forgotten; one that the caller
+    names must be theirs."""
+    if set(newer.candidates) - set(owned):
+        raise NotFoundError("Portfolio not found")
+    return stored.limited_to(owned).overlaid(newer)
+
+
+async def _keep_context(session: AsyncSession, conversation_id: UUID, context: ChatContext) -> None:
+    await session.execute(
+        update(AgentConversation)
+        .where(AgentConversation.id == conversation_id)
+        .values(conversation_metadata=context.metadata(), updated_at=utc_now())
+    )
