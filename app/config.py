@@ -33,6 +33,7 @@ def _listed(value: object) -> object:
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked)]
+SigningKey = Annotated[SecretStr, AfterValidator(_long_enough)]
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     ALLOWED_ORIGINS: CommaSeparated = []
 
     # Signs tokens. Tokens outlive a restart, and a swap, only where it is given.
-    SECRET_KEY: Annotated[SecretStr, AfterValidator(_long_enough)] = Field(
+    SECRET_KEY: SigningKey = Field(
         default_factory=lambda: SecretStr(secrets.token_urlsafe(_SHORTEST_SECRET))
     )
     # Who may act as an administrator: the schema has no roles.

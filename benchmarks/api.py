@@ -3,6 +3,7 @@ request of the same application."""
 
 import asyncio
 import http.client
+import logging
 import os
 import re
 import subprocess
@@ -84,7 +85,9 @@ def _environment(core: URL, ai: URL) -> Iterator[None]:
     """What the backend is told, in this process and in the one that serves."""
     before = dict(os.environ)
     os.environ.update(
-        DATABASE_URL=conninfo(core), AI_DATABASE_URL=conninfo(ai), SECRET_KEY=_SECRET_KEY
+        DATABASE_URL=conninfo(core),
+        AI_DATABASE_URL=conninfo(ai),
+        SECRET_KEY=_SECRET_KEY,
     )
     try:
         yield
@@ -115,6 +118,7 @@ async def _statements(book: Book) -> dict[str, list[Statement]]:
     from app.database import core_engine
 
     app, heard = create_app(), list[Statement]()
+    logging.getLogger("sigmasight").setLevel(logging.WARNING)
     event.listen(
         core_engine().sync_engine,
         "before_cursor_execute",

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases
+from ops.embedded.server import LOOPBACK
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError, SigmaSightError
 from ops.plan_figures import FIRST_DAY, LAST_DAY
@@ -87,14 +88,16 @@ def up(prices: Prices = None) -> None:
 
 @app.command()
 def down() -> None:
-    """Stop the embedded databases and the Prefect server; all data stays."""
+    """Stop the backend, the embedded databases and the Prefect server; all data stays."""
     from flows.prefect_server import PrefectServer
+    from ops.backend.process import BackgroundBackend
 
     state = operator_settings().state
     if not state.root.exists():
         out.print("nothing runs here")
         return
-    stopped: list[str] = list(EmbeddedDatabases(state).down())
+    stopped: list[str] = ["backend"] if BackgroundBackend(state).stop() else []
+    stopped += EmbeddedDatabases(state).down()
     if PrefectServer(state).stop():
         stopped.append("prefect")
     out.print(f"stopped: {', '.join(stopped) or 'nothing ran'}")
@@ -132,15 +135,26 @@ def backfill(
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="PORT")] = 8000,
+) -> None:
+    """Migrate both databases, then serve the backend here until it is stopped."""
+    from flows.backend import serve_here
+
+    serve_here(host, port)
+
+
+@app.command()
 def verify(first: First = _FIRST, last: Last = _LAST) -> None:
-    """Check both databases and their data; exits non-zero when a check fails."""
+    """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
     _check_range(first.date(), last.date())
     _run(lambda: _flow("verify")(first.date(), last.date()))
 
 
 @app.command()
 def rebuild(prices: Prices = None, first: First = _FIRST, last: Last = _LAST) -> None:
-    """The whole plan: provision, migrate, seed, copy, backfill, verify."""
+    """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
     _check_range(first.date(), last.date())
     report = _run(lambda: _flow("rebuild")(first.date(), last.date()), prices)
     _show_rebuild(report)
@@ -260,6 +274,8 @@ def _show_rebuild(report: Any) -> None:
     settings = operator_settings()
     out.print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
     out.print(f"run history: {PrefectServer(settings.state).dashboard}", highlight=False)
+    if report.backend is not None:
+        out.print(f"backend: {report.backend}", highlight=False)
     here = sys.argv[0]
     out.print(f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True)
 

@@ -17,6 +17,7 @@ from flows.migrate import migrate
 from flows.provision import provision
 from flows.retrying import phase_task
 from flows.seed import seed
+from flows.serve import launch_backend, serve
 from flows.verify import verify
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
@@ -41,16 +42,21 @@ class PhaseClock:
 
 @dataclass(frozen=True)
 class RebuildReport:
-    """What a rebuild left."""
+    """What a rebuild left.
+
+    Attributes:
+        backend: where it is served; None where none is ours to serve and none is named.
+    """
 
     figures: list[Figure]
     seconds: dict[str, float]
     picture: Path
+    backend: str | None
 
 
 @flow(name="rebuild", flow_run_name="rebuild {first}..{last}")
 def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
-    """Provision, migrate, seed, copy, backfill and verify. On a finished system nothing changes.
+    """The whole plan, phase after phase. On a finished system nothing changes.
 
     Args:
         first: first day of the backfill.
@@ -65,13 +71,16 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
             migrate()
         with clock.phase("seed"):
             seed()
+        launch_backend()  # it starts while the data phases go on
         with clock.phase("copy"):
             _copy_unless_absent(endpoints)
         with clock.phase("backfill"):
             backfill(first, last)
+        with clock.phase("serve"):
+            backend = serve()
         with clock.phase("verify"):
             verify(first, last)
-        return summarise(endpoints, first, last, clock.seconds)
+        return summarise(endpoints, first, last, clock.seconds, backend)
 
 
 def _copy_unless_absent(endpoints: Endpoints) -> None:
@@ -83,7 +92,11 @@ def _copy_unless_absent(endpoints: Endpoints) -> None:
 
 @phase_task("summary")
 def summarise(
-    endpoints: Endpoints, first: date, last: date, seconds: dict[str, float]
+    endpoints: Endpoints,
+    first: date,
+    last: date,
+    seconds: dict[str, float],
+    backend: str | None,
 ) -> RebuildReport:
     """Show the plan's figures beside ours, the time of each phase, and the book's course."""
     # Only here, because drawing takes a second to import that no other command should pay.
@@ -91,7 +104,7 @@ def summarise(
 
     picture = operator_settings().state.root / "book.png"
     plot_course(book_course(endpoints.core, first, last), picture)
-    report = RebuildReport(plan_comparison(endpoints.core), seconds, picture)
+    report = RebuildReport(plan_comparison(endpoints.core), seconds, picture, backend)
     for figure in report.figures:
         get_run_logger().info("%s: plan %d, ours %d", figure.table, figure.plan, figure.ours)
     create_markdown_artifact(_markdown(report), key="rebuild-summary", description="Rebuild")

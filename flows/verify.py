@@ -1,4 +1,4 @@
-"""Phase 10: the plan's checks, on what lives in the databases."""
+"""Phase 10: the plan's checks, on what lives in the databases and on what the backend shows."""
 
 from datetime import date
 
@@ -10,26 +10,34 @@ from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
 from ops.verify import VerifyReport
-from ops.verify import verify as verify_databases
+from ops.verify import verify as verify_system
+from ops.verify.http.known_backend import backend_checks
+from ops.verify.record import record_verification
 from ops.verify.refusal import refuse_failures
 
 
 @flow(name="verify", flow_run_name="verify {first}..{last}")
 def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
-    """Check both databases and their data; fails, naming them, when any check fails.
+    """Check both databases and their data, and the backend over HTTP; fails, naming them, when
+    any check fails.
 
     Args:
         first: first day of the backfill that is verified.
         last: last day of it.
     """
-    report = run_checks(resolve_endpoints(operator_settings()), first, last)
+    endpoints = resolve_endpoints(operator_settings())
+    report = run_checks(endpoints, first, last)
     for check in report.results:
         get_run_logger().info("%s: %s (%s)", check.outcome, check.name, check.detail)
     rows_table("verify-checks", f"Verification of {first}..{last}", report.rows())
+    record_verification(operator_settings().state, endpoints.core, report)
     refuse_failures(report)
 
 
 @phase_task("checks")
 def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
     """Run every check; none stops the others."""
-    return verify_databases(endpoints.core, endpoints.ai, endpoints.legacy, first, last)
+    more = backend_checks(operator_settings())
+    return verify_system(
+        endpoints.core, endpoints.ai, endpoints.legacy, first, last, more_checks=more
+    )

@@ -81,6 +81,17 @@ def exclusive_rebuild(core: URL) -> Iterator[None]:
 
 
 @contextmanager
+def exclusive_chat_check(core: URL) -> Iterator[None]:
+    """Hold the lock of the check that writes into the chat and removes what others left there.
+
+    Raises:
+        BusyError: another verification is at it.
+    """
+    with _held(core, "chat check"):
+        yield
+
+
+@contextmanager
 def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
     with (
         explained(core),

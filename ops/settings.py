@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.config import DatabaseUrl
+from app.config import DatabaseUrl, SigningKey
+from ops.backend.address import BackendAddress
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
@@ -31,6 +32,11 @@ class OperatorSettings(BaseSettings):
     LEGACY_DATABASE_ADMIN_URL: DatabaseUrl | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None
+    # Signs the backend's tokens; without one it is generated once and kept in the state folder.
+    SECRET_KEY: SigningKey | None = None
+    # The backend that verify asks, where it is not the one of the state folder; and its log.
+    BACKEND_URL: BackendAddress | None = None
+    BACKEND_LOG: Path | None = None
 
     @property
     def state(self) -> StateFolder:
@@ -38,11 +44,22 @@ class OperatorSettings(BaseSettings):
         folder = f".sigmasight-{self.PRICES.name.split('.')[0]}" if self.PRICES else ".sigmasight"
         return StateFolder((self.SIGMASIGHT_HOME or Path(folder)).expanduser().resolve())
 
+    @property
+    def embedded(self) -> bool:
+        """Whether the databases are the embedded ones: no address of a pair is given."""
+        return self.DATABASE_URL is None and self.DATABASE_ADMIN_URL is None
+
     def demo_password(self) -> str:
         """The demo users' password: given, or generated once and kept in the state folder."""
         if self.DEMO_PASSWORD is not None:
             return self.DEMO_PASSWORD.get_secret_value()
         return self.state.secret("demo_password")
+
+    def secret_key(self) -> str:
+        """What the backend's tokens are signed with: given, or generated once and kept."""
+        if self.SECRET_KEY is not None:
+            return self.SECRET_KEY.get_secret_value()
+        return self.state.secret("backend_secret_key")
 
 
 @lru_cache

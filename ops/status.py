@@ -15,6 +15,9 @@ from ops.errors import SigmaSightError
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import OperatorSettings
 from ops.trading_calendar import trading_days
+from ops.verify.http.checks import answer_alone
+from ops.verify.http.known_backend import known_backend
+from ops.verify.record import last_verification
 
 State = Literal["done", "open", "failed", "skipped"]
 _Evidence = tuple[State, str, datetime | None]
@@ -50,6 +53,8 @@ def checklist(settings: OperatorSettings, dashboard: str | None) -> list[Checkli
         _line("6", "seeding", endpoints.core, _seeded),
         _line("7", "market data copy", endpoints.core, _copied),
         _line("7.5", "backfill", endpoints.core, _backfilled),
+        _served(settings),
+        _verified(settings, endpoints.core),
     ]
     if dashboard:
         lines.append(ChecklistLine("-", "run history", "done", dashboard))
@@ -145,6 +150,27 @@ def _backfilled(core: psycopg.Connection) -> _Evidence:
     wanted = int(str(live)) * len(trading_days(FIRST_DAY, LAST_DAY))
     state: State = "failed" if failed else "done" if wanted and done >= wanted else "open"
     return state, f"{done:,} of {wanted:,} portfolio days done, {failed} failed", moment
+
+
+def _served(settings: OperatorSettings) -> ChecklistLine:
+    """What the backend says of itself just now."""
+    target = known_backend(settings)
+    if target is None:
+        return ChecklistLine("8", "backend", "open", "none runs here and BACKEND_URL is not set")
+    found = answer_alone(target)
+    state: State = "done" if found.outcome == "pass" else "failed"
+    return ChecklistLine("8", "backend", state, found.detail)
+
+
+def _verified(settings: OperatorSettings, core: URL) -> ChecklistLine:
+    """How the last verification went: not repeated, since it takes seconds."""
+    last = last_verification(settings.state, core)
+    if last is None:
+        return ChecklistLine("10", "verification", "open", "never done from here")
+    evidence = f"{last.passed} checks passed, {last.failed} failed, {last.skipped} skipped"
+    return ChecklistLine(
+        "10", "verification", "done" if last.ok else "failed", evidence, _age(last.at)
+    )
 
 
 def _value(connection: psycopg.Connection, query: str) -> object:

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -318,6 +319,40 @@ REFUSED_STATES = [
     ("unknown dsn role", "dsn core --role king", unpriced, "use owner, app or readonly"),
 ]
 
+REFUSED_SERVES = [
+    ("no databases yet", embedded(), "no databases here yet; run `sigmasight up`"),
+    ("short key", given(SECRET_KEY=PASSWORD), "SECRET_KEY: is too short; use at least 32"),
+    (
+        "AI without Core",
+        given(AI_DATABASE_URL="postgresql://h/d"),
+        "without DATABASE_URL; set both",
+    ),
+    ("wrong scheme", core_url(f"mysql://u:{PASSWORD}@h/d"), "DATABASE_URL: .*scheme 'mysql'"),
+    (
+        "nothing listens",
+        core_url(f"postgresql://u:{PASSWORD}@127.0.0.1:{free_port()}/d"),
+        r"127.0.0.1:\d+/d.*refused",
+    ),
+    ("halves swapped", swapped, "this is the AI half of a pair"),
+    ("Core is somebody else's", foreign, "already holds tables that no chain made .invoices"),
+    ("no privileges", lambda scene: scene.pair(scene.role(scene.database())), "permission denied"),
+]
+
+REFUSED_ADDRESSES = [
+    ("port out of range", "--port 70000", "'--port'.*less than or equal to 65535"),
+    ("port is no number", "--port http", "'--port'.*a valid integer"),
+    ("somebody else's address", "--host 192.0.2.1", "cannot listen on port 8000 of 192.0.2.1"),
+    ("unknown host", "--host nowhere.invalid", "cannot listen on port 8000 of nowhere.invalid"),
+]
+
+REFUSED_BACKENDS = [
+    ("no URL", "at home", "BACKEND_URL: is not a URL of a backend; write http"),
+    ("another scheme", f"ftp://u:{PASSWORD}@h", "BACKEND_URL: is not a URL of a backend"),
+    ("no port", "http://h:port", "BACKEND_URL: is not a URL; write http"),
+    ("with a password", f"http://u:{PASSWORD}@h", "BACKEND_URL: holds more than an address"),
+    ("with a query", f"http://h/?key={PASSWORD}", "BACKEND_URL: holds more than an address"),
+]
+
 REFUSED_PRICES = [
     ("no file", given(PRICES="absent.csv"), "there is no file absent.csv; correct its path"),
     ("no CSV", prices("PK\x03\x04"), "the header lacks"),
@@ -350,6 +385,14 @@ def _cases() -> Iterator[object]:
         yield pytest.param(
             words.split(), arrange, error, id=name, marks=marks if arrange is full_disk else []
         )
+    for name, arrange, error in REFUSED_SERVES:
+        yield pytest.param(
+            ["serve", "--port", str(free_port())], arrange, error, id=f"serve: {name}"
+        )
+    for name, words, error in REFUSED_ADDRESSES:
+        yield pytest.param(["serve", *words.split()], given(), error, id=f"serve: {name}")
+    for name, url, error in REFUSED_BACKENDS:
+        yield pytest.param(["verify"], given(BACKEND_URL=url), error, id=f"backend: {name}")
     for name, arrange, error in REFUSED_PRICES:
         yield pytest.param(["up"], arrange, error, id=f"prices: {name}")
 
@@ -369,3 +412,19 @@ def test_ends_in_one_line_and_changes_nothing(
         assert secret not in outcome.out + outcome.err, outcome
     assert [fingerprint(url) for url in scene.watched] == before
     assert not list(scene.folder.rglob("PG_VERSION"))
+
+
+def test_a_taken_port_is_refused_before_anything_is_migrated(
+    command_line: CommandLine, scene: Scene
+) -> None:
+    core, ai = scene.database(), scene.database()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        outcome = command_line.run("serve", "--port", port, **scene.pair(core, ai))
+    assert outcome.code == 1, outcome
+    assert len(outcome.errors) == 1, outcome
+    assert f"cannot listen on port {port} of 127.0.0.1 (Address already in use)" in outcome.err
+    for url in (core, ai):
+        assert fingerprint(url)["rows"] == set()

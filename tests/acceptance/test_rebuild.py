@@ -1,12 +1,15 @@
 """The whole move by one command, on the embedded target and on servers that are given."""
 
+import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
+from ops.backend.process import BackgroundBackend
 from ops.connection import connect, conninfo
 from ops.content_hash import TableHash, database_hash
 from ops.embedded.databases import NAMES, SPECS
@@ -24,8 +27,21 @@ FLOW_RUNS = {
     "seed Core",
     "copy market data from legacy",
     f"backfill {RANGE}",
+    "serve the backend",
     f"verify {RANGE}",
 }
+BACKEND_CHECKS = (
+    "backend alive",
+    "demo logins",
+    "chat",
+    "portfolios complete",
+    "analytics populated",
+    "aggregate analytics",
+    "retrieved documents",
+    "batch day",
+    "backend log",
+)
+
 FIGURES = {
     "position_factor_exposures": "140,360",
     "portfolio_snapshots": "1,331",
@@ -65,6 +81,34 @@ def test_every_phase_is_a_completed_flow_run_of_few_tasks(rebuilt: Rebuilt) -> N
     assert "data:image/png;base64," in data["rebuild-summary"]
 
 
+def test_ends_green_against_the_backend_that_it_leaves_running(
+    rebuilt: Rebuilt, command_line: CommandLine
+) -> None:
+    for check in BACKEND_CHECKS:
+        assert re.search(rf"pass: {check} \(", rebuilt.output), rebuilt.output
+    shown = re.search(r"backend: (http://127.0.0.1:\d+)", rebuilt.output)
+    assert shown is not None, rebuilt.output
+    assert httpx.get(f"{shown[1]}/ready", timeout=30).json()["status"] == "ready"
+    status = command_line.run("status", "--json", **rebuilt.environment)
+    lines = {line["number"]: line for line in json.loads(status.out)}
+    assert (lines["8"]["state"], lines["10"]["state"]) == ("done", "done")
+    assert shown[1] in lines["8"]["evidence"]
+    assert re.search(r"\d\d checks passed, 0 failed, 0 skipped", lines["10"]["evidence"])
+
+
+def test_verification_leaves_nothing_of_its_own(rebuilt: Rebuilt) -> None:
+    with connect(rebuilt.databases.url("core", "owner"), application_name="tests") as core:
+        chats = core.execute(
+            "SELECT (SELECT count(*) FROM agent_conversations), "
+            "(SELECT count(*) FROM agent_messages)"
+        ).fetchone()
+    with connect(rebuilt.databases.url("ai", "owner"), application_name="tests") as ai:
+        about = ai.execute(
+            "SELECT (SELECT count(*) FROM ai_memories), (SELECT count(*) FROM ai_feedback)"
+        ).fetchone()
+    assert (chats, about) == ((0, 0), (0, 0))
+
+
 def test_a_second_rebuild_changes_nothing(rebuilt: Rebuilt, command_line: CommandLine) -> None:
     urls = [rebuilt.databases.server(name).url(SPECS[name].database) for name in ("core", "ai")]
     hashes, prints = [database_hash(url) for url in urls], [fingerprint(url) for url in urls]
@@ -79,7 +123,8 @@ def test_a_second_rebuild_changes_nothing(rebuilt: Rebuilt, command_line: Comman
 def test_down_then_up_keeps_the_data(rebuilt: Rebuilt, command_line: CommandLine) -> None:
     before = _contents(rebuilt)
     stopped = command_line.run("down", **rebuilt.environment)
-    assert "stopped: legacy, core, ai" in stopped.out, stopped
+    assert "stopped: backend, legacy, core, ai" in stopped.out, stopped
+    assert BackgroundBackend(rebuilt.state).process() is None
     assert all(rebuilt.databases.server(name).process() is None for name in NAMES)
     started = command_line.run("up", **rebuilt.environment)
     assert started.code == 0, started
@@ -116,6 +161,7 @@ def test_runs_on_servers_that_the_environment_gives(
     assert outcome.code == 0, outcome
     assert (_tables(core), _tables(ai)) == (38, 4)
     assert not (scene.folder / "home" / "servers").exists()
+    assert "skipped: chat (set BACKEND_URL to the backend that serves" in outcome.err
 
 
 def test_runs_on_one_shared_database(
