@@ -29,3 +29,6 @@ LONGEST_RETRY_AFTER_SECONDS = 30.0
 EXTRACTION_SECONDS = 30.0
 EXTRACTIONS_AT_ONCE = 4
 EXTRACTION_ANSWER_CHARACTERS = 50
+
+# Where the chat of a verification says that it is; nothing is learned from it.
+VERIFICATION_ROUTE = "/verification"

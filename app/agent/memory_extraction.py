@@ -34,8 +34,11 @@ _under_way: set[asyncio.Task[None]] = set()
 
 def begin(turn: OpenTurn, answer: str) -> None:
     """Extract memories in the background, where a language model is configured and not too many
-    others do; an answer too short to hold any is left alone."""
-    if not get_settings().LLM_BASE_URL or len(answer) < bounds.EXTRACTION_ANSWER_CHARACTERS:
+    others do; an answer too short to hold any is left alone, and so is a verification's chat,
+    which must leave nothing behind."""
+    if not get_settings().LLM_BASE_URL or turn.context.route == bounds.VERIFICATION_ROUTE:
+        return
+    if len(answer) < bounds.EXTRACTION_ANSWER_CHARACTERS:
         return
     if len(_under_way) < bounds.EXTRACTIONS_AT_ONCE:
         task = running.start(_extract(turn, answer))

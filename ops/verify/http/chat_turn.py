@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.agent.bounds import VERIFICATION_ROUTE
 from ops.run_lock import exclusive_chat_check
 from ops.verify.http.exchange import Exchange
 from ops.verify.http.facts import Held, Portfolio, read_book
 from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
-from ops.verify.http.leftovers import ROUTE, remove_leftovers
+from ops.verify.http.leftovers import remove_leftovers
 from ops.verify.http.server_events import ServerEvent, read_events
 from ops.verify.http.visit import Visit
 from ops.verify.subject import Subject
@@ -73,7 +74,7 @@ def _asked_about(subject: Subject, email: str) -> tuple[Portfolio, list[Held]]:
 async def _converse(
     http: Exchange, subject: Subject, token: str, portfolio: Portfolio, seconds: float
 ) -> tuple[list[ServerEvent], str | None, str | None]:
-    about = {"mode": "green", "portfolio_id": portfolio.id, "route": ROUTE}
+    about = {"mode": "green", "portfolio_id": portfolio.id, "route": VERIFICATION_ROUTE}
     created = await http.ask("POST", _CONVERSATIONS, token, json=about)
     conversation = created.json(201)["id"].text()
     try:

@@ -1,12 +1,10 @@
 """What the chat check writes is gone again, also what a killed one left."""
 
+from app.agent.bounds import VERIFICATION_ROUTE
 from ops.connection import connect, explained
 from ops.sql_files import statement
 from ops.verify.http.logins import DEMO_USERS
 from ops.verify.subject import Subject
-
-# Marks a conversation as verification's: no page of a client has this route.
-ROUTE = "/verification"
 
 
 def remove_leftovers(subject: Subject) -> int:
@@ -18,7 +16,7 @@ def remove_leftovers(subject: Subject) -> int:
         explained(subject.ai_url),
         connect(subject.core_url, application_name=name) as core,
     ):
-        marked = {"emails": list(DEMO_USERS), "route": ROUTE}
+        marked = {"emails": list(DEMO_USERS), "route": VERIFICATION_ROUTE}
         rows = core.execute(statement("verify_http_leftovers"), marked).fetchall()
         if not rows:
             return 0
