@@ -22,6 +22,7 @@ from typing import Any
 from flows.prefect_server import PrefectServer
 
 COMMAND_SECONDS = 120.0
+SECONDS_UNTIL_ANOTHER_INTERRUPT = 30.0
 _PRELOADED = ["tests.acceptance.preloaded"]
 
 
@@ -118,6 +119,14 @@ class Running:
         """SIGKILL to the command and whatever it started in its process group."""
         os.killpg(self.pid, signal.SIGKILL)
         self.process.join()
+
+    def interrupt(self) -> None:
+        """Ctrl-C, and once more where it had no effect: Python drops one that arrives while it
+        runs a destructor."""
+        os.kill(self.pid, signal.SIGINT)
+        self.process.join(SECONDS_UNTIL_ANOTHER_INTERRUPT)
+        if self.process.is_alive():
+            os.kill(self.pid, signal.SIGINT)
 
     def outcome(self) -> Outcome:
         self.process.join(COMMAND_SECONDS)
