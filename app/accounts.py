@@ -28,7 +28,7 @@ class Account:
     created_at: datetime
 
 
-_ACCOUNT = [getattr(User, name) for name in Account.__slots__]
+ACCOUNT = [getattr(User, name) for name in Account.__slots__]
 
 
 async def authenticate(session: AsyncSession, email: str, password: str) -> Account:
@@ -37,7 +37,7 @@ async def authenticate(session: AsyncSession, email: str, password: str) -> Acco
     Raises:
         UnauthorizedError: there is none; which part is wrong is not said.
     """
-    query = select(*_ACCOUNT, User.hashed_password).where(User.email == email)
+    query = select(*ACCOUNT, User.hashed_password).where(User.email == email)
     row = (await session.execute(query)).one_or_none()
     # No connection is held while the hash is computed.
     await session.rollback()

@@ -111,7 +111,7 @@ async def register_user(body: Registration, request: Request, session: Core) -> 
     return JsonResponse(_facts(account))
 
 
-def _facts(account: Account | CurrentUser) -> UserFacts:
+def _facts(account: Account) -> UserFacts:
     return {
         "id": str(account.id),
         "email": account.email,

@@ -1,7 +1,6 @@
 """What routes ask for in their signatures."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.accounts import ACCOUNT, Account
 from app.config import get_settings
 from app.database import get_ai_db, get_db
 from app.errors import AdminOnlyError, UnauthorizedError
@@ -29,22 +29,13 @@ _Cookie = Annotated[str | None, Cookie(include_in_schema=False)]
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Account):
     """Who asks."""
-
-    id: UUID
-    email: str
-    full_name: str
-    is_active: bool
-    created_at: datetime
 
     @property
     def is_admin(self) -> bool:
         """Whether the configuration names this user an administrator."""
         return self.email.lower() in {email.lower() for email in get_settings().ADMIN_EMAILS}
-
-
-_USER = select(*[getattr(User, name) for name in Caller.__slots__])
 
 
 async def current_user_id(header: _Header, auth_token: _Cookie = None) -> UUID:
@@ -61,7 +52,7 @@ async def load_caller(session: AsyncSession, user_id: UUID) -> Caller:
     Raises:
         UnauthorizedError: the user is gone or inactive.
     """
-    row = (await session.execute(_USER.where(User.id == user_id))).one_or_none()
+    row = (await session.execute(select(*ACCOUNT).where(User.id == user_id))).one_or_none()
     if row is None or not row.is_active:
         raise UnauthorizedError("Could not validate credentials")
     return Caller(*row)
