@@ -22,7 +22,6 @@ from typing import Any
 from flows.prefect_server import PrefectServer
 
 COMMAND_SECONDS = 120.0
-SECONDS_UNTIL_ANOTHER_INTERRUPT = 30.0
 _PRELOADED = ["tests.acceptance.preloaded"]
 
 
@@ -120,14 +119,6 @@ class Running:
         os.killpg(self.pid, signal.SIGKILL)
         self.process.join()
 
-    def interrupt(self) -> None:
-        """Ctrl-C, and once more where it had no effect: Python drops one that arrives while it
-        runs a destructor."""
-        os.kill(self.pid, signal.SIGINT)
-        self.process.join(SECONDS_UNTIL_ANOTHER_INTERRUPT)
-        if self.process.is_alive():
-            os.kill(self.pid, signal.SIGINT)
-
     def outcome(self) -> Outcome:
         self.process.join(COMMAND_SECONDS)
         assert self.process.exitcode is not None, "the command does not end"
@@ -205,6 +196,8 @@ def _command(
     pause: Pause | None,
 ) -> None:
     os.setsid()
+    # As at a terminal; a shell that starts the tests in the background has it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,5 +1,7 @@
 """SIGKILL at a chosen instant, then the same command again: as if nothing had happened."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -111,7 +113,7 @@ def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
 def test_an_interrupt_ends_in_one_line_and_can_be_resumed(stage: Stage, tmp_path: Path) -> None:
     stage.back_to("copy")
     running = stage.start(PHASES["backfill"], Pause("ops.backfill.batch:plan_spans", 1, tmp_path))
-    running.interrupt()
+    os.kill(running.pid, signal.SIGINT)
     outcome = running.outcome()
     assert outcome.code == 130, outcome
     assert outcome.errors == ["error: interrupted; run the same command again to go on"]
