@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import api, backfill, market_copy, rebuild
+from benchmarks import api, backfill, market_copy, pulumi_up, rebuild, retrieval
 
-BENCHMARKS = (backfill, market_copy, rebuild, api)
+BENCHMARKS = (backfill, market_copy, rebuild, api, retrieval, pulumi_up)
 
 
 def main() -> None:

@@ -40,6 +40,14 @@ class Which(StrEnum):
     legacy = "legacy"
 
 
+class TargetName(StrEnum):
+    """Whose servers a declared stack runs on."""
+
+    embedded = "embedded"
+    docker = "docker"
+    external = "external"
+
+
 Prices = Annotated[
     Path | None,
     typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
@@ -81,9 +89,28 @@ def _fail(line: str, code: int = 1) -> NoReturn:
 
 
 @app.command()
-def up(prices: Prices = None) -> None:
-    """Make or start the embedded databases, and the demo's old database."""
-    _run(lambda: _flow("provision")(), prices)
+def up(
+    prices: Prices = None,
+    target: Annotated[
+        TargetName | None, typer.Option(help="Have Pulumi bring the declared stack up.")
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only show what Pulumi would change.")
+    ] = False,
+) -> None:
+    """Make or start the embedded databases, and the demo's old database; or a declared stack."""
+    wanted = target.value if target else None
+    mode = "preview" if preview else "up"
+    _run(lambda: _flow("provision")(wanted, mode), prices, start_databases=not preview)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pulumi(context: typer.Context) -> None:
+    """Run Pulumi's command line on the stack that `up --target` made: config, stack, destroy …"""
+    from infra.automation import run_cli
+
+    settings = operator_settings()
+    sys.exit(run_cli(settings.state, settings.SIGMASIGHT_STACK, context.args))
 
 
 @app.command()
@@ -218,7 +245,9 @@ def _check_range(first: date, last: date) -> None:
     trading_days(first, last)
 
 
-def _run(work: Callable[[], Any], prices: Path | None = None) -> Any:
+def _run(
+    work: Callable[[], Any], prices: Path | None = None, *, start_databases: bool = True
+) -> Any:
     """Run a flow against this state folder's Prefect server, started if none answers."""
     if prices is not None:
         os.environ["PRICES"] = str(prices)
@@ -226,7 +255,7 @@ def _run(work: Callable[[], Any], prices: Path | None = None) -> Any:
     settings = operator_settings()
     if settings.PRICES is not None and not settings.PRICES.is_file():
         raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
-    _connect_prefect()
+    _connect_prefect(start_databases)
     from flows.console import show_own_lines
     from flows.crashed_runs import mark_crashed_runs, own_process
 
@@ -237,7 +266,7 @@ def _run(work: Callable[[], Any], prices: Path | None = None) -> Any:
         return work()
 
 
-def _connect_prefect() -> None:
+def _connect_prefect(start_databases: bool) -> None:
     """Start the server while the databases come up; both take a few seconds."""
     from flows.prefect_server import PrefectServer
 
@@ -245,8 +274,9 @@ def _connect_prefect() -> None:
     settings.state.create()
     server = PrefectServer(settings.state)
     server.start()
-    if settings.DATABASE_URL is None and EmbeddedDatabases(settings.state).exists():
-        EmbeddedDatabases(settings.state).up()
+    databases = EmbeddedDatabases(settings.state)
+    if start_databases and settings.DATABASE_URL is None and databases.exists():
+        databases.up()
     server.wait()
 
 

@@ -1,31 +1,97 @@
-"""Phase 2: the databases. Embedded servers are made or started; external ones are given."""
+"""Phase 2: the databases. Embedded servers are made or started, a declared stack is brought up
+by Pulumi; external ones are given."""
+
+from typing import Literal, get_args
 
 from prefect import flow, get_run_logger
 
+from flows.artifacts import rows_table
 from flows.retrying import phase_task
+from infra.topology import Target
 from ops.connection import connect, place
 from ops.embedded.databases import EmbeddedDatabases
-from ops.endpoints import Endpoints, resolve_endpoints
+from ops.endpoints import Endpoints, declared_target, record_declared, resolve_endpoints
+from ops.errors import ConfigurationError
 from ops.legacy_demo import build_legacy, price_history
 from ops.settings import OperatorSettings, operator_settings
 
+Mode = Literal["up", "preview"]
+
 
 @flow(name="provision", flow_run_name="provision databases")
-def provision() -> None:
-    """Make and start the embedded servers, with the demo's old database; or check that the
-    servers given by the environment answer."""
+def provision(target: Target | None = None, mode: Mode = "up") -> None:
+    """Make and start the embedded servers, with the demo's old database; or have Pulumi bring a
+    declared stack up; or check that the servers given by the environment answer.
+
+    Args:
+        target: whose servers a declared stack is to have; by default nothing is declared, and
+            the embedded servers are made directly.
+        mode: preview only shows what Pulumi would change.
+    """
     settings = operator_settings()
-    if settings.DATABASE_URL is None:
+    target = target or settings.SIGMASIGHT_TARGET
+    if target or settings.SIGMASIGHT_STACK:
+        _refuse_given_addresses(settings, target)
+        bring_up_stack(settings, target, mode)
+    elif mode == "preview":
+        raise ConfigurationError("only a declared stack has a preview; say which by --target")
+    if mode == "preview":
+        return
+    if settings.DATABASE_URL is None and declared_target(settings.state) in (None, "embedded"):
         provide_embedded(settings)
     reach(resolve_endpoints(settings))
+
+
+def _refuse_given_addresses(settings: OperatorSettings, target: Target | None) -> None:
+    if settings.DATABASE_URL is not None and target != "external":
+        raise ConfigurationError(
+            "DATABASE_URL is set, so the phases would not use the stack's databases; unset it, "
+            "or leave out --target"
+        )
+
+
+@phase_task("declared stack")
+def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode) -> None:
+    """Let the engine make what is declared, or show what it would do; never in an event loop of
+    ours, because the engine's has to run."""
+    # Only here: a phase without a declared stack needs nothing of Pulumi.
+    from infra.automation import DrivenStack
+    from infra.stack_secrets import given_addresses
+
+    log = get_run_logger()
+    name = settings.SIGMASIGHT_STACK or target or ""
+    given = given_addresses(settings)
+    stack = DrivenStack(settings.state, target, name, lambda line: log.info("%s", line), given)
+    done = stack.preview() if mode == "preview" else stack.up()
+    rows = [
+        {"resource": c.resource, "type": c.type, "operation": c.operation} for c in done.changes
+    ]
+    log.info("stack %s: %d changes%s", name, len(rows), "" if mode == "up" else " to be made")
+    rows_table("stack-changes", f"{mode} of the stack {name}", rows or [_NOTHING])
+    if mode == "up":
+        _record(stack.outputs(), settings)
+
+
+_NOTHING = {"resource": "-", "type": "-", "operation": "nothing changed"}
+
+
+def _record(outputs: dict[str, str | None], settings: OperatorSettings) -> None:
+    """What the phases need to know of the stack; embedded servers have their own record."""
+    target = outputs["target"]
+    assert target in get_args(Target)  # the program has exported it
+    urls = {name: outputs.get(f"{name}_url") for name in ("core", "ai", "legacy")}
+    given = {} if target == "embedded" else urls
+    record_declared(settings.state, str(target), given)
 
 
 @phase_task("embedded servers and legacy demo")
 def provide_embedded(settings: OperatorSettings) -> None:
     """Bring the embedded servers up; fill the old database unless a real one is given."""
     log = get_run_logger()
-    prices = price_history(settings) if settings.LEGACY_DATABASE_URL is None else None
-    urls = EmbeddedDatabases(settings.state).up()
+    databases = EmbeddedDatabases(settings.state)
+    demo = settings.LEGACY_DATABASE_URL is None and "legacy" in databases.names()
+    prices = price_history(settings) if demo else None
+    urls = databases.up()
     log.info("embedded PostgreSQL runs: %s", ", ".join(place(url) for url in urls.values()))
     if prices is not None:
         report = build_legacy(urls["legacy"], prices, settings)

@@ -1,5 +1,6 @@
 """Where the databases of a move are: embedded servers, or URLs that the environment gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +12,10 @@ from ops.bookkeeping import Role
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
 
 _POOLER_PORT = 6543
+_DECLARED = "stack"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Endpoints:
     core: URL
     ai: URL
     legacy: URL | None
-    target: Literal["embedded", "external"]
+    target: Literal["embedded", "docker", "external"]
 
     @property
     def shared(self) -> bool:
@@ -41,7 +44,8 @@ class Endpoints:
 
 
 def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
-    """The addresses that the environment gives, or else those of the embedded servers.
+    """The addresses that the environment gives, or else those of the stack that was brought up,
+    or else those of the embedded servers.
 
     Raises:
         ConfigurationError: an address is a transaction pooler, only half of a pair is given,
@@ -55,19 +59,51 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
     if core is None:
         if ai is not None:
             raise ConfigurationError("AI_DATABASE_URL is set without DATABASE_URL; set both")
-        return _embedded(settings, legacy)
+        return _declared(settings.state, legacy) or _embedded(settings, legacy)
     endpoints = Endpoints(core, ai or core, legacy, "external")
     return _checked(endpoints)
+
+
+def record_declared(state: StateFolder, target: str, urls: Mapping[str, str | None]) -> None:
+    """Remember where the databases of a declared stack are, for the phases that follow.
+
+    Args:
+        urls: the owners' addresses of core, ai and legacy.
+    """
+    state.write(_DECLARED, {"target": target, **urls})
+
+
+def declared_target(state: StateFolder) -> str | None:
+    """The target of the stack that was brought up last, if any."""
+    return state.read(_DECLARED).get("target")
+
+
+def _declared(state: StateFolder, legacy: URL | None) -> Endpoints | None:
+    """The addresses of a declared stack; embedded servers are found by their own record."""
+    found = state.read(_DECLARED)
+    target = found.get("target")
+    if target not in ("docker", "external"):
+        return None
+    core, ai, old = (
+        parse_database_url(url) if (url := found.get(name)) else None
+        for name in ("core", "ai", "legacy")
+    )
+    if core is None:
+        raise ConfigurationError(
+            f"the {target} stack has no databases; run `sigmasight up --target {target}`"
+        )
+    return _checked(Endpoints(core, ai or core, legacy or old, target))
 
 
 def _embedded(settings: OperatorSettings, legacy: URL | None) -> Endpoints:
     databases = EmbeddedDatabases(settings.state)
     if not databases.exists():
         raise ConfigurationError("there are no databases here yet; run `sigmasight up`")
+    demo = "legacy" in databases.names()
     return Endpoints(
         core=databases.url("core", "owner"),
         ai=databases.url("ai", "owner"),
-        legacy=legacy or databases.url("legacy", "owner"),
+        legacy=legacy or (databases.url("legacy", "owner") if demo else None),
         target="embedded",
     )
 

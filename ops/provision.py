@@ -67,7 +67,7 @@ def _ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
 def _ensure_database(server: psycopg.Connection, database: str) -> None:
     found = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone()
     if found is None:
-        statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0")
+        statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'")
         server.execute(statement.format(sql.Identifier(database), sql.Identifier(OWNER)))
 
 

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +31,9 @@ class OperatorSettings(BaseSettings):
     AI_DATABASE_ADMIN_URL: DatabaseUrl | None = None
     LEGACY_DATABASE_URL: DatabaseUrl | None = None
     LEGACY_DATABASE_ADMIN_URL: DatabaseUrl | None = None
+    # With either, `up` lets Pulumi bring the declared stack up; by default nothing is declared.
+    SIGMASIGHT_TARGET: Literal["embedded", "docker", "external"] | None = None
+    SIGMASIGHT_STACK: str | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None
     # Signs the backend's tokens; without one it is generated once and kept in the state folder.

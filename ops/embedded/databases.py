@@ -33,16 +33,27 @@ class EmbeddedDatabases:
 
     state: StateFolder
 
-    def up(self, names: tuple[Name, ...] = NAMES) -> dict[Name, URL]:
+    def names(self) -> tuple[Name, ...]:
+        """What belongs to this state folder: all three, but no old database where Core and AI
+        were declared without it or have outlived it."""
+        recorded = self.state.read("ports")
+        alone = {"core", "ai"} <= recorded.keys() and "legacy" not in recorded
+        return tuple(name for name in NAMES if not (alone and name == "legacy"))
+
+    def up(self, names: tuple[Name, ...] | None = None) -> dict[Name, URL]:
         """Make what is missing, start what is stopped, and return each owner's URL.
 
         Idempotent: an existing server is adopted with its data.
+
+        Args:
+            names: by default what belongs to this state folder.
 
         Raises:
             DatabaseUnavailableError: a server does not start.
             ConfigurationError: this account cannot run servers here.
         """
         self.state.create()
+        names = names or self.names()
         with self.state.lock("servers"), ThreadPoolExecutor(len(names)) as pool:
             # One after the other, because the first makes the account and the folder they share.
             servers = [self.server(name) for name in names]
@@ -60,6 +71,22 @@ class EmbeddedDatabases:
             for name in running:
                 self.server(name).stop()
         return running
+
+    def retire(self, name: Name, *, remove_data: bool) -> None:
+        """Stop a server, and let no later `up` bring it back by itself.
+
+        Args:
+            remove_data: whether to remove its data too; else naming it in `up` adopts them.
+        """
+        with self.state.lock("servers"):
+            server = self.server(name)
+            server.stop()
+            with self.state.lock("documents"):
+                ports = self.state.read("ports")
+                ports.pop(name, None)
+                self.state.write("ports", ports)
+            if remove_data:
+                shutil.rmtree(server.folder, ignore_errors=True)
 
     def exists(self) -> bool:
         """Whether this state folder holds embedded servers."""

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import stat
@@ -142,7 +143,7 @@ class EmbeddedServer:
 
     def _try_start(self, port: int) -> bool:
         sockets = self._socket_folder()
-        options = f"-p {port} -k {sockets}"
+        options = f"-p {port} -k {shlex.quote(str(sockets))}"
         arguments = ["pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "60"]
         return self._run([*arguments, "-o", options, "start"], check=False) == 0
 

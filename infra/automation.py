@@ -1,0 +1,291 @@
+"""Drives the engine from Python: the same program as `pulumi up`, on a stack of our own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import psutil
+from pulumi.automation import LocalWorkspace, OutputMap, PulumiCommand, Stack, UpdateSummary
+from pulumi.automation._stack import StackInitMode
+
+from app.migration_environment import PROJECT_ROOT
+from infra.engine_events import Change, EventRecord
+from infra.engine_failures import explained
+from infra.program import declare
+from infra.pulumi_cli import engine_environment, find_cli, own_backend, own_folder
+from infra.stack_config import PROJECT
+from infra.stack_secrets import secrets_to_set
+from infra.topology import Pair, Presence, Target, Topology
+from ops.embedded.databases import Name
+from ops.errors import BusyError, ConfigurationError
+from ops.state_folder import StateFolder
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What the engine did, or a preview of it.
+
+    Attributes:
+        changes: the resources that are not as they were.
+    """
+
+    changes: tuple[Change, ...]
+
+
+class _QuickStack(Stack):
+    """After each operation the SDK starts the command line three times more to read back outputs
+    and history. Nobody asks for them there, and it is half of the time of a change-free `up`."""
+
+    def outputs(self) -> OutputMap:
+        return {}
+
+    def info(self, show_secrets: bool = True) -> UpdateSummary:
+        return UpdateSummary("", datetime.min, "", {}, {}, "")
+
+
+@dataclass
+class DrivenStack:
+    """A stack and the engine that works on it.
+
+    Stack, configuration and passphrase live in the state folder. Where PULUMI_BACKEND_URL names
+    another backend, the stack files of the project's folder are used, as by `pulumi` itself.
+
+    Attributes:
+        target: None to have the stack's own configuration decide.
+        name: of the stack; by default its target's.
+        log: is told the engine's changes, a line each.
+        given: addresses of an external stack, by the configuration key that holds each.
+    """
+
+    state: StateFolder
+    target: Target | None
+    name: str
+    log: Callable[[str], None]
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
+    project: Path = PROJECT_ROOT
+    _opened: Stack | None = field(default=None, init=False)
+
+    def up(self) -> Operation:
+        """Make what is declared.
+
+        Raises:
+            SigmaSightError: it failed; what is done stays done, and the next run goes on.
+        """
+        self._set_missing_secrets()
+        return self._operate(lambda stack, record: stack.up(on_event=record.take))
+
+    def preview(self) -> Operation:
+        """What `up` would do. Changes nothing but the stack's configuration, which gets the
+        secrets that it lacks."""
+        self._set_missing_secrets()
+        return self._operate(lambda stack, record: stack.preview(on_event=record.take))
+
+    def refresh(self) -> Operation:
+        """Look at what is there, and record it."""
+        return self._operate(lambda stack, record: stack.refresh(on_event=record.take))
+
+    def destroy(self) -> Operation:
+        """Remove what is declared. Refused, before anything is touched, while some of it is
+        protected."""
+
+        def work(stack: Stack, record: EventRecord) -> None:
+            stack.preview_destroy(
+                on_event=EventRecord(lambda _line: None, errors=record.errors).take
+            )
+            stack.destroy(on_event=record.take)
+
+        return self._operate(work)
+
+    def unprotect(self, database: Name) -> None:
+        """Let the next `up` that no longer declares a database remove it, or `destroy`."""
+        with explained(EventRecord(self.log)):
+            for resource in self.export().get("resources", []):
+                if resource.get("protect") and _component(resource) == database:
+                    self._cli(["state", "unprotect", resource["urn"], "--yes"])
+
+    def configure(self, **values: str) -> None:
+        """Set plain values of the stack's configuration."""
+        with explained(EventRecord(self.log)):
+            pairs = [f"{PROJECT}:{key}={value}" for key, value in values.items()]
+            self._cli(["config", "set-all", *(f"--plaintext={pair}" for pair in pairs)])
+
+    def configure_secret(self, key: str, value: str) -> None:
+        """Set a secret of the stack's configuration; it is never a word of a command line."""
+        command = self._stack().workspace.pulumi_command.command
+        arguments = ["config", "set", "--secret", "--stack", self.name, f"{PROJECT}:{key}"]
+        done = self.run([command, *arguments], input=value, capture_output=True, text=True)
+        if done.returncode:
+            raise ConfigurationError(f"the stack's secret {key} could not be set")
+
+    def configuration(self) -> dict[str, str]:
+        """The stack's configuration by key, secrets in the clear."""
+        with explained(EventRecord(self.log)):
+            printed = self._cli(["config", "--json", "--show-secrets"])
+        prefix = f"{PROJECT}:"
+        found = {key: entry.get("value") for key, entry in json.loads(printed).items()}
+        return {key.removeprefix(prefix): str(value) for key, value in found.items()}
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in the clear."""
+        with explained(EventRecord(self.log)):
+            printed = self._cli(["stack", "output", "--json", "--show-secrets"])
+        return cast(dict[str, Any], json.loads(printed))
+
+    def export(self) -> dict[str, Any]:
+        """The recorded state, secrets encrypted."""
+        # The SDK's own export asks for the secrets in the clear.
+        with explained(EventRecord(self.log)):
+            printed = self._cli(["stack", "export"])
+        return cast(dict[str, Any], json.loads(printed)["deployment"])
+
+    def run(
+        self, command: Sequence[str], told: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[Any]:
+        """Run a command where the stack's files are, told what the engine is told."""
+        environment = {**os.environ, **engine_environment(self.state), **(told or {})}
+        return subprocess.run(command, cwd=self._folder(), env=environment, **options)
+
+    def _set_missing_secrets(self) -> None:
+        if self.target == "embedded":
+            return
+        known = self.configuration()
+        topology = Topology(
+            target=cast(Target, known.get("target", self.target)),
+            legacy=cast(Presence, known.get("legacy", "present")),
+            active=cast(Pair, known.get("active", "old")),
+        )
+        for key, value in secrets_to_set(topology, known, self.given).items():
+            self.configure_secret(key, value)
+
+    def _cli(self, arguments: list[str]) -> str:
+        done = self._stack().workspace.pulumi_command.run(
+            [*arguments, "--stack", self.name],
+            str(self._folder()),
+            engine_environment(self.state),
+        )
+        return done.stdout
+
+    def _operate(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
+        try:
+            return self._attempt(work)
+        except BusyError:
+            if not self._forget_dead_locks():
+                raise
+        return self._attempt(work)
+
+    def _attempt(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
+        record = EventRecord(self.log)
+        with explained(record):
+            work(self._stack(), record)
+        return Operation(tuple(record.changes))
+
+    def _stack(self) -> Stack:
+        """Opened once; made where it is missing."""
+        if self._opened is None:
+            self._opened = self._open(find_cli())
+        return self._opened
+
+    def _open(self, cli: PulumiCommand) -> Stack:
+        self._prepare_folder()
+        workspace = LocalWorkspace(
+            work_dir=str(self._folder()),
+            program=partial(declare, self.state, self.target),
+            env_vars=engine_environment(self.state),
+            pulumi_command=cli,
+        )
+        with explained(EventRecord(self.log)):
+            return _QuickStack(self.name, workspace, StackInitMode.CREATE_OR_SELECT)
+
+    def _folder(self) -> Path:
+        """Where the project's and the stack's files are."""
+        if os.environ.get("PULUMI_BACKEND_URL"):
+            return self.project
+        return own_folder(self.state) / "project"
+
+    def _prepare_folder(self) -> None:
+        """Our own copy: configuration of a stack, once it is there, is never overwritten."""
+        folder = self._folder()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        stack_file = folder / f"Pulumi.{self.name}.yaml"
+        if not stack_file.exists():
+            shutil.copyfile(self.project / f"Pulumi.{self._first_target()}.yaml", stack_file)
+        if folder != self.project:
+            (folder / "Pulumi.yaml").write_text(_standing_elsewhere(self.project))
+
+    def _first_target(self) -> Target:
+        found = self.target or self.name
+        for target in get_args(Target):
+            if found == target:
+                return cast(Target, target)
+        raise ConfigurationError(
+            f"there is no stack {self.name} yet; say what it is by --target embedded, docker or "
+            "external"
+        )
+
+    def _forget_dead_locks(self) -> bool:
+        """Whether locks were left by processes of this machine that are gone. Only for our own
+        backend: nobody else can have taken them."""
+        if os.environ.get("PULUMI_BACKEND_URL"):
+            return False
+        root = Path(own_backend(self.state).removeprefix("file://"))
+        locks = list(root.glob(f".pulumi/locks/*/{PROJECT}/{self.name}/*.json"))
+        if not locks or not all(_is_dead(lock) for lock in locks):
+            return False
+        for lock in locks:
+            lock.unlink(missing_ok=True)
+            lock.with_name(f"{lock.name}.attrs").unlink(missing_ok=True)
+        return True
+
+
+def run_cli(state: StateFolder, stack: str | None, words: Sequence[str]) -> int:
+    """Run the command line as a person does, on the stacks of the state folder.
+
+    Args:
+        stack: by default the one that was used last.
+
+    Raises:
+        ConfigurationError: nothing was declared here yet.
+    """
+    made = any(state.root.glob("pulumi/project/*.yaml"))
+    if not os.environ.get("PULUMI_BACKEND_URL") and not made:
+        raise ConfigurationError("no stack was declared here yet; run `sigmasight up --target …`")
+    driven = DrivenStack(state, None, stack or "", lambda _line: None)
+    told = {"PULUMI_STACK": stack} if stack else {}
+    return driven.run([find_cli().command, *words], told).returncode
+
+
+def _component(resource: Mapping[str, Any]) -> str:
+    """The name of the component that a resource belongs to."""
+    return str(resource.get("parent") or resource["urn"]).rsplit("::", 1)[-1]
+
+
+def _is_dead(lock: Path) -> bool:
+    """Whether the holder of a lock was a process of this machine that has ended, even if its
+    number has been given to another since."""
+    try:
+        holder = json.loads(lock.read_text())
+        if holder["hostname"] != socket.gethostname():
+            return False
+        process = psutil.Process(holder["pid"])
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return ended or process.create_time() > lock.stat().st_mtime
+    except psutil.NoSuchProcess:
+        return True
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return False
+
+
+def _standing_elsewhere(project: Path) -> str:
+    """The project's settings for another folder: what is relative in them is made absolute."""
+    text = (project / "Pulumi.yaml").read_text()
+    return text.replace("main: infra/", f"main: {json.dumps(str(project / 'infra'))}").replace(
+        "virtualenv: .venv", f"virtualenv: {json.dumps(str(project / '.venv'))}"
+    )

@@ -1,0 +1,146 @@
+"""What every target is made of: database instances, and the backend's configuration."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+
+from infra.topology import DatabaseInstance
+from ops.embedded.databases import NAMES, Name
+
+# The runbook's own start command: both chains, then the server. HOST is for containers, whose
+# loopback nobody else reaches.
+START_COMMAND = (
+    "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head && "
+    "exec uvicorn app.main:app --host ${HOST:-127.0.0.1} --port ${PORT:-8000}"
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an instance answers; the addresses hold passwords and are kept secret.
+
+    Attributes:
+        owner_url: the owner's address, as flows use it from outside.
+        app_url: the backend's address, as the backend reaches it.
+    """
+
+    host: Input[str]
+    port: Input[int]
+    owner_url: Input[str]
+    app_url: Input[str]
+
+
+class PostgresInstance(ComponentResource):
+    """A PostgreSQL server with one database, whichever target runs it.
+
+    Attributes:
+        host, port, database: where it answers.
+        owner_url: the owner's address; secret.
+        app_url: the backend's address; secret.
+    """
+
+    host: Output[str]
+    port: Output[int]
+    database: Output[str]
+    owner_url: Output[str]
+    app_url: Output[str]
+
+    def __init__(
+        self,
+        instance: DatabaseInstance,
+        build: Callable[["PostgresInstance"], Place],
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """Declare the instance.
+
+        Args:
+            build: declares the target's own resources with this component as their parent.
+        """
+        inputs = {
+            "database": instance.database,
+            "extensions": list(instance.extensions),
+            "marker": instance.marker,
+        }
+        super().__init__("sigmasight:infra:PostgresInstance", instance.name, inputs, opts)
+        place = build(self)
+        self.host = Output.from_input(place.host)
+        self.port = Output.from_input(place.port)
+        self.database = Output.from_input(instance.database)
+        self.owner_url = Output.secret(place.owner_url)
+        self.app_url = Output.secret(place.app_url)
+        self.register_outputs(
+            {
+                "host": self.host,
+                "port": self.port,
+                "database": self.database,
+                "owner_url": self.owner_url,
+                "app_url": self.app_url,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class BackendInputs:
+    """What the backend is configured with.
+
+    Attributes:
+        ai_database_url: None where one database holds everything.
+        settings: further environment variables.
+    """
+
+    database_url: Input[str]
+    ai_database_url: Input[str] | None
+    settings: Mapping[str, Input[str]]
+
+
+class Backend(ComponentResource):
+    """The backend's configuration, and what starts it.
+
+    Attributes:
+        environment: its environment variables, addresses included; secret as a whole.
+        start_command: what a shell runs in its container or folder.
+    """
+
+    environment: Output[dict[str, str]]
+    start_command: Output[str]
+
+    def __init__(
+        self,
+        inputs: BackendInputs,
+        build: Callable[["Backend"], None] | None = None,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        """Declare the backend.
+
+        Args:
+            build: declares what the target runs it in, with this component as its parent.
+        """
+        super().__init__("sigmasight:infra:Backend", "backend", None, opts)
+        variables = {**inputs.settings, "DATABASE_URL": inputs.database_url}
+        if inputs.ai_database_url is not None:
+            variables["AI_DATABASE_URL"] = inputs.ai_database_url
+        self.environment = Output.secret(Output.all(**variables))
+        self.start_command = Output.from_input(START_COMMAND)
+        if build is not None:
+            build(self)
+        self.register_outputs(
+            {"environment": self.environment, "start_command": self.start_command}
+        )
+
+
+@dataclass(frozen=True)
+class DeclaredStack:
+    """What a target's module has declared."""
+
+    instances: Mapping[Name, PostgresInstance]
+    backend: Backend
+
+    def export(self) -> None:
+        """Make the addresses that flows use outputs of the stack; all of them secret."""
+        for name in NAMES:
+            found = self.instances.get(name)
+            pulumi.export(f"{name}_url", found.owner_url if found else None)
+        pulumi.export("backend_environment", self.backend.environment)
+        pulumi.export("backend_start_command", self.backend.start_command)

@@ -1,0 +1,54 @@
+"""The program that the engine runs: configuration in, one target's resources out."""
+
+import pulumi
+
+from infra.components import DeclaredStack
+from infra.stack_config import StackConfig
+from infra.topology import Target, Topology
+from ops.errors import ConfigurationError, SigmaSightError
+from ops.state_folder import StateFolder
+
+
+def declare(state: StateFolder | None = None, target: Target | None = None) -> None:
+    """Declare the stack that is selected.
+
+    Args:
+        state: the state folder; by default that of the project's folder.
+        target: refuse a stack that is configured for another; by default any will do.
+
+    Raises:
+        RunError: the configuration cannot be used; the engine shows its one line, no trace.
+    """
+    try:
+        config = StackConfig(state) if state else StackConfig()
+        topology = config.topology()
+        _check_target(topology, target)
+        _declare_target(topology, config).export()
+    except SigmaSightError as error:
+        raise pulumi.RunError(str(error)) from None
+    pulumi.export("target", topology.target)
+    pulumi.export("active", topology.active)
+    pulumi.export("legacy", topology.legacy)
+
+
+def _check_target(topology: Topology, wanted: Target | None) -> None:
+    if wanted not in (None, topology.target):
+        raise ConfigurationError(
+            f"this stack is for the target {topology.target}, not {wanted}; give the stack "
+            "another name by SIGMASIGHT_STACK"
+        )
+
+
+def _declare_target(topology: Topology, config: StackConfig) -> DeclaredStack:
+    # Each target's module is imported only where it is used: docker's provider takes a second.
+    if topology.target == "docker":
+        from infra.docker import declare_docker
+
+        return declare_docker(topology, config)
+    if topology.target == "external":
+        from infra.external import declare_external
+
+        return declare_external(topology, config)
+    from infra.embedded import declare_embedded
+
+    return declare_embedded(topology, config)

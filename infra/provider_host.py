@@ -1,0 +1,29 @@
+"""The process of our provider: Pulumi's own, but it leaves with the engine that started it.
+
+The engine puts it into a process group of its own and tells it when to stop; an engine that is
+killed tells nothing, and the process would stay for ever.
+"""
+
+import os
+import runpy
+import threading
+import time
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def main() -> None:
+    """Serve the provider until the engine stops it or is gone."""
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
+
+
+def _leave_with(engine: int) -> None:
+    while os.getppid() == engine:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    # What is half-made is finished by the next run, as after any kill.
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""The stack's configuration as typed values. A wrong one is refused by name, before any change."""
+
+from collections.abc import Callable
+from contextlib import chdir
+from dataclasses import dataclass, field
+from typing import TypeVar, get_args
+
+import pulumi
+
+from app.migration_environment import PROJECT_ROOT
+from infra.topology import Pair, Presence, Target, Topology
+from ops.errors import ConfigurationError
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+
+PROJECT = "sigmasight"
+T = TypeVar("T")
+
+
+def project_state() -> StateFolder:
+    """The state folder of commands in the project's folder, where the engine may not stand."""
+    with chdir(PROJECT_ROOT):
+        return OperatorSettings().state
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """Reads one value at a time; keys are those of the schema in `Pulumi.yaml`.
+
+    Attributes:
+        state: where generated passwords live, and the embedded servers.
+
+    Raises:
+        ConfigurationError: a value is missing or cannot be used; secrets are never repeated.
+    """
+
+    state: StateFolder = field(default_factory=project_state)
+    source: pulumi.Config = field(default_factory=lambda: pulumi.Config(PROJECT))
+
+    def topology(self) -> Topology:
+        """Which databases the stack has."""
+        return Topology(
+            target=self.choice("target", get_args(Target)),
+            legacy=self.choice("legacy", get_args(Presence), "present"),
+            active=self.choice("active", get_args(Pair), "old"),
+        )
+
+    def choice(self, key: str, allowed: tuple[T, ...], default: T | None = None) -> T:
+        """One of a few words."""
+        given = self.source.get(key)
+        found = default if given is None else next((a for a in allowed if a == given), None)
+        if found is None:
+            words = " or ".join(str(word) for word in allowed)
+            raise self._refused(key, f"is {given!r}" if given else "is missing", words)
+        return found
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Any text that is not empty."""
+        given = self.source.get(key) or default
+        if not given:
+            raise self._refused(key, "is missing", "a text")
+        return given
+
+    def optional_text(self, key: str) -> str | None:
+        """A text, or None where there is none."""
+        return self.source.get(key) or None
+
+    def integer(self, key: str, default: int, *, least: int = 0) -> int:
+        """A whole number, at least `least`."""
+        found = self._converted(key, int, default, "a whole number")
+        if found < least:
+            raise self._refused(key, f"is {found}", f"at least {least}")
+        return found
+
+    def flag(self, key: str, default: bool) -> bool:
+        """true or false."""
+        return self._converted(key, lambda text: _FLAGS[text.lower()], default, "true or false")
+
+    def secret(self, key: str) -> pulumi.Output[str]:
+        """A secret that must be there."""
+        if self.source.get(key) is None:
+            raise ConfigurationError(
+                f"the stack's secret {key} is missing; run "
+                f"`pulumi config set --secret {PROJECT}:{key}`"
+            )
+        return self.source.require_secret(key)
+
+    def optional_secret(self, key: str) -> pulumi.Output[str] | None:
+        """A secret, or None where there is none."""
+        return self.source.get_secret(key)
+
+    def _converted(self, key: str, convert: Callable[[str], T], default: T, what: str) -> T:
+        given = self.source.get(key)
+        if given is None:
+            return default
+        try:
+            return convert(given)
+        except (ValueError, KeyError):
+            raise self._refused(key, f"is {given!r}", what) from None
+
+    def _refused(self, key: str, found: str, wanted: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the stack's {key} {found}; use {wanted}: `pulumi config set {PROJECT}:{key} VALUE`"
+        )
+
+
+_FLAGS = {"true": True, "false": False}

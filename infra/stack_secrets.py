@@ -1,0 +1,49 @@
+"""The secrets that a stack cannot be declared without: generated once, or given by environment."""
+
+import secrets
+from collections.abc import Mapping
+
+from infra.topology import Topology
+from ops.settings import OperatorSettings
+
+# Configuration key of an external stack: the environment variable that gives it.
+_GIVEN = {
+    "databaseUrl": "DATABASE_URL",
+    "databaseAdminUrl": "DATABASE_ADMIN_URL",
+    "aiDatabaseUrl": "AI_DATABASE_URL",
+    "aiDatabaseAdminUrl": "AI_DATABASE_ADMIN_URL",
+    "legacyDatabaseUrl": "LEGACY_DATABASE_URL",
+    "legacyDatabaseAdminUrl": "LEGACY_DATABASE_ADMIN_URL",
+}
+
+
+def given_addresses(settings: OperatorSettings) -> dict[str, str]:
+    """The addresses that the environment gives, by the configuration key that holds each."""
+    found = {key: getattr(settings, variable) for key, variable in _GIVEN.items()}
+    return {key: secret.get_secret_value() for key, secret in found.items() if secret}
+
+
+def secrets_to_set(
+    topology: Topology, known: Mapping[str, str], given: Mapping[str, str]
+) -> dict[str, str]:
+    """What has to be set before the stack can be declared.
+
+    Args:
+        known: the stack's configuration; what it holds is never generated anew.
+        given: addresses of an external stack; they replace what the stack holds.
+    """
+    if topology.target == "embedded":
+        return {}
+    generated = {key: secrets.token_urlsafe(32) for key in _generated(topology) if key not in known}
+    if topology.target == "docker":
+        return generated
+    return generated | {key: value for key, value in given.items() if known.get(key) != value}
+
+
+def _generated(topology: Topology) -> tuple[str, ...]:
+    if topology.target == "docker":
+        # Only here: the docker target's modules load its provider's whole library.
+        from infra.docker.passwords import secret_keys
+
+        return secret_keys(topology)
+    return ("secretKey",)

@@ -1,0 +1,82 @@
+"""What exists: which databases a target has, and which of them the backend uses."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.bookkeeping import Role
+from ops.embedded.databases import SPECS, Name
+from ops.errors import ConfigurationError
+
+Target = Literal["embedded", "docker", "external"]
+Presence = Literal["present", "absent"]
+Pair = Literal["old", "new"]
+
+
+@dataclass(frozen=True)
+class DatabaseInstance:
+    """A database on a server of its own.
+
+    Attributes:
+        extensions: what a superuser creates in it, before any migration.
+        marker: which half of a pair it is; None for the old database.
+    """
+
+    name: Name
+    database: str
+    extensions: tuple[str, ...]
+    marker: Role | None
+
+
+@dataclass(frozen=True)
+class ActivePair:
+    """The databases whose addresses the backend gets.
+
+    Attributes:
+        core: becomes DATABASE_URL.
+        ai: becomes AI_DATABASE_URL; None where one database holds everything.
+    """
+
+    core: Name
+    ai: Name | None
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The databases of a stack.
+
+    Attributes:
+        legacy: whether the old database is part of it.
+        active: which databases the backend uses: the old one, or Core and AI.
+
+    Raises:
+        ConfigurationError: the backend would use what does not exist.
+    """
+
+    target: Target
+    legacy: Presence
+    active: Pair
+
+    def __post_init__(self) -> None:
+        if self.active == "old" and self.legacy == "absent":
+            raise ConfigurationError(
+                "the stack says active: old and legacy: absent, so the backend would have no "
+                "database; set active to new, or legacy to present"
+            )
+
+    @property
+    def instances(self) -> tuple[DatabaseInstance, ...]:
+        """What exists, the old database first."""
+        names: tuple[Name, ...] = ("core", "ai")
+        return tuple(
+            _instance(name) for name in (("legacy", *names) if self.legacy == "present" else names)
+        )
+
+    @property
+    def active_pair(self) -> ActivePair:
+        """What the backend is given."""
+        return ActivePair("legacy", None) if self.active == "old" else ActivePair("core", "ai")
+
+
+def _instance(name: Name) -> DatabaseInstance:
+    spec = SPECS[name]
+    return DatabaseInstance(name, spec.database, spec.extensions, spec.marker)

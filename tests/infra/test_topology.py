@@ -1,0 +1,45 @@
+"""What a stack consists of, by its three words."""
+
+import pytest
+
+from infra.topology import ActivePair, Topology
+from ops.embedded.databases import SPECS
+from ops.errors import ConfigurationError
+
+
+def test_before_the_swap_all_three_exist_and_the_old_one_is_used() -> None:
+    topology = Topology("embedded", legacy="present", active="old")
+    assert [i.name for i in topology.instances] == ["legacy", "core", "ai"]
+    assert topology.active_pair == ActivePair("legacy", None)
+
+
+def test_after_the_cleanup_the_new_pair_is_all_there_is() -> None:
+    topology = Topology("docker", legacy="absent", active="new")
+    assert [i.name for i in topology.instances] == ["core", "ai"]
+    assert topology.active_pair == ActivePair("core", "ai")
+
+
+def test_after_the_swap_the_old_database_is_still_there() -> None:
+    topology = Topology("external", legacy="present", active="new")
+    assert [i.name for i in topology.instances] == ["legacy", "core", "ai"]
+    assert topology.active_pair == ActivePair("core", "ai")
+
+
+def test_the_backend_cannot_use_what_does_not_exist() -> None:
+    with pytest.raises(ConfigurationError, match="set active to new, or legacy to present"):
+        Topology("embedded", legacy="absent", active="old")
+
+
+def test_instances_are_those_that_provisioning_makes() -> None:
+    for instance in Topology("embedded", "present", "old").instances:
+        spec = SPECS[instance.name]
+        assert (instance.database, instance.extensions, instance.marker) == (
+            spec.database,
+            spec.extensions,
+            spec.marker,
+        )
+
+
+def test_vector_is_where_vectors_are() -> None:
+    extensions = {i.name: i.extensions for i in Topology("embedded", "present", "old").instances}
+    assert extensions == {"legacy": ("vector",), "core": (), "ai": ("vector",)}
