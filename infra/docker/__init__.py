@@ -1,0 +1,31 @@
+"""The docker target: each database in a container of its own, on a named volume."""
+
+import pulumi
+
+from infra.components import DeclaredStack
+from infra.docker.backend import declare_backend
+from infra.docker.containers import docker_host
+from infra.docker.databases import declare_databases
+from infra.docker.images import pulled_image
+from infra.docker.passwords import check_secrets
+from infra.docker.prefect import Prefect
+from infra.docker.settings import docker_settings
+from infra.stack_config import StackConfig
+from infra.topology import Topology
+
+
+def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
+    """Declare the databases, the backend on the active pair and, if asked for, Prefect.
+
+    Raises:
+        ConfigurationError: the configuration cannot be used; nothing is declared then.
+    """
+    settings = docker_settings(topology, config)
+    check_secrets(topology, config)
+    host = docker_host(settings)
+    image = pulled_image("database-image", settings.database_image)
+    databases = declare_databases(host, topology.instances, image, config)
+    backend = declare_backend(host, databases, topology.active_pair, config)
+    if config.flag("prefect", False):
+        pulumi.export("prefect_api_url", Prefect(host, databases, config).api_url)
+    return DeclaredStack({name: found.component for name, found in databases.items()}, backend)

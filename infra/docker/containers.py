@@ -1,0 +1,84 @@
+"""What all containers of the stack share: labels, network, ports, volumes, and how they restart."""
+
+from dataclasses import dataclass
+
+import pulumi_docker as docker
+from pulumi import Output, Resource, ResourceOptions
+
+from infra.docker.settings import DockerSettings
+from infra.stack_config import PROJECT
+
+RESTART = "unless-stopped"
+Role = str
+
+
+@dataclass(frozen=True)
+class DockerHost:
+    """Where the stack's containers live.
+
+    Attributes:
+        network: they find each other there by their containers' names.
+    """
+
+    settings: DockerSettings
+    network: docker.Network
+
+    def container_name(self, role: Role) -> str:
+        """The name of a container; also its host name within the network."""
+        return f"{self.settings.prefix}-{role}"
+
+    def joined(self) -> list[docker.ContainerNetworksAdvancedArgs]:
+        """A container's place in the network."""
+        return [docker.ContainerNetworksAdvancedArgs(name=self.network.name)]
+
+    def published(self, internal: int, external: int) -> list[docker.ContainerPortArgs]:
+        """A port, published on the bind address."""
+        return [
+            docker.ContainerPortArgs(
+                internal=internal, external=external, ip=self.settings.bind_address
+            )
+        ]
+
+    def labels(self, role: Role) -> list[docker.ContainerLabelArgs]:
+        """By which `docker ps --filter label=…` finds the stack's containers."""
+        return [
+            docker.ContainerLabelArgs(label=f"{PROJECT}.{name}", value=value)
+            for name, value in (("role", role), ("stack", self.settings.stack))
+        ]
+
+    def volume(self, role: Role, parent: Resource) -> docker.Volume:
+        """A named volume, which neither a destroy nor the end of its stack takes away."""
+        name = f"{self.container_name(role)}-data"
+        labels = [
+            docker.VolumeLabelArgs(label=f"{PROJECT}.role", value=role),
+            docker.VolumeLabelArgs(label=f"{PROJECT}.stack", value=self.settings.stack),
+        ]
+        options = ResourceOptions(
+            parent=parent, protect=self.settings.protect, retain_on_delete=True
+        )
+        return docker.Volume(f"{role}-data", name=name, labels=labels, opts=options)
+
+
+def docker_host(settings: DockerSettings) -> DockerHost:
+    """Declare the network of the stack."""
+    network = docker.Network(
+        "network",
+        name=settings.prefix,
+        driver="bridge",
+        labels=[docker.NetworkLabelArgs(label=f"{PROJECT}.stack", value=settings.stack)],
+    )
+    return DockerHost(settings, network)
+
+
+def container_options(parent: Resource, *needed: Resource) -> ResourceOptions:
+    """A container's options. The old one goes first: both would want its name, port and volume."""
+    return ResourceOptions(parent=parent, depends_on=list(needed), delete_before_replace=True)
+
+
+def environment(variables: Output[dict[str, str]]) -> Output[list[str]]:
+    """Variables as Docker takes them: sorted, secret as a whole."""
+
+    def listed(found: dict[str, str]) -> list[str]:
+        return [f"{name}={found[name]}" for name in sorted(found)]
+
+    return Output.secret(variables.apply(listed))

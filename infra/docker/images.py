@@ -1,0 +1,44 @@
+"""Images: pulled by digest, found under a local tag, or built from the Dockerfile."""
+
+from pathlib import Path
+
+import pulumi_docker as docker
+from pulumi import Output
+
+from infra.docker.settings import DockerSettings
+from infra.stack_config import StackConfig
+
+BASE_IMAGE = (
+    "python:3.11.15-slim-bookworm"
+    "@sha256:d29f48a31a8b408ed19272ca1e7b10ebae13b240a27e862d3d4217c528e2e0c3"
+)
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def pulled_image(name: str, reference: str) -> Output[str]:
+    """Declare an image that is pulled, unless this Docker host has it, and return its id.
+
+    Containers use the id, not the name: a name that moves would replace them at some later time.
+    """
+    # Other stacks of the host may use the same image.
+    return docker.RemoteImage(name, name=reference, keep_locally=True).image_id
+
+
+def backend_image(settings: DockerSettings, config: StackConfig) -> Output[str]:
+    """Declare the backend's image: the one that is configured, or one built here.
+
+    Raises:
+        ConfigurationError: an image is not pinned, and local images are not allowed.
+    """
+    given = config.optional_text("backendImage")
+    if given is not None:
+        return pulled_image("backend-image", settings.check_image("backendImage", given))
+    base = settings.check_image("baseImage", config.text("baseImage", BASE_IMAGE))
+    build = docker.DockerBuildArgs(
+        context=str(_ROOT),
+        dockerfile=str(_ROOT / "Dockerfile"),
+        args={"BASE_IMAGE": base},
+    )
+    # An image that is not pushed has its id in `repo_digest`.
+    name = f"{settings.prefix}-backend"
+    return docker.Image("backend-image", image_name=name, build=build, skip_push=True).repo_digest

@@ -1,0 +1,206 @@
+"""Roles, database, extensions and schema ops, made over TCP in a server that is healthy.
+
+Not by init scripts of the image: those run on an empty volume only. As a resource of the stack, it
+is done before the backend starts, again when a container or a password is new, and twice is once.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from pulumi import Input, Output, ResourceOptions, dynamic
+from sqlalchemy.engine import URL
+
+from infra.docker.passwords import InstancePasswords
+from infra.topology import DatabaseInstance
+from ops.connection import connect
+from ops.drift.comparison import SAFE_VECTOR_VERSION
+from ops.embedded.server import SUPERUSER
+from ops.errors import ConfigurationError, DatabaseUnavailableError
+from ops.provision import DatabaseSpec, Passwords, provision
+
+REACH_SECONDS = 60.0
+_INPUTS = (
+    "host",
+    "port",
+    "database",
+    "marker",
+    "extensions",
+    "superuser_password",
+    "owner_password",
+    "app_password",
+    "readonly_password",
+    "container",
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as its superuser reaches it."""
+
+    host: str
+    port: int
+    password: str = field(repr=False)
+
+    def url(self, database: str) -> URL:
+        """The superuser's address of a database."""
+        driver = "postgresql+psycopg"
+        return URL.create(driver, SUPERUSER, self.password, self.host, self.port, database)
+
+
+class ProvisioningProvider(dynamic.ResourceProvider):
+    """Runs `ops.provision` for the engine, in a process of its own: it holds nothing."""
+
+    # There is nothing in it to hide; its inputs are secret one by one.
+    serialize_as_secret_always = False
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
+        """Another container or password asks for an update; nothing asks for a replacement."""
+        changed = any(_comparable(olds, key) != _comparable(news, key) for key in _INPUTS)
+        return dynamic.DiffResult(changes=changed)
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Make what is missing, on a new volume or on one with data."""
+        return dynamic.CreateResult(f"{props['database']}", _provisioned(props, None))
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
+        """The same again; where the superuser's password is new, logged in with the old one."""
+        return dynamic.UpdateResult(_provisioned(news, olds.get("superuser_password")))
+
+
+def _comparable(props: Mapping[str, Any], key: str) -> Any:
+    # Numbers come back from the engine as floats.
+    return int(props[key]) if key == "port" and props.get(key) is not None else props.get(key)
+
+
+def _provisioned(props: Mapping[str, Any], previous: str | None) -> dict[str, Any]:
+    server = Server(props["host"], int(props["port"]), props["superuser_password"])
+    ensure_superuser_password(server, previous)
+    marker, database = props["marker"], props["database"]
+    spec = DatabaseSpec(database, marker or None, tuple(props["extensions"]))
+    passwords = Passwords(
+        props["owner_password"], props["app_password"], props["readonly_password"]
+    )
+    provision(server.url, spec, passwords)
+    version = vector_version(server.url(database))
+    return {**{key: props[key] for key in _INPUTS}, "vector_version": version}
+
+
+def ensure_superuser_password(server: Server, previous: str | None) -> None:
+    """Wait for the server, and make its superuser's password the declared one.
+
+    An image sets that password on an empty volume only. On a volume with data the password of
+    before still holds, and is exchanged here.
+
+    Args:
+        previous: the password that the stack had before, if any.
+
+    Raises:
+        ConfigurationError: neither password is accepted: the volume was made by another stack.
+        DatabaseUnavailableError: nothing answers within a minute.
+    """
+    try:
+        _wait(server)
+    except ConfigurationError as refusal:
+        if previous is None or previous == server.password:
+            raise ConfigurationError(
+                f"the volume of {server.host}:{server.port} was made with another superuser "
+                "password; set the …SuperuserPassword of the stack to that one, run again, "
+                "and rotate it afterwards"
+            ) from refusal
+        set_superuser_password(Server(server.host, server.port, previous), server.password)
+
+
+def set_superuser_password(server: Server, password: str) -> None:
+    """Exchange the superuser's password; the server sees only its verifier."""
+    url = server.url("postgres")
+    with connect(url, application_name="rotate", autocommit=True) as connection:
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), SUPERUSER.encode(), b"scram-sha-256"
+        ).decode()
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                sql.Identifier(SUPERUSER), sql.Literal(verifier)
+            )
+        )
+
+
+def _wait(server: Server) -> None:
+    """Log in; a published port may need a moment after its container is healthy."""
+    deadline = time.monotonic() + REACH_SECONDS
+    while True:
+        try:
+            with connect(server.url("postgres"), application_name="provision"):
+                return
+        except DatabaseUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def vector_version(url: URL) -> str | None:
+    """The version of the vector extension in a database, or None where it has none."""
+    with connect(url, application_name="provision", read_only=True) as connection:
+        return _installed_version(connection)
+
+
+def _installed_version(connection: psycopg.Connection) -> str | None:
+    query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+    row = connection.execute(query).fetchone()
+    return None if row is None else str(row[0])
+
+
+def vector_warning(instance: str, version: str | None) -> str | None:
+    """What is to be said of an extension that is too old, if anything."""
+    if version is None or _number(version) >= _number(SAFE_VECTOR_VERSION):
+        return None
+    return (
+        f"{instance} has pgvector {version}; before {SAFE_VECTOR_VERSION} parallel HNSW builds can "
+        "overflow a buffer (CVE-2026-3172), so they run on one process; use a newer databaseImage"
+    )
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
+    """What a server needs before the chains run, as a resource.
+
+    Attributes:
+        vector_version: of the vector extension; None where the database has none.
+    """
+
+    vector_version: Output[str | None]
+
+    def __init__(
+        self,
+        instance: DatabaseInstance,
+        host: str,
+        port: int,
+        passwords: InstancePasswords,
+        container: Input[str],
+        opts: ResourceOptions,
+    ) -> None:
+        """Declare it for a server.
+
+        Args:
+            container: the id of the server's container; another one is provisioned again.
+        """
+        declared: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "database": instance.database,
+            "marker": instance.marker or "",
+            "extensions": list(instance.extensions),
+            "superuser_password": passwords.superuser,
+            "owner_password": passwords.owner,
+            "app_password": passwords.app,
+            "readonly_password": passwords.readonly,
+            "container": container,
+        }
+        name = f"{instance.name}-provisioning"
+        super().__init__(ProvisioningProvider(), name, {**declared, "vector_version": None}, opts)

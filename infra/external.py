@@ -1,0 +1,113 @@
+"""The external target: servers that exist, given by address; the backend's configuration alone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pulumi import Input, Output
+from sqlalchemy.engine import URL
+
+from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_database
+from infra.backend_key import backend_key
+from infra.components import Backend, BackendInputs, DeclaredStack, Place, PostgresInstance
+from infra.stack_config import PROJECT, StackConfig
+from infra.topology import ActivePair, DatabaseInstance, Topology
+from ops.embedded.databases import Name
+from ops.errors import ConfigurationError
+
+_KEYS: Mapping[Name, str] = {"legacy": "legacyDatabase", "core": "database", "ai": "aiDatabase"}
+_LABELS: Mapping[Name, str] = {"legacy": "the old database", "core": "Core", "ai": "AI"}
+
+
+@dataclass(frozen=True)
+class ExternalDatabase:
+    """A database that is given.
+
+    Attributes:
+        app_url: the backend's address, as it was given; secret.
+        admin_url: the owner's direct address; the same where none is given; secret.
+        has_admin: whether one is given.
+        location: where the backend's address leads, for checks; never shown.
+    """
+
+    app_url: Output[str]
+    admin_url: Output[str]
+    has_admin: bool
+    location: URL
+    admin_location: URL
+
+
+def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
+    """Declare the backend's configuration on databases that exist. Nothing connects to them.
+
+    Raises:
+        ConfigurationError: an address is missing or no address, or two lead to one database.
+    """
+    databases = {instance.name: _given(instance.name, config) for instance in topology.instances}
+    _check_distinct(databases)
+    instances = {
+        instance.name: _component(instance, databases[instance.name])
+        for instance in topology.instances
+    }
+    backend = Backend(_backend_inputs(databases, topology.active_pair, config))
+    return DeclaredStack(instances, backend)
+
+
+def _given(name: Name, config: StackConfig) -> ExternalDatabase:
+    key = _KEYS[name]
+    app_url, location = config.secret(f"{key}Url"), _parsed(f"{key}Url", config)
+    admin = config.optional_secret(f"{key}AdminUrl")
+    if admin is None:
+        return ExternalDatabase(app_url, app_url, False, location, location)
+    return ExternalDatabase(app_url, admin, True, location, _parsed(f"{key}AdminUrl", config))
+
+
+def _parsed(key: str, config: StackConfig) -> URL:
+    # The secret's text, for a look at preview time; it goes nowhere else.
+    try:
+        return parse_database_url(config.source.get(key) or "")
+    except InvalidDatabaseUrlError as error:
+        raise ConfigurationError(
+            f"the stack's secret {key} {error}; `pulumi config set --secret {PROJECT}:{key}`"
+        ) from None
+
+
+def _check_distinct(databases: Mapping[Name, ExternalDatabase]) -> None:
+    names = list(databases)
+    for index, first in enumerate(names):
+        for second in names[index + 1 :]:
+            if _meet(databases[first], databases[second]):
+                raise ConfigurationError(
+                    f"{_LABELS[first]} and {_LABELS[second]} are the same database; correct the "
+                    f"stack's {_KEYS[first]}Url, {_KEYS[second]}Url or the …AdminUrl beside them"
+                )
+
+
+def _meet(first: ExternalDatabase, second: ExternalDatabase) -> bool:
+    places = (first.location, first.admin_location)
+    others = (second.location, second.admin_location)
+    return any(same_database(place, other) for place in places for other in others)
+
+
+def _component(instance: DatabaseInstance, database: ExternalDatabase) -> PostgresInstance:
+    def build(_parent: PostgresInstance) -> Place:
+        # A host name is no password, but whoever wrote it into a secret did not mean to show it.
+        host = Output.secret(database.location.host or "")
+        port = Output.secret(database.location.port or 5432)
+        return Place(host, port, database.admin_url, database.app_url)
+
+    return PostgresInstance(instance, build)
+
+
+def _backend_inputs(
+    databases: Mapping[Name, ExternalDatabase], pair: ActivePair, config: StackConfig
+) -> BackendInputs:
+    core, ai = databases[pair.core], databases[pair.ai] if pair.ai else None
+    settings: dict[str, Input[str]] = {
+        "ENVIRONMENT": "production",
+        "SECRET_KEY": backend_key(config),
+    }
+    if core.has_admin:
+        settings["DATABASE_ADMIN_URL"] = core.admin_url
+    if ai is not None and ai.has_admin:
+        settings["AI_DATABASE_ADMIN_URL"] = ai.admin_url
+    return BackendInputs(core.app_url, ai.app_url if ai is not None else None, settings)

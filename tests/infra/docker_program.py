@@ -1,0 +1,43 @@
+"""The docker target's program with usual values, for tests that change one of them."""
+
+from collections.abc import Mapping
+
+from infra.docker.passwords import secret_keys
+from infra.program import declare
+from infra.topology import Pair, Presence, Topology
+from tests.infra.mocks import Program, run_program
+
+CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
+REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
+BUILT_IMAGE = "docker:index/image:Image"
+NETWORK = "docker:index/network:Network"
+PROVISIONING = "pulumi-python:dynamic/infra:Provisioning"
+INSTANCE = "sigmasight:infra:PostgresInstance"
+BACKEND = "sigmasight:infra:Backend"
+SIGNING_KEY = "canary-" + "k" * 32
+PREFECT_IMAGE = "prefecthq/prefect@sha256:" + "a" * 64
+
+
+def canaries(topology: Topology) -> dict[str, str]:
+    """A secret for each key that needs one; every value can be found again."""
+    found = {key: f"canary-{key}@:/%" for key in secret_keys(topology)}
+    return {**found, "secretKey": SIGNING_KEY}
+
+
+def docker_program(
+    *,
+    legacy: Presence = "present",
+    active: Pair = "new",
+    vector_version: str = "0.8.6",
+    changed: Mapping[str, str] | None = None,
+    **config: str,
+) -> Program:
+    """What the program declares with these settings.
+
+    Args:
+        changed: secrets that are not as usual.
+    """
+    secrets = {**canaries(Topology("docker", "present", "new")), **(changed or {})}
+    plain = {"target": "docker", "legacy": legacy, "active": active, **config}
+    return run_program(plain, secrets, declare, vector_version)

@@ -1,0 +1,349 @@
+"""The docker target, property by property, in the engine's place."""
+
+import pulumi
+import pytest
+from sqlalchemy.engine import make_url
+
+from infra.docker.settings import DATABASE_IMAGE
+from infra.policies.rules import Allowances, Hidden, violations
+from infra.program import declare
+from tests.infra.docker_program import (
+    BACKEND,
+    CONTAINER,
+    INSTANCE,
+    NETWORK,
+    PREFECT_IMAGE,
+    PROVISIONING,
+    REMOTE_IMAGE,
+    VOLUME,
+    docker_program,
+)
+from tests.infra.mocks import IMAGE_ID, Program, run_program
+
+DATABASES = ("legacy", "core", "ai")
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return docker_program()
+
+
+@pytest.fixture(scope="module")
+def with_prefect() -> Program:
+    return docker_program(prefect="true", prefectImage=PREFECT_IMAGE)
+
+
+def labels(inputs: list[dict[str, str]]) -> dict[str, str]:
+    return {label["label"]: label["value"] for label in inputs}
+
+
+# Images and network
+
+
+def test_the_database_image_is_pulled_by_digest_and_kept(program: Program) -> None:
+    inputs = program.one(REMOTE_IMAGE, "database-image").inputs
+    assert inputs["name"] == DATABASE_IMAGE
+    assert inputs["keepLocally"] is True
+
+
+def test_there_is_one_network_named_after_the_stack(program: Program) -> None:
+    (network,) = program.of_type(NETWORK)
+    assert (network.inputs["name"], network.inputs["driver"]) == ("sigmasight-docker", "bridge")
+
+
+def test_a_local_tag_is_used_where_it_is_allowed() -> None:
+    found = docker_program(databaseImage="local/pg:17", allowLocalImage="true")
+    assert found.one(REMOTE_IMAGE, "database-image").inputs["name"] == "local/pg:17"
+
+
+def test_a_private_registry_is_used_by_digest() -> None:
+    image = "registry.example:5000/team/pg@sha256:" + "b" * 64
+    found = docker_program(databaseImage=image)
+    assert found.one(REMOTE_IMAGE, "database-image").inputs["name"] == image
+
+
+# Volumes
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_volume_is_named_protected_and_retained(program: Program, name: str) -> None:
+    volume = program.one(VOLUME, f"{name}-data")
+    assert volume.inputs["name"] == f"sigmasight-docker-{name}-data"
+    assert volume.protect is True
+    assert volume.retain_on_delete is True
+    assert volume.parent == name
+
+
+def test_lifting_the_protection_still_retains_the_volumes() -> None:
+    volumes = docker_program(protect="false").of_type(VOLUME)
+    assert [volume.protect for volume in volumes] == [False, False, False]
+    assert all(volume.retain_on_delete for volume in volumes)
+
+
+# Database containers
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_container_runs_the_image_by_its_id(program: Program, name: str) -> None:
+    assert program.one(CONTAINER, name).inputs["image"] == IMAGE_ID
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_container_mounts_its_volume_by_name(program: Program, name: str) -> None:
+    inputs = program.one(CONTAINER, name).inputs
+    assert inputs["volumes"] == [
+        {
+            "volumeName": f"sigmasight-docker-{name}-data",
+            "containerPath": "/var/lib/postgresql/data",
+        }
+    ]
+    assert inputs["removeVolumes"] is False
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_the_password_comes_by_file_and_is_secret(program: Program, name: str) -> None:
+    inputs = program.one(CONTAINER, name).inputs
+    assert inputs["envs"] == ["POSTGRES_PASSWORD_FILE=/run/secrets/superuser_password"]
+    assert inputs["uploads"] == Hidden(
+        [
+            {
+                "file": "/run/secrets/superuser_password",
+                "content": f"canary-{name}SuperuserPassword@:/%",
+                "permissions": "0400",
+            }
+        ]
+    )
+
+
+def test_the_health_check_asks_a_query_over_tcp(program: Program) -> None:
+    check = program.one(CONTAINER, "core").inputs["healthcheck"]
+    kind, command = check["tests"]
+    assert kind == "CMD-SHELL"
+    assert "psql -h 127.0.0.1 -p 5432 -U postgres" in command
+    assert "SELECT 1" in command
+    assert check["interval"] == "3s"
+    assert check["timeout"] == "5s"
+    assert check["startPeriod"] == "1m0s"
+    assert check["retries"] == 10
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_the_engine_waits_until_a_database_is_healthy(program: Program, name: str) -> None:
+    inputs = program.one(CONTAINER, name).inputs
+    assert (inputs["wait"], inputs["waitTimeout"]) == (True, 180)
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_container_comes_back_and_stops_in_peace(program: Program, name: str) -> None:
+    inputs = program.one(CONTAINER, name).inputs
+    assert inputs["restart"] == "unless-stopped"
+    assert inputs["stopSignal"] == "SIGINT"
+    assert inputs["destroyGraceSeconds"] == 60
+
+
+@pytest.mark.parametrize(("name", "port"), [("legacy", 5440), ("core", 5441), ("ai", 5442)])
+def test_a_database_is_published_on_loopback_only(program: Program, name: str, port: int) -> None:
+    ports = program.one(CONTAINER, name).inputs["ports"]
+    assert ports == [{"internal": 5432, "external": port, "ip": "127.0.0.1"}]
+
+
+def test_address_and_ports_are_configuration() -> None:
+    found = docker_program(bindAddress="10.1.2.3", corePort="6001")
+    (port,) = found.one(CONTAINER, "core").inputs["ports"]
+    assert (port["ip"], port["external"]) == ("10.1.2.3", 6001)
+    url = make_url(found.outputs["core_url"].value)
+    assert (url.host, url.port) == ("10.1.2.3", 6001)
+
+
+def test_the_phases_reach_a_remote_host_at_its_own_address() -> None:
+    found = docker_program(reachAddress="docker.example")
+    assert make_url(found.outputs["ai_url"].value).host == "docker.example"
+    assert found.one(PROVISIONING, "ai-provisioning").inputs["host"] == "docker.example"
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_labels_say_what_a_container_is(program: Program, name: str) -> None:
+    assert labels(program.one(CONTAINER, name).inputs["labels"]) == {
+        "sigmasight.role": "database",
+        "sigmasight.stack": "docker",
+        "sigmasight.database": name,
+    }
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_the_old_container_goes_before_the_new_one(program: Program, name: str) -> None:
+    assert program.one(CONTAINER, name).delete_before_replace is True
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_container_is_part_of_its_instance_and_joins_the_network(
+    program: Program, name: str
+) -> None:
+    container = program.one(CONTAINER, name)
+    assert container.parent == name
+    assert program.one(INSTANCE, name).parent is None
+    assert container.inputs["networksAdvanced"] == [{"name": "sigmasight-docker"}]
+
+
+# Settings of the servers
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "argument"),
+    [
+        ("sharedBuffersMb", "1024", "shared_buffers=1024MB"),
+        ("maintenanceWorkMemMb", "192", "maintenance_work_mem=192MB"),
+        ("maxWalSizeMb", "8192", "max_wal_size=8192MB"),
+        ("minWalSizeMb", "1024", "min_wal_size=1024MB"),
+        ("maxConnections", "40", "max_connections=40"),
+    ],
+)
+def test_a_setting_reaches_the_server(key: str, value: str, argument: str) -> None:
+    command = docker_program(**{key: value}).one(CONTAINER, "ai").inputs["command"]
+    assert command[0] == "postgres"
+    assert command[command.index(argument) - 1] == "-c"
+
+
+def test_shared_memory_is_set_in_megabytes(program: Program) -> None:
+    assert program.one(CONTAINER, "ai").inputs["shmSize"] == 256
+    assert docker_program(shmSizeMb="512").one(CONTAINER, "ai").inputs["shmSize"] == 512
+
+
+# Roles
+
+
+@pytest.mark.parametrize(
+    ("name", "database", "marker", "extensions"),
+    [
+        ("legacy", "sigmasight", "", ["vector"]),
+        ("core", "sigmasight_core", "core", []),
+        ("ai", "sigmasight_ai", "ai", ["vector"]),
+    ],
+)
+def test_a_healthy_server_is_provisioned(
+    program: Program, name: str, database: str, marker: str, extensions: list[str]
+) -> None:
+    provisioning = program.one(PROVISIONING, f"{name}-provisioning")
+    assert provisioning.inputs["database"] == database
+    assert provisioning.inputs["marker"] == marker
+    assert provisioning.inputs["extensions"] == extensions
+    assert provisioning.inputs["container"] == f"{name}-id"
+    assert name in provisioning.dependencies
+    assert provisioning.parent == name
+
+
+@pytest.mark.parametrize("role", ["superuser", "owner", "app", "readonly"])
+def test_passwords_stay_secret_on_their_way_to_the_server(program: Program, role: str) -> None:
+    inputs = program.one(PROVISIONING, "core-provisioning").inputs
+    assert inputs[f"{role}_password"] == Hidden(f"canary-core{role.title()}Password@:/%")
+
+
+def test_an_old_vector_extension_is_warned_of_by_name() -> None:
+    warnings = docker_program(vector_version="0.8.0").warnings
+    assert len(warnings) == 2  # AI and the old database have it
+    assert all("CVE-2026-3172" in line for line in warnings)
+
+
+def test_a_safe_vector_extension_is_no_reason_to_warn(program: Program) -> None:
+    assert program.warnings == []
+
+
+# Topology and outputs
+
+
+def test_without_legacy_nothing_of_it_is_declared() -> None:
+    names = {name for _, name in docker_program(legacy="absent").resources}
+    assert not [name for name in names if "legacy" in name]
+    assert {"core", "ai", "core-data", "ai-data"} <= names
+
+
+def test_the_outputs_that_hold_addresses_are_secret(program: Program) -> None:
+    for key in ("core_url", "ai_url", "legacy_url", "backend_environment"):
+        assert isinstance(program.outputs[key], Hidden), key
+
+
+def test_the_phases_get_the_owners_published_address(program: Program) -> None:
+    url = make_url(program.outputs["core_url"].value)
+    assert (url.username, url.host, url.port) == ("sigmasight_owner", "127.0.0.1", 5441)
+    assert url.password == "canary-coreOwnerPassword@:/%"
+
+
+def test_the_instances_register_their_outputs(program: Program) -> None:
+    outputs = program.component_outputs["core"]
+    assert outputs["host"] == "127.0.0.1"
+    assert outputs["port"] == 5441
+    assert isinstance(outputs["owner_url"], Hidden)
+    assert isinstance(outputs["app_url"], Hidden)
+    assert isinstance(program.component_outputs["backend"]["environment"], Hidden)
+    assert program.one(BACKEND, "backend").parent is None
+
+
+def test_no_secret_is_sent_in_the_open(with_prefect: Program) -> None:
+    def visible(value: object) -> str:
+        if isinstance(value, Hidden):
+            return ""
+        if isinstance(value, dict):
+            return " ".join(visible(part) for part in value.values())
+        if isinstance(value, list):
+            return " ".join(visible(part) for part in value)
+        return str(value)
+
+    seen = [visible(dict(found.inputs)) for found in with_prefect.resources.values()]
+    seen += [visible(with_prefect.outputs), visible(with_prefect.component_outputs)]
+    assert "sigmasight-docker-core" in " ".join(seen)  # the search reads what it should
+    assert "canary" not in " ".join(seen)
+
+
+# Rules and refusals
+
+
+def test_the_whole_program_keeps_every_rule(with_prefect: Program) -> None:
+    broken = [
+        line
+        for found in with_prefect.resources.values()
+        for line in violations(found.declared(), Allowances())
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"databaseImage": "pgvector/pgvector:pg17"}, "databaseImage 'pgvector/pgvector:pg17' has"),
+        ({"baseImage": "python:3.11"}, "baseImage 'python:3.11' has no digest"),
+        ({"backendImage": "backend:latest"}, "backendImage 'backend:latest' has no digest"),
+        ({"bindAddress": "0.0.0.0"}, "bindAddress 0.0.0.0 opens the databases to everyone"),
+        ({"corePort": "5442"}, "corePort, aiPort are the same"),
+        ({"corePort": "none"}, "corePort is 'none'; use a whole number"),
+        ({"shmSizeMb": "64"}, "shmSizeMb is 64, less than maintenanceWorkMemMb (128)"),
+        ({"minWalSizeMb": "9999"}, "maxWalSizeMb is 4096, less than minWalSizeMb (9999)"),
+        ({"prefect": "true"}, "prefectImage is missing"),
+        ({"allowLocalImage": "maybe"}, "allowLocalImage is 'maybe'; use true or false"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line(config: dict[str, str], message: str) -> None:
+    with pytest.raises(pulumi.RunError) as refusal:
+        docker_program(**config)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_secrets_are_named_all_at_once() -> None:
+    given = {"target": "docker", "legacy": "absent", "active": "new"}
+    with pytest.raises(pulumi.RunError) as refusal:
+        run_program(given, {"coreOwnerPassword": "x"}, declare)
+    assert "coreSuperuserPassword, coreAppPassword" in str(refusal.value)
+    assert "aiReadonlyPassword, secretKey are missing" in str(refusal.value)
+    assert "coreOwnerPassword" not in str(refusal.value)
+
+
+def test_a_short_signing_key_is_refused_before_a_backend_gets_it() -> None:
+    with pytest.raises(pulumi.RunError, match="secretKey is too short; use 32 or more") as refusal:
+        docker_program(changed={"secretKey": "canary"})
+    assert "canary" not in str(refusal.value)
+
+
+def test_public_ports_can_be_allowed() -> None:
+    found = docker_program(bindAddress="0.0.0.0", allowPublicPorts="true")
+    assert found.one(CONTAINER, "core").inputs["ports"][0]["ip"] == "0.0.0.0"
+    assert make_url(found.outputs["core_url"].value).host == "127.0.0.1"

@@ -1,0 +1,148 @@
+"""What the docker target does in a healthy server, against a real one with data in it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from infra.docker.provisioning import (
+    ProvisioningProvider,
+    Server,
+    ensure_superuser_password,
+    vector_warning,
+)
+from ops.connection import connect
+from ops.embedded.server import LOOPBACK, EmbeddedServer
+from ops.errors import ConfigurationError
+from tests.conftest import running_server
+
+Props = dict[str, Any]
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedServer]:
+    """A server whose superuser's password a test may change."""
+    with running_server() as instance:
+        yield instance
+
+
+@pytest.fixture
+def props(own_server: EmbeddedServer) -> Props:
+    """What the engine hands to the provider for Core on that server; numbers come as floats."""
+    return {
+        "host": LOOPBACK,
+        "port": float(own_server.running_port() or 0),
+        "database": "sigmasight_ai",
+        "marker": "ai",
+        "extensions": ["vector"],
+        "superuser_password": own_server.password,
+        "owner_password": "canary-owner",
+        "app_password": "canary-app",
+        "readonly_password": "canary-readonly",
+        "container": "first",
+    }
+
+
+def login(props: Props, role: str, password: str) -> psycopg.Connection:
+    url = Server(props["host"], int(props["port"]), password).url(props["database"])
+    return connect(url.set(username=f"sigmasight_{role}"), application_name="tests")
+
+
+def test_a_new_volume_gets_roles_database_extension_and_marker(props: Props) -> None:
+    outputs = ProvisioningProvider().create(props).outs
+    assert outputs is not None
+    assert outputs["vector_version"]
+    for role in ("owner", "app", "readonly"):
+        with login(props, role, f"canary-{role}") as connection:
+            query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+            assert connection.execute(query).fetchone() == (outputs["vector_version"],)
+    with login(props, "owner", "canary-owner") as connection:
+        found = connection.execute("SELECT role FROM ops.database_marker").fetchone()
+    assert found == ("ai",)
+
+
+def test_a_new_container_on_a_volume_with_data_keeps_the_data(props: Props) -> None:
+    provider = ProvisioningProvider()
+    provider.create(props)
+    with login(props, "owner", "canary-owner") as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS value")
+    provider.create({**props, "container": "second"})
+    with login(props, "app", "canary-app") as connection:
+        assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
+
+
+def test_a_rotated_password_replaces_the_old_one(props: Props) -> None:
+    provider = ProvisioningProvider()
+    provider.create(props)
+    provider.update("id", props, {**props, "app_password": "rotated"})
+    with login(props, "app", "rotated"):
+        pass
+    with pytest.raises(ConfigurationError, match="refuses the password"):
+        login(props, "app", "canary-app")
+
+
+def test_a_rotated_superuser_is_let_in_with_the_password_of_before(props: Props) -> None:
+    provider = ProvisioningProvider()
+    provider.create(props)
+    rotated = {**props, "superuser_password": "rotated", "container": "second"}
+    provider.update("id", props, rotated)
+    provider.update("id", props, rotated)  # as after a kill right behind the first
+    with connect(
+        Server(props["host"], int(props["port"]), "rotated").url("postgres"),
+        application_name="tests",
+    ):
+        pass
+
+
+def test_a_volume_of_another_stack_is_refused_in_one_line(own_server: EmbeddedServer) -> None:
+    server = Server(LOOPBACK, own_server.running_port() or 0, "canary-wrong")
+    for previous in (None, "canary-wrong"):
+        with pytest.raises(ConfigurationError) as refusal:
+            ensure_superuser_password(server, previous)
+        assert "was made with another superuser password" in str(refusal.value)
+        assert "canary" not in str(refusal.value)
+
+
+def test_the_server_is_never_told_a_password(props: Props, own_server: EmbeddedServer) -> None:
+    admin = Server(LOOPBACK, int(props["port"]), own_server.password)
+    with connect(admin.url("postgres"), application_name="tests", autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET log_statement = 'all'")
+        connection.execute("SELECT pg_reload_conf()")
+    provider = ProvisioningProvider()
+    provider.create(props)
+    provider.update("id", props, {**props, "superuser_password": "canary-new"})
+    log = own_server.log.read_text()
+    assert "SCRAM-SHA-256$" in log  # the statements are there
+    assert "canary" not in log
+
+
+@pytest.mark.parametrize(
+    ("change", "changes"),
+    [
+        ({}, False),
+        ({"port": 5441}, False),
+        ({"container": "second"}, True),
+        ({"app_password": "rotated"}, True),
+        ({"__provider": "other"}, False),
+    ],
+)
+def test_only_what_matters_asks_for_an_update(change: Props, changes: bool) -> None:
+    olds = {"port": 5441.0, "container": "first", "app_password": "x", "vector_version": "0.8.6"}
+    result = ProvisioningProvider().diff("id", olds, {**olds, "vector_version": None, **change})
+    assert result.changes is changes
+    assert not result.replaces
+
+
+@pytest.mark.parametrize(
+    ("version", "warned"),
+    [("0.8.1", True), ("0.8.3", True), ("0.8.4", False), ("0.10.0", False), (None, False)],
+)
+def test_versions_before_the_safe_one_are_warned_of(version: str | None, warned: bool) -> None:
+    assert (vector_warning("ai", version) is not None) is warned
+
+
+def test_a_server_does_not_show_its_password() -> None:
+    server = Server(LOOPBACK, 1, "canary")
+    assert "canary" not in repr(replace(server, port=2))

@@ -1,0 +1,152 @@
+"""The docker target's backend and Prefect, property by property, in the engine's place."""
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from infra.policies.rules import Hidden
+from tests.infra.docker_program import (
+    BUILT_IMAGE,
+    CONTAINER,
+    PREFECT_IMAGE,
+    REMOTE_IMAGE,
+    SIGNING_KEY,
+    docker_program,
+)
+from tests.infra.mocks import BUILT_ID, IMAGE_ID, Program
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return docker_program()
+
+
+@pytest.fixture(scope="module")
+def with_prefect() -> Program:
+    return docker_program(prefect="true", prefectImage=PREFECT_IMAGE)
+
+
+def environment(container_envs: object) -> dict[str, str]:
+    assert isinstance(container_envs, Hidden), "the environment is not secret"
+    return dict(entry.split("=", 1) for entry in container_envs.value)
+
+
+# Backend
+
+
+def test_the_backend_is_built_from_the_dockerfile_on_the_base_image() -> None:
+    base = "registry.example/python@sha256:" + "c" * 64
+    image = docker_program(baseImage=base).one(BUILT_IMAGE, "backend-image")
+    assert image.inputs["build"]["args"] == {"BASE_IMAGE": base}
+    assert image.inputs["build"]["dockerfile"].endswith("/Dockerfile")
+    assert image.inputs["skipPush"] is True
+
+
+def test_the_backend_runs_the_built_image_by_its_id(program: Program) -> None:
+    assert program.one(CONTAINER, "backend").inputs["image"] == BUILT_ID
+
+
+def test_a_finished_image_is_not_built_again() -> None:
+    image = "registry.example/backend@sha256:" + "d" * 64
+    found = docker_program(backendImage=image)
+    assert found.of_type(BUILT_IMAGE) == []
+    assert found.one(REMOTE_IMAGE, "backend-image").inputs["name"] == image
+    assert found.one(CONTAINER, "backend").inputs["image"] == IMAGE_ID
+
+
+def test_the_new_pair_reaches_the_backend_as_two_secret_addresses(program: Program) -> None:
+    found = environment(program.one(CONTAINER, "backend").inputs["envs"])
+    core, ai = make_url(found["DATABASE_URL"]), make_url(found["AI_DATABASE_URL"])
+    assert (core.host, core.port, core.database) == (
+        "sigmasight-docker-core",
+        5432,
+        "sigmasight_core",
+    )
+    assert (core.username, core.password) == ("sigmasight_app", "canary-coreAppPassword@:/%")
+    assert (ai.host, ai.port, ai.database) == ("sigmasight-docker-ai", 5432, "sigmasight_ai")
+    assert (ai.username, ai.password) == ("sigmasight_app", "canary-aiAppPassword@:/%")
+
+
+def test_migrations_run_as_owner(program: Program) -> None:
+    found = environment(program.one(CONTAINER, "backend").inputs["envs"])
+    assert make_url(found["DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
+    assert make_url(found["AI_DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
+
+
+def test_the_old_database_is_the_backends_only_one() -> None:
+    found = environment(docker_program(active="old").one(CONTAINER, "backend").inputs["envs"])
+    assert make_url(found["DATABASE_URL"]).host == "sigmasight-docker-legacy"
+    assert "AI_DATABASE_URL" not in found
+    assert "AI_DATABASE_ADMIN_URL" not in found
+
+
+def test_tokens_are_signed_with_one_key_on_both_pairs(program: Program) -> None:
+    new = environment(program.one(CONTAINER, "backend").inputs["envs"])
+    old = environment(docker_program(active="old").one(CONTAINER, "backend").inputs["envs"])
+    assert new["SECRET_KEY"] == old["SECRET_KEY"] == SIGNING_KEY
+
+
+def test_the_backend_waits_for_the_roles_of_its_pair(program: Program) -> None:
+    needed = program.one(CONTAINER, "backend").dependencies
+    assert {"core-provisioning", "ai-provisioning"} <= needed
+    assert "legacy-provisioning" not in needed
+
+
+def test_the_backend_runs_the_start_command_healthy_on_loopback(program: Program) -> None:
+    inputs = program.one(CONTAINER, "backend").inputs
+    assert inputs["command"][:2] == ["sh", "-c"]
+    assert "alembic -c alembic.ini upgrade head" in inputs["command"][2]
+    assert environment(inputs["envs"])["HOST"] == "0.0.0.0"
+    assert inputs["ports"] == [{"internal": 8000, "external": 8000, "ip": "127.0.0.1"}]
+    assert "/health" in inputs["healthcheck"]["tests"][-1]
+    assert inputs["wait"] is True
+    assert inputs["restart"] == "unless-stopped"
+    assert program.one(CONTAINER, "backend").parent == "backend"
+
+
+def test_the_backend_starts_before_the_seed(program: Program) -> None:
+    found = environment(program.one(CONTAINER, "backend").inputs["envs"])
+    assert found["SKIP_STARTUP_VALIDATION"] == "true"
+
+
+def test_the_databases_can_be_had_without_a_backend_container() -> None:
+    found = docker_program(backendContainer="false")
+    assert (CONTAINER, "backend") not in found.resources
+    assert found.of_type(BUILT_IMAGE) == []
+    assert isinstance(found.outputs["backend_environment"], Hidden)
+
+
+# Prefect
+
+
+def test_prefect_is_absent_unless_asked_for(program: Program) -> None:
+    assert not [name for _, name in program.resources if "prefect" in name or "worker" in name]
+
+
+def test_the_prefect_server_keeps_its_history_and_stays_on_loopback(
+    with_prefect: Program,
+) -> None:
+    inputs = with_prefect.one(CONTAINER, "prefect-server").inputs
+    assert inputs["volumes"] == [
+        {"volumeName": "sigmasight-docker-prefect-data", "containerPath": "/var/lib/prefect"}
+    ]
+    assert "PREFECT_HOME=/var/lib/prefect" in inputs["envs"]
+    assert inputs["ports"] == [{"internal": 4200, "external": 4200, "ip": "127.0.0.1"}]
+    assert "/api/health" in inputs["healthcheck"]["tests"][-1]
+    assert with_prefect.outputs["prefect_api_url"] == "http://127.0.0.1:4200/api"
+
+
+def test_the_worker_gets_the_owners_addresses_secretly(with_prefect: Program) -> None:
+    worker = with_prefect.one(CONTAINER, "prefect-worker")
+    found = environment(worker.inputs["envs"])
+    assert found["PREFECT_API_URL"] == "http://sigmasight-docker-prefect:4200/api"
+    assert make_url(found["DATABASE_URL"]).username == "sigmasight_owner"
+    assert make_url(found["AI_DATABASE_URL"]).host == "sigmasight-docker-ai"
+    assert make_url(found["LEGACY_DATABASE_URL"]).host == "sigmasight-docker-legacy"
+    assert "prefect-server" in worker.dependencies
+    assert worker.inputs["command"][:5] == ["prefect", "worker", "start", "--pool", "sigmasight"]
+
+
+def test_the_worker_may_have_an_image_of_its_own() -> None:
+    image = "registry.example/worker@sha256:" + "e" * 64
+    found = docker_program(prefect="true", prefectImage=PREFECT_IMAGE, workerImage=image)
+    assert found.one(REMOTE_IMAGE, "worker-image").inputs["name"] == image

@@ -1,0 +1,109 @@
+"""The external target: given addresses, checked before anything changes."""
+
+import pulumi
+import pytest
+
+from infra.policies.rules import Hidden
+from infra.program import declare
+from tests.infra.mocks import Program, run_program
+
+SECRETS = {
+    "databaseUrl": "postgresql://app:canary-core@core.internal:5432/core",
+    "databaseAdminUrl": "postgresql://owner:canary-owner@core.example:6000/core?sslmode=require",
+    "aiDatabaseUrl": "postgresql+asyncpg://app:canary-ai@ai.internal/ai",
+    "legacyDatabaseUrl": "postgres://old:canary-old@old.example:5432/everything",
+    "secretKey": "canary-" + "k" * 32,
+}
+
+
+def external_program(
+    *, active: str = "new", legacy: str = "present", **secrets: str | None
+) -> Program:
+    """What the program declares with these addresses; None leaves one out."""
+    given = {key: value for key, value in {**SECRETS, **secrets}.items() if value is not None}
+    return run_program({"target": "external", "active": active, "legacy": legacy}, given, declare)
+
+
+def test_only_components_are_declared() -> None:
+    assert {(type_, name) for type_, name in external_program().resources} == {
+        ("sigmasight:infra:PostgresInstance", "legacy"),
+        ("sigmasight:infra:PostgresInstance", "core"),
+        ("sigmasight:infra:PostgresInstance", "ai"),
+        ("sigmasight:infra:Backend", "backend"),
+    }
+
+
+def test_the_phases_get_the_admin_address_where_there_is_one() -> None:
+    outputs = external_program().outputs
+    assert outputs["core_url"] == Hidden(SECRETS["databaseAdminUrl"])
+    assert outputs["ai_url"] == Hidden(SECRETS["aiDatabaseUrl"])
+    assert outputs["legacy_url"] == Hidden(SECRETS["legacyDatabaseUrl"])
+
+
+def test_the_backend_gets_the_new_pair_and_the_admin_address_for_migrations() -> None:
+    assert external_program().outputs["backend_environment"] == Hidden(
+        {
+            "DATABASE_URL": SECRETS["databaseUrl"],
+            "DATABASE_ADMIN_URL": SECRETS["databaseAdminUrl"],
+            "AI_DATABASE_URL": SECRETS["aiDatabaseUrl"],
+            "ENVIRONMENT": "production",
+            "SECRET_KEY": SECRETS["secretKey"],
+        }
+    )
+
+
+def test_the_backend_gets_the_old_database_alone() -> None:
+    found = external_program(active="old").outputs["backend_environment"].value
+    assert found["DATABASE_URL"] == SECRETS["legacyDatabaseUrl"]
+    assert "AI_DATABASE_URL" not in found
+    assert "DATABASE_ADMIN_URL" not in found
+
+
+def test_without_legacy_its_address_is_not_asked_for() -> None:
+    outputs = external_program(legacy="absent", legacyDatabaseUrl=None).outputs
+    assert outputs.get("legacy_url") is None
+    assert outputs["legacy"] == "absent"
+
+
+def test_no_secret_leaves_in_the_open() -> None:
+    program = external_program()
+    for outputs in (program.outputs, *program.component_outputs.values()):
+        shown = {key: value for key, value in outputs.items() if not isinstance(value, Hidden)}
+        assert "canary" not in str(shown)
+        assert "core.internal" not in str(shown)
+    assert "canary" not in str([found.inputs for found in program.resources.values()])
+
+
+@pytest.mark.parametrize(
+    ("secrets", "message"),
+    [
+        ({"databaseUrl": None}, "secret databaseUrl is missing"),
+        ({"aiDatabaseUrl": None}, "secret aiDatabaseUrl is missing"),
+        ({"legacyDatabaseUrl": None}, "secret legacyDatabaseUrl is missing"),
+        ({"secretKey": "canary"}, "secret secretKey is too short"),
+        ({"databaseUrl": "canary"}, "secret databaseUrl is not a URL"),
+        ({"databaseUrl": "mysql://a:canary@h/d"}, "secret databaseUrl has the scheme 'mysql'"),
+        ({"aiDatabaseUrl": "postgresql://a:canary@h"}, "secret aiDatabaseUrl names no database"),
+        ({"legacyDatabaseAdminUrl": "canary"}, "secret legacyDatabaseAdminUrl is not a URL"),
+        (
+            {"aiDatabaseUrl": "postgresql://other:canary@CORE.internal/core"},
+            "Core and AI are the same database",
+        ),
+        (
+            {"legacyDatabaseUrl": "postgresql://old:canary@core.internal/core"},
+            "the old database and Core are the same database",
+        ),
+        (
+            {"aiDatabaseAdminUrl": "postgresql://owner:canary@core.example:6000/core"},
+            "Core and AI are the same database",
+        ),
+    ],
+)
+def test_a_wrong_address_is_refused_in_one_line_without_it(
+    secrets: dict[str, str | None], message: str
+) -> None:
+    with pytest.raises(pulumi.RunError) as refusal:
+        external_program(**secrets)
+    assert message in str(refusal.value)
+    assert "canary" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
