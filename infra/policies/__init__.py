@@ -1,0 +1,1 @@
+"""The policy pack: rules that a declared stack must keep."""
