@@ -1,16 +1,16 @@
 """Phase 2: the databases. Embedded servers are made or started, a declared stack is brought up
 by Pulumi; external ones are given."""
 
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from prefect import flow, get_run_logger
 
 from flows.artifacts import rows_table
 from flows.retrying import phase_task
-from infra.topology import Target
 from ops.connection import connect, place
+from ops.declared_stack import Target, record_declared
 from ops.embedded.databases import EmbeddedDatabases
-from ops.endpoints import Endpoints, declared_target, record_declared, resolve_endpoints
+from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.legacy_demo import build_legacy, price_history
 from ops.settings import OperatorSettings, operator_settings
@@ -37,7 +37,7 @@ def provision(target: Target | None = None, mode: Mode = "up") -> None:
         raise ConfigurationError("only a declared stack has a preview; say which by --target")
     if mode == "preview":
         return
-    if settings.DATABASE_URL is None and declared_target(settings.state) in (None, "embedded"):
+    if settings.embedded:
         provide_embedded(settings)
     reach(resolve_endpoints(settings))
 
@@ -77,11 +77,11 @@ _NOTHING = {"resource": "-", "type": "-", "operation": "nothing changed"}
 
 def _record(outputs: dict[str, str | None], settings: OperatorSettings) -> None:
     """What the phases need to know of the stack; embedded servers have their own record."""
-    target = outputs["target"]
+    target = cast(Target, outputs["target"])
     assert target in get_args(Target)  # the program has exported it
     urls = {name: outputs.get(f"{name}_url") for name in ("core", "ai", "legacy")}
     given = {} if target == "embedded" else urls
-    record_declared(settings.state, str(target), given)
+    record_declared(settings.state, target, given)
 
 
 @phase_task("embedded servers and legacy demo")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ops.bookkeeping import Role
+from ops.declared_stack import Target
 from ops.embedded.databases import SPECS, Name
 from ops.errors import ConfigurationError
 
-Target = Literal["embedded", "docker", "external"]
 Presence = Literal["present", "absent"]
 Pair = Literal["old", "new"]
 

@@ -1,6 +1,5 @@
 """Where the databases of a move are: embedded servers, or URLs that the environment gives."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,13 +8,13 @@ from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url, same_database
 from ops.bookkeeping import Role
+from ops.declared_stack import declared_target, declared_urls
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 
 _POOLER_PORT = 6543
-_DECLARED = "stack"
 
 
 @dataclass(frozen=True)
@@ -64,25 +63,10 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
     return _checked(endpoints)
 
 
-def record_declared(state: StateFolder, target: str, urls: Mapping[str, str | None]) -> None:
-    """Remember where the databases of a declared stack are, for the phases that follow.
-
-    Args:
-        urls: the owners' addresses of core, ai and legacy.
-    """
-    state.write(_DECLARED, {"target": target, **urls})
-
-
-def declared_target(state: StateFolder) -> str | None:
-    """The target of the stack that was brought up last, if any."""
-    return state.read(_DECLARED).get("target")
-
-
 def _declared(state: StateFolder, legacy: URL | None) -> Endpoints | None:
     """The addresses of a declared stack; embedded servers are found by their own record."""
-    found = state.read(_DECLARED)
-    target = found.get("target")
-    if target not in ("docker", "external"):
+    target, found = declared_target(state), declared_urls(state)
+    if target is None or target == "embedded":
         return None
     core, ai, old = (
         parse_database_url(url) if (url := found.get(name)) else None

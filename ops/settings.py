@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.config import DatabaseUrl, SigningKey
 from ops.backend.address import BackendAddress
+from ops.declared_stack import declared_target
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
@@ -50,8 +51,10 @@ class OperatorSettings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Whether the databases are the embedded ones: no address of a pair is given."""
-        return self.DATABASE_URL is None and self.DATABASE_ADMIN_URL is None
+        """Whether the databases are the embedded ones: no address of a pair is given, and no stack
+        of another target was brought up."""
+        given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
+        return given is None and declared_target(self.state) in (None, "embedded")
 
     def demo_password(self) -> str:
         """The demo users' password: given, or generated once and kept in the state folder."""

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases, LoginRole
+from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 
@@ -73,7 +74,16 @@ def _addresses(settings: OperatorSettings) -> dict[str, str]:
         return _given({"DATABASE_URL": core, "AI_DATABASE_URL": ai})
     if ai is not None:
         raise ConfigurationError("AI_DATABASE_URL is set without DATABASE_URL; set both")
-    return _embedded(settings, "app")
+    return _embedded(settings, "app") if settings.embedded else _declared(settings)
+
+
+def _declared(settings: OperatorSettings) -> dict[str, str]:
+    """The owners' addresses of a stack: those of its app role are known to its own backend."""
+    endpoints = resolve_endpoints(settings)
+    return {
+        "DATABASE_URL": conninfo(endpoints.core),
+        "AI_DATABASE_URL": conninfo(endpoints.ai),
+    }
 
 
 def _given(addresses: Mapping[str, SecretStr | None]) -> dict[str, str]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.backend.environment import served_environment
 from ops.connection import connect, conninfo
-from ops.endpoints import declared_target, record_declared, resolve_endpoints
+from ops.declared_stack import declared_target, record_declared
+from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
@@ -43,6 +45,16 @@ def test_a_stack_that_was_brought_up_is_what_the_phases_use(state: StateFolder) 
     assert found.legacy is not None
     assert found.legacy.database == "old"
     assert stat.S_IMODE((state.root / "stack.json").stat().st_mode) == 0o600
+
+
+def test_its_backend_is_not_taken_for_an_embedded_one(state: StateFolder) -> None:
+    assert settings(state).embedded
+    record_declared(state, "embedded", {})
+    assert settings(state).embedded
+    record_declared(state, "docker", URLS)
+    assert not settings(state).embedded
+    told = served_environment(settings(state))
+    assert (told["DATABASE_URL"], told["AI_DATABASE_URL"]) == (URLS["core"], URLS["ai"])
 
 
 def test_what_the_environment_gives_comes_first(state: StateFolder) -> None:
