@@ -46,11 +46,25 @@ def engine() -> str:
     BUILD_PULUMI says that it is being built, or may be.
     """
     if os.environ.get("BUILD_PULUMI"):
-        subprocess.run([PROJECT_ROOT / "tools" / "build_pulumi.sh"], check=True)
+        _await_build()
     try:
         return find_cli().command
     except ConfigurationError as error:
         pytest.skip(str(error))
+
+
+def _await_build() -> None:
+    """The build needs Go's module proxy, which is not everywhere to be reached."""
+    script = PROJECT_ROOT / "tools" / "build_pulumi.sh"
+    try:
+        subprocess.run(
+            [script], check=True, capture_output=True, text=True, timeout=BUILD_SECONDS - 60
+        )
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        pytest.skip(f"Pulumi's command line could not be built: {last}")
+    except subprocess.TimeoutExpired:
+        pytest.skip("Pulumi's command line took too long to build")
 
 
 @pytest.fixture
