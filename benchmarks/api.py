@@ -34,8 +34,8 @@ from ops.plan_figures import LAST_DAY
 _SECRET_KEY = "of the benchmark only, and long enough"
 _EMPTY_REQUEST = ("POST", "/api/v1/auth/logout")
 _ALONE, _TOGETHER = 1, 32
-_REQUESTS = {_ALONE: 150, _TOGETHER: 640}
-_ROUNDS_OF_THE_FLOOR = 100
+_REQUESTS = {_ALONE: 60, _TOGETHER: 192}
+_ROUNDS_OF_THE_FLOOR = 50
 _USERS_STATEMENT = "FROM users"
 _ENDPOINT = re.compile(
     r"/api/v1/(data/portfolio/{portfolio_id}/complete|analytics/portfolio/{portfolio_id}/[a-z0-9/-]+)"
