@@ -1,8 +1,6 @@
 """The `sigmasight` command: one sub-command per phase."""
 
-import os
 import sys
-from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,9 +8,9 @@ from typing import Annotated, Any, NoReturn
 
 import psycopg
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from flows.commands.runner import err, flow_named, out, run_phase
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases
 from ops.embedded.server import LOOPBACK
@@ -27,8 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console()
-err = Console(stderr=True, soft_wrap=True)
 _INTERRUPTED = 130  # what Typer returns after Ctrl-C
 
 
@@ -101,7 +97,7 @@ def up(
     """Make or start the embedded databases, and the demo's old database; or a declared stack."""
     wanted = target.value if target else None
     mode = "preview" if preview else "up"
-    _run(lambda: _flow("provision")(wanted, mode), prices, start_databases=not preview)
+    run_phase(lambda: flow_named("provision")(wanted, mode), prices, start_databases=not preview)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -133,19 +129,19 @@ def down() -> None:
 @app.command()
 def migrate() -> None:
     """Bring Core and AI to the heads of their migration chains."""
-    _run(lambda: _flow("migrate")())
+    run_phase(lambda: flow_named("migrate")())
 
 
 @app.command()
 def seed() -> None:
     """Seed users, portfolios and reference data. Twice is once."""
-    _run(lambda: _flow("seed")())
+    run_phase(lambda: flow_named("seed")())
 
 
 @app.command()
 def copy(group: Annotated[str, typer.Option(help="Which tables.")] = "market") -> None:
     """Copy data from the old database to Core. Repeatable."""
-    _run(lambda: _flow("copy")(group))
+    run_phase(lambda: flow_named("copy")(group))
 
 
 @app.command()
@@ -158,7 +154,7 @@ def backfill(
     from ops.backfill.planning import BackfillRequest
 
     request = BackfillRequest(first.date(), last.date(), mode)  # type: ignore[arg-type]
-    _run(lambda: _flow("backfill")(request.first, request.last, request.mode))
+    run_phase(lambda: flow_named("backfill")(request.first, request.last, request.mode))
 
 
 @app.command()
@@ -176,14 +172,14 @@ def serve(
 def verify(first: First = _FIRST, last: Last = _LAST) -> None:
     """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
     _check_range(first.date(), last.date())
-    _run(lambda: _flow("verify")(first.date(), last.date()))
+    run_phase(lambda: flow_named("verify")(first.date(), last.date()))
 
 
 @app.command()
 def rebuild(prices: Prices = None, first: First = _FIRST, last: Last = _LAST) -> None:
     """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
     _check_range(first.date(), last.date())
-    report = _run(lambda: _flow("rebuild")(first.date(), last.date()), prices)
+    report = run_phase(lambda: flow_named("rebuild")(first.date(), last.date()), prices)
     _show_rebuild(report)
 
 
@@ -243,49 +239,6 @@ def _check_range(first: date, last: date) -> None:
     from ops.trading_calendar import trading_days
 
     trading_days(first, last)
-
-
-def _run(
-    work: Callable[[], Any], prices: Path | None = None, *, start_databases: bool = True
-) -> Any:
-    """Run a flow against this state folder's Prefect server, started if none answers."""
-    if prices is not None:
-        os.environ["PRICES"] = str(prices)
-        operator_settings.cache_clear()
-    settings = operator_settings()
-    if settings.PRICES is not None and not settings.PRICES.is_file():
-        raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
-    _connect_prefect(start_databases)
-    from flows.console import show_own_lines
-    from flows.crashed_runs import mark_crashed_runs, own_process
-
-    show_own_lines()
-    for name in mark_crashed_runs():
-        out.print(f"marked as crashed: {name}", markup=False)
-    with own_process():
-        return work()
-
-
-def _connect_prefect(start_databases: bool) -> None:
-    """Start the server while the databases come up; both take a few seconds."""
-    from flows.prefect_server import PrefectServer
-
-    settings = operator_settings()
-    settings.state.create()
-    server = PrefectServer(settings.state)
-    server.start()
-    databases = EmbeddedDatabases(settings.state)
-    if start_databases and settings.DATABASE_URL is None and databases.exists():
-        databases.up()
-    server.wait()
-
-
-def _flow(name: str) -> Callable[..., Any]:
-    """A flow by name; Prefect is imported only now, when its server's address is known."""
-    from importlib import import_module
-
-    flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
-    return flow
 
 
 def _show_rebuild(report: Any) -> None:

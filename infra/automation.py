@@ -23,7 +23,8 @@ from infra.program import declare
 from infra.pulumi_cli import engine_environment, find_cli, own_backend, own_folder
 from infra.stack_config import PROJECT
 from infra.stack_secrets import secrets_to_set
-from infra.topology import Pair, Presence, Topology
+from infra.topology import Presence, Topology
+from ops.active_pair import Pair
 from ops.declared_stack import Target
 from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError

@@ -8,7 +8,8 @@ from typing import TypeVar, get_args
 import pulumi
 
 from app.migration_environment import PROJECT_ROOT
-from infra.topology import Pair, Presence, Topology
+from infra.topology import Presence, Topology
+from ops.active_pair import Pair
 from ops.declared_stack import Target
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings

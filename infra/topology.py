@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ops.active_pair import Pair
 from ops.bookkeeping import Role
 from ops.declared_stack import Target
 from ops.embedded.databases import SPECS, Name
 from ops.errors import ConfigurationError
 
 Presence = Literal["present", "absent"]
-Pair = Literal["old", "new"]
 
 
 @dataclass(frozen=True)

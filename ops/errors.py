@@ -7,6 +7,7 @@ SigmaSightError
 ├── WrongDatabaseError        the database is not the one the phase needs
 ├── BusyError                 another run works on the same database
 ├── FencedOutError            a newer run has taken over
+├── RefusedError              a condition of a step does not hold; nothing was changed
 └── VerificationError         what was built is not what the rules demand
 
 Every message is one line, says what to do, and holds no secret.
@@ -39,6 +40,10 @@ class BusyError(SigmaSightError):
 
 class FencedOutError(SigmaSightError):
     """A newer run has taken over; this one must not write any more."""
+
+
+class RefusedError(SigmaSightError):
+    """A condition of a destructive or decisive step does not hold. Nothing was changed."""
 
 
 class VerificationError(SigmaSightError):

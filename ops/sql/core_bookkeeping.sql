@@ -45,3 +45,71 @@ CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
     core_hash text NOT NULL,
     copied_at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Each swap and rollback. At most one is running; a killed one is finished or undone by the next.
+CREATE TABLE IF NOT EXISTS ops.cutovers (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('swap', 'rollback')),
+    state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'undone')),
+    step text NOT NULL DEFAULT 'begun',
+    plan_id text NOT NULL,
+    -- Identity of the old database: system_identifier, database_oid, database_name.
+    legacy jsonb NOT NULL,
+    accepted_loss bigint NOT NULL,
+    held_seconds double precision,
+    timings jsonb NOT NULL DEFAULT '{}',
+    reason text,
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz
+);
+CREATE UNIQUE INDEX IF NOT EXISTS cutovers_one_running ON ops.cutovers ((true))
+    WHERE state = 'running';
+
+-- User-owned rows of the new pair as the last swap left them: what a rollback is priced against.
+CREATE TABLE IF NOT EXISTS ops.cutover_baseline (
+    table_name text NOT NULL,
+    key uuid NOT NULL,
+    digest text NOT NULL,
+    PRIMARY KEY (table_name, key)
+);
+
+-- User-owned rows that were copied from legacy: one that legacy has deleted since is deleted too.
+CREATE TABLE IF NOT EXISTS ops.copied_keys (
+    table_name text NOT NULL,
+    key uuid NOT NULL,
+    PRIMARY KEY (table_name, key)
+);
+
+-- Legacy's own counters before and after each access of ours since the swap: what changes between
+-- one 'after' and the next 'before' was somebody else.
+CREATE TABLE IF NOT EXISTS ops.legacy_access (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    moment text NOT NULL CHECK (moment IN ('before', 'after')),
+    purpose text NOT NULL,
+    counters jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Each backup that was taken, and the restore that proved it.
+CREATE TABLE IF NOT EXISTS ops.backups (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    database text NOT NULL CHECK (database IN ('core', 'ai', 'legacy')),
+    path text NOT NULL,
+    bytes bigint NOT NULL,
+    sha256 text NOT NULL,
+    -- Table → rows and content hash, equal in the database and in its restored dump.
+    content jsonb NOT NULL,
+    taken_at timestamptz NOT NULL,
+    restored_at timestamptz
+);
+
+-- What a cleanup removed, and the evidence by which it was allowed.
+CREATE TABLE IF NOT EXISTS ops.tombstones (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    plan_id text NOT NULL,
+    state text NOT NULL CHECK (state IN ('running', 'done')),
+    removed jsonb NOT NULL,
+    evidence jsonb NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz
+);

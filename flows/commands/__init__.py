@@ -1,0 +1,1 @@
+"""The commands of `sigmasight`, beyond the one-line ones of `flows.cli`."""

@@ -1,0 +1,109 @@
+"""What Core remembers of each swap and rollback, so that the next run can finish or undo it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from sqlalchemy.engine import URL
+
+from ops.active_pair import Pair
+from ops.connection import connect, explained
+
+Kind = Literal["swap", "rollback"]
+State = Literal["running", "done", "undone"]
+
+
+@dataclass(frozen=True)
+class Cutover:
+    """A swap or a rollback.
+
+    Attributes:
+        step: the last step that was begun.
+        legacy: identity of the old database: system_identifier, database_oid, database_name.
+        accepted_loss: rows that the operator gave up.
+        held_seconds: how long requests were held; None where none were yet.
+        timings: step → seconds.
+        reason: why it was undone.
+    """
+
+    id: int
+    kind: Kind
+    state: State
+    step: str
+    plan_id: str
+    legacy: Mapping[str, Any]
+    accepted_loss: int
+    held_seconds: float | None
+    timings: Mapping[str, float]
+    reason: str | None
+    begun_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def leads_to(self) -> Pair:
+        """The pair that it makes active."""
+        return "new" if self.kind == "swap" else "old"
+
+
+def begin_cutover(
+    core: URL, kind: Kind, plan_id: str, legacy: Mapping[str, Any], accepted_loss: int
+) -> int:
+    """Record that a swap or rollback begins; returns its id. The caller holds the phases' lock."""
+    with _session(core) as session:
+        row = session.execute(
+            "INSERT INTO ops.cutovers (kind, plan_id, legacy, accepted_loss)"
+            " VALUES (%s, %s, %s, %s) RETURNING id",
+            [kind, plan_id, Jsonb(dict(legacy)), accepted_loss],
+        ).fetchone()
+    assert row is not None  # RETURNING
+    return int(row[0])
+
+
+def enter_step(core: URL, cutover: int, step: str) -> None:
+    """Record the step that begins."""
+    with _session(core) as session:
+        session.execute("UPDATE ops.cutovers SET step = %s WHERE id = %s", [step, cutover])
+
+
+def end_cutover(
+    core: URL,
+    cutover: int,
+    state: Literal["done", "undone"],
+    timings: Mapping[str, float],
+    *,
+    held_seconds: float | None = None,
+    reason: str | None = None,
+) -> None:
+    """Record how it ended."""
+    with _session(core) as session:
+        session.execute(
+            "UPDATE ops.cutovers SET state = %s, ended_at = now(), held_seconds = %s,"
+            " timings = %s, reason = %s WHERE id = %s",
+            [state, held_seconds, Jsonb(dict(timings)), reason, cutover],
+        )
+
+
+def last_cutover(core: URL, *states: State) -> Cutover | None:
+    """The newest swap or rollback in one of `states` (by default any), if there was one."""
+    with _session(core) as session, session.cursor(row_factory=class_row(Cutover)) as cursor:
+        return cursor.execute(
+            "SELECT * FROM ops.cutovers WHERE state = ANY(%s) ORDER BY id DESC LIMIT 1",
+            [list(states) or ["running", "done", "undone"]],
+        ).fetchone()
+
+
+def swap_in_force(core: URL) -> Cutover | None:
+    """The finished swap since which no rollback has finished, if any."""
+    last = last_cutover(core, "done")
+    return last if last is not None and last.kind == "swap" else None
+
+
+@contextmanager
+def _session(core: URL) -> Iterator[psycopg.Connection]:
+    with explained(core), connect(core, application_name="cutover record") as session:
+        yield session

@@ -1,0 +1,43 @@
+"""What a target must be able to do so that its active pair can be changed."""
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ops.active_pair import Pair
+
+
+class Hold(Protocol):
+    """No request is being served: new ones wait, or find nobody where the target cannot hold."""
+
+    def flip(self, pair: Pair) -> None:
+        """Make `pair` the active one. Atomic: a kill leaves the old value or the new one."""
+
+    def release(self) -> float:
+        """Serve from the active pair again, and return for how many seconds nobody served."""
+
+
+class Switch(Protocol):
+    """How a target's backend gets another pair.
+
+    Attributes:
+        loses_nothing: whether requests are held during the change, rather than refused.
+    """
+
+    loses_nothing: bool
+
+    def active(self) -> Pair:
+        """The pair that is active now."""
+
+    def stage(self, pair: Pair) -> str | None:
+        """Have a backend of `pair` ready at a private address, and return that; None where the
+        target can have one backend only."""
+
+    def hold(self, stream_seconds: float) -> AbstractContextManager[Hold]:
+        """Stop serving: requests under way are finished, streams get `stream_seconds`. However the
+        block ends, also by the death of this process, the active pair is served again."""
+
+    def public_address(self) -> str:
+        """Where users reach the backend."""
+
+    def retire(self, pair: Pair) -> None:
+        """End the backend of a pair that is no longer active, or was only staged."""
