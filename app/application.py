@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from app.agent import running
 from app.agent.embeddings import EmbeddingError
@@ -32,8 +33,10 @@ class StartRefusedError(RuntimeError):
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     await _refuse_incomplete_production()
-    # Beside the requests: an endpoint that embeds slowly, or not at all, must not delay them.
-    running.start(_seed_knowledge_base())
+    # Nothing of ours is written to the old database, which keeps the documents that it has.
+    if get_settings().ACTIVE_PAIR != "old":
+        # Beside the requests: an endpoint that embeds slowly, or not at all, must not delay them.
+        running.start(_seed_knowledge_base())
     yield
     await running.stop_all()
     await finish_learning()
@@ -66,11 +69,18 @@ async def _seed_knowledge_base() -> None:
         _log.info("knowledge base", extra={"written": written})
 
 
+class _Backend(FastAPI):
+    """An application each of whose responses is logged and named, those to its own faults too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return RequestLog(super().build_middleware_stack(), get_settings().ACTIVE_PAIR)
+
+
 def create_app() -> FastAPI:
     """The application, configured by the environment."""
     settings = get_settings()
     configure_logging(settings.LOG_LEVEL)
-    app = FastAPI(title="SigmaSight", version=version("sigmasight"), lifespan=_lifespan)
+    app = _Backend(title="SigmaSight", version=version("sigmasight"), lifespan=_lifespan)
     app.include_router(health.router)
     app.include_router(api)
     answer_refusals(app)
@@ -83,5 +93,4 @@ def create_app() -> FastAPI:
             allow_methods=["*"],
             allow_headers=["*"],
         )
-    app.add_middleware(RequestLog)
     return app

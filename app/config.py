@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
     AI_DATABASE_ADMIN_URL: DatabaseUrl | None = None
 
+    # Which databases these are: the old one alone, or Core and AI. Every response names it.
+    ACTIVE_PAIR: Literal["old", "new"] | None = None
+
     ENVIRONMENT: Literal["development", "production"] = "development"
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ALLOWED_ORIGINS: CommaSeparated = []
@@ -84,6 +87,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SECRET_KEY must be set in production; use 32 or more random characters"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _the_old_pair_is_one_database(self) -> Self:
+        if self.ACTIVE_PAIR == "old":
+            self.AI_DATABASE_URL = self.AI_DATABASE_ADMIN_URL = None
         return self
 
     @property

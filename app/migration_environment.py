@@ -66,6 +66,7 @@ class MigrationFailedError(MigrationRefusedError):
 class _Target:
     url: URL
     shared: bool
+    old_pair: bool = False
 
 
 def run_chain(chain: ChainName) -> None:
@@ -115,7 +116,7 @@ def _target(chain: ChainName) -> _Target:
     # A rolled-back backend has no AI_DATABASE_URL; a leftover admin address must not stand in.
     has_own_database = chain == "ai" and settings.AI_DATABASE_URL is not None
     url = settings.ai_admin_url if has_own_database else settings.core_admin_url
-    return _Target(url, _one_database(settings))
+    return _Target(url, _one_database(settings), settings.ACTIVE_PAIR == "old")
 
 
 def _one_database(settings: Settings) -> bool:
@@ -175,6 +176,10 @@ def _holds(connection: Connection, call: Function[bool]) -> bool:
 
 
 def _run_online(chain: ChainName, target: _Target, connection: Connection) -> None:
+    if target.old_pair:
+        # Also while it is empty, until its dump is restored.
+        _leave_alone(chain, target.url)
+        return
     seen = _landscape(connection)
     connection.commit()
     verdict = recognise(chain, seen, known_revisions=known_revisions(), shared=target.shared)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID_HEADER = b"x-request-id"
+PAIR_HEADER = b"x-sigmasight-pair"
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 _log = logging.getLogger("sigmasight.requests")
@@ -18,10 +19,15 @@ _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,64}")
 
 
 class RequestLog:
-    """Give each request an id (its own `X-Request-ID` where it is sane) and log its end."""
+    """Give each request an id (its own `X-Request-ID` where it is sane) and log its end.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        pair: the databases that answer, named in each response where they are known by name.
+    """
+
+    def __init__(self, app: ASGIApp, pair: str | None = None) -> None:
         self.app = app
+        self._named = [(PAIR_HEADER, pair.encode())] if pair else []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -35,7 +41,7 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 facts["status"] = message["status"]
                 header = (REQUEST_ID_HEADER, request_id.get().encode())
-                message["headers"] = [*message.get("headers", []), header]
+                message["headers"] = [*message.get("headers", []), header, *self._named]
             await send(message)
 
         started = time.perf_counter()

@@ -4,24 +4,40 @@ whose import takes longer than the start of the backend."""
 from typing import NoReturn
 
 from flows.prefect_server import PrefectServer
+from ops.active_pair import Pair, active_pair
 from ops.backend.environment import migrating_environment, served_environment
 from ops.backend.foreground import become_backend, migrate, refuse_taken_address
+from ops.declared_stack import declared_active
 from ops.embedded.databases import EmbeddedDatabases
+from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings, operator_settings
 
 
-def backend_environment(settings: OperatorSettings) -> dict[str, str]:
-    """What the backend is told, the Prefect server included if one answers.
+def current_pair(settings: OperatorSettings) -> Pair:
+    """The pair that is served from: what the state folder says, or the stack of another target.
+
+    Raises:
+        ConfigurationError: there are no databases to serve from.
+    """
+    if not settings.embedded:
+        return declared_active(settings.state) or "new"
+    legacy = resolve_endpoints(settings).legacy
+    return active_pair(settings.state, has_legacy=legacy is not None)
+
+
+def backend_environment(settings: OperatorSettings, pair: Pair) -> dict[str, str]:
+    """What the backend of a pair is told, the Prefect server included if one answers.
 
     Raises:
         ConfigurationError: there are no databases to serve from.
     """
     prefect = PrefectServer(settings.state)
-    return served_environment(settings, prefect.api_url if prefect.answers() else None)
+    return served_environment(settings, pair, prefect.api_url if prefect.answers() else None)
 
 
 def serve_here(host: str, port: int) -> NoReturn:
-    """Become the backend, as the start command of a deployment does: migrate, then serve.
+    """Become the backend of the active pair, as the start command of a deployment does: migrate,
+    which leaves the old pair alone, then serve.
 
     Raises:
         ConfigurationError: nobody can listen there, or there are no databases.
@@ -31,6 +47,7 @@ def serve_here(host: str, port: int) -> NoReturn:
     refuse_taken_address(host, port)
     if settings.embedded and EmbeddedDatabases(settings.state).exists():
         EmbeddedDatabases(settings.state).up()
-    environment = backend_environment(settings)
-    migrate(migrating_environment(settings))
+    pair = current_pair(settings)
+    environment = backend_environment(settings, pair)
+    migrate(migrating_environment(settings, pair))
     become_backend(host, port, environment)

@@ -1,10 +1,11 @@
-"""Phase 8: the backend on two databases, kept running beside the embedded ones."""
+"""Phase 8: the backend of the active pair, kept running beside the embedded databases; until the
+swap, a backend of the new pair stands by."""
 
 from prefect import flow, get_run_logger
 
-from flows.backend import backend_environment
+from flows.backend import backend_environment, current_pair
 from flows.retrying import phase_task
-from ops.backend.process import BackgroundBackend
+from ops.backend.supervised import SupervisedBackend
 from ops.settings import OperatorSettings, operator_settings
 
 
@@ -23,11 +24,14 @@ def serve() -> str | None:
 
 @phase_task("background backend")
 def serve_in_background(settings: OperatorSettings) -> str:
-    """Start the backend unless it serves already, and wait until it does."""
-    backend = BackgroundBackend(settings.state)
-    backend.start(backend_environment(settings))
+    """Start the backends that do not run yet, and wait until users are served."""
+    backend, pair = SupervisedBackend(settings.state), current_pair(settings)
+    backend.start(backend_environment(settings, pair), pair)
+    if pair == "old":
+        private = backend.stage(backend_environment(settings, "new"), "new")
+        get_run_logger().info("the new pair's backend stands by at %s", private)
     address = backend.wait()
-    get_run_logger().info("the backend answers at %s", address)
+    get_run_logger().info("the %s pair's backend answers at %s", pair, address)
     return address
 
 
@@ -35,7 +39,8 @@ def launch_backend() -> None:
     """Start the backend if it is ours, without waiting for it."""
     settings = operator_settings()
     if _is_ours(settings):
-        BackgroundBackend(settings.state).start(backend_environment(settings))
+        pair = current_pair(settings)
+        SupervisedBackend(settings.state).start(backend_environment(settings, pair), pair)
 
 
 def _is_ours(settings: OperatorSettings) -> bool:

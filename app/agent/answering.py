@@ -56,7 +56,7 @@ class Answering:
     async def run(self) -> bool:
         """Answer, save, and tell the client; whether the answer is whole.
 
-        Cancelled, it saves what there is and sends nothing more.
+        Cancelled, it saves what there is, says that the client may try again, and ends.
         """
         self._announce()
         try:
@@ -75,7 +75,7 @@ class Answering:
             return Failure("The answer took too long", "SERVER_ERROR", True)
         except asyncio.CancelledError as stopped:
             why = str(stopped.args[0]) if stopped.args else _STOPPED
-            await self._save(Failure(why, "CANCELLED", True))
+            await self._break_off(Failure(why, "CANCELLED", True))
             raise
         except Exception:
             _log.exception("a chat turn failed")
@@ -190,6 +190,12 @@ class Answering:
         else:
             self._done()
         return failure is None
+
+    async def _break_off(self, failure: Failure) -> None:
+        try:
+            await self._save(failure)
+        finally:
+            self._tell(failure)
 
     async def _save(self, failure: Failure | None) -> None:
         error = None

@@ -17,6 +17,8 @@ _STOPPED = "The backend stopped before the answer ended"
 _T = TypeVar("_T")
 _streams: Counter[UUID] = Counter()
 _tasks: set[asyncio.Task[Any]] = set()
+_answers: set[asyncio.Task[Any]] = set()
+_watched: set[asyncio.Task[Any]] = set()
 _finishing: set[asyncio.Task[Any] | None] = set()
 
 
@@ -46,6 +48,21 @@ def start(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     return task
 
 
+def start_answer(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+    """Run what a stream to a client shows."""
+    task = start(work)
+    # After its first step: one that is ended before that could not tell its client.
+    asyncio.get_running_loop().call_soon(_answers.add, task)
+    task.add_done_callback(_answers.discard)
+    return task
+
+
+def watch(task: asyncio.Task[Any]) -> None:
+    """Count a task that others began, and end, among what is under way."""
+    _watched.add(task)
+    task.add_done_callback(_watched.discard)
+
+
 def open_streams() -> int:
     """How many answers are under way."""
     return _streams.total()
@@ -53,7 +70,7 @@ def open_streams() -> int:
 
 def under_way() -> int:
     """How many tasks run: answers and what follows them."""
-    return len(_tasks)
+    return len(_tasks) + len(_watched)
 
 
 @contextmanager
@@ -71,6 +88,12 @@ def stop(task: asyncio.Task[Any], why: str) -> None:
     """End a task, unless it is ending already."""
     if task not in _finishing and not task.cancelling():
         task.cancel(why)
+
+
+def stop_answers() -> None:
+    """End the answers that still run: each client is told that it may ask again."""
+    for task in list(_answers):
+        stop(task, _STOPPED)
 
 
 async def stop_all() -> None:

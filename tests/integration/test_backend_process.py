@@ -1,10 +1,7 @@
-"""The background backend of a state folder, as a real process on real databases."""
+"""The supervised backend of a state folder, as real processes on real databases."""
 
 import os
-import signal
-import socket
 import stat
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,18 +10,21 @@ import psutil
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.backend.process import BackendUnavailableError, BackgroundBackend
-from ops.connection import conninfo
+from ops.backend.environment import served_environment
+from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
+from ops.connection import connect, conninfo
+from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from tests.integration.legacy_shape import make_legacy
 
 SECRET = "canary of the signing key, long enough"
+PAIR = "X-SigmaSight-Pair"
 
 
 @pytest.fixture
-def environment(core_url: URL, ai_url: URL, tmp_path: Path) -> dict[str, str]:
+def environment(core_url: URL, ai_url: URL) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "SIGMASIGHT_HOME": str(tmp_path),
         "DATABASE_URL": conninfo(core_url),
         "AI_DATABASE_URL": conninfo(ai_url),
         "SECRET_KEY": SECRET,
@@ -32,17 +32,14 @@ def environment(core_url: URL, ai_url: URL, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[BackgroundBackend]:
-    backend = BackgroundBackend(StateFolder(tmp_path))
-    with warnings.catch_warnings():
-        # Nobody waits for its process here, as nobody does in production.
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield backend
-        backend.stop()
+def backend(tmp_path: Path) -> Iterator[SupervisedBackend]:
+    backend = SupervisedBackend(StateFolder(tmp_path))
+    yield backend
+    backend.stop()
 
 
-def started(backend: BackgroundBackend, environment: dict[str, str]) -> int:
-    backend.start(environment)
+def started(backend: SupervisedBackend, environment: dict[str, str]) -> int:
+    backend.start(environment, "new")
     backend.wait()
     process = backend.process()
     assert process is not None
@@ -50,98 +47,76 @@ def started(backend: BackgroundBackend, environment: dict[str, str]) -> int:
 
 
 def test_it_serves_until_it_is_stopped(
-    backend: BackgroundBackend, environment: dict[str, str]
+    backend: SupervisedBackend, environment: dict[str, str]
 ) -> None:
-    assert (backend.url, backend.ready(), backend.stop()) == (None, False, False)
+    nothing = (None, None, False, False)
+    assert (backend.url, backend.pair, backend.ready(), backend.stop()) == nothing
     pid = started(backend, environment)
     assert backend.url is not None
     assert httpx.get(f"{backend.url}/ready").json()["status"] == "ready"
+    for path in ("/ready", "/nowhere", "/api/v1/auth/me"):
+        assert httpx.get(f"{backend.url}{path}").headers[PAIR] == "new"
+    assert backend.pair == "new"
     assert backend.stop()
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    assert (backend.url, backend.ready(), backend.stop()) == (None, False, False)
-
-
-def test_what_serves_is_kept_and_what_is_stale_is_replaced(
-    backend: BackgroundBackend, environment: dict[str, str]
-) -> None:
-    first = started(backend, environment)
-    port = backend.state.read("backend")["port"]
-    assert started(backend, environment) == first
-    second = started(backend, environment | {"LOG_LEVEL": "WARNING"})
-    assert second != first
-    backend.state.update("backend", code="of yesterday")
-    third = started(backend, environment | {"LOG_LEVEL": "WARNING"})
-    assert third != second
-    assert backend.state.read("backend")["port"] == port
-
-
-def test_a_killed_or_hanging_one_is_replaced(
-    backend: BackgroundBackend, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ops.backend.process._PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr("ops.backend.process._STOP_SECONDS", 1.0)
-    first = started(backend, environment)
-    os.kill(first, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(first)], timeout=10)
-    assert backend.url is None
-    second = started(backend, environment)
-    os.kill(second, signal.SIGSTOP)
-    assert not backend.ready()
-    third = started(backend, environment)
-    assert len({first, second, third}) == 3
-
-
-def test_a_stranger_with_its_number_is_left_alone(
-    backend: BackgroundBackend, environment: dict[str, str]
-) -> None:
-    backend.state.write("backend", {"pid": os.getpid(), "port": 1})
-    assert (backend.url, backend.stop()) == (None, False)
-    other = BackgroundBackend(StateFolder(backend.state.root / "other"))
-    other.state.create()
-    pid = started(other, environment | {"SIGMASIGHT_HOME": str(other.state.root)})
-    backend.state.write("backend", other.state.read("backend"))
-    assert (backend.url, backend.stop()) == (None, False)
-    assert psutil.pid_exists(pid)
-    assert other.stop()
-
-
-def test_a_taken_port_is_avoided(backend: BackgroundBackend, environment: dict[str, str]) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        backend.state.write("backend", {"port": port})
-        started(backend, environment)
-        assert backend.url not in (None, f"http://127.0.0.1:{port}")
+    assert (backend.url, backend.pair, backend.ready(), backend.stop()) == nothing
 
 
 def test_its_secrets_are_nowhere_to_be_seen(
-    backend: BackgroundBackend, environment: dict[str, str], core_url: URL
+    backend: SupervisedBackend, environment: dict[str, str], core_url: URL
 ) -> None:
     pid = started(backend, environment)
+    supervisor = backend.supervisor()
     assert backend.url is not None
+    assert supervisor is not None
     wrong = {"email": "demo_individual@sigmasight.com", "password": "canary"}
     assert httpx.post(f"{backend.url}/api/v1/auth/login", json=wrong).status_code == 401
     assert stat.S_IMODE(backend.log.stat().st_mode) == 0o600
-    command = " ".join(psutil.Process(pid).cmdline())
-    for text in (command, backend.log.read_text(), str(backend.state.read("backend"))):
+    shown = [" ".join(psutil.Process(pid).cmdline()), " ".join(supervisor.cmdline())]
+    # The supervisor is told by its socket: its own environment names none of it.
+    shown += [str(supervisor.environ()), backend.log.read_text()]
+    for text in (*shown, str(backend.state.read("backend"))):
         assert "canary" not in text
         assert str(core_url.password) not in text
 
 
 def test_one_that_cannot_serve_is_named_with_its_log(
-    backend: BackgroundBackend,
+    backend: SupervisedBackend,
     environment: dict[str, str],
     scratch_database: URL,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ops.backend.process._PATIENCE_SECONDS", 0.5)
-    backend.start(environment | {"DATABASE_URL": conninfo(scratch_database)})
-    with pytest.raises(BackendUnavailableError, match=r"not ready: .*read .*backend\.log"):
-        backend.wait()
-    backend.start(environment | {"SECRET_KEY": "canary"})
+    monkeypatch.setattr("ops.backend.supervised._PATIENCE_SECONDS", 0.5)
+    backend.start(environment | {"SECRET_KEY": "canary"}, "new")
     with pytest.raises(BackendUnavailableError, match=r"not there; read .*backend\.log"):
         backend.wait()
     said = backend.log.read_text()
     assert "error: SECRET_KEY: is too short" in said
     assert "canary" not in said
+    backend.start(environment | {"DATABASE_URL": conninfo(scratch_database)}, "new")
+    with pytest.raises(BackendUnavailableError, match=r"not ready: .*read .*backend\.log"):
+        backend.wait()
+
+
+def test_the_old_pair_is_served_from_one_database_and_nothing_is_written_to_it(
+    backend: SupervisedBackend, environment: dict[str, str], scratch_database: URL
+) -> None:
+    """Also where the environment names an AI database, and a deployment for `calculate`."""
+    make_legacy(scratch_database)
+    settings = OperatorSettings(
+        _env_file=None,  # type: ignore[call-arg]
+        SIGMASIGHT_HOME=backend.state.root,
+        LEGACY_DATABASE_URL=conninfo(scratch_database),
+        SECRET_KEY=SECRET,
+    )
+    told = served_environment(settings, "old", "http://127.0.0.1:1/api")
+    assert told["DATABASE_URL"] == conninfo(scratch_database)
+    assert not {"AI_DATABASE_URL", "LEGACY_DATABASE_URL", "PREFECT_API_URL"} & told.keys()
+    backend.start(told | {"AI_DATABASE_URL": environment["AI_DATABASE_URL"]}, "old")
+    answer = httpx.get(f"{backend.wait()}/ready")
+    assert answer.headers[PAIR] == backend.pair == "old"
+    assert {state["status"] for state in answer.json()["databases"].values()} == {"legacy"}
+    with connect(scratch_database, application_name="tests") as connection:
+        rows = connection.execute("SELECT count(*) FROM ai_kb_documents").fetchone()
+    assert rows == (0,)
+    assert "knowledge base" not in backend.log.read_text()

@@ -103,6 +103,17 @@ def test_a_check_sees_what_is_missing(core_url: URL, tmp_path: Path) -> None:
     assert "idx_market_data_valid_prices" in checked.stdout
 
 
+def test_the_old_pairs_database_is_left_alone_while_it_is_empty(
+    scratch_database: URL, tmp_path: Path
+) -> None:
+    """A stack's old database before its dump is restored: the restore must find it empty."""
+    env = {**environment(scratch_database), "ACTIVE_PAIR": "old"}
+    before = fingerprint(scratch_database)
+    for done in upgrade_both(env, tmp_path):
+        assert (done.returncode, "leaves it as it is" in done.stdout) == (0, True), done
+    assert fingerprint(scratch_database) == before
+
+
 @pytest.mark.parametrize("ai_too", [False, True], ids=["without AI_DATABASE_URL", "with it"])
 def test_a_legacy_database_is_left_as_it_is(
     ai_too: bool, scratch_database: URL, tmp_path: Path

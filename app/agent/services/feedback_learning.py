@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from app.agent import running
 from app.agent.embeddings import embed, embedding_model
 from app.agent.services.feedback_rules import rule_from_edit
 from app.agent.services.feedback_service import delete_feedback_of, hold_ratings
@@ -64,6 +65,7 @@ def learn_later(feedback_id: UUID) -> None:
         return
     task = asyncio.create_task(_learn_and_log(feedback_id))
     _tasks.add(task)
+    running.watch(task)
     task.add_done_callback(_tasks.discard)
 
 

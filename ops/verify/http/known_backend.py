@@ -1,6 +1,6 @@
 """Which backend a verification asks."""
 
-from ops.backend.process import BackgroundBackend
+from ops.backend.supervised import SupervisedBackend
 from ops.settings import OperatorSettings
 from ops.verify.http.checks import http_checks, unasked_checks
 from ops.verify.http.target import HttpTarget
@@ -19,11 +19,16 @@ def backend_checks(settings: OperatorSettings) -> tuple[Check, ...]:
 
 
 def known_backend(settings: OperatorSettings) -> HttpTarget | None:
-    """The backend to ask, if any is known."""
-    own = BackgroundBackend(settings.state)
-    here = own.url if settings.embedded else None
+    """The backend of the new pair to ask, if any is known: the served one after the swap, before
+    it the one that stands by."""
+    own = SupervisedBackend(settings.state)
+    here = _here(own) if settings.embedded else None
     url = settings.BACKEND_URL or here
     if url is None:
         return None
     log = settings.BACKEND_LOG or (own.log if url == here else None)
     return HttpTarget(url, settings.demo_password(), log)
+
+
+def _here(own: SupervisedBackend) -> str | None:
+    return own.url if own.pair == "new" else own.staged("new")
