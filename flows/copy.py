@@ -1,10 +1,12 @@
-"""Phase 7: market data from the old database."""
+"""Phase 7: data from the old database."""
 
 from prefect import flow, get_run_logger
 
 from flows.artifacts import Progress, rows_table
 from flows.retrying import phase_task
-from ops.copy import CopyReport, TableProgress, TableReport, copy_group
+from ops.copy import CopyReport, TableProgress, TableReport, copy_delta
+from ops.copy.after_swap import refuse_after_swap
+from ops.copy.groups import groups_named
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.run_lock import Fence, exclusive_run
@@ -13,53 +15,64 @@ from ops.settings import operator_settings
 
 @flow(name="copy", flow_run_name="copy {group} data from legacy")
 def copy(group: str = "market") -> None:
-    """Copy a group of tables from the old database to Core. Repeatable: only what differs is
-    written.
+    """Copy groups of tables from the old database to Core and AI. Repeatable: only what differs is
+    written. Refused once a swap is in force, since users then write to the new pair.
 
     Args:
-        group: which tables; `market` is prices, profiles, holdings and statements.
+        group: which tables. `market` is prices, profiles, holdings and statements, `users` users
+            with their portfolios, positions and tags, `chat` their conversations, `ai` memories,
+            feedback and documents; `all` is all of them.
     """
+    groups = groups_named(group)
     endpoints = resolve_endpoints(operator_settings())
     with exclusive_run(endpoints.core) as fence:
-        report = copy_tables(endpoints, group, fence)
-    for table in report.tables:
+        refuse_after_swap(endpoints.core)
+        reports = copy_tables(endpoints, groups, fence)
+    tables = [table for report in reports for table in report.tables]
+    for table in tables:
         _log(table)
-    rows_table("copy-tables", f"Copy of {group} data, table by table", _rows(report))
+    rows_table("copy-tables", f"Copy of {group} data, table by table", _rows(tables))
 
 
 @phase_task("copy tables")
-def copy_tables(endpoints: Endpoints, group: str, fence: Fence) -> CopyReport:
-    """Copy in one snapshot of legacy, one transaction per table of Core."""
+def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> list[CopyReport]:
+    """Copy in one snapshot of legacy, one transaction per table."""
     if endpoints.legacy is None:
         raise ConfigurationError("there is no old database to copy from; set LEGACY_DATABASE_URL")
-    progress = Progress("copy-progress", f"Rows of {group} tables read", 100)
+    progress = Progress("copy-progress", f"Rows of {', '.join(groups)} tables read", 100)
 
     def show(table: TableProgress) -> None:
         progress.show(table.rows / table.total if table.total else 1.0)
 
-    report = copy_group(
-        endpoints.legacy, endpoints.core, group, guard=fence.check, on_progress=show
+    reports = copy_delta(
+        endpoints.legacy,
+        endpoints.core,
+        endpoints.ai,
+        groups,
+        guard=fence.check,
+        on_progress=show,
     )
     progress.show(1.0)
-    return report
+    return reports
 
 
 def _log(table: TableReport) -> None:
     log = get_run_logger()
     log.info(
-        "%s: %s, %d accepted, %d rejected, %d inserted, %d updated",
+        "%s: %s, %d accepted, %d rejected, %d inserted, %d updated, %d deleted",
         table.table,
         table.path,
         table.accepted,
         table.rejected_rows,
         table.inserted,
         table.updated,
+        table.deleted,
     )
     for reason, rows in table.rejected.items():
         log.warning("%s: %d rows rejected: %s (see ops.copy_rejects)", table.table, rows, reason)
 
 
-def _rows(report: CopyReport) -> list[dict[str, object]]:
+def _rows(tables: list[TableReport]) -> list[dict[str, object]]:
     return [
         {
             "table": table.table,
@@ -69,8 +82,9 @@ def _rows(report: CopyReport) -> list[dict[str, object]]:
             "rejected": table.rejected_rows,
             "inserted": table.inserted,
             "updated": table.updated,
+            "deleted": table.deleted,
             "unchanged": table.unchanged,
             "seconds": round(table.seconds, 2),
         }
-        for table in report.tables
+        for table in tables
     ]

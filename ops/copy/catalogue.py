@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
 from ops.sql_files import statement
 
@@ -42,6 +41,7 @@ class Relation:
     oid: int
     schema: str
     name: str
+    is_table: bool
     has_children: bool
     columns: Mapping[str, Column]
     unique_keys: frozenset[frozenset[str]]
@@ -55,28 +55,18 @@ class Relation:
         return frozenset(columns) in self.unique_keys
 
 
-@dataclass(frozen=True)
-class _Name:
-    oid: int
-    schema: str
-    name: str
-    has_children: bool
-
-
 def read_relation(connection: psycopg.Connection, table: str) -> Relation | None:
     """Describe what `table` means to the connection's role, or None where there is nothing."""
-    with connection.cursor(row_factory=class_row(_Name)) as cursor:
-        found = cursor.execute(statement("copy_relation"), {"table": table}).fetchone()
+    found = connection.execute(statement("copy_relation"), {"table": table}).fetchone()
     if found is None:
         return None
-    with connection.cursor(row_factory=class_row(Column)) as cursor:
-        columns = cursor.execute(statement("copy_columns"), {"oid": found.oid}).fetchall()
-    keys = connection.execute(statement("copy_unique_keys"), {"oid": found.oid}).fetchall()
+    oid, schema, name, is_table, has_children, columns, keys = found
     return Relation(
-        found.oid,
-        found.schema,
-        found.name,
-        found.has_children,
-        {column.name: column for column in columns},
-        frozenset(frozenset(row[0]) for row in keys),
+        oid,
+        schema,
+        name,
+        is_table,
+        has_children,
+        {column["name"]: Column(**column) for column in columns},
+        frozenset(map(frozenset, keys)),
     )

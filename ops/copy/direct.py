@@ -47,5 +47,5 @@ def _acceptable_rows(plan: TablePlan) -> sql.Composed:
         *(plan.fill(column) for column in plan.filled),
     ]
     return sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        sql.SQL(", ").join(values), plan.source.identifier, fits(typed_rules(plan))
+        sql.SQL(", ").join(values), plan.source_rows, fits(typed_rules(plan))
     )

@@ -1,10 +1,20 @@
 """Which tables a copy moves together, and what makes a row of each the same row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ops.cutover.user_tables import Half, user_tables
 from ops.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column that names rows of a table without a foreign key."""
+
+    column: str
+    table: str
+    database: Half = "core"
 
 
 @dataclass(frozen=True)
@@ -12,33 +22,106 @@ class TableSpec:
     """What a copy must know of a table that the catalogue cannot tell.
 
     Attributes:
-        natural_key: by which rows of both sides are matched, compared exactly as spelt; Core has a
-            unique constraint on it.
+        natural_key: by which rows of both sides are matched, compared exactly as spelt; the target
+            has a unique constraint on it.
         surrogate_key: an id that nothing else refers to: kept where it is free, else made anew.
         newest_by: of rows with one natural key, the one with the greatest value stays.
+        database: which half of the pair holds the table.
+        keeps_ids: the natural key is the id. Rows that name nothing or whose other unique keys are
+            taken are rejected, and rows that legacy deletes are deleted.
+        apart: columns that do not tell two rows apart; written with a new row and then left alone.
+        carried: of these, the ones that are written whenever another column is.
+        recomputed: a column that is NULL where its value does not fit.
+        references: what no foreign key of the target says.
+        parked_by: the text column that lends a row a value of its own while its unique key passes
+            to another row; None where such a row can be written anew, since nothing refers to it.
     """
 
     table: str
     natural_key: tuple[str, ...]
     surrogate_key: str | None = "id"
     newest_by: str = "updated_at"
+    database: Half = "core"
+    keeps_ids: bool = False
+    apart: tuple[str, ...] = ("created_at", "updated_at")
+    carried: tuple[str, ...] = ("updated_at",)
+    recomputed: str | None = None
+    references: tuple[Reference, ...] = ()
+    parked_by: str | None = None
 
 
 _STATEMENT_KEY = ("symbol", "period_date", "frequency")
 
-# A further group is a further entry here, once its tables refer to no surrogate id of another.
-GROUPS: Mapping[str, tuple[TableSpec, ...]] = MappingProxyType(
+_MARKET = (
+    TableSpec("market_data_cache", ("symbol", "date")),
+    TableSpec("company_profiles", ("symbol",), surrogate_key=None),
+    TableSpec("fund_holdings", ("fund_symbol", "holding_symbol", "last_updated")),
+    TableSpec("income_statements", _STATEMENT_KEY),
+    TableSpec("balance_sheets", _STATEMENT_KEY),
+    TableSpec("cash_flows", _STATEMENT_KEY),
+)
+
+_REFERENCES: Mapping[str, tuple[Reference, ...]] = MappingProxyType(
     {
-        "market": (
-            TableSpec("market_data_cache", ("symbol", "date")),
-            TableSpec("company_profiles", ("symbol",), surrogate_key=None),
-            TableSpec("fund_holdings", ("fund_symbol", "holding_symbol", "last_updated")),
-            TableSpec("income_statements", _STATEMENT_KEY),
-            TableSpec("balance_sheets", _STATEMENT_KEY),
-            TableSpec("cash_flows", _STATEMENT_KEY),
-        )
+        "agent_conversations": (Reference("user_id", "users"),),
+        "ai_memories": (Reference("user_id", "users"),),
+        "ai_feedback": (Reference("message_id", "agent_messages"),),
     }
 )
+_PARKED_BY = MappingProxyType({"users": "email", "portfolios": "account_name", "tags_v2": "name"})
+_VECTOR = "embedding"
+
+
+def _owned(group: str) -> tuple[TableSpec, ...]:
+    """The user-owned tables of a group."""
+    return tuple(
+        TableSpec(
+            table.name,
+            ("id",),
+            surrogate_key=None,
+            database=table.database,
+            keeps_ids=True,
+            apart=tuple(sorted(table.apart)),
+            carried=("updated_at", _VECTOR),
+            recomputed=_VECTOR if _VECTOR in table.columns else None,
+            references=_REFERENCES.get(table.name, ()),
+            parked_by=_PARKED_BY.get(table.name),
+        )
+        for half in ("core", "ai")
+        for table in user_tables(half)
+        if table.group == group
+    )
+
+
+# In the order in which one group's rows name those of another.
+GROUPS: Mapping[str, tuple[TableSpec, ...]] = MappingProxyType(
+    {"market": _MARKET, **{group: _owned(group) for group in ("users", "chat", "ai")}}
+)
+ALL = "all"
+
+
+def groups_named(name: str) -> tuple[str, ...]:
+    """The groups that a name stands for: itself, or of `all` every one.
+
+    Raises:
+        BadInputError: there is no such group.
+    """
+    if name == ALL:
+        return tuple(GROUPS)
+    specs_of(name)
+    return (name,)
+
+
+def in_order(groups: Iterable[str]) -> tuple[str, ...]:
+    """Groups in the order in which they are copied.
+
+    Raises:
+        BadInputError: there is no such group.
+    """
+    wanted = set(groups)
+    for group in sorted(wanted):
+        specs_of(group)
+    return tuple(group for group in GROUPS if group in wanted)
 
 
 def specs_of(group: str) -> tuple[TableSpec, ...]:
@@ -48,5 +131,6 @@ def specs_of(group: str) -> tuple[TableSpec, ...]:
         BadInputError: there is no such group.
     """
     if group not in GROUPS:
-        raise BadInputError(f"there is no copy group {group!r}; choose from {', '.join(GROUPS)}")
+        choices = ", ".join([*GROUPS, ALL])
+        raise BadInputError(f"there is no copy group {group!r}; choose from {choices}")
     return GROUPS[group]

@@ -63,7 +63,7 @@ def typed_rules(plan: TablePlan) -> list[Rule]:
     return [
         rule
         for column in plan.columns
-        if not plan.is_surrogate(column)
+        if not plan.may_be_null(column)
         for rule in _typed_column_rules(column, plan.source.columns[column.name])
     ]
 
@@ -73,7 +73,7 @@ def text_rules(plan: TablePlan) -> list[Rule]:
     return [
         rule
         for column in plan.columns
-        if not plan.is_surrogate(column)
+        if not plan.may_be_null(column)
         for rule in _text_column_rules(column)
     ]
 
@@ -95,13 +95,31 @@ def cast_from_text(plan: TablePlan, column: Column) -> sql.Composable:
     """The value of a text column that the rules let pass, as Core's type."""
     value = sql.Identifier(column.name)
     target = sql.SQL(column.type_name)
-    if plan.is_surrogate(column):
+    if column.name == plan.spec.recomputed:
+        return _vector_or_null(value, column)
+    if plan.may_be_null(column):
         return sql.SQL("CASE WHEN pg_input_is_valid({0}, {1}) THEN {0}::{2} END").format(
             value, sql.Literal(column.type_name), target
         )
     if column.type_name in _INTEGERS:  # 5.00 is a whole number, but not the text of an integer
         return sql.SQL("{}::numeric::{}").format(value, target)
     return sql.SQL("{}::{}").format(value, target)
+
+
+def _vector_or_null(value: sql.Identifier, column: Column) -> sql.Composed:
+    """A vector of the right length, written as one or as an array of numbers; else NULL. The input
+    of type vector raises what others report, so that its text must be looked at before."""
+    return sql.SQL(
+        "CASE WHEN {value} ~ {pattern} AND (SELECT count(*) = {length}"
+        " AND bool_and(pg_input_is_valid(number, 'real'))"
+        " FROM unnest(string_to_array(btrim({value}, '[]{{}}'), ',')) AS number)"
+        " THEN translate({value}, '{{}}', '[]')::{type} END"
+    ).format(
+        value=value,
+        pattern=sql.Literal(r"^[\[{][-+.0-9eE,]+[\]}]$"),
+        length=sql.Literal(column.type_modifier),
+        type=sql.SQL(column.type_name),
+    )
 
 
 def _typed_column_rules(column: Column, source: Column) -> Iterator[Rule]:

@@ -12,7 +12,7 @@ from ops.connection import connect, explained, first_line, place
 from ops.content_hash import TableHash, rows_hash
 from ops.copy.catalogue import Relation, read_relation
 from ops.copy.errors import LegacyUnreadableError
-from ops.copy.stream import Messages
+from ops.copy.stream import Messages, rows_of
 from ops.sql_files import statement
 
 
@@ -30,23 +30,19 @@ class Legacy:
 
     def hash(
         self,
-        relation: Relation,
+        table: str,
+        rows: sql.Composable,
         expressions: Sequence[sql.Composable],
         where: sql.Composable | None = None,
     ) -> TableHash:
-        """Hash rows on the server, in the snapshot."""
-        with self.reading(relation.name):
-            return rows_hash(self.connection, relation.identifier, expressions, where)
+        """Hash the rows of a FROM item on the server, in the snapshot."""
+        with self.reading(table):
+            return rows_hash(self.connection, rows, expressions, where)
 
     def rows(self, query: sql.Composable, table: str) -> Messages:
         """Stream the rows of a query as binary COPY messages."""
-        copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
-        with (
-            self.reading(table),
-            self.connection.cursor() as cursor,
-            cursor.copy(copy) as messages,
-        ):
-            yield from messages
+        with self.reading(table):
+            yield from rows_of(self.connection, query)
 
     @contextmanager
     def reading(self, table: str) -> Iterator[None]:

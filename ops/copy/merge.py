@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from ops.content_hash import canonical
 from ops.copy.catalogue import Column
 from ops.copy.plan import TablePlan
 from ops.copy.staging import RANKED
@@ -71,10 +70,7 @@ def missing_or_different(plan: TablePlan, row: str, wanted: str) -> sql.Composab
 def differs(plan: TablePlan, mine: str, other: str) -> sql.Composable:
     """A condition: the content of the row `mine` is not that of `other`."""
     sides = (
-        sql.SQL(", ").join(
-            canonical(sql.Identifier(alias, column.name), is_json=column.type_name == "json")
-            for column in plan.content
-        )
+        sql.SQL(", ").join(plan.expression(column, alias) for column in plan.content)
         for alias in (mine, other)
     )
     return sql.SQL("ROW({}) IS DISTINCT FROM ROW({})").format(*sides)
@@ -83,11 +79,11 @@ def differs(plan: TablePlan, mine: str, other: str) -> sql.Composable:
 def _update(plan: TablePlan) -> sql.Composable:
     if not plan.content:
         return sql.SQL("NOTHING")
-    # updated_at is set by hand: an upsert does not touch it, and staging has the source's own.
+    # updated_at, for one, is set by hand: an upsert does not touch it; staging has the source's.
     touched = [
         column
         for column in (*plan.columns, *plan.filled)
-        if column in plan.content or column.name == "updated_at"
+        if column in plan.content or column.name in plan.spec.carried
     ]
     values = [
         sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(column.name)) for column in touched

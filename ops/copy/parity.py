@@ -1,5 +1,6 @@
-"""Parity: every legacy row that a copy accepts is found equal in Core."""
+"""Parity: every legacy row that a copy accepts is found equal in the new pair."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,13 +9,13 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.content_hash import rows_hash
-from ops.copy.core import core_session
-from ops.copy.groups import TableSpec, specs_of
+from ops.copy.fingerprint import Fingerprint, last_fingerprint, record_proof
+from ops.copy.groups import TableSpec, in_order, specs_of
 from ops.copy.judgement import fits, typed_rules
-from ops.copy.legacy import Legacy, legacy_snapshot
 from ops.copy.merge import differs, missing, missing_or_different, same_key
-from ops.copy.plan import TablePlan, plan_table
+from ops.copy.plan import TablePlan
 from ops.copy.report import Meter, ignore_progress
+from ops.copy.sessions import Sessions, copy_sessions
 from ops.copy.staging import RANKED, stage
 
 EXAMPLES = 5
@@ -22,15 +23,16 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class TableParity:
-    """How a table of Core stands to legacy's.
+    """How a table of the new pair stands to legacy's.
 
     Attributes:
         legacy_rows: acceptable rows of legacy.
-        missing: of these, how many Core lacks.
-        different: how many Core has with other content (surrogate ids, created_at and updated_at
-            are none).
+        missing: of these, how many the new pair lacks.
+        different: how many it has with other content (surrogate ids, clock times and
+            what a batch rolls forward are none).
         examples: natural keys of the first of both.
-        compared_by: `hash` of both sides, `rows` one by one, or `absent` from legacy.
+        compared_by: `hash` of both sides, `rows` one by one, an earlier `proof` that still holds,
+            or `absent` from legacy.
     """
 
     table: str
@@ -38,57 +40,100 @@ class TableParity:
     missing: int = 0
     different: int = 0
     examples: tuple[str, ...] = ()
-    compared_by: Literal["hash", "rows", "absent"] = "hash"
+    compared_by: Literal["hash", "rows", "proof", "absent"] = "hash"
 
     @property
     def holds(self) -> bool:
         return not (self.missing or self.different)
 
 
-def parity(legacy_url: URL, core_url: URL, group: str = "market") -> list[TableParity]:
-    """Compare the group's acceptable legacy rows with Core, each table in the group's order.
+def parity(
+    legacy_url: URL, core_url: URL, group: str = "market", *, ai_url: URL | None = None
+) -> list[TableParity]:
+    """Compare the acceptable legacy rows of a group with the new pair, table by table.
 
-    Nothing is kept: where the hashes differ (Core may rightly have more rows), legacy's rows are
-    staged in a transaction that is rolled back.
+    Nothing is kept: where the hashes differ (the new pair may rightly have more rows), legacy's
+    rows are staged in a transaction that is rolled back.
 
     Raises:
         BadInputError: there is no such group, or legacy cannot be read.
-        WrongDatabaseError: Core lacks a table.
+        WrongDatabaseError: the new pair lacks a table.
     """
-    specs = specs_of(group)
-    with core_session(core_url) as core, legacy_snapshot(legacy_url) as legacy:
-        return [_table_parity(legacy, core, spec) for spec in specs]
+    with copy_sessions(legacy_url, core_url, ai_url, (group,)) as sessions:
+        return [_table_parity(sessions, spec) for spec in specs_of(group)]
 
 
-def _table_parity(legacy: Legacy, core: psycopg.Connection, spec: TableSpec) -> TableParity:
-    plan = plan_table(legacy, core, spec)
+def delta_parity(
+    legacy_url: URL, core_url: URL, ai_url: URL | None, groups: Sequence[str]
+) -> list[TableParity]:
+    """Compare several groups as `parity` does, all from one snapshot of legacy. A table is not
+    compared again while nobody has written to either side since it was found equal."""
+    wanted = in_order(groups)
+    with copy_sessions(legacy_url, core_url, ai_url, wanted) as sessions:
+        return [proven_parity(sessions, spec) for group in wanted for spec in specs_of(group)]
+
+
+def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
+    """One table's parity, from the proof of an earlier comparison where that still holds; what is
+    found is such a proof for the next."""
+    plan, last = sessions.plan(spec), last_fingerprint(sessions.core, spec.table)
     if plan is None:
         return TableParity(spec.table, 0, compared_by="absent")
-    return _by_hash(legacy, core, plan) or _by_rows(legacy, core, plan)
+    if last is None or not _unwritten(sessions, plan, last):
+        return _compared(sessions, plan)
+    if last.proved:
+        return TableParity(spec.table, last.accepted_rows, compared_by="proof")
+    found = _compared(sessions, plan)
+    # Who wrote while the rows were compared has left a trace.
+    if found.holds and _unwritten(sessions, plan, last):
+        record_proof(sessions.core, plan, last)
+    return found
 
 
-def _by_hash(legacy: Legacy, core: psycopg.Connection, plan: TablePlan) -> TableParity | None:
+def _unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
+    """Whether both sides are as the last copy saw and left them."""
+    source = sessions.look_at_source(plan, last)
+    if source is None or not source.unwritten:
+        return False
+    target = sessions.look_at_target(plan, last)
+    return target is not None and target.unwritten
+
+
+def _table_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
+    plan = sessions.plan(spec)
+    if plan is None:
+        return TableParity(spec.table, 0, compared_by="absent")
+    return _compared(sessions, plan)
+
+
+def _compared(sessions: Sessions, plan: TablePlan) -> TableParity:
+    return _by_hash(sessions, plan) or _by_rows(sessions, plan)
+
+
+def _by_hash(sessions: Sessions, plan: TablePlan) -> TableParity | None:
     if not (plan.typed and plan.unique):
         return None
-    wanted = legacy.hash(plan.source, plan.compared(), fits(typed_rules(plan)))
-    if rows_hash(core, plan.target.identifier, plan.compared()) != wanted:
+    rules = fits(typed_rules(plan))
+    wanted = sessions.legacy.hash(plan.table, plan.source_rows, plan.compared(), rules)
+    session = sessions.target(plan.spec).session
+    if rows_hash(session, plan.target_rows, plan.compared()) != wanted:
         return None
     return TableParity(plan.table, wanted.rows)
 
 
-def _by_rows(legacy: Legacy, core: psycopg.Connection, plan: TablePlan) -> TableParity:
-    with core.transaction(force_rollback=True):
-        accepted = stage(legacy, core, plan, Meter(plan.table, 0, ignore_progress))
-        row = core.execute(
+def _by_rows(sessions: Sessions, plan: TablePlan) -> TableParity:
+    target = sessions.target(plan.spec)
+    with target.transaction(undone=True):
+        meter = Meter(plan.table, 0, ignore_progress)
+        accepted = stage(sessions.legacy, target, plan, meter)
+        row = target.session.execute(
             sql.SQL(
                 "SELECT count(*) FILTER (WHERE {missing}),"
                 " count(*) FILTER (WHERE NOT {missing} AND {differs}) FROM {pairs}"
-            ).format(
-                missing=missing(plan, "t"), differs=differs(plan, "t", "s"), pairs=_pairs(plan)
-            )
+            ).format(missing=missing(plan, "t"), differs=differs(plan, "t", "s"), pairs=pairs(plan))
         ).fetchone()
         lacking, different = row or (0, 0)
-        examples = _examples(core, plan) if lacking or different else ()
+        examples = _examples(target.session, plan) if lacking or different else ()
     return TableParity(plan.table, accepted, lacking, different, examples, "rows")
 
 
@@ -100,7 +145,7 @@ def _examples(core: psycopg.Connection, plan: TablePlan) -> tuple[str, ...]:
             " LIMIT {limit}"
         ).format(
             keys=sql.SQL(", ").join(keys),
-            pairs=_pairs(plan),
+            pairs=pairs(plan),
             unequal=missing_or_different(plan, "t", "s"),
             limit=sql.Literal(EXAMPLES),
         )
@@ -108,7 +153,7 @@ def _examples(core: psycopg.Connection, plan: TablePlan) -> tuple[str, ...]:
     return tuple(row[0] for row in rows)
 
 
-def _pairs(plan: TablePlan) -> sql.Composed:
+def pairs(plan: TablePlan) -> sql.Composed:
     """A FROM item: each acceptable legacy row s beside Core's row t, if there is one."""
     return sql.SQL("(SELECT * FROM {} WHERE copy_rank = 1) AS s LEFT JOIN {} AS t ON {}").format(
         RANKED, plan.target.identifier, same_key(plan, "t", "s")

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import ColumnDefault
+from psycopg.types.json import Jsonb
+from sqlalchemy import JSON, ColumnDefault
 
-from app.models import Base
+from app.models import AiBase, Base
 from ops.content_hash import canonical
 from ops.copy.catalogue import Column, Relation, read_relation
 from ops.copy.errors import CoreShapeError, LegacyShapeError
 from ops.copy.groups import TableSpec
 from ops.copy.legacy import Legacy
+from ops.cutover.user_tables import NO_LEFTOVERS, Leftovers, content_expression, counts, user_table
+
+EVERY = sql.SQL("true")
 
 # Bookkeeping of the application, and from which of them a missing one is best guessed.
 TIMESTAMPS = ("updated_at", "last_updated", "created_at")
-_NOT_CONTENT = frozenset({"created_at", "updated_at"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class TablePlan:
         filled: NOT NULL columns of Core that legacy lacks and that have a known default.
         absent: nullable columns of Core that legacy lacks.
         ignored: columns of legacy that Core lacks.
+        counts: a condition that the rows of both sides meet which are compared; None: all do.
     """
 
     spec: TableSpec
@@ -37,6 +41,7 @@ class TablePlan:
     filled: tuple[Column, ...]
     absent: tuple[str, ...]
     ignored: tuple[str, ...]
+    counts: sql.Composable | None = None
 
     @property
     def table(self) -> str:
@@ -45,6 +50,27 @@ class TablePlan:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
+
+    def which(self, only: sql.Composable = EVERY) -> sql.Composable:
+        """A condition: the row counts, and is one of `only` some."""
+        return only if self.counts is None else sql.SQL("{} AND {}").format(self.counts, only)
+
+    @property
+    def source_rows(self) -> sql.Composable:
+        """A FROM item: legacy's rows."""
+        return self._rows(self.source)
+
+    @property
+    def target_rows(self) -> sql.Composable:
+        """A FROM item: the target's rows that are compared with them."""
+        return self._rows(self.target)
+
+    def _rows(self, relation: Relation) -> sql.Composable:
+        if self.counts is None:
+            return relation.identifier
+        return sql.SQL("(SELECT * FROM {} WHERE {}) AS counted").format(
+            relation.identifier, self.counts
+        )
 
     @property
     def typed(self) -> bool:
@@ -86,7 +112,7 @@ class TablePlan:
             column
             for column in self.columns
             if column.name not in self.spec.natural_key
-            and column.name not in _NOT_CONTENT
+            and column.name not in self.spec.apart
             and not self.is_surrogate(column)
         )
 
@@ -96,10 +122,19 @@ class TablePlan:
     def compared(self) -> list[sql.Composable]:
         """Natural key and content, as the hashes of both sides take them."""
         keys = [self.target.columns[name] for name in self.spec.natural_key]
-        return [
-            canonical(sql.Identifier(column.name), is_json=column.type_name == "json")
-            for column in (*keys, *self.content)
-        ]
+        return [self.expression(column) for column in (*keys, *self.content)]
+
+    def expression(self, column: Column, row: str | None = None) -> sql.Composable:
+        """A column, of the row of that alias if one is given, as two sides compare it."""
+        owned = user_table(self.table)
+        if owned is not None and column.name in owned.columns:
+            return content_expression(owned, column.name, row)
+        own = sql.Identifier(row, column.name) if row else sql.Identifier(column.name)
+        return canonical(own, is_json=column.type_name == "json")
+
+    def may_be_null(self, column: Column) -> bool:
+        """Whether a value that does not fit is left out rather than its row rejected."""
+        return self.is_surrogate(column) or column.name == self.spec.recomputed
 
     def fill(self, column: Column, row: str | None = None) -> sql.Composable:
         """The value of a filled column, of its very type; `row` is the alias it may draw from."""
@@ -126,8 +161,17 @@ class TablePlan:
         return sql.SQL("coalesce({})").format(sql.SQL(", ").join([*known, sql.SQL("now()")]))
 
 
-def plan_table(legacy: Legacy, core: psycopg.Connection, spec: TableSpec) -> TablePlan | None:
+def plan_table(
+    legacy: Legacy,
+    core: psycopg.Connection,
+    spec: TableSpec,
+    leftovers: Leftovers = NO_LEFTOVERS,
+) -> TablePlan | None:
     """Compare the two sides of a table; None where legacy has none.
+
+    Args:
+        core: the target, which of the AI tables is AI.
+        leftovers: what verification wrote on either side, which is not compared.
 
     Raises:
         CoreShapeError: Core lacks the table, or a unique constraint on its natural key.
@@ -136,12 +180,17 @@ def plan_table(legacy: Legacy, core: psycopg.Connection, spec: TableSpec) -> Tab
     target = read_relation(core, spec.table)
     if target is None or not target.is_unique(spec.natural_key):
         missing = "table" if target is None else f"unique key {spec.natural_key} of"
-        raise CoreShapeError(f"Core has no {missing} {spec.table}; run `sigmasight migrate` first")
+        half = "Core" if spec.database == "core" else "AI"
+        raise CoreShapeError(
+            f"{half} has no {missing} {spec.table}; run `sigmasight migrate` first"
+        )
     source = legacy.relation(spec.table)
-    return None if source is None else _compare(spec, source, target)
+    return None if source is None else _compare(spec, source, target, leftovers)
 
 
-def _compare(spec: TableSpec, source: Relation, target: Relation) -> TablePlan:
+def _compare(
+    spec: TableSpec, source: Relation, target: Relation, leftovers: Leftovers
+) -> TablePlan:
     writable = [column for column in target.columns.values() if not column.generated]
     lacking = [column for column in writable if column.name not in source.columns]
     required = [column for column in lacking if column.not_null and not column.has_default]
@@ -153,6 +202,7 @@ def _compare(spec: TableSpec, source: Relation, target: Relation) -> TablePlan:
         filled=tuple(column for column in required if _can_fill(spec, column)),
         absent=tuple(column.name for column in lacking if not column.not_null),
         ignored=tuple(name for name in source.columns if name not in target.columns),
+        counts=counts(spec.table, leftovers, source.columns),
     )
     for column in required:
         if column not in plan.filled:
@@ -175,6 +225,11 @@ def _can_fill(spec: TableSpec, column: Column) -> bool:
 
 def _application_default(table: str, column: str) -> object | None:
     """The constant that the application itself would insert, such as a currency."""
-    model = Base.metadata.tables[table].columns.get(column)
+    metadata = AiBase.metadata if table in AiBase.metadata.tables else Base.metadata
+    model = metadata.tables[table].columns.get(column)
     default = None if model is None else model.default
-    return default.arg if isinstance(default, ColumnDefault) and default.is_scalar else None
+    if not isinstance(default, ColumnDefault):
+        return None
+    if default.is_callable and model is not None and isinstance(model.type, JSON):
+        return Jsonb(default.arg(None))
+    return default.arg if default.is_scalar else None

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
+from ops.copy.core import Target
 from ops.copy.judgement import Rule, judged
 from ops.copy.legacy import Legacy
-from ops.copy.plan import TablePlan
+from ops.copy.plan import EVERY, TablePlan
 from ops.copy.stream import stream
 
 TABLE = sql.Identifier("ops", "copy_rejects")
 COLUMNS = ("table_name", "kind", "reason", "row_data")
+# What staging adds to a row.
+STAGING_COLUMNS = ("copy_rank", "copy_age", "copy_kind", "copy_reason")
+_SECRETS = ("hashed_password",)
 
 
 def forget_rejects(core: psycopg.Connection, table: str) -> None:
@@ -28,48 +32,52 @@ def rejects_by_kind(core: psycopg.Connection, table: str) -> dict[str, int]:
 
 
 def fetch_rejects(
-    legacy: Legacy, core: psycopg.Connection, plan: TablePlan, rules: Sequence[Rule]
+    legacy: Legacy,
+    core: psycopg.Connection,
+    plan: TablePlan,
+    rules: Sequence[Rule],
+    only: sql.Composable = EVERY,
 ) -> None:
-    """Stream the rows that break a rule from legacy into Core."""
+    """Stream the rows that break a rule, among `only` some, from legacy into Core."""
     columns = sql.SQL(", ").join(map(sql.Identifier, plan.names))
-    rows = sql.SQL("(SELECT {} FROM {}) AS r").format(columns, plan.source.identifier)
+    rows = sql.SQL("(SELECT {} FROM {} WHERE {}) AS r").format(
+        columns, plan.source.identifier, plan.which(only)
+    )
     query = _rejected(plan.table, rows, rules)
     stream(legacy.rows(query, plan.table), core, TABLE, COLUMNS)
 
 
 def store_rejects(
-    core: psycopg.Connection, plan: TablePlan, staging: sql.Composable, rules: Sequence[Rule]
+    target: Target, plan: TablePlan, staging: sql.Composable, rules: Sequence[Rule]
 ) -> None:
     """Keep the staged rows that break a rule."""
     rows = sql.SQL("{} AS r").format(staging)
-    _insert(core, _rejected(plan.table, rows, rules))
+    target.write_down(_rejected(plan.table, rows, rules), TABLE, COLUMNS)
 
 
-def store_duplicates(core: psycopg.Connection, plan: TablePlan, ranked: sql.Composable) -> None:
-    """Keep the ranked rows that lost against another one with the same natural key."""
-    key = sql.SQL(", ").join(map(sql.Identifier, plan.spec.natural_key))
-    query = sql.SQL(
-        "SELECT {table}::text, kind, kind || ' of ' || concat_ws(', ', {key}),"
-        " to_jsonb(r) - 'copy_rank' - 'copy_age' - 'kind'"
-        " FROM (SELECT *, CASE WHEN copy_age > 1 THEN 'older duplicate' ELSE 'duplicate' END"
-        " AS kind FROM {ranked} WHERE copy_rank > 1) AS r"
-    ).format(table=sql.Literal(plan.table), key=key, ranked=ranked)
-    _insert(core, query)
+def store_ranked(target: Target, plan: TablePlan, ranked: sql.Composable) -> None:
+    """Keep the ranked rows that say why they are not wanted."""
+    query = sql.SQL("SELECT {}::text, copy_kind, copy_reason, {} FROM {} AS r").format(
+        sql.Literal(plan.table), _told(), ranked
+    ) + sql.SQL(" WHERE copy_kind IS NOT NULL")
+    target.write_down(query, TABLE, COLUMNS)
 
 
 def _rejected(table: str, rows: sql.Composable, rules: Sequence[Rule]) -> sql.Composed:
     """A query of COLUMNS for those of `rows` (a FROM item named r) that break a rule."""
     return sql.SQL(
-        "SELECT {table}::text, ({kind})::text, ({reason})::text, to_jsonb(r) FROM {rows}"
+        "SELECT {table}::text, ({kind})::text, ({reason})::text, {told} FROM {rows}"
         " WHERE ({kind}) IS NOT NULL"
     ).format(
         table=sql.Literal(table),
         kind=judged(rules, lambda rule: rule.kind),
         reason=judged(rules, lambda rule: rule.reason),
         rows=rows,
+        told=_told(),
     )
 
 
-def _insert(core: psycopg.Connection, query: sql.Composable) -> None:
-    columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
-    core.execute(sql.SQL("INSERT INTO {} ({}) {}").format(TABLE, columns, query))
+def _told() -> sql.Composable:
+    """What is kept of the row `r`: all of it but the staging's own columns and secrets."""
+    left_out = [*STAGING_COLUMNS, *_SECRETS]
+    return sql.SQL("to_jsonb(r) - {}::text[]").format(sql.Literal(left_out))

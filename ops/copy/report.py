@@ -7,7 +7,7 @@ from typing import Literal
 
 import psycopg
 
-Path = Literal["direct", "staged", "unchanged", "absent"]
+Path = Literal["direct", "staged", "delta", "unchanged", "absent"]
 Step = Literal["hashing", "reading", "indexing", "merging", "done"]
 
 SECONDS_BETWEEN_REPORTS = 0.5
@@ -37,10 +37,11 @@ class TableReport:
     """What became of the rows of a table; `source_rows` are `accepted` plus all `rejected`.
 
     Attributes:
-        path: `direct` into the empty table, `staged` and merged, `unchanged` since the last copy,
-            or `absent` from legacy.
+        path: `direct` into the empty table, `staged` and merged, `delta` if only what was written
+            since the last copy was, `unchanged` since then, or `absent` from legacy.
         rejected: how many rows for which kind of reason; each row stands in ops.copy_rejects.
         unchanged: accepted rows that Core held already, equal.
+        deleted: rows that were copied once, that legacy has deleted since, and that are gone now.
         ignored_columns: legacy has them, Core does not.
         filled_columns: Core has them, legacy does not: NULL, or a default where NULL is not
             allowed.
@@ -55,6 +56,7 @@ class TableReport:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
     ignored_columns: tuple[str, ...] = ()
     filled_columns: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -1,190 +1,269 @@
-"""Copying a group of tables from legacy to Core."""
+"""Copying a table from legacy to the new pair."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
-import psycopg
 from psycopg import sql
-from sqlalchemy.engine import URL
 
-from app.database_url import same_database
-from ops.content_hash import TableHash, content_hash
-from ops.copy.core import core_session
+from ops.content_hash import TableHash, content_hash, rows_hash
+from ops.copy.core import Target
+from ops.copy.deletion import delete_rows
 from ops.copy.direct import is_empty, load_directly
-from ops.copy.fingerprint import Fingerprint, last_fingerprint, record_fingerprint
-from ops.copy.groups import TableSpec, specs_of
+from ops.copy.fingerprint import (
+    Fingerprint,
+    last_fingerprint,
+    look_again,
+    record_fingerprint,
+)
 from ops.copy.indexes import drop_indexes
-from ops.copy.legacy import Legacy, legacy_snapshot
+from ops.copy.kept_ids import make_way, may_pass
+from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, record_keys
 from ops.copy.merge import Merged, merge
-from ops.copy.plan import TablePlan, plan_table
+from ops.copy.plan import EVERY, TablePlan
 from ops.copy.rejects import forget_rejects, rejects_by_kind
 from ops.copy.report import (
-    CopyReport,
     Guard,
     Meter,
     OnProgress,
     TableReport,
-    ignore_progress,
-    no_guard,
 )
-from ops.copy.staging import stage
-from ops.errors import BadInputError, VerificationError
+from ops.copy.sessions import Sessions
+from ops.copy.staging import RANKED, stage
+from ops.copy.unwritten import Look, Seen, look, own_transaction
+from ops.errors import VerificationError
+from ops.sql_files import statement
 
 T = TypeVar("T")
 
 
-def copy_group(
-    legacy_url: URL,
-    core_url: URL,
-    group: str = "market",
-    *,
-    guard: Guard = no_guard,
-    on_progress: OnProgress = ignore_progress,
-) -> CopyReport:
-    """Copy what legacy has of a group into Core, and say what became of every row.
-
-    All of legacy is read in one snapshot and nothing is written to it. Each table is one
-    transaction in Core, which `guard` may still refuse before it commits: a kill at any instant
-    leaves a table either as it was, indexes included, or complete. Twice is once; rows changed in
-    legacy are updated, rows that only Core has stay.
-
-    Args:
-        guard: called with Core's connection as the last act of each writing transaction.
-        on_progress: called about twice a second while rows stream, and at each step.
-
-    Raises:
-        BadInputError: there is no such group, both addresses are one database, legacy lacks a
-            column that cannot be filled or cannot be read, or Core refused a row.
-        WrongDatabaseError: Core lacks a table; nothing was copied.
-        VerificationError: rows were neither accepted nor rejected; the table was left as it was.
-    """
-    specs = specs_of(group)
-    if same_database(legacy_url, core_url):
-        raise BadInputError(
-            "legacy and Core are the same database; correct LEGACY_DATABASE_URL or DATABASE_URL"
-        )
-    with core_session(core_url) as core, legacy_snapshot(legacy_url) as legacy:
-        plans = [(spec, plan_table(legacy, core, spec)) for spec in specs]
-        reports = [
-            _Copy(legacy, core, plan, guard, on_progress).run() if plan else _absent(spec)
-            for spec, plan in plans
-        ]
-    return CopyReport(group, tuple(reports))
-
-
-def _absent(spec: TableSpec) -> TableReport:
-    return TableReport(spec.table, "absent")
-
-
 @dataclass
-class _Copy:
+class TableCopy:
     """One table's copy."""
 
-    legacy: Legacy
-    core: psycopg.Connection
+    sessions: Sessions
+    target: Target
     plan: TablePlan
     guard: Guard
     on_progress: OnProgress
     hashing_seconds: float = 0.0
+    deleted: int = 0
+
+    @cached_property
+    def _last(self) -> Fingerprint | None:
+        return last_fingerprint(self.target.books, self.plan.table)
+
+    @cached_property
+    def _source(self) -> Look | None:
+        return self.sessions.look_at_source(self.plan, self._last)
+
+    def delete(self) -> None:
+        """Delete what was copied once and is gone from legacy."""
+        books, table = self.target.books, self.plan.table
+        if not self.plan.spec.keeps_ids or not has_copied_keys(books, table):
+            return
+        if self._source is not None and self._source.unwritten:
+            return
+        with self.target.transaction():
+            for keys in gone_keys(self.sessions.legacy, books, self.plan):
+                self.deleted += delete_rows(self.target.session, table, keys)
+                forget_keys(books, table, keys)
+            self.guard(books)
 
     def run(self) -> TableReport:
+        """Bring the table to what legacy holds."""
         started = time.monotonic()
-        source = self._timed(self._source_hash)
-        report = self._unchanged(source) or self._changed(source)
+        last, source = self._last, self._source
+        target = self.sessions.look_at_target(self.plan, last)
+        report = (
+            self._unwritten(last, source, target)
+            or self._delta(last, source, target)
+            or self._whole(last, source, target)
+        )
         total = time.monotonic() - started
         return replace(
             report,
+            deleted=self.deleted,
             ignored_columns=self.plan.ignored,
             filled_columns=(*(column.name for column in self.plan.filled), *self.plan.absent),
             seconds=total - self.hashing_seconds,
             hashing_seconds=self.hashing_seconds,
         )
 
-    def _source_hash(self) -> TableHash:
-        columns = [sql.Identifier(name) for name in self.plan.names]
-        rows = self.legacy.hash(self.plan.source, columns)
-        return TableHash(rows.rows, f"{rows.digest}:{self.plan.shape()}")
+    def _unwritten(
+        self, last: Fingerprint | None, source: Look | None, target: Look | None
+    ) -> TableReport | None:
+        """Nothing to do, because nobody wrote to either side."""
+        if last is None or source is None or target is None:
+            return None
+        return self._same(last) if source.unwritten and target.unwritten else None
 
-    def _unchanged(self, source: TableHash) -> TableReport | None:
-        last = last_fingerprint(self.core, self.plan.table)
-        if last is None or last.source_hash != source.digest:
+    def _delta(
+        self, last: Fingerprint | None, source: Look | None, target: Look | None
+    ) -> TableReport | None:
+        """Only what was written since, where the rest is known to be as the last copy left it."""
+        if last is None or last.source_seen is None or source is None or source.new_rows is None:
             return None
-        if self._timed(self._core_hash).digest != last.core_hash:
+        if target is None or not target.unwritten or not self.plan.unique or last.rejected_rows:
             return None
+        meter = Meter(self.plan.table, source.new_rows, self.on_progress)
+        with self.target.transaction():
+            forget_rejects(self.target.books, self.plan.table)
+            report = self._merged(meter, last.source_seen.new_rows, source.new_rows)
+            _require_every_row(report)
+            accepted = source.seen.rows - report.rejected_rows
+            self._record(Fingerprint(source.seen.rows, accepted, "", "", source.seen), report)
+            self.guard(self.target.books)
+        meter.enter("done")
+        unchanged = accepted - report.inserted - report.updated
+        return replace(
+            report,
+            path="delta",
+            source_rows=source.seen.rows,
+            accepted=accepted,
+            unchanged=unchanged,
+        )
+
+    def _whole(
+        self, last: Fingerprint | None, source: Look | None, target: Look | None
+    ) -> TableReport:
+        found = self._timed(self._source_hash)
+        seen = None if source is None else replace(source.seen, rows=found.rows)
+        if last is not None and last.source_hash == found.digest:
+            left = self._timed(self._core_hash)
+            if left.digest == last.core_hash:
+                self._look_again(seen, target, left)
+                return self._same(last)
+        return self._changed(found, seen)
+
+    def _look_again(self, source: Seen | None, target: Look | None, left: TableHash) -> None:
+        """Remember how the sides are seen today, so that the next copy need not hash them."""
+        seen = None if target is None else replace(target.seen, rows=left.rows)
+        books = self.target.books
+        with books.transaction():
+            look_again(books, self.plan, source, seen)
+            self.guard(books)
+
+    def _same(self, last: Fingerprint) -> TableReport:
         return TableReport(
             self.plan.table,
             "unchanged",
             source_rows=last.source_rows,
             accepted=last.accepted_rows,
-            rejected=rejects_by_kind(self.core, self.plan.table),
+            rejected=self._rejects() if last.rejected_rows else {},
             unchanged=last.accepted_rows,
         )
 
-    def _changed(self, source: TableHash) -> TableReport:
+    def _rejects(self) -> dict[str, int]:
+        return rejects_by_kind(self.target.books, self.plan.table)
+
+    def _source_hash(self) -> TableHash:
+        columns = [sql.Identifier(name) for name in self.plan.names]
+        plan = self.plan
+        rows = self.sessions.legacy.hash(plan.table, plan.source_rows, columns)
+        return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
+
+    def _changed(self, source: TableHash, seen: Seen | None) -> TableReport:
         meter = Meter(self.plan.table, source.rows, self.on_progress)
-        looks_empty = is_empty(self.core, self.plan)
-        with self.core.transaction():
-            forget_rejects(self.core, self.plan.table)
-            report = self._load(meter, self._lock() if looks_empty else False)
-            report = replace(
-                report,
-                source_rows=source.rows,
-                rejected=rejects_by_kind(self.core, self.plan.table),
-            )
+        looks_empty = not self.plan.spec.keeps_ids and is_empty(self.target.session, self.plan)
+        with self.target.transaction():
+            forget_rejects(self.target.books, self.plan.table)
+            report = self._load(meter, self._lock() if looks_empty else False, source.rows)
             _require_every_row(report)
             meter.enter("hashing")
             left = self._timed(self._core_hash)
-            record_fingerprint(
-                self.core,
-                self.plan,
-                Fingerprint(source.rows, report.accepted, source.digest, left.digest),
+            digest = source.digest
+            self._record(
+                Fingerprint(source.rows, report.accepted, digest, left.digest, seen), report
             )
-            self.guard(self.core)
+            self.guard(self.target.books)
         meter.enter("done")
         return report
 
+    def _record(self, found: Fingerprint, report: TableReport) -> None:
+        """Remember the copy with how the target is seen by the transaction that wrote it. Rows that
+        may pass the next time void what was seen of legacy."""
+        if any(map(may_pass, report.rejected)):
+            found = replace(found, source_hash="", source_seen=None)
+        session = self.target.session
+        left = look(session, self.plan.target, self.plan.which(EVERY), self.plan.shape(), None)
+        if left is not None:
+            own = own_transaction(session)
+            found = replace(found, core_seen=replace(left.seen, own=own))
+        record_fingerprint(self.target.books, self.plan, found)
+
     def _lock(self) -> bool:
         """Keep everybody out, so that indexes can go; whether the table is empty even then."""
-        self.core.execute(
+        self.target.session.execute(
             sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(self.plan.target.identifier)
         )
-        return is_empty(self.core, self.plan)
+        return is_empty(self.target.session, self.plan)
 
-    def _load(self, meter: Meter, empty: bool) -> TableReport:
+    def _load(self, meter: Meter, empty: bool, rows: int) -> TableReport:
+        if not (empty and self.plan.straight):
+            return self._merged(meter, EVERY, rows, empty=empty)
+        written = load_directly(self.sessions.legacy, self.target.session, self.plan, meter)
+        self._analyze()
         table = self.plan.table
-        if empty and self.plan.straight:
-            written = load_directly(self.legacy, self.core, self.plan, meter)
-            self._analyze()
-            return TableReport(table, "direct", accepted=written, inserted=written)
-        accepted = stage(self.legacy, self.core, self.plan, meter)
+        rejected = self._rejects()
+        return TableReport(table, "direct", rows, written, rejected, inserted=written)
+
+    def _merged(
+        self, meter: Meter, only: sql.Composable, rows: int, *, empty: bool = False
+    ) -> TableReport:
+        """Stage `only` some of legacy's rows, which are `rows`, and merge them."""
+        table = self.plan.table
+        accepted = stage(self.sessions.legacy, self.target, self.plan, meter, only)
         meter.enter("merging")
         merged = self._merge(empty)
         unchanged = accepted - merged.inserted - merged.updated
         return TableReport(
             table,
             "staged",
+            source_rows=rows,
             accepted=accepted,
+            rejected=self._rejects(),
             inserted=merged.inserted,
             updated=merged.updated,
             unchanged=unchanged,
         )
 
     def _merge(self, empty: bool) -> Merged:
-        rebuild = drop_indexes(self.core, self.plan.target, unique=False) if empty else []
-        merged = merge(self.core, self.plan)
+        session, plan = self.target.session, self.plan
+        if plan.spec.keeps_ids:
+            make_way(self.target, plan, RANKED)
+        rebuild = drop_indexes(session, plan.target, unique=False) if empty else []
+        merged = merge(session, plan)
         for build in rebuild:
-            self.core.execute(build)
+            session.execute(build)
+        if plan.spec.keeps_ids:
+            self._keep_keys()
         if merged.inserted or merged.updated:
             self._analyze()
         return merged
 
+    def _keep_keys(self) -> None:
+        """What AI commits must be known in Core before, else a kill in between would leave rows
+        there of which a later deletion in legacy never hears."""
+        if self.plan.table == "portfolios" and "equity_balance" in self.plan.names:
+            self.target.session.execute(statement("copy_starting_capital"))
+        if not self.target.apart:
+            record_keys(self.target, self.target.books, self.plan, RANKED)
+            return
+        notes = self.sessions.notes
+        with notes.transaction():
+            record_keys(self.target, notes, self.plan, RANKED)
+            self.guard(notes)
+
     def _analyze(self) -> None:
-        self.core.execute(sql.SQL("ANALYZE {}").format(self.plan.target.identifier))
+        self.target.session.execute(sql.SQL("ANALYZE {}").format(self.plan.target.identifier))
 
     def _core_hash(self) -> TableHash:
-        return content_hash(self.core, self.plan.table)
+        if not self.plan.spec.keeps_ids:
+            return content_hash(self.target.session, self.plan.table)
+        return rows_hash(self.target.session, self.plan.target_rows, self.plan.compared())
 
     def _timed(self, hashing: Callable[[], T]) -> T:
         started = time.monotonic()

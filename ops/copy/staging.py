@@ -11,30 +11,45 @@ from psycopg import sql
 
 from ops.content_hash import canonical
 from ops.copy.catalogue import Column
+from ops.copy.core import Target
 from ops.copy.errors import CoreTooOldError
 from ops.copy.judgement import cast_from_text, fits, text_rules, typed_rules
+from ops.copy.kept_ids import refuse_unfit
 from ops.copy.legacy import Legacy
-from ops.copy.plan import TablePlan
-from ops.copy.rejects import fetch_rejects, store_duplicates, store_rejects
+from ops.copy.plan import EVERY, TablePlan
+from ops.copy.rejects import fetch_rejects, store_ranked, store_rejects
 from ops.copy.report import Meter
 from ops.copy.stream import stream
 
 ARRIVED = sql.Identifier("pg_temp", "copy_arrived")
 RANKED = sql.Identifier("pg_temp", "copy_ranked")
 
+# Older than the row that stays, or as old.
+DUPLICATE_KINDS = ("older duplicate", "duplicate")
+
 FIRST_VERSION_THAT_CHECKS_TEXT = 160000  # pg_input_is_valid
 
 
-def stage(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> int:
+def stage(
+    legacy: Legacy,
+    target: Target,
+    plan: TablePlan,
+    meter: Meter,
+    only: sql.Composable = EVERY,
+) -> int:
     """Fill `RANKED` with the acceptable rows and store the others; how many rows stay.
 
     A row of `RANKED` stays if its copy_rank is 1. Everything is gone at the end of the transaction.
+
+    Args:
+        only: a condition over legacy's columns that takes some of the rows.
     """
+    core = target.session
     if plan.typed:
-        _receive_typed(legacy, core, plan, meter)
+        _receive_typed(legacy, target, plan, meter, only)
         _rank(core, plan, sql.SQL("SELECT * FROM {}").format(ARRIVED))
     else:
-        _receive_text(legacy, core, plan, meter)
+        _receive_text(legacy, core, plan, meter, only)
         rules = text_rules(plan)
         casts = [
             sql.SQL("{} AS {}").format(cast_from_text(plan, column), sql.Identifier(column.name))
@@ -45,24 +60,38 @@ def stage(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Mete
             plan,
             sql.SQL("SELECT {} FROM {} WHERE {}").format(_list(casts), ARRIVED, fits(rules)),
         )
-        store_rejects(core, plan, ARRIVED, rules)
-    store_duplicates(core, plan, RANKED)
+        store_rejects(target, plan, ARRIVED, rules)
+    _refuse_duplicates(core, plan)
+    if plan.spec.keeps_ids:
+        refuse_unfit(target, plan, RANKED)
+    store_ranked(target, plan, RANKED)
     kept = sql.SQL("SELECT count(*) FROM {} WHERE copy_rank = 1").format(RANKED)
     row = core.execute(kept).fetchone()
     return int(row[0]) if row else 0
 
 
-def _receive_typed(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> None:
+def _receive_typed(
+    legacy: Legacy, target: Target, plan: TablePlan, meter: Meter, only: sql.Composable
+) -> None:
     rules = typed_rules(plan)
-    fetch_rejects(legacy, core, plan, rules)
-    _create(core, [(column, column.type_name) for column in plan.columns])
-    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        _list(map(sql.Identifier, plan.names)), plan.source.identifier, fits(rules)
+    fetch_rejects(legacy, target.books, plan, rules, only)
+    _create(target.session, [(column, column.type_name) for column in plan.columns])
+    query = sql.SQL("SELECT {} FROM {} WHERE {} AND {}").format(
+        _list(map(sql.Identifier, plan.names)),
+        plan.source.identifier,
+        plan.which(only),
+        fits(rules),
     )
-    stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
+    stream(legacy.rows(query, plan.table), target.session, ARRIVED, plan.names, meter)
 
 
-def _receive_text(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> None:
+def _receive_text(
+    legacy: Legacy,
+    core: psycopg.Connection,
+    plan: TablePlan,
+    meter: Meter,
+    only: sql.Composable,
+) -> None:
     if core.info.server_version < FIRST_VERSION_THAT_CHECKS_TEXT:
         raise CoreTooOldError(
             f"{plan.table!r} of legacy has other types than Core; checking its values needs "
@@ -70,7 +99,9 @@ def _receive_text(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, met
         )
     _create(core, [(column, "text") for column in plan.columns])
     texts = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in plan.names]
-    query = sql.SQL("SELECT {} FROM {}").format(_list(texts), plan.source.identifier)
+    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+        _list(texts), plan.source.identifier, plan.which(only)
+    )
     stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
 
 
@@ -103,7 +134,8 @@ def _rank(core: psycopg.Connection, plan: TablePlan, rows: sql.Composable) -> No
         sql.SQL(
             "CREATE TEMPORARY TABLE copy_ranked ON COMMIT DROP AS SELECT r.*,"
             " row_number() OVER (PARTITION BY {key} ORDER BY {total}) AS copy_rank,"
-            " rank() OVER (PARTITION BY {key} ORDER BY {newest}) AS copy_age"
+            " rank() OVER (PARTITION BY {key} ORDER BY {newest}) AS copy_age,"
+            " NULL::text AS copy_kind, NULL::text AS copy_reason"
             " FROM ({rows}) AS r"
         ).format(
             key=key,
@@ -113,6 +145,23 @@ def _rank(core: psycopg.Connection, plan: TablePlan, rows: sql.Composable) -> No
         )
     )
     core.execute(sql.SQL("ANALYZE {}").format(RANKED))
+
+
+def _refuse_duplicates(core: psycopg.Connection, plan: TablePlan) -> None:
+    """Of rows with one natural key all but the first are told why they do not stay."""
+    key = _list(map(sql.Identifier, plan.spec.natural_key))
+    core.execute(
+        sql.SQL(
+            "UPDATE {ranked} SET copy_kind = {kind},"
+            " copy_reason = {kind} || ' of ' || concat_ws(', ', {key}) WHERE copy_rank > 1"
+        ).format(
+            ranked=RANKED,
+            kind=sql.SQL("CASE WHEN copy_age > 1 THEN {} ELSE {} END").format(
+                *map(sql.Literal, DUPLICATE_KINDS)
+            ),
+            key=key,
+        )
+    )
 
 
 def _list(parts: Iterable[sql.Composable]) -> sql.Composed:

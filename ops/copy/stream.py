@@ -34,6 +34,13 @@ def stream(
         return cursor.rowcount
 
 
+def rows_of(connection: psycopg.Connection, query: sql.Composable) -> Messages:
+    """The rows of a query as binary COPY messages."""
+    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
+    with connection.cursor() as cursor, cursor.copy(copy) as messages:
+        yield from messages
+
+
 def _chunks(messages: Messages) -> Iterator[tuple[int, bytes]]:
     """Join messages to chunks of at least CHUNK_BYTES, each with its number of messages."""
     pending = bytearray()

@@ -1,11 +1,39 @@
--- What an unqualified name means to this role, if rows can be read from it. Children by
--- inheritance add rows that the unique keys of a plain table do not cover.
+-- What an unqualified name means to this role, if rows can be read from it: its columns in their
+-- order, and the column sets in which a valid, unconditional unique index allows no value twice.
+-- Children by inheritance add rows that the unique keys of a plain table do not cover.
 SELECT
     c.oid::bigint AS oid,
     n.nspname AS schema,
     c.relname AS name,
+    c.relkind = 'r' AS is_table,
     c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = c.oid)
-        AS has_children
+        AS has_children,
+    (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'name', a.attname,
+            'type_oid', a.atttypid::bigint,
+            'type_modifier', a.atttypmod,
+            'type_name', format_type(a.atttypid, a.atttypmod),
+            'not_null', a.attnotnull,
+            'has_default', a.atthasdef OR a.attidentity <> '',
+            'generated', a.attgenerated <> ''
+        ) ORDER BY a.attnum), '[]')
+        FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    ) AS columns,
+    (
+        SELECT coalesce(jsonb_agg(k.columns), '[]')
+        FROM (
+            SELECT array_agg(a.attname::text) AS columns
+            FROM pg_index AS i
+            CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (attnum, position)
+            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+            WHERE i.indrelid = c.oid
+                AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+                AND k.position <= i.indnkeyatts
+            GROUP BY i.indexrelid
+        ) AS k
+    ) AS unique_keys
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(quote_ident(%(table)s)) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')

@@ -8,7 +8,10 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
-from tests.conftest import NewDatabase
+from ops.embedded.server import EmbeddedServer
+from tests.conftest import NewDatabase, create_database
+from tests.integration.copy.owned_world import WORLD
+from tests.integration.legacy_shape import make_legacy
 
 Run = Callable[..., list[tuple[Any, ...]]]
 
@@ -82,3 +85,20 @@ def insert_texts(run: Run) -> Callable[[URL, Sequence[Sequence[str | None]]], No
             connection.execute(sql.SQL("INSERT INTO market_data_cache VALUES {}").format(values))
 
     return insert
+
+
+@pytest.fixture(scope="session")
+def owned_template(server: EmbeddedServer) -> str:
+    """The name of an old database with a few rows of every user-owned table; only to be cloned."""
+    name = "template_owned"
+    create_database(server, name)
+    make_legacy(server.url(name))
+    with connect(server.url(name), application_name="tests") as connection:
+        connection.execute(WORLD.encode())
+    return name
+
+
+@pytest.fixture
+def owned_url(new_database: NewDatabase, owned_template: str) -> URL:
+    """An old database of the world in `owned_world`; tests may change it."""
+    return new_database(owned_template)

@@ -355,7 +355,9 @@ def test_repeated_and_unusable_ids_reject_no_row(run: Run, legacy_url: URL, core
         " (5, '00000000-0000-0000-0000-000000000005')) AS x (i, v)",
     )
     assert copied(legacy_url, core_url).accepted == 5
-    kept = run(core_url, "SELECT date::text FROM market_data_cache WHERE id::text LIKE '0%5'")
+    kept = run(
+        core_url, "SELECT date::text FROM market_data_cache WHERE id::text LIKE '00000000%5'"
+    )
     assert kept == [("2025-07-06",)]
 
 

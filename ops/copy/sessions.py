@@ -1,0 +1,101 @@
+"""The open databases of a copy, and the tables that it looks at."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from app.database_url import same_database
+from ops.copy.core import Target, core_session
+from ops.copy.fingerprint import Fingerprint
+from ops.copy.groups import TableSpec, specs_of
+from ops.copy.legacy import Legacy, legacy_snapshot
+from ops.copy.plan import EVERY, TablePlan, plan_table
+from ops.copy.unwritten import Look, look
+from ops.cutover.user_tables import NO_LEFTOVERS, Leftovers, leftovers_of
+from ops.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """One snapshot of legacy beside the new pair.
+
+    Attributes:
+        ai: None where no table of the copy is there.
+        notes: a second session of Core, for what must be known there before AI commits.
+        leftovers: what verification's chat wrote on either side, which is not user data.
+    """
+
+    legacy: Legacy
+    core: psycopg.Connection
+    ai: psycopg.Connection | None
+    notes: psycopg.Connection
+    leftovers: Leftovers
+
+    def target(self, spec: TableSpec) -> Target:
+        """Where the rows of a table go."""
+        if spec.database == "core" or self.ai is None:
+            return Target(self.core, self.core)
+        return Target(self.ai, self.core)
+
+    def plan(self, spec: TableSpec) -> TablePlan | None:
+        """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""
+        return plan_table(self.legacy, self.target(spec).session, spec, self.leftovers)
+
+    def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> Look | None:
+        """Legacy's table, beside what the last copy saw of it."""
+        since = last.source_seen if last else None
+        with self.legacy.reading(plan.table):
+            return look(self.legacy.connection, plan.source, plan.which(EVERY), plan.shape(), since)
+
+    def look_at_target(self, plan: TablePlan, last: Fingerprint | None) -> Look | None:
+        """The new pair's table, beside what the last copy left of it."""
+        since = last.core_seen if last else None
+        session = self.target(plan.spec).session
+        return look(session, plan.target, plan.which(EVERY), plan.shape(), since)
+
+
+@contextmanager
+def copy_sessions(
+    legacy_url: URL, core_url: URL, ai_url: URL | None, groups: Sequence[str]
+) -> Iterator[Sessions]:
+    """Open what a copy of these groups needs.
+
+    Raises:
+        BadInputError: there is no such group, AI's address is missing, or two addresses are one
+            database.
+    """
+    specs = [spec for group in groups for spec in specs_of(group)]
+    _refuse_one_database(legacy_url, core_url, "Core", "DATABASE_URL")
+    with ExitStack() as stack:
+        core = stack.enter_context(core_session(core_url))
+        ai, notes = None, core
+        if any(spec.database == "ai" for spec in specs):
+            if ai_url is None:
+                raise BadInputError("the group ai is copied into AI; set AI_DATABASE_URL")
+            _refuse_one_database(legacy_url, ai_url, "AI", "AI_DATABASE_URL")
+            ai = stack.enter_context(core_session(ai_url, "AI"))
+            notes = stack.enter_context(core_session(core_url))
+        legacy = stack.enter_context(legacy_snapshot(legacy_url))
+        told = any(spec.keeps_ids for spec in specs)
+        leftovers = _leftovers(legacy, core) if told else NO_LEFTOVERS
+        yield Sessions(legacy, core, ai, notes, leftovers)
+
+
+def _refuse_one_database(legacy: URL, other: URL, name: str, setting: str) -> None:
+    if same_database(legacy, other):
+        raise BadInputError(
+            f"legacy and {name} are the same database; correct LEGACY_DATABASE_URL or {setting}"
+        )
+
+
+def _leftovers(legacy: Legacy, core: psycopg.Connection) -> Leftovers:
+    with legacy.reading("agent_conversations"):
+        found = leftovers_of(legacy.connection)
+    ours = leftovers_of(core)
+    return Leftovers(
+        tuple(sorted({*found.conversations, *ours.conversations})),
+        tuple(sorted({*found.messages, *ours.messages})),
+    )

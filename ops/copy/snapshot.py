@@ -1,0 +1,84 @@
+"""Copying groups of tables from legacy to the new pair, all of them as they were at one moment."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy.engine import URL
+
+from ops.copy.groups import TableSpec, in_order, specs_of
+from ops.copy.report import (
+    CopyReport,
+    Guard,
+    OnProgress,
+    TableReport,
+    ignore_progress,
+    no_guard,
+)
+from ops.copy.run import TableCopy
+from ops.copy.sessions import copy_sessions
+
+
+def copy_group(
+    legacy_url: URL,
+    core_url: URL,
+    group: str = "market",
+    *,
+    ai_url: URL | None = None,
+    guard: Guard = no_guard,
+    on_progress: OnProgress = ignore_progress,
+) -> CopyReport:
+    """Copy what legacy has of a group into the new pair, and say what became of every row.
+
+    All of legacy is read in one snapshot and nothing is written to it. Each table is one
+    transaction, which `guard` may still refuse before it commits: a kill at any instant leaves a
+    table either as it was, indexes included, or complete. Twice is once; rows changed in legacy are
+    updated, rows that only the new pair has stay. Of user-owned tables, whose ids are kept, what
+    was copied once and is gone from legacy is deleted.
+
+    Args:
+        ai_url: needed for the group `ai`.
+        guard: called with Core's connection as the last act of each writing transaction, also of
+            those that write to AI.
+        on_progress: called about twice a second while rows stream, and at each step.
+
+    Raises:
+        BadInputError: there is no such group, two addresses are one database, legacy lacks a
+            column that cannot be filled or cannot be read, or the new pair refused a row.
+        WrongDatabaseError: the new pair lacks a table; nothing was copied.
+        VerificationError: rows were neither accepted nor rejected; the table was left as it was.
+    """
+    [report] = copy_delta(
+        legacy_url, core_url, ai_url, (group,), guard=guard, on_progress=on_progress
+    )
+    return report
+
+
+def copy_delta(
+    legacy_url: URL,
+    core_url: URL,
+    ai_url: URL | None,
+    groups: Sequence[str],
+    *,
+    guard: Guard = no_guard,
+    on_progress: OnProgress = ignore_progress,
+) -> list[CopyReport]:
+    """Copy several groups as `copy_group` does, all from one snapshot of legacy, in the order of
+    their references. What was not written since the last copy is neither hashed nor moved."""
+    wanted = in_order(groups)
+    with copy_sessions(legacy_url, core_url, ai_url, wanted) as sessions:
+        plans = {spec.table: sessions.plan(spec) for name in wanted for spec in specs_of(name)}
+        copies = {
+            table: TableCopy(sessions, sessions.target(plan.spec), plan, guard, on_progress)
+            for table, plan in plans.items()
+            if plan is not None
+        }
+        for copy in reversed(copies.values()):  # what names a row goes before it
+            copy.delete()
+        return [
+            CopyReport(name, tuple(_report(spec, copies) for spec in specs_of(name)))
+            for name in wanted
+        ]
+
+
+def _report(spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:
+    copy = copies.get(spec.table)
+    return TableReport(spec.table, "absent") if copy is None else copy.run()

@@ -1,0 +1,247 @@
+"""Users' rows from an old database that is not like ours: moved, or rejected and told."""
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.copy import copy_delta
+from ops.cutover.swap_price import swap_price
+from ops.errors import BadInputError
+from tests.integration.copy.conftest import Run
+from tests.integration.copy.owned_world import (
+    A_TAG,
+    A_USER,
+    ANSWER,
+    B_USER,
+    DOCUMENT,
+    FEEDBACK,
+    ID,
+    MEMORY,
+    OWNED,
+    ROWS,
+    TALK,
+    copied,
+    counts,
+)
+
+NO_KEYS = """
+DO $$ DECLARE k record; BEGIN
+    FOR k IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
+        WHERE contype IN ('f', 'c', 'u', 'p') AND connamespace = 'public'::regnamespace
+        ORDER BY contype = 'p' LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', k.t, k.conname);
+    END LOOP;
+END $$;
+DROP INDEX ix_users_email;
+"""
+
+
+# What is wrong with a row of legacy; the table that rejects it, the kind, how many.
+MISFITS = [
+    pytest.param(
+        f"INSERT INTO agent_messages (id, conversation_id, role, tool_calls, created_at)"
+        f" VALUES ('{ID}f1', '{ID}ff', 'user', '[]', now())",
+        "agent_messages",
+        "conversation_id names no row of agent_conversations",
+        id="a message without its conversation",
+    ),
+    pytest.param(
+        f"INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at,"
+        f" metadata) VALUES ('{ID}f1', '{ID}ff', 'green', 'openai', now(), now(), '{{}}')",
+        "agent_conversations",
+        "user_id names no row of users",
+        id="a conversation of nobody",
+    ),
+    pytest.param(
+        f"INSERT INTO ai_feedback (id, message_id, rating) VALUES ('{ID}f1', '{ID}ff', 'up')",
+        "ai_feedback",
+        "message_id names no row of agent_messages",
+        id="a rating of nothing",
+    ),
+    pytest.param(
+        f"INSERT INTO ai_memories (id, user_id, scope, content) VALUES ('{ID}f1', '{ID}ff', 'user',"
+        " 'x')",
+        "ai_memories",
+        "user_id names no row of users",
+        id="a memory of nobody",
+    ),
+    pytest.param(
+        f"INSERT INTO position_tags (id, position_id, tag_id) VALUES ('{ID}f1', '{ID}ff',"
+        f" '{A_TAG}')",
+        "position_tags",
+        "position_id names no row of positions",
+        id="a tag on nothing",
+    ),
+    pytest.param(
+        f"UPDATE tags_v2 SET archived_by = '{ID}ff' WHERE id = '{A_TAG}';"
+        f"DELETE FROM position_tags WHERE tag_id = '{A_TAG}'",
+        "tags_v2",
+        "archived_by names no row of users",
+        id="archived by nobody",
+    ),
+    pytest.param(
+        f"INSERT INTO tags_v2 (id, user_id, name, color) VALUES ('{ID}f1', '{A_USER}', 'odd',"
+        " 'red')",
+        "tags_v2",
+        "the row breaks the rule ck_tags_v2_valid_hex_color",
+        id="a colour by name",
+    ),
+    pytest.param(
+        f"INSERT INTO tags_v2 (id, user_id, name, created_at) VALUES ('{ID}f1', '{B_USER}',"
+        f" 'twin', now()), ('{ID}f2', '{B_USER}', 'twin', now())",
+        "tags_v2",
+        "is_archived, name, user_id is that of a newer row too",
+        id="two tags of one name",
+    ),
+    pytest.param(
+        f"INSERT INTO portfolios SELECT '{ID}f1', user_id, name, 'other', account_type, is_active,"
+        " description, currency, 'NaN', created_at, updated_at, deleted_at FROM portfolios LIMIT 1",
+        "portfolios",
+        "equity_balance is NaN",
+        id="an equity that is none",
+    ),
+]
+
+
+@pytest.mark.parametrize(("story", "table", "kind"), MISFITS)
+def test_a_row_that_finds_no_place_is_rejected_and_priced(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL, story: str, table: str, kind: str
+) -> None:
+    run(owned_url, NO_KEYS + story)
+    found = copied(owned_url, core_url, ai_url)
+    assert {name: one.rejected for name, one in found.items() if one.rejected} == {table: {kind: 1}}
+    price = swap_price(owned_url, core_url, ai_url)
+    assert {name: rows for name, rows in price.by_table.items() if rows} == {table: 1}
+    assert price.tables[table].rejected == 1
+    assert "1 did not fit, see ops.copy_rejects" in price.advice()
+    [(reason,)] = run(core_url, "SELECT reason FROM ops.copy_rejects")
+    assert reason.endswith(("correct legacy", "is NaN"))
+
+
+def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(
+        owned_url,
+        NO_KEYS + "INSERT INTO users SELECT id, email, hashed_password, 'Newer', is_active,"
+        f" created_at, updated_at + interval '1 day' FROM users WHERE id = '{A_USER}'",
+    )
+    assert copied(owned_url, core_url, ai_url)["users"].rejected == {"older duplicate": 1}
+    assert run(core_url, f"SELECT full_name FROM users WHERE id = '{A_USER}'") == [("Newer",)]
+    assert swap_price(owned_url, core_url, ai_url).total == 0
+
+
+def test_columns_of_text_in_any_order_hold_the_same_rows(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    """Every column of every table as text, ids in capitals, nothing unique, one column more."""
+    run(owned_url, NO_KEYS)
+    for table in ROWS:
+        columns = run(
+            owned_url,
+            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+            " ORDER BY attnum DESC",
+            [table],
+        )
+        texts = ", ".join(
+            f"upper({name}::text) AS {name}" if name == "id" else f"{name}::text AS {name}"
+            for (name,) in columns
+        )
+        run(
+            owned_url,
+            f"CREATE TABLE copy_of AS SELECT 'x' AS extra, {texts} FROM {table};"
+            f"DROP TABLE {table} CASCADE; ALTER TABLE copy_of RENAME TO {table}",
+        )
+    found = copied(owned_url, core_url, ai_url)
+    assert all(not one.rejected for one in found.values())
+    assert all(one.ignored_columns == ("extra",) for one in found.values())
+    assert counts(core_url, ai_url) == ROWS
+    assert run(ai_url, "SELECT left(embedding::text, 9) FROM ai_kb_documents") == [("[0.5,0.5,",)]
+    assert swap_price(owned_url, core_url, ai_url).total == 0
+    run(owned_url, f"DELETE FROM ai_memories WHERE id = upper('{MEMORY}')")
+    again = copied(owned_url, core_url, ai_url)
+    assert {name: one.deleted for name, one in again.items() if one.deleted} == {"ai_memories": 1}
+    assert {one.path for one in again.values()} == {"unchanged", "staged"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("array_fill(0.25::real, ARRAY[1536])::text", "[0.25,0.25"),
+        ("array_fill(0.25::real, ARRAY[1536])::vector::text", "[0.25,0.25"),
+        ("'[1,2,3]'", None),
+        ("'\\x3e80'::bytea::text", None),
+        ("'not a vector'", None),
+        ("NULL", None),
+    ],
+)
+def test_a_vector_that_does_not_fit_is_left_to_be_made_anew(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL, value: str, expected: str | None
+) -> None:
+    run(
+        owned_url,
+        "ALTER TABLE ai_kb_documents DROP COLUMN embedding;"
+        f"ALTER TABLE ai_kb_documents ADD COLUMN embedding text DEFAULT {value};"
+        "ALTER TABLE ai_kb_documents DROP COLUMN updated_at",
+    )
+    found = copied(owned_url, core_url, ai_url)["ai_kb_documents"]
+    assert (found.inserted, found.rejected) == (1, {})
+    assert run(ai_url, "SELECT id::text, left(embedding::text, 10) FROM ai_kb_documents") == [
+        (DOCUMENT, expected)
+    ]
+
+
+def test_missing_tables_and_columns_cost_nothing(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(
+        owned_url,
+        "DROP TABLE portfolio_target_prices, equity_changes, ai_kb_documents, ai_memories;"
+        "ALTER TABLE agent_conversations DROP COLUMN metadata, DROP COLUMN mode;"
+        "ALTER TABLE agent_messages DROP COLUMN tool_calls, DROP COLUMN error;"
+        "ALTER TABLE tags_v2 DROP COLUMN color, DROP COLUMN usage_count;"
+        "ALTER TABLE portfolios DROP COLUMN equity_balance, DROP COLUMN is_active;"
+        "ALTER TABLE position_tags DROP COLUMN assigned_at;"
+        "ALTER TABLE ai_feedback DROP COLUMN created_at, DROP COLUMN comment",
+    )
+    found = copied(owned_url, core_url, ai_url)
+    absent = {"portfolio_target_prices", "equity_changes", "ai_kb_documents", "ai_memories"}
+    assert {name for name, one in found.items() if one.path == "absent"} == absent
+    wanted = {name: 0 if name in absent else rows for name, rows in ROWS.items()}
+    assert counts(core_url, ai_url) == wanted
+    assert found["portfolios"].filled_columns == ("equity_balance",)
+    assert run(core_url, "SELECT mode, metadata FROM agent_conversations") == [("green", {})]
+    assert run(core_url, "SELECT DISTINCT tool_calls, error FROM agent_messages") == [([], None)]
+    assert swap_price(owned_url, core_url, ai_url).total == 0
+    run(owned_url, "DROP TABLE ai_feedback")  # a table that is gone is no deletion of its rows
+    assert copied(owned_url, core_url, ai_url)["ai_feedback"].path == "absent"
+    assert run(ai_url, "SELECT id::text FROM ai_feedback") == [(FEEDBACK,)]
+    assert swap_price(owned_url, core_url, ai_url).total == 0
+
+
+def test_a_column_that_nothing_can_fill_gives_one_line(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(owned_url, "ALTER TABLE agent_messages DROP COLUMN role")
+    with pytest.raises(BadInputError, match="'agent_messages' of legacy has no column 'role'"):
+        copy_delta(owned_url, core_url, ai_url, OWNED)
+    assert run(core_url, "SELECT count(*) FROM users") == [(0,)]
+
+
+def test_views_of_old_tables_are_read_each_time(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(
+        owned_url,
+        "ALTER TABLE agent_messages RENAME TO messages;"
+        "CREATE VIEW agent_messages AS SELECT * FROM messages",
+    )
+    copied(owned_url, core_url, ai_url)
+    run(owned_url, f"UPDATE messages SET content = 'Fine.' WHERE id = '{ANSWER}'")
+    found = copied(owned_url, core_url, ai_url)["agent_messages"]
+    assert (found.path, found.updated) == ("staged", 1)
+    run(owned_url, f"DELETE FROM messages WHERE id = '{ANSWER}'")
+    assert copied(owned_url, core_url, ai_url)["agent_messages"].deleted == 1
+    assert copied(owned_url, core_url, ai_url)["agent_messages"].path == "unchanged"
+    assert run(
+        core_url, f"SELECT count(*) FROM agent_messages WHERE conversation_id = '{TALK}'"
+    ) == [(1,)]

@@ -1,0 +1,172 @@
+"""What a swap would lose: nothing, or so many rows of which table, and what to do about it."""
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.connection import connect
+from ops.copy import copy_delta
+from ops.cutover.swap_price import copied_groups, swap_price
+from ops.embedded.server import EmbeddedServer
+from tests.conftest import create_database
+from tests.integration.copy.owned_world import (
+    A_POSITION,
+    A_USER,
+    ANSWER,
+    DOCUMENT,
+    ID,
+    ROWS,
+    TALK,
+    WORLD,
+)
+from tests.integration.legacy_shape import make_legacy
+
+OWNED = ("users", "chat", "ai")
+Databases = tuple[URL, URL, URL]
+
+
+@pytest.fixture(scope="module")
+def databases(server: EmbeddedServer, core_template: str, ai_template: str) -> Databases:
+    """An old database and a pair to which it was copied; each test leaves it copied."""
+    create_database(server, "priced_legacy")
+    create_database(server, "priced_core", core_template)
+    create_database(server, "priced_ai", ai_template)
+    legacy, core, ai = (server.url(f"priced_{name}") for name in ("legacy", "core", "ai"))
+    make_legacy(legacy)
+    run(legacy, WORLD)
+    return legacy, core, ai
+
+
+def run(url: URL, statements: str) -> None:
+    with connect(url, application_name="tests", autocommit=True) as connection:
+        connection.execute(statements.encode())
+
+
+def test_before_the_first_copy_all_of_it_is_the_price(databases: Databases) -> None:
+    legacy, core, ai = databases
+    price = swap_price(legacy, core, ai)
+    assert price.by_table == ROWS
+    assert price.total == sum(ROWS.values())
+    assert price.advice() == (
+        "the new pair lacks rows of legacy: 2 of users, 2 of portfolios, 2 of positions, 1 of "
+        "equity_changes, 1 of position_realized_events, 2 of tags_v2, 2 of position_tags, 1 of "
+        "portfolio_target_prices, 1 of agent_conversations, 2 of agent_messages, 1 of "
+        "ai_memories, 1 of ai_feedback, 1 of ai_kb_documents; run "
+        "`sigmasight copy --group users` and `sigmasight copy --group chat`"
+        " and `sigmasight copy --group ai`, or swap with --accept-loss 19"
+    )
+    assert copied_groups(core) == ()
+    copy_delta(legacy, core, ai, ("users", "ai"))
+    assert copied_groups(core) == ("users", "ai")
+    assert set(swap_price(legacy, core, ai).tables) == {
+        "agent_conversations",
+        "agent_messages",
+        "ai_feedback",
+    }
+    copy_delta(legacy, core, ai, OWNED)
+    assert swap_price(legacy, core, ai).total == 0
+    assert swap_price(legacy, core, ai).advice() == "legacy holds nothing that the new pair lacks"
+
+
+# What happens in legacy, and what that costs: table, missing, different, deleted, an example.
+PRICED = [
+    (
+        f"INSERT INTO users VALUES ('{ID}f0', 'n@example.com', 'h', 'N', true, now(), now())",
+        ("users", 1, 0, 0, f"{ID}f0"),
+    ),
+    (f"UPDATE portfolios SET name = 'X' WHERE user_id = '{A_USER}'", ("portfolios", 0, 1, 0, None)),
+    (
+        f"UPDATE positions SET quantity = 11 WHERE id = '{A_POSITION}'",
+        ("positions", 0, 1, 0, A_POSITION),
+    ),
+    ("UPDATE equity_changes SET amount = 51", ("equity_changes", 0, 1, 0, f"{ID}a5")),
+    ("DELETE FROM position_realized_events", ("position_realized_events", 0, 0, 1, f"{ID}a6")),
+    ("UPDATE tags_v2 SET color = '#000000'", ("tags_v2", 0, 2, 0, None)),
+    (f"DELETE FROM position_tags WHERE id = '{ID}b7'", ("position_tags", 0, 0, 1, f"{ID}b7")),
+    (
+        "UPDATE portfolio_target_prices SET analyst_notes = 'buy'",
+        ("portfolio_target_prices", 0, 1, 0, f"{ID}a8"),
+    ),
+    ("UPDATE agent_conversations SET mode = 'blue'", ("agent_conversations", 0, 1, 0, TALK)),
+    (
+        f"UPDATE agent_messages SET content = 'No.' WHERE id = '{ANSWER}'",
+        ("agent_messages", 0, 1, 0, ANSWER),
+    ),
+    (
+        f"INSERT INTO ai_memories (id, scope, content) VALUES ('{ID}f1', 'global', 'x')",
+        ("ai_memories", 1, 0, 0, f"{ID}f1"),
+    ),
+    ("UPDATE ai_feedback SET rating = 'down'", ("ai_feedback", 0, 1, 0, f"{ID}d2")),
+    (
+        f"UPDATE ai_kb_documents SET scope = 'page:home' WHERE id = '{DOCUMENT}'",
+        ("ai_kb_documents", 0, 1, 0, DOCUMENT),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [pytest.param(*one, id=one[1][0]) for one in PRICED]
+)
+def test_a_change_in_legacy_is_the_price_until_it_is_copied(
+    databases: Databases, change: str, expected: tuple[str, int, int, int, str | None]
+) -> None:
+    legacy, core, ai = databases
+    run(legacy, change)
+    table, missing, different, deleted, example = expected
+    price = swap_price(legacy, core, ai)
+    assert set(price.tables) == {table}
+    found = price.tables[table]
+    assert (found.missing, found.different, found.deleted) == (missing, different, deleted)
+    assert found.rejected == 0
+    assert example is None or found.examples == (example,)
+    assert price.total == price.by_table[table] == missing + different + deleted
+    copy_delta(legacy, core, ai, OWNED)
+    assert swap_price(legacy, core, ai).total == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE users SET updated_at = now(); UPDATE portfolios SET updated_at = now()",
+        "UPDATE portfolios SET equity_balance = 1",
+        "UPDATE positions SET last_price = 1, market_value = 1, unrealized_pnl = 1",
+        "UPDATE position_tags SET assigned_at = now()",
+        "UPDATE ai_kb_documents SET embedding = NULL, metadata = metadata - 'embedding_model'",
+        "INSERT INTO ai_kb_documents (scope, title, content, metadata)"
+        " VALUES ('global', 't', 'c', '{\"seed\": \"builtin\"}')",
+        "UPDATE agent_conversations SET updated_at = now()",
+    ],
+)
+def test_what_no_user_wrote_costs_nothing(databases: Databases, change: str) -> None:
+    legacy, core, ai = databases
+    run(legacy, change)
+    assert swap_price(legacy, core, ai).total == 0
+
+
+def test_a_row_that_the_new_pair_lost_is_the_price_and_comes_back(databases: Databases) -> None:
+    legacy, core, ai = databases
+    run(core, "DELETE FROM agent_messages")
+    run(ai, "UPDATE ai_feedback SET comment = 'only here'")
+    price = swap_price(legacy, core, ai)
+    assert {table: rows for table, rows in price.by_table.items() if rows} == {
+        "agent_messages": 2,
+        "ai_feedback": 1,
+    }
+    copy_delta(legacy, core, ai, OWNED)
+    assert swap_price(legacy, core, ai).total == 0
+
+
+def test_a_document_is_known_by_what_it_says(databases: Databases) -> None:
+    legacy, core, ai = databases
+    document = "INSERT INTO ai_kb_documents (scope, title, content) VALUES ('global', 'T', '{}')"
+    run(legacy, document.format("same"))
+    run(ai, document.format("other"))
+    assert swap_price(legacy, core, ai).by_table["ai_kb_documents"] == 1
+    run(ai, "UPDATE ai_kb_documents SET content = 'same' WHERE title = 'T'")
+    assert swap_price(legacy, core, ai).total == 0
+
+
+def test_what_only_the_new_pair_has_costs_nothing(databases: Databases) -> None:
+    legacy, core, ai = databases
+    run(core, f"INSERT INTO tags_v2 (id, user_id, name) VALUES ('{ID}f9', '{A_USER}', 'mine')")
+    run(ai, "INSERT INTO ai_memories (scope, content) VALUES ('global', 'mine')")
+    assert swap_price(legacy, core, ai).total == 0
