@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from app.models import Base
 from ops.connection import connect, explained
+from ops.cutover.access import recorded_access
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.transaction import driver_connection, transaction
 from ops.reference_data import benchmark_weights, factor_definitions, stress_scenarios
@@ -59,7 +60,8 @@ def seed(core_url: URL, *, demo_password: str, legacy_url: URL | None = None) ->
         DatabaseUnavailableError: a server does not answer.
     """
     book = book_rows(password_hash(demo_password))
-    benchmarks = _legacy_benchmarks(legacy_url) if legacy_url is not None else []
+    with recorded_access(core_url, legacy_url, "seed"):
+        benchmarks = _legacy_benchmarks(legacy_url) if legacy_url is not None else []
     source: BenchmarkSource = "legacy" if benchmarks else "built-in"
     with transaction(core_url, application_name="seed") as core:
         written = _seed_book(core, book)

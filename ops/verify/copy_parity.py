@@ -1,6 +1,7 @@
 """Whether the market data in Core is what legacy holds."""
 
 from ops.copy import TableParity, parity
+from ops.cutover.access import recorded_access
 from ops.verify.report import Finding, judged, skipped
 from ops.verify.subject import Subject
 
@@ -11,7 +12,8 @@ def market_data_equals_legacy(subject: Subject) -> Finding:
     """Every acceptable row of legacy's market data is found equal in Core."""
     if subject.legacy_url is None:
         return skipped("no legacy database is configured (LEGACY_DATABASE_URL)")
-    tables = parity(subject.legacy_url, subject.core_url, GROUP)
+    with recorded_access(subject.core_url, subject.legacy_url, "verify"):
+        tables = parity(subject.legacy_url, subject.core_url, GROUP)
     return judged(
         all(table.holds for table in tables),
         "; ".join(map(_in_words, tables)),

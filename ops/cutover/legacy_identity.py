@@ -1,0 +1,56 @@
+"""Which database an address leads to, whatever it is called there."""
+
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+
+_UNSEEN = "not shown by the server; oldest relation "
+
+
+def identity(url: URL) -> dict[str, Any]:
+    """What stays the same as long as a database lives: the identifier that its server's data got
+    when they were made, the database's oid there, and its name. Equal dictionaries name the same
+    database; only a copy of the server's very files (a standby, say) has the same.
+
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
+    """
+    with explained(url), connect(url, application_name="identity", read_only=True) as session:
+        return identity_in(session)
+
+
+def identity_in(session: psycopg.Connection) -> dict[str, Any]:
+    """`identity` of the database that the session is in."""
+    row = session.execute(
+        "SELECT oid::bigint, datname FROM pg_database WHERE datname = current_database()"
+    ).fetchone()
+    assert row is not None  # a session is in a database
+    return {
+        "system_identifier": _system_identifier(session),
+        "database_oid": int(row[0]),
+        "database_name": str(row[1]),
+    }
+
+
+def is_weak(found: dict[str, Any]) -> bool:
+    """Whether the server hides its identifier. Then the database's oldest relation stands in for
+    it, which a restored copy on another server could share only by a chance of its numbering."""
+    return str(found["system_identifier"]).startswith(_UNSEEN)
+
+
+def _system_identifier(session: psycopg.Connection) -> str:
+    try:
+        with session.transaction():
+            row = session.execute(
+                "SELECT system_identifier::text FROM pg_control_system()"
+            ).fetchone()
+    except (pg.InsufficientPrivilege, pg.UndefinedFunction, pg.FeatureNotSupported):
+        row = session.execute(
+            "SELECT %s || coalesce(min(oid), 0) FROM pg_class WHERE oid >= 16384", [_UNSEEN]
+        ).fetchone()
+    assert row is not None  # an aggregate, or the one row of the function
+    return str(row[0])

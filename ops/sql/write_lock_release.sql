@@ -1,0 +1,40 @@
+-- Take the write lock off legacy, in the caller's transaction: its triggers, then every privilege
+-- back as it was granted, then the schema. What was dropped since, or whose role is gone, is left out.
+DO $body$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT n.nspname, c.relname, g.tgname
+        FROM pg_trigger AS g
+        JOIN pg_class AS c ON c.oid = g.tgrelid
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_proc AS p ON p.oid = g.tgfoid
+        JOIN pg_namespace AS o ON o.oid = p.pronamespace
+        WHERE o.nspname = 'sigmasight_cutover'
+        ORDER BY n.nspname, c.relname
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %I.%I', one.tgname, one.nspname, one.relname);
+    END LOOP;
+
+    IF to_regclass('sigmasight_cutover.revoked') IS NOT NULL THEN
+        FOR one IN
+            SELECT preamble, target, grantee, grantable, string_agg(privilege, ', ') AS privileges
+            FROM sigmasight_cutover.revoked
+            WHERE why_kept IS NULL
+            GROUP BY preamble, target, grantee, grantable
+        LOOP
+            BEGIN
+                EXECUTE format(
+                    '%sGRANT %s ON %s TO %s%s', one.preamble, one.privileges, one.target,
+                    one.grantee, CASE WHEN one.grantable THEN ' WITH GRANT OPTION' ELSE '' END
+                );
+            EXCEPTION
+                WHEN undefined_table OR undefined_column OR undefined_object OR invalid_schema_name
+                THEN NULL;
+            END;
+        END LOOP;
+    END IF;
+    DROP SCHEMA IF EXISTS sigmasight_cutover CASCADE;
+END
+$body$;

@@ -1,0 +1,448 @@
+"""The write lock: nothing gets past it, readers do not notice it, and nothing is left of it."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, conninfo
+from ops.cutover.write_lock import (
+    lock_state,
+    lock_writes,
+    prove_locked,
+    release_lock,
+    release_lock_in,
+)
+from ops.embedded.account import server_account
+from ops.embedded.binaries import program_folder
+from ops.embedded.server import EmbeddedServer
+from ops.errors import BusyError, RefusedError
+from tests.conftest import NewDatabase, create_database, running_server
+from tests.integration.cutover.conftest import As, Ask, fill_lockable
+
+EVERYTHING = Path(__file__).with_name("everything.sql").read_text()
+TABLES = 10
+REFUSED = r"refused: this database is locked"
+
+
+def lock(url: URL) -> None:
+    with connect(url, application_name="tests") as connection:
+        lock_writes(connection)
+
+
+def superuser(server: EmbeddedServer, url: URL) -> URL:
+    return server.url(str(url.database))
+
+
+def test_locks_proves_releases_and_locks_again(lockable: URL, ask: Ask) -> None:
+    before = ask(lockable, EVERYTHING)
+    for _ in range(2):
+        assert lock_state(lockable).state == "open"
+        with connect(lockable, application_name="tests") as connection:
+            report = lock_writes(connection)
+            proof = prove_locked(connection)
+        assert report.tables == len(report.newly) == proof.tables == TABLES
+        # The rule answers INSERT, UPDATE and DELETE itself; a table without columns has no UPDATE.
+        tried = {"INSERT": 9, "UPDATE": 8, "DELETE": 9, "TRUNCATE": 10, "COPY": 10}
+        assert proof.refused == tried
+        assert (proof.by_trigger, proof.by_privilege, proof.not_tried) == (46, 0, ())
+        found = lock_state(lockable)
+        assert (found.state, found.tables, found.unlocked) == ("locked", TABLES, ())
+        assert found.since is not None
+        assert ask(lockable, EVERYTHING) != before
+        release_lock(lockable)
+        assert ask(lockable, EVERYTHING) == before
+        assert ask(lockable, "INSERT INTO plain (name) VALUES ('x') RETURNING true") == [(True,)]
+        ask(lockable, "DELETE FROM plain WHERE name = 'x'; SELECT setval('plain_id_seq', 1)")
+
+
+def test_a_second_lock_changes_nothing_and_keeps_its_date(lockable: URL, ask: Ask) -> None:
+    before = ask(lockable, EVERYTHING)
+    lock(lockable)
+    once, since = ask(lockable, EVERYTHING), lock_state(lockable).since
+    with connect(lockable, application_name="tests") as connection:
+        report = lock_writes(connection)
+    assert report.newly == ()
+    assert ask(lockable, EVERYTHING) == once
+    assert lock_state(lockable).since == since
+    release_lock(lockable)
+    assert ask(lockable, EVERYTHING) == before
+
+
+def test_a_release_of_what_is_open_changes_nothing(lockable: URL, ask: Ask) -> None:
+    before = ask(lockable, EVERYTHING)
+    release_lock(lockable)
+    assert ask(lockable, EVERYTHING) == before
+
+
+WRITES = [
+    "INSERT INTO plain (name) VALUES ('x')",
+    "UPDATE plain SET name = 'x' WHERE id = 1",
+    "DELETE FROM parts WHERE day < '2025-01-01'",
+    "INSERT INTO parts VALUES ('2024-06-01', 3)",
+    "UPDATE parts_old SET value = 9",
+    "TRUNCATE plain CASCADE",
+    "TRUNCATE parts_new",
+    "MERGE INTO plain USING (SELECT 7 AS k) ON id = k"
+    " WHEN NOT MATCHED THEN INSERT (name) VALUES ('m')",
+    'INSERT INTO "Quoted ""Name""" (b) VALUES (1)',
+    "WITH w AS (DELETE FROM scratch RETURNING a) SELECT * FROM w",
+    "UPDATE names SET name = 'through the view'",
+    'INSERT INTO "Second".plain VALUES (1)',
+    "SET session_replication_role = replica; INSERT INTO plain (name) VALUES ('x')",
+]
+
+
+@pytest.fixture(scope="module")
+def locked_and_open(server: EmbeddedServer, as_role: As, ask: Ask) -> Iterator[tuple[URL, URL]]:
+    """The superuser's addresses of two equal databases, of which the first is locked."""
+    names = ("shape_locked", "shape_open")
+    for name in names:
+        create_database(server, name)
+        fill_lockable(server.url(name), as_role, ask)
+    lock(as_role(server.url(names[0]), "lock_owner"))
+    yield server.url(names[0]), server.url(names[1])
+    for name in names:
+        ask(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_not_even_a_superuser_writes(
+    locked_and_open: tuple[URL, URL], ask: Ask, write: str
+) -> None:
+    locked, unlocked = locked_and_open
+    with pytest.raises(psycopg.Error, match=REFUSED) as refused:
+        ask(locked, write)
+    assert refused.value.sqlstate == "SGW01"
+    ask(unlocked, f"BEGIN; {write}; ROLLBACK")
+
+
+def test_the_app_is_refused_by_privilege_too(lockable: URL, as_role: As, ask: Ask) -> None:
+    app, second = as_role(lockable, "lock_app"), as_role(lockable, "lock_second")
+    held = """
+        SELECT has_table_privilege('plain', 'INSERT'), has_table_privilege('plain', 'TRUNCATE'),
+            has_any_column_privilege('child', 'INSERT'),
+            has_column_privilege('child', 'note', 'UPDATE'),
+            has_table_privilege('"Second".plain', 'UPDATE'),
+            has_sequence_privilege('plain_id_seq', 'USAGE'),
+            has_sequence_privilege('loose', 'UPDATE WITH GRANT OPTION'),
+            has_table_privilege('plain', 'SELECT'), has_table_privilege('plain', 'REFERENCES'),
+            has_column_privilege('child', 'id', 'SELECT')
+    """
+    before = ask(app, held)
+    assert before == [(True, True, True, True, True, True, False, True, True, True)]
+    lock(lockable)
+    assert ask(app, held) == [(False,) * 7 + (True,) * 3]
+    with connect(app, application_name="tests") as connection:
+        proof = prove_locked(connection)
+    assert (proof.by_trigger, proof.by_privilege) == (0, 46)
+    assert ask(second, held)[0][6] is False
+    release_lock(lockable)
+    assert ask(app, held) == before
+    assert ask(second, held)[0][6] is True
+    with connect(app, application_name="tests") as connection, pytest.raises(RefusedError):
+        prove_locked(connection)
+
+
+def test_a_new_table_is_named_and_closed_to_the_app_until_it_is_locked(
+    lockable: URL, as_role: As, ask: Ask
+) -> None:
+    before = ask(lockable, EVERYTHING)
+    lock(lockable)
+    ask(lockable, 'CREATE TABLE "Later" (a serial)')
+    found = lock_state(lockable)
+    assert (found.state, found.unlocked, found.any_locked) == ("partial", ("Later",), True)
+    assert ask(
+        as_role(lockable, "lock_app"),
+        "SELECT has_table_privilege('\"Later\"', 'INSERT'),"
+        " has_table_privilege('\"Later\"', 'SELECT')",
+    ) == [(False, True)]
+    with (
+        connect(lockable, application_name="tests") as connection,
+        pytest.raises(RefusedError, match="'Later' let INSERT through"),
+    ):
+        prove_locked(connection)
+    lock(lockable)
+    assert lock_state(lockable).state == "locked"
+    ask(lockable, 'DROP TABLE "Later"')
+    release_lock(lockable)
+    assert ask(lockable, EVERYTHING) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        'ALTER TABLE scratch DISABLE TRIGGER "00_sigmasight_write_lock"',
+        'ALTER TABLE scratch ENABLE TRIGGER "00_sigmasight_write_lock"',
+        'DROP TRIGGER "00_sigmasight_write_lock" ON scratch',
+    ],
+)
+def test_a_weakened_lock_is_seen_and_mended(lockable: URL, ask: Ask, damage: str) -> None:
+    lock(lockable)
+    ask(lockable, damage)
+    found = lock_state(lockable)
+    assert (found.state, found.unlocked) == ("partial", ("scratch",))
+    lock(lockable)
+    assert lock_state(lockable).state == "locked"
+
+
+def test_a_proof_of_an_open_database_writes_nothing(lockable: URL, ask: Ask) -> None:
+    rows = "SELECT count(*), (SELECT count(*) FROM parts) FROM plain"
+    before = ask(lockable, EVERYTHING), ask(lockable, rows)
+    with (
+        connect(lockable, application_name="tests") as connection,
+        pytest.raises(RefusedError, match="let INSERT through; nothing was written"),
+    ):
+        prove_locked(connection)
+    assert (ask(lockable, EVERYTHING), ask(lockable, rows)) == before
+
+
+def test_says_what_it_cannot_take_away_and_what_it_cannot_reach(
+    lockable: URL, as_role: As, ask: Ask
+) -> None:
+    app = as_role(lockable, "lock_app")
+    ask(app, 'GRANT INSERT ON "Quoted ""Name""" TO lock_second')
+    ask(lockable, 'ALTER TABLE child ENABLE TRIGGER "0_theirs"')
+    before = ask(lockable, EVERYTHING)
+    with connect(lockable, application_name="tests") as connection:
+        report = lock_writes(connection)
+        prove_locked(connection)
+    assert [line.split(" (")[0] for line in report.kept] == [
+        'INSERT on TABLE public."Quoted ""Name""" to lock_app',
+        'INSERT on TABLE public."Quoted ""Name""" to lock_second',
+    ]
+    assert "granted by lock_app" in report.kept[1]
+    assert report.beyond == ("view names", "materialized view stored")
+    with connect(as_role(lockable, "lock_second"), application_name="tests") as connection:
+        prove_locked(connection)
+    release_lock(lockable)
+    assert ask(lockable, EVERYTHING) == before
+
+
+def test_refuses_when_a_table_is_another_roles(
+    server: EmbeddedServer, lockable: URL, as_role: As, ask: Ask
+) -> None:
+    ask(superuser(server, lockable), "ALTER TABLE scratch OWNER TO lock_second")
+    before = ask(lockable, EVERYTHING)
+    with (
+        connect(lockable, application_name="tests") as connection,
+        pytest.raises(RefusedError, match="'scratch' belongs to 'lock_second'"),
+    ):
+        lock_writes(connection)
+    assert ask(lockable, EVERYTHING) == before
+    # A superuser, and a member of that role, may.
+    for allowed in (superuser(server, lockable), lockable):
+        ask(superuser(server, lockable), "GRANT lock_second TO lock_owner")
+        lock(allowed)
+        with connect(as_role(lockable, "lock_second"), application_name="tests") as connection:
+            prove_locked(connection)
+        release_lock(allowed)
+        assert ask(lockable, EVERYTHING) == before
+    ask(superuser(server, lockable), "REVOKE lock_second FROM lock_owner")
+
+
+def test_releases_after_tables_and_roles_have_gone(
+    server: EmbeddedServer, lockable: URL, ask: Ask
+) -> None:
+    other = superuser(server, lockable)
+    ask(other, "CREATE ROLE lock_leaver; GRANT INSERT ON plain TO lock_leaver")
+    before = ask(lockable, EVERYTHING)
+    lock(lockable)
+    ask(
+        other,
+        "DROP TABLE ruled; DROP TABLE parts; DROP OWNED BY lock_leaver; DROP ROLE lock_leaver",
+    )
+    release_lock(lockable)
+    after = ask(lockable, EVERYTHING)
+    assert not any("sigmasight" in str(line) for line in after)
+    gone = {str(line[0]) for line in before} - {str(line[0]) for line in after}
+    assert {line.split()[1] for line in gone if line.startswith("relation")} == {
+        "public.ruled", "public.parts", "public.parts_old", "public.parts_new", "public.plain"
+    }  # fmt: skip
+
+
+def test_readers_read_beside_the_open_transaction(lockable: URL, ask: Ask) -> None:
+    with connect(lockable, application_name="tests") as connection:
+        lock_writes(connection)
+        prove_locked(connection)
+        assert ask(lockable, "SELECT count(*) FROM parts") == [(2,)]
+        assert b"CREATE TABLE public.plain" in _dump(lockable)
+        with (
+            connect(lockable, application_name="tests") as reader,
+            reader.cursor().copy("COPY plain TO STDOUT") as rows,
+        ):
+            assert b"".join(bytes(row) for row in rows) == b"1\tkept\n"
+        connection.rollback()
+    assert lock_state(lockable).state == "open"
+
+
+def _dump(url: URL) -> bytes:
+    account = server_account()
+    return subprocess.run(
+        [str(program_folder(account) / "pg_dump"), "--no-sync", conninfo(url)],
+        check=True,
+        capture_output=True,
+        timeout=60,
+        **account.popen_options(),
+    ).stdout
+
+
+def test_a_reader_at_work_only_keeps_truncate_from_being_tried(lockable: URL) -> None:
+    with connect(lockable, application_name="tests") as reader:
+        reader.execute("SELECT * FROM plain")
+        with connect(lockable, application_name="tests") as connection:
+            lock_writes(connection)
+            proof = prove_locked(connection)
+        assert set(proof.not_tried) == {"plain"}
+        assert proof.by_trigger == 45
+    with connect(lockable, application_name="tests") as connection:
+        assert prove_locked(connection).not_tried == ()
+
+
+def test_a_writer_that_waits_when_the_lock_commits_is_refused(lockable: URL, ask: Ask) -> None:
+    with connect(lockable, application_name="tests") as locker, ThreadPoolExecutor(1) as pool:
+        lock_writes(locker)
+        waiting = pool.submit(ask, lockable, "INSERT INTO plain (name) VALUES ('late')")
+        _until(lambda: ask(lockable, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
+        locker.commit()
+        with pytest.raises(psycopg.Error, match=REFUSED):
+            waiting.result(10)
+    assert ask(lockable, "SELECT name FROM plain") == [("kept",)]
+
+
+def test_a_waiting_prepared_writer_is_refused_too(lockable: URL, ask: Ask) -> None:
+    with (
+        connect(lockable, application_name="tests", autocommit=True) as writer,
+        connect(lockable, application_name="tests") as locker,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        insert = "INSERT INTO child (note) VALUES (%s)"
+        for _ in range(3):
+            writer.execute(insert, ["early"], prepare=True)
+        lock_writes(locker)
+        waiting = pool.submit(writer.execute, insert, ["late"], prepare=True)
+        _until(lambda: ask(lockable, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
+        locker.commit()
+        with pytest.raises(psycopg.Error, match=REFUSED):
+            waiting.result(10)
+    assert ask(lockable, "SELECT count(*) FROM child") == [(3,)]
+
+
+def test_waits_for_an_open_write_and_says_whose_it_is(lockable: URL, ask: Ask) -> None:
+    before = ask(lockable, EVERYTHING)
+    with connect(lockable, application_name="clerk") as writer:
+        writer.execute("UPDATE plain SET name = 'in time'")
+        with (
+            connect(lockable, application_name="tests") as connection,
+            pytest.raises(BusyError, match=r"session \d+ \(sigmasight clerk\) uses 'plain'"),
+        ):
+            lock_writes(connection, patience_seconds=0.1)
+        assert ask(lockable, EVERYTHING) == before
+        with ThreadPoolExecutor(1) as pool:
+            locking = pool.submit(lock, lockable)
+            time.sleep(0.2)
+            writer.commit()
+            locking.result(10)
+    assert lock_state(lockable).state == "locked"
+    assert ask(lockable, "SELECT name FROM plain") == [("in time",)]
+
+
+def test_a_release_waits_for_readers_and_says_who_they_are(lockable: URL) -> None:
+    lock(lockable)
+    with connect(lockable, application_name="reader") as reader:
+        reader.execute("SELECT * FROM plain")
+        with (
+            connect(lockable, application_name="tests") as connection,
+            pytest.raises(BusyError, match=r"\(sigmasight reader\) uses 'plain'"),
+        ):
+            release_lock_in(connection, patience_seconds=0.1)
+        assert lock_state(lockable).state == "locked"
+    release_lock(lockable)
+    assert lock_state(lockable).state == "open"
+
+
+_LOCKER = """
+import sys, time
+from sqlalchemy.engine import make_url
+from ops.connection import connect
+from ops.cutover.write_lock import lock_writes, prove_locked
+with connect(make_url(sys.stdin.readline().strip()), application_name="tests") as connection:
+    lock_writes(connection)
+    prove_locked(connection)
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_swap_leaves_nothing_locked(lockable: URL, ask: Ask) -> None:
+    before = ask(lockable, EVERYTHING)
+    with _locker(lockable) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    ask(lockable, "SET lock_timeout = '10s'; UPDATE plain SET name = name")
+    assert ask(lockable, EVERYTHING) == before
+
+
+@contextmanager
+def _locker(url: URL) -> Iterator[subprocess.Popen[str]]:
+    address = url.render_as_string(hide_password=False)
+    with subprocess.Popen(
+        [sys.executable, "-c", _LOCKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        print(address, file=process.stdin, flush=True)
+        try:
+            assert process.stdout.readline() == "locked\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_demo_is_locked_and_proved_in_a_third_of_a_second(
+    new_database: NewDatabase, legacy_template: str
+) -> None:
+    url = new_database(legacy_template)
+    with connect(url, application_name="tests") as connection:
+        started = time.perf_counter()
+        report = lock_writes(connection)
+        proof = prove_locked(connection)
+        taken = time.perf_counter() - started
+    assert report.tables == proof.tables >= 45
+    assert taken < 0.3
+
+
+def test_an_autovacuum_gives_way() -> None:
+    settings = {"autovacuum_naptime": "1s", "fsync": "off"}
+    with (
+        running_server(settings=settings) as instance,
+        connect(instance.url(), application_name="tests", autocommit=True) as connection,
+    ):
+        connection.execute(
+            "CREATE TABLE big WITH (autovacuum_vacuum_threshold = 1, autovacuum_enabled = true,"
+            " autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100,"
+            " autovacuum_vacuum_cost_limit = 1) AS SELECT g FROM generate_series(1, 50000) AS g"
+        )
+        connection.execute("DELETE FROM big WHERE g % 2 = 0")
+        progress = "SELECT 1 FROM pg_stat_progress_vacuum WHERE relid = 'big'::regclass"
+        _until(lambda: connection.execute(progress).fetchone() is not None, 30)
+        started = time.perf_counter()
+        lock(instance.url())
+        assert time.perf_counter() - started < 2
+        assert lock_state(instance.url()).state == "locked"
+
+
+def _until(holds: object, seconds: float = 10) -> None:
+    assert callable(holds)
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
