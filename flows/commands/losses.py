@@ -1,0 +1,73 @@
+"""`sigmasight import`: what a rollback has exported, into the databases that serve."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.runner import out
+from ops.errors import ConfigurationError
+from ops.settings import OperatorSettings, operator_settings
+
+if TYPE_CHECKING:
+    from ops.cutover.import_file import ImportReport
+    from ops.endpoints import Endpoints
+
+
+class PairName(StrEnum):
+    """The old database, or Core and AI."""
+
+    old = "old"
+    new = "new"
+
+
+def import_file(
+    file: Annotated[Path, typer.Argument(help="What `rollback --export` wrote.")],
+    into: Annotated[PairName | None, typer.Option(help="By default the pair that serves.")] = None,
+) -> None:
+    """Bring back what users wrote before a rollback. Twice is once; nothing is overwritten."""
+    from ops.cutover.import_file import refuse_conflicts
+    from ops.endpoints import resolve_endpoints
+
+    settings = operator_settings()
+    endpoints = resolve_endpoints(settings)
+    old = (into.value if into else _active(settings, endpoints)) == "old"
+    report = _into_old(file, endpoints) if old else _into_new(file, endpoints)
+    for line in report.lines():
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    refuse_conflicts(report)
+
+
+def _active(settings: OperatorSettings, endpoints: "Endpoints") -> str:
+    from infra.stack_switch import switch_for
+    from ops.active_pair import active_pair
+
+    try:
+        switch = switch_for(settings, lambda _line: None)
+    except ConfigurationError:
+        raise ConfigurationError(
+            "the databases are given by address, so nothing here says which pair serves; "
+            "say it by --into old or --into new"
+        ) from None
+    if switch is not None:
+        return switch.active()
+    return active_pair(settings.state, has_legacy=endpoints.legacy is not None)
+
+
+def _into_old(file: Path, endpoints: "Endpoints") -> "ImportReport":
+    """Without the phases' lock, which is Core's, that may be why there was a rollback; a swap that
+    begins meanwhile locks these tables and refuses the import, or waits and copies what it made."""
+    from ops.cutover.import_file import import_losses
+
+    if endpoints.legacy is None:
+        raise ConfigurationError("there is no old database to import into; set LEGACY_DATABASE_URL")
+    return import_losses(file, endpoints.legacy, endpoints.legacy)
+
+
+def _into_new(file: Path, endpoints: "Endpoints") -> "ImportReport":
+    from ops.cutover.import_file import import_losses
+    from ops.run_lock import exclusive_run
+
+    with exclusive_run(endpoints.core) as fence:
+        return import_losses(file, endpoints.core, endpoints.ai, guard=fence.check)

@@ -1,0 +1,9 @@
+-- When the swap that is in force, or under way, left the baseline. It is void once a rollback has
+-- ended, or the swap was undone.
+SELECT m.recorded_at
+FROM ops.cutover_baseline_moment AS m
+WHERE NOT EXISTS (
+    SELECT FROM ops.cutovers AS c
+    WHERE c.ended_at > m.recorded_at
+        AND (c.kind, c.state) IN (('rollback', 'done'), ('swap', 'undone'))
+)

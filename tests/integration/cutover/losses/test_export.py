@@ -1,0 +1,161 @@
+"""What a rollback loses goes into one file, and from there into whichever pair serves."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+from users_rows import Pair, contents, rows_of, run, write_everything
+
+from ops.cutover.export import export_losses
+from ops.cutover.import_file import import_losses
+from ops.cutover.rollback_price import rollback_price
+from ops.errors import BadInputError, ConfigurationError, RefusedError
+from tests.conftest import NewDatabase
+
+
+@pytest.mark.parametrize("name", ["losses.jsonl", "losses.jsonl.gz"])
+def test_what_was_exported_is_imported_into_another_pair(
+    pair: Pair, other: Pair, tmp_path: Path, name: str
+) -> None:
+    write_everything(*pair)
+    price = rollback_price(*pair)
+    file = tmp_path / name
+    before = contents(*other)
+
+    exported = export_losses(*pair, file)
+    assert exported.rows == price.total
+    assert {table: sum(kinds.values()) for table, kinds in exported.changes.items()} == dict(
+        price.by_table
+    )
+
+    first = import_losses(file, *other)
+    assert (first.written, first.conflicts, first.conflicts_file) == (price.total, 0, None)
+    assert contents(*other) == contents(*pair) != before
+
+    second = import_losses(file, *other)
+    assert (second.written, second.conflicts) == (0, 0)
+    assert sum(table.already for table in second.tables) == price.total
+    assert contents(*other) == contents(*pair)
+
+
+def test_rows_come_back_whole_with_their_ids_and_time_stamps(
+    pair: Pair, other: Pair, tmp_path: Path
+) -> None:
+    write_everything(*pair)
+    export_losses(*pair, tmp_path / "losses")
+    import_losses(tmp_path / "losses", *other)
+
+    for url, same, table in (
+        (0, "agent_messages", "conversation_id"),
+        (0, "users", "email"),
+        (1, "ai_kb_documents", "title"),
+    ):
+        query = f"SELECT md5(t::text) FROM {same} AS t ORDER BY {table}, id"
+        assert rows_of(other[url], query) == rows_of(pair[url], query)
+
+
+def test_what_a_batch_rolled_forward_is_not_rolled_back_by_an_update(
+    pair: Pair, other: Pair, tmp_path: Path
+) -> None:
+    run(pair.core, "UPDATE portfolios SET name = 'Mine'")
+    run(pair.core, "UPDATE positions SET quantity = 3, market_value = 7")
+    export_losses(*pair, tmp_path / "losses")
+    run(other.core, "UPDATE portfolios SET equity_balance = 5, updated_at = now()")
+    run(other.core, "UPDATE positions SET market_value = 11")
+
+    assert import_losses(tmp_path / "losses", *other).conflicts == 0
+
+    assert rows_of(other.core, "SELECT name, equity_balance::int FROM portfolios") == [("Mine", 5)]
+    assert rows_of(
+        other.core, "SELECT DISTINCT quantity::int, market_value::int FROM positions"
+    ) == [(3, 11)]
+
+
+def test_the_old_database_takes_it_as_one(pair: Pair, legacy: URL, tmp_path: Path) -> None:
+    write_everything(*pair)
+    export_losses(*pair, tmp_path / "losses")
+
+    assert import_losses(tmp_path / "losses", legacy, legacy).conflicts == 0
+    assert contents(legacy, legacy) == contents(*pair)
+    assert import_losses(tmp_path / "losses", legacy, legacy).written == 0
+
+
+_SHAPES = {
+    "other types": (
+        "ALTER TABLE positions ALTER position_type TYPE text, ALTER quantity TYPE numeric",
+        "ALTER TABLE agent_conversations ALTER metadata TYPE json",
+        "ALTER TABLE users ALTER created_at TYPE timestamp, ALTER updated_at TYPE timestamp",
+    ),
+    "columns that are not needed": (
+        "ALTER TABLE positions ADD internal_note text DEFAULT 'x', DROP realized_pnl",
+        "ALTER TABLE agent_messages DROP provider_message_id, DROP latency_ms",
+        "ALTER TABLE users DROP updated_at",
+    ),
+}
+
+
+@pytest.mark.parametrize("statements", _SHAPES.values(), ids=_SHAPES)
+def test_an_old_database_of_another_shape_takes_it_too(
+    pair: Pair, legacy: URL, new_database: NewDatabase, tmp_path: Path, statements: tuple[str, ...]
+) -> None:
+    shaped = new_database(legacy.database)
+    for statement in statements:
+        run(shaped, statement)
+    write_everything(*pair)
+    total = export_losses(*pair, tmp_path / "losses").rows
+
+    report = import_losses(tmp_path / "losses", shaped, shaped)
+
+    assert (report.written, report.conflicts) == (total, 0)
+    assert import_losses(tmp_path / "losses", shaped, shaped).written == 0
+
+
+def test_an_export_is_its_owner_s_alone_and_replaces_nothing(pair: Pair, tmp_path: Path) -> None:
+    file = tmp_path / "losses.gz"
+    run(pair.core, "UPDATE users SET hashed_password = 'h'")
+
+    export_losses(*pair, file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["losses.gz"]
+    content = file.read_bytes()
+
+    with pytest.raises(RefusedError, match="exists already and is not overwritten"):
+        export_losses(*pair, file)
+    assert file.read_bytes() == content
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RefusedError, match="exists already"):
+        export_losses(*pair, tmp_path / "link")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_export_that_cannot_be_written_leaves_no_file(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BadInputError, match="there is no folder"):
+        export_losses(*pair, tmp_path / "none" / "losses")
+    with pytest.raises(RefusedError, match="exists already"):
+        export_losses(*pair, tmp_path)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ops.cutover.losses_file.os.fsync", full)
+    with pytest.raises(ConfigurationError, match=r"cannot be written \(No space left on device\)"):
+        export_losses(*pair, tmp_path / "losses")
+    assert os.listdir(tmp_path) == []
+
+
+def test_without_a_swap_there_is_nothing_to_export(
+    core_url: URL, ai_url: URL, tmp_path: Path
+) -> None:
+    with pytest.raises(RefusedError, match="no swap is in force"):
+        export_losses(core_url, ai_url, tmp_path / "losses")
+    assert os.listdir(tmp_path) == []
+
+
+def test_nothing_to_lose_is_a_whole_file_too(pair: Pair, other: Pair, tmp_path: Path) -> None:
+    assert export_losses(*pair, tmp_path / "losses").rows == 0
+    report = import_losses(tmp_path / "losses", *other)
+    assert (report.written, report.lines()) == (0, ["the file holds no changes"])
