@@ -88,6 +88,11 @@ def end_cutover(
         )
 
 
+def first_words(error: BaseException) -> str:
+    """Why something was undone, in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 def last_cutover(core: URL, *states: State) -> Cutover | None:
     """The newest swap or rollback in one of `states` (by default any), if there was one."""
     with _session(core) as session, session.cursor(row_factory=class_row(Cutover)) as cursor:

@@ -17,16 +17,17 @@ class Hold(Protocol):
 
 
 class Switch(Protocol):
-    """How a target's backend gets another pair.
+    """How a target's backend gets another pair."""
 
-    Attributes:
-        loses_nothing: whether requests are held during the change, rather than refused.
-    """
-
-    loses_nothing: bool
+    @property
+    def loses_nothing(self) -> bool:
+        """Whether requests are held during the change, rather than refused."""
 
     def active(self) -> Pair:
         """The pair that is active now."""
+
+    def serve_active(self) -> None:
+        """Make sure that the active pair is served, whatever a killed run left."""
 
     def stage(self, pair: Pair) -> str | None:
         """Have a backend of `pair` ready at a private address, and return that; None where the

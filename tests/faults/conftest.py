@@ -8,6 +8,7 @@ from flows.prefect_server import PrefectServer
 from ops.connection import connect
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.rebuilt import discard
+from tests.faults.cutover_scene import CutoverScene
 from tests.faults.stage import PHASES, SMALL_BOOK, Stage
 from tests.prefect_session import session_prefect
 
@@ -50,6 +51,17 @@ def stage(
         yield stage
     finally:
         discard(stage.databases)
+
+
+@pytest.fixture(scope="module")
+def swappable(stage: Stage) -> Iterator[CutoverScene]:
+    """The small book, verified, served from the old database."""
+    scene = CutoverScene(stage)
+    scene.prepare()
+    try:
+        yield scene
+    finally:
+        scene.leave()
 
 
 def _keep_small_book(stage: Stage) -> None:

@@ -1,0 +1,112 @@
+"""`sigmasight swap` and `sigmasight rollback`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.table import Table
+
+from flows.commands.runner import flow_named, out, run_phase
+
+if TYPE_CHECKING:
+    from ops.cutover.report import CutoverReport
+    from ops.cutover.rollback import RollbackPlan
+    from ops.cutover.swap import SwapPlan
+
+AcceptLoss = Annotated[int, typer.Option(min=0, help="Give up at most this many rows.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only show the steps, the price and a plan id.")
+]
+PlanId = Annotated[
+    str | None, typer.Option("--plan-id", help="Refuse unless this is still the plan.")
+]
+StreamSeconds = Annotated[
+    float, typer.Option(min=0, max=60, help="What a chat's answer under way is given.")
+]
+
+
+def swap(
+    accept_loss: AcceptLoss = 0,
+    dry_run: DryRun = False,
+    plan_id: PlanId = None,
+    stream_seconds: StreamSeconds = 5.0,
+) -> None:
+    """Serve from Core and AI instead of the old database; no request is lost."""
+    done = run_phase(lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds))
+    if dry_run:
+        _show_swap_plan(cast("SwapPlan", done))
+    else:
+        _show_report(cast("CutoverReport", done))
+
+
+def rollback(
+    accept_loss: AcceptLoss = 0,
+    export: Annotated[
+        Path | None, typer.Option(help="Write the users' rows since the swap to this file.")
+    ] = None,
+    dry_run: DryRun = False,
+    plan_id: PlanId = None,
+    stream_seconds: StreamSeconds = 5.0,
+) -> None:
+    """Serve from the old database again, as it was at the swap."""
+    file = export.absolute() if export else None
+    done = run_phase(
+        lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds)
+    )
+    if dry_run:
+        _show_rollback_plan(cast("RollbackPlan", done))
+    else:
+        _show_report(cast("CutoverReport", done))
+
+
+def _show_report(report: "CutoverReport") -> None:
+    if report.recovered:
+        out.print(f"{report.recovered}", markup=False, soft_wrap=True)
+    if not report.changed:
+        out.print(f"the {report.active} pair is active already, at {report.address}")
+        return
+    for step, seconds in report.seconds.items():
+        out.print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
+    out.print(
+        f"the {report.active} pair is active at {report.address}, "
+        f"requests waited {report.held_seconds:.2f} s",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if report.lost:
+        kept = f"; they are in {report.export}" if report.export else ""
+        out.print(f"{report.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
+
+
+def _show_swap_plan(plan: "SwapPlan") -> None:
+    from ops.cutover.plan import SWAP_STEPS
+
+    for condition in plan.conditions:
+        mark = "holds" if condition.holds else "does not hold"
+        out.print(f"{condition.name}: {mark}: {condition.detail}", markup=False, soft_wrap=True)
+    _show_price("rows only in the old database", plan.price.by_table)
+    out.print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
+    _show_steps(SWAP_STEPS)
+    out.print(f"plan id: {plan.plan_id}", highlight=False)
+
+
+def _show_rollback_plan(plan: "RollbackPlan") -> None:
+    from ops.cutover.plan import ROLLBACK_STEPS
+
+    for line in plan.price.lines():
+        out.print(line, markup=False, soft_wrap=True)
+    _show_steps(ROLLBACK_STEPS)
+    out.print(f"plan id: {plan.plan_id}", highlight=False)
+
+
+def _show_price(heading: str, by_table: "dict[str, int]") -> None:
+    table = Table("table", heading, box=None)
+    for name, rows in by_table.items():
+        if rows:
+            table.add_row(name, f"{rows:,}")
+    out.print(table if table.row_count else f"{heading}: none")
+
+
+def _show_steps(steps: tuple[str, ...]) -> None:
+    for number, step in enumerate(steps, 1):
+        out.print(f"{number:>2}. {step}", highlight=False)

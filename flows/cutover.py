@@ -1,0 +1,74 @@
+"""What the flows of swap and rollback share: the move they work on, and what they leave to see."""
+
+from collections.abc import Mapping, Sequence
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.prefect_server import PrefectServer
+from infra.driven import follow_pointer
+from infra.stack_switch import switch_for
+from ops.cutover.embedded_switch import EmbeddedSwitch
+from ops.cutover.move import Move
+from ops.cutover.report import CutoverReport
+from ops.endpoints import resolve_endpoints
+from ops.run_lock import Fence
+from ops.settings import operator_settings
+
+
+def current_move(fence: Fence, stream_seconds: float) -> Move:
+    """The move of this state folder, whose steps are logged as they end."""
+    settings, log = operator_settings(), get_run_logger()
+    server = PrefectServer(settings.state)
+    switch = switch_for(settings, lambda line: log.info("%s", line)) or EmbeddedSwitch(
+        settings, server.api_url if server.answers() else None
+    )
+    return Move(
+        settings,
+        resolve_endpoints(settings),
+        switch,
+        fence,
+        lambda step, seconds: log.info("%s: %.3f s", step, seconds),
+        stream_seconds,
+    )
+
+
+def tell(report: CutoverReport, kind: str, move: Move) -> None:
+    """Log and keep what a swap or rollback did, and let a declared stack follow."""
+    log = get_run_logger()
+    if report.recovered:
+        log.warning("%s", report.recovered)
+    follow_pointer(move.settings, lambda line: log.info("%s", line))
+    if not report.changed:
+        log.info("the %s pair is active already, at %s", report.active, report.address)
+        return
+    how = "requests waited" if move.switch.loses_nothing else "nobody was served"
+    log.info(
+        "the %s pair is active at %s; %s for %.2f s",
+        report.active,
+        report.address,
+        how,
+        report.held_seconds,
+    )
+    create_markdown_artifact(
+        _markdown(report, how), key=f"{kind}-report", description=f"The {kind} and its steps"
+    )
+
+
+def _markdown(report: CutoverReport, how: str) -> str:
+    lines = [
+        f"The **{report.active}** pair is active at {report.address}.",
+        f"{how.capitalize()} for **{report.held_seconds:.2f} s**.",
+        "",
+        *step_table(report.seconds),
+    ]
+    if report.lost:
+        kept = f", kept in `{report.export}`" if report.export else ""
+        lines += ["", f"{report.lost} rows of users are only in the new pair{kept}."]
+    return "\n".join(lines)
+
+
+def step_table(seconds: Mapping[str, float]) -> Sequence[str]:
+    """Lines of a Markdown table of steps."""
+    rows = [f"| {step} | {taken:.3f} |" for step, taken in seconds.items()]
+    return ["| step | seconds |", "|---|---:|", *rows]

@@ -1,0 +1,61 @@
+"""The way back at any time before the cleanup, at a price that is stated first."""
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from flows.artifacts import rows_table
+from flows.cleanup_schedule import deactivate_cleanup_schedule
+from flows.cutover import current_move, tell
+from flows.retrying import phase_task
+from ops.cutover.move import STREAM_SECONDS, Move
+from ops.cutover.report import CutoverReport
+from ops.cutover.rollback import RollbackPlan, plan_rollback
+from ops.cutover.rollback import rollback as roll_back
+from ops.cutover.rollback_steps import Acceptance
+from ops.endpoints import resolve_endpoints
+from ops.run_lock import exclusive_run
+from ops.settings import operator_settings
+
+
+@flow(name="rollback", flow_run_name="rollback to the old database")
+def rollback(
+    accept_loss: int = 0,
+    export: Path | None = None,
+    dry_run: bool = False,
+    plan_id: str | None = None,
+    stream_seconds: float = STREAM_SECONDS,
+) -> CutoverReport | RollbackPlan:
+    """Serve from the old database again. What users wrote since the swap is its price.
+
+    Args:
+        accept_loss: give up at most this many rows.
+        export: write those rows to this file first; `sigmasight import` reads it.
+        dry_run: only show the price, under an id.
+        plan_id: refuse unless this is still what a dry run would print.
+        stream_seconds: how long a chat's answer that is under way may go on.
+    """
+    core = resolve_endpoints(operator_settings()).core
+    with exclusive_run(core) as fence:
+        move = current_move(fence, stream_seconds)
+        if dry_run:
+            return plan_task(move)
+        report = rollback_task(move, Acceptance(accept_loss, export), plan_id)
+        tell(report, "rollback", move)
+    deactivate_cleanup_schedule()
+    return report
+
+
+@phase_task("price")
+def plan_task(move: Move) -> RollbackPlan:
+    """Compare the users' rows of the new pair with what the swap left."""
+    plan = plan_rollback(move)
+    get_run_logger().info("plan %s: %s", plan.plan_id, plan.price.summary())
+    rows_table("rollback-price", "What users wrote since the swap", plan.price.rows())
+    return plan
+
+
+@phase_task("rollback")
+def rollback_task(move: Move, accepted: Acceptance, plan_id: str | None) -> CutoverReport:
+    """Every step from the price to the public answer."""
+    return roll_back(move, accepted, plan=plan_id)

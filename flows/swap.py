@@ -1,0 +1,74 @@
+"""Phase 9: the active pair changes from the old database to Core and AI."""
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.cleanup_schedule import activate_cleanup_schedule
+from flows.cutover import current_move, tell
+from flows.retrying import phase_task
+from ops.cleanup.dates import SEVEN_DAYS
+from ops.cutover.move import STREAM_SECONDS, Move
+from ops.cutover.plan import SWAP_STEPS
+from ops.cutover.report import CutoverReport
+from ops.cutover.swap import SwapPlan, plan_swap
+from ops.cutover.swap import swap as swap_pair
+from ops.endpoints import resolve_endpoints
+from ops.run_lock import exclusive_run
+from ops.settings import operator_settings
+
+
+@flow(name="swap", flow_run_name="swap to Core and AI")
+def swap(
+    accept_loss: int = 0,
+    dry_run: bool = False,
+    plan_id: str | None = None,
+    stream_seconds: float = STREAM_SECONDS,
+) -> CutoverReport | SwapPlan:
+    """Serve from Core and AI instead of the old database, which is locked against writes. On the
+    embedded target no request is lost.
+
+    Args:
+        accept_loss: how many rows of the old database the new pair may lack.
+        dry_run: only show what would be done, under an id.
+        plan_id: refuse unless this is still what a dry run would print.
+        stream_seconds: how long a chat's answer that is under way may go on.
+    """
+    core = resolve_endpoints(operator_settings()).core
+    with exclusive_run(core) as fence:
+        move = current_move(fence, stream_seconds)
+        if dry_run:
+            return plan_task(move)
+        report = swap_task(move, accept_loss, plan_id)
+        tell(report, "swap", move)
+    if report.ended_at is not None:
+        activate_cleanup_schedule(report.ended_at + SEVEN_DAYS)
+    return report
+
+
+@phase_task("plan")
+def plan_task(move: Move) -> SwapPlan:
+    """Look at every condition, and at the price."""
+    plan = plan_swap(move)
+    for condition in plan.conditions:
+        state = "holds" if condition.holds else "does NOT hold"
+        get_run_logger().info("%s %s: %s", condition.name, state, condition.detail)
+    get_run_logger().info(
+        "plan %s: %d rows only in the old database", plan.plan_id, plan.price.total
+    )
+    create_markdown_artifact(_markdown(plan), key="swap-plan", description="What a swap would do")
+    return plan
+
+
+@phase_task("swap")
+def swap_task(move: Move, accept_loss: int, plan_id: str | None) -> CutoverReport:
+    """Every step from the first delta to the public answer."""
+    return swap_pair(move, accept_loss=accept_loss, plan=plan_id)
+
+
+def _markdown(plan: SwapPlan) -> str:
+    lines = [f"Plan `{plan.plan_id}`", "", "| condition | holds | found |", "|---|---|---|"]
+    lines += [f"| {c.name} | {'yes' if c.holds else 'no'} | {c.detail} |" for c in plan.conditions]
+    lines += ["", "| table | rows only in the old database |", "|---|---:|"]
+    lines += [f"| {table} | {rows} |" for table, rows in plan.price.by_table.items() if rows]
+    lines += ["", *(f"{number}. {step}" for number, step in enumerate(SWAP_STEPS, 1))]
+    return "\n".join(lines)

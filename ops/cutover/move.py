@@ -1,0 +1,65 @@
+"""What a swap and a rollback work on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ops.cutover.switch import Switch
+from ops.endpoints import Endpoints
+from ops.errors import RefusedError
+from ops.run_lock import Fence
+from ops.settings import OperatorSettings
+
+# How long a chat's stream that is under way may go on before it is ended with a retryable error.
+STREAM_SECONDS = 5.0
+
+
+def say_nothing(_step: str, _seconds: float) -> None:
+    """Tell nobody that a step has ended."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """The databases, what serves from them, and who is told of each step.
+
+    Attributes:
+        fence: of the run that holds the phases' lock.
+        announce: told each step's name and seconds when it has ended.
+    """
+
+    settings: OperatorSettings
+    endpoints: Endpoints
+    switch: Switch
+    fence: Fence
+    announce: Callable[[str, float], None] = say_nothing
+    stream_seconds: float = STREAM_SECONDS
+
+    @property
+    def core(self) -> URL:
+        """Core's address, the owner's."""
+        return self.endpoints.core
+
+    @property
+    def ai(self) -> URL:
+        """AI's address, the owner's."""
+        return self.endpoints.ai
+
+    @property
+    def legacy(self) -> URL:
+        """The old database's address, the owner's.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        if self.endpoints.legacy is None:
+            raise RefusedError(
+                "there is no old database, so there is nothing to swap with; set "
+                "LEGACY_DATABASE_URL if there is one"
+            )
+        return self.endpoints.legacy
+
+    def guard(self, core: psycopg.Connection) -> None:
+        """Refuse to go on where a newer run has taken over. See `Fence.check`."""
+        self.fence.check(core)

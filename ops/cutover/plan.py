@@ -1,0 +1,68 @@
+"""What a cutover would do, under an id by which it can be held to that."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ops.connection import place
+from ops.cutover.move import Move
+from ops.cutover.record import Kind
+from ops.errors import RefusedError
+
+SWAP_STEPS = (
+    "first delta",
+    "first parity",
+    "stage the new backend",
+    "ask it",
+    "hold requests",
+    "lock legacy",
+    "final delta",
+    "parity and price",
+    "baseline",
+    "flip",
+    "commit the lock",
+    "prove the lock",
+    "release",
+    "ask the public address",
+    "watch legacy",
+)
+ROLLBACK_STEPS = (
+    "stage the old backend",
+    "ask it",
+    "hold requests",
+    "final price",
+    "export",
+    "unlock legacy",
+    "flip",
+    "release",
+    "ask the public address",
+)
+_SHOWN = 12
+
+
+def plan_id(kind: Kind, move: Move, legacy: Mapping[str, Any], price: Mapping[str, int]) -> str:
+    """A digest of what is to be done, to which databases, at which price: the dry run prints it,
+    and the execution that is given it refuses when any of that has changed."""
+    facts = [
+        kind,
+        dict(legacy),
+        place(move.core),
+        place(move.ai),
+        move.switch.active(),
+        {table: rows for table, rows in price.items() if rows},
+    ]
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_SHOWN]
+
+
+def refuse_moved(given: str | None, now: str) -> None:
+    """Hold an execution to its plan.
+
+    Raises:
+        RefusedError: the plan is not the one that was given.
+    """
+    if given is not None and given != now:
+        raise RefusedError(
+            f"the world has moved since plan {given}: it is {now} now; look at it by --dry-run"
+        )

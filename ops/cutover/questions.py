@@ -1,0 +1,94 @@
+"""What a backend is asked before requests are let in, and after."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from ops.active_pair import Pair
+from ops.cutover.move import Move
+from ops.errors import RefusedError
+from ops.plan_figures import LAST_DAY
+from ops.verify.http.checks import http_checks
+from ops.verify.http.exchange import Exchange
+from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
+from ops.verify.http.target import HttpTarget
+from ops.verify.http.visit import Visit
+from ops.verify.report import CheckResult
+from ops.verify.run import answer
+from ops.verify.subject import Subject
+
+PAIR_HEADER = "X-SigmaSight-Pair"
+_ALWAYS = ("backend alive", "demo logins")
+_COMPLETE = ("portfolios complete",)
+_SECONDS = 10.0
+
+
+def ask_staged(move: Move, address: str, pair: Pair) -> None:
+    """Ask a backend that no user reaches yet: health, logins, every portfolio, and of the new pair
+    a chat, whose traces are removed. The old one's database is locked, and a chat writes.
+
+    Raises:
+        RefusedError: an answer is wrong.
+    """
+    _ask(move, address, pair, ("chat",) if pair == "new" else ())
+
+
+def ask_public(move: Move, pair: Pair) -> None:
+    """Ask where users do, once requests are let in again. Raises what `ask_staged` raises."""
+    _ask(move, move.switch.public_address(), pair)
+
+
+def _ask(move: Move, address: str, pair: Pair, more: tuple[str, ...] = ()) -> None:
+    _check_pair(address, pair)
+    target = HttpTarget(address, move.settings.demo_password())
+    # The new pair's portfolios are reconciled with its database; the old one's batch was another's.
+    names = (*_ALWAYS, *_COMPLETE, *more) if pair == "new" else _ALWAYS
+    for check in http_checks(target):
+        if check.name in names:
+            _require(answer(_subject(move, pair), check), pair)
+    if pair == "old":
+        visit = Visit(target)
+        tokens = visit.tokens()
+        with _refused(pair):
+            visit.ask(lambda http: _look_at_portfolios(http, tokens))
+
+
+def _require(found: CheckResult, pair: Pair) -> None:
+    if found.outcome != "pass":
+        raise RefusedError(f"the backend of the {pair} pair: {found.name}: {found.detail}")
+
+
+@contextmanager
+def _refused(pair: Pair) -> Iterator[None]:
+    try:
+        yield
+    except (AbsentError, NoAnswerError, UnusableAnswerError) as error:
+        raise RefusedError(f"the backend of the {pair} pair: {error}") from None
+
+
+async def _look_at_portfolios(http: Exchange, tokens: Mapping[str, str]) -> None:
+    """Each portfolio of each user is shown, whatever its figures."""
+    for token in tokens.values():
+        listed = (await http.get("/api/v1/data/portfolios", token)).json().items()
+        paths = [f"/api/v1/data/portfolio/{each['id'].text()}/complete" for each in listed]
+        for found in await asyncio.gather(*(http.get(path, token) for path in paths)):
+            found.expect(200)
+
+
+def _subject(move: Move, pair: Pair) -> Subject:
+    core, ai = (move.core, move.ai) if pair == "new" else (move.legacy, move.legacy)
+    return Subject(core, ai, None, LAST_DAY, LAST_DAY)
+
+
+def _check_pair(address: str, pair: Pair) -> None:
+    try:
+        found = httpx.get(f"{address}/health", timeout=_SECONDS, trust_env=False)
+    except httpx.HTTPError as error:
+        raise RefusedError(
+            f"no backend of the {pair} pair answers at {address} ({type(error).__name__})"
+        ) from None
+    named = found.headers.get(PAIR_HEADER)
+    if named != pair:
+        raise RefusedError(f"{address} serves from the {named or 'unnamed'} pair, not the {pair}")

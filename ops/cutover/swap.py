@@ -1,0 +1,105 @@
+"""Phase 9: the backend changes from the old database to Core and AI, and no request is lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ops.copy.groups import GROUPS
+from ops.cutover.access import recorded_access
+from ops.cutover.legacy_identity import identity
+from ops.cutover.move import Move
+from ops.cutover.plan import plan_id, refuse_moved
+from ops.cutover.preflight import Condition, refuse_unmet, swap_conditions
+from ops.cutover.record import Cutover, begin_cutover, end_cutover, first_words, swap_in_force
+from ops.cutover.recovery import recover
+from ops.cutover.report import CutoverReport
+from ops.cutover.steps import Steps
+from ops.cutover.swap_price import Price, copied_groups, swap_price
+from ops.cutover.swap_steps import SwapSteps
+
+
+@dataclass(frozen=True)
+class SwapPlan:
+    """What a swap would do.
+
+    Attributes:
+        conditions: what must hold, as found.
+        price: rows of legacy that the new pair lacks now.
+        groups: what the swap copies again before it changes anything.
+        legacy: identity of the old database.
+    """
+
+    conditions: list[Condition]
+    price: Price
+    groups: tuple[str, ...]
+    legacy: Mapping[str, Any]
+    plan_id: str
+
+
+def plan_swap(move: Move) -> SwapPlan:
+    """Look at everything that a swap depends on; nothing is changed.
+
+    Raises:
+        RefusedError: there is no old database.
+    """
+    legacy = identity(move.legacy)
+    conditions = swap_conditions(move)
+    with recorded_access(move.core, move.legacy, "swap plan"):
+        price = swap_price(move.legacy, move.core, move.ai)
+    groups = copied_groups(move.core)
+    copied = {spec.table for group in groups for spec in GROUPS[group]}
+    lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
+    return SwapPlan(conditions, price, groups, legacy, plan_id("swap", move, legacy, lasting))
+
+
+def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> CutoverReport:
+    """Make Core and AI the active pair. Where they are, nothing is done.
+
+    The caller holds the phases' lock. Whatever fails, everything is put back; a run that is killed
+    leaves one of the pairs serving, and the next swap or rollback finishes or undoes it.
+
+    Args:
+        accept_loss: rows of legacy that the new pair may lack.
+        plan: an id that a dry run printed.
+
+    Raises:
+        RefusedError: a condition does not hold, or rows would be lost.
+    """
+    recovered = recover(move)
+    move.switch.serve_active()
+    last = swap_in_force(move.core)
+    if move.switch.active() == "new" and last is not None:
+        return _already(move, last, recovered)
+    planned = plan_swap(move)
+    refuse_unmet(planned.conditions)
+    refuse_moved(plan, planned.plan_id)
+    return replace(_carry_out(move, planned, accept_loss), recovered=recovered)
+
+
+def _already(move: Move, last: Cutover, recovered: str | None) -> CutoverReport:
+    return CutoverReport(
+        "new",
+        recovered is not None,
+        move.switch.public_address(),
+        last.held_seconds or 0.0,
+        last.timings,
+        recovered=recovered,
+        ended_at=last.ended_at,
+    )
+
+
+def _carry_out(move: Move, planned: SwapPlan, accept_loss: int) -> CutoverReport:
+    begun = begin_cutover(move.core, "swap", planned.plan_id, planned.legacy, accept_loss)
+    steps = Steps(move.core, begun, move.announce)
+    try:
+        held = SwapSteps(move, steps, planned.groups, accept_loss).carry_out()
+    except BaseException as error:
+        if move.switch.active() == "old":  # else the next run finishes it
+            end_cutover(move.core, begun, "undone", steps.seconds, reason=first_words(error))
+        raise
+    end_cutover(move.core, begun, "done", steps.seconds, held_seconds=held)
+    last = swap_in_force(move.core)
+    moment = last.ended_at if last else None
+    return CutoverReport(
+        "new", True, move.switch.public_address(), held, steps.seconds, ended_at=moment
+    )

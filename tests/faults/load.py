@@ -1,0 +1,164 @@
+"""Users of the backend, many at once, and what became of every request of theirs."""
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import httpx
+
+from ops.cutover.questions import PAIR_HEADER
+from ops.verify.http.logins import DEMO_USERS
+
+READERS, VISITORS, TALKERS = 38, 6, 6
+_SECONDS = 30.0
+# 404: a conversation that a rollback has given up. 429: a user's fourth answer at a time.
+_FINE = (200, 201, 404, 429)
+_PAUSE = 0.02
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A request's end.
+
+    Attributes:
+        sent: when it was sent, by the monotonic clock.
+        pair: which pair the answer names; None where there was no answer.
+        fault: why there was none.
+    """
+
+    client: int
+    kind: str
+    sent: float
+    status: int | None
+    pair: str | None
+    fault: str | None = None
+
+
+@dataclass
+class Load:
+    """Fifty clients who read, log in and chat until they are told to stop. Each keeps its
+    connection and the token that it was given at the beginning."""
+
+    address: str
+    password: str
+    answers: list[Answered] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> "Load":
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+        self.wait_for(200)
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._stop.set()
+        assert self._thread is not None
+        self._thread.join(_SECONDS * 2)
+        assert not self._thread.is_alive()
+
+    def wait_for(self, more: int) -> None:
+        """Until so many more requests have been answered."""
+        wanted, deadline = len(self.answers) + more, time.monotonic() + 60
+        while len(self.answers) < wanted:
+            assert time.monotonic() < deadline, f"{len(self.answers)} of {wanted} answers"
+            assert self._thread is not None
+            assert self._thread.is_alive()
+            time.sleep(0.02)
+
+    def faults(self) -> Counter[str]:
+        """What must not happen to any request: no answer, 5xx, a refused write or token."""
+        return Counter(
+            f"{each.kind}: {each.fault or each.status}"
+            for each in self.answers
+            if each.status not in _FINE
+        )
+
+    def pairs_of(self, client: int) -> list[str | None]:
+        """The pairs that a user met, in the order in which it asked, without repetitions."""
+        met: list[str | None] = []
+        for each in self.answers:
+            if each.client == client and (not met or met[-1] != each.pair):
+                met.append(each.pair)
+        return met
+
+    async def _run(self) -> None:
+        kinds: list[Callable[[httpx.AsyncClient, int], Awaitable[None]]] = [
+            *[self._read] * READERS,
+            *[self._visit] * VISITORS,
+            *[self._talk] * TALKERS,
+        ]
+        async with self._client() as http:
+            tokens = [await self._log_in(http, number) for number in range(len(DEMO_USERS))]
+        await asyncio.gather(
+            *(self._live(kind, n, tokens[n % len(tokens)]) for n, kind in enumerate(kinds))
+        )
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            base_url=self.address, timeout=_SECONDS, trust_env=False, verify=False
+        )
+
+    async def _live(
+        self, kind: Callable[[httpx.AsyncClient, int], Awaitable[None]], number: int, token: str
+    ) -> None:
+        async with self._client() as http:
+            http.headers["Authorization"] = f"Bearer {token}"
+            await kind(http, number)
+
+    async def _read(self, http: httpx.AsyncClient, number: int) -> None:
+        while not self._stop.is_set():
+            listed = await self._ask(http, number, "list", "GET", "/api/v1/data/portfolios")
+            for each in listed.json() if listed is not None else []:
+                path = f"/api/v1/data/portfolio/{each['id']}/complete"
+                await self._ask(http, number, "read", "GET", path)
+            await asyncio.sleep(_PAUSE * 10)
+
+    async def _visit(self, http: httpx.AsyncClient, number: int) -> None:
+        while not self._stop.is_set():
+            await self._log_in(http, number)
+            await asyncio.sleep(_PAUSE * 40)
+
+    async def _talk(self, http: httpx.AsyncClient, number: int) -> None:
+        conversation = None
+        while not self._stop.is_set():
+            if conversation is None:
+                begun = await self._ask(
+                    http, number, "begin", "POST", "/api/v1/chat/conversations", json={}
+                )
+                if begun is None or not begun.is_success:
+                    continue
+                conversation = begun.json()["id"]
+            message = {"conversation_id": conversation, "text": "What are my top holdings?"}
+            said = await self._ask(http, number, "chat", "POST", "/api/v1/chat/send", json=message)
+            if said is not None and said.status_code == 404:  # a rollback has given it up
+                conversation = None
+            await asyncio.sleep(_PAUSE * 20)
+
+    async def _log_in(self, http: httpx.AsyncClient, number: int) -> str:
+        who = {"email": DEMO_USERS[number % len(DEMO_USERS)], "password": self.password}
+        found = await self._ask(http, number, "login", "POST", "/api/v1/auth/login", json=who)
+        return str(found.json()["access_token"]) if found is not None and found.is_success else ""
+
+    async def _ask(
+        self,
+        http: httpx.AsyncClient,
+        number: int,
+        kind: str,
+        method: str,
+        path: str,
+        json: object = None,
+    ) -> httpx.Response | None:
+        sent = time.monotonic()
+        try:
+            found = await http.request(method, path, json=json)
+        except httpx.HTTPError as error:
+            fault = f"{type(error).__name__} {error}"
+            self.answers.append(Answered(number, kind, sent, None, None, fault))
+            return None
+        pair = found.headers.get(PAIR_HEADER)
+        self.answers.append(Answered(number, kind, sent, found.status_code, pair))
+        return found

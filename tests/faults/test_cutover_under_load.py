@@ -1,0 +1,25 @@
+"""A swap, a rollback and a second swap while fifty users ask: not one request is lost."""
+
+from pathlib import Path
+
+from tests.faults.cutover_scene import CutoverScene, losses
+from tests.faults.load import READERS, TALKERS, VISITORS, Load
+
+MOST_HELD_SECONDS = 10.0  # against a hang; what it takes is printed, and measured in benchmarks/
+
+
+def test_no_request_is_lost_through_swap_rollback_and_second_swap(
+    swappable: CutoverScene, tmp_path: Path
+) -> None:
+    held = []
+    with Load(swappable.address, swappable.password) as load:
+        for words in (("swap",), losses(tmp_path), ("swap",)):
+            swappable.must(*words)
+            held.append(swappable.cutover().held_seconds)
+            load.wait_for(300)
+    assert load.faults() == {}
+    users = range(READERS + VISITORS + TALKERS)
+    assert {tuple(load.pairs_of(user)) for user in users} == {("old", "new", "old", "new")}
+    assert {each.kind for each in load.answers} >= {"read", "login", "chat"}
+    assert all(seconds is not None and seconds < MOST_HELD_SECONDS for seconds in held), held
+    swappable.assert_settled("new")
