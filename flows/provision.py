@@ -1,14 +1,14 @@
 """Phase 2: the databases. Embedded servers are made or started, a declared stack is brought up
 by Pulumi; external ones are given."""
 
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from prefect import flow, get_run_logger
 
 from flows.artifacts import rows_table
 from flows.retrying import phase_task
 from ops.connection import connect, place
-from ops.declared_stack import Target, record_declared
+from ops.declared_stack import Target
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
@@ -56,6 +56,7 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     ours, because the engine's has to run."""
     # Only here: a phase without a declared stack needs nothing of Pulumi.
     from infra.automation import DrivenStack
+    from infra.driven import record_outputs
     from infra.stack_secrets import given_addresses
 
     log = get_run_logger()
@@ -69,19 +70,10 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     log.info("stack %s: %d changes%s", name, len(rows), "" if mode == "up" else " to be made")
     rows_table("stack-changes", f"{mode} of the stack {name}", rows or [_NOTHING])
     if mode == "up":
-        _record(stack.outputs(), settings)
+        record_outputs(settings.state, name, stack.outputs())
 
 
 _NOTHING = {"resource": "-", "type": "-", "operation": "nothing changed"}
-
-
-def _record(outputs: dict[str, str | None], settings: OperatorSettings) -> None:
-    """What the phases need to know of the stack; embedded servers have their own record."""
-    target = cast(Target, outputs["target"])
-    assert target in get_args(Target)  # the program has exported it
-    urls = {name: outputs.get(f"{name}_url") for name in ("core", "ai", "legacy")}
-    given = {} if target == "embedded" else urls
-    record_declared(settings.state, target, given)
 
 
 @phase_task("embedded servers and legacy demo")

@@ -24,7 +24,7 @@ from infra.pulumi_cli import engine_environment, find_cli, own_backend, own_fold
 from infra.stack_config import PROJECT
 from infra.stack_secrets import secrets_to_set
 from infra.topology import Presence, Topology
-from ops.active_pair import Pair
+from ops.active_pair import Pair, active_pair, recorded_pair
 from ops.declared_stack import Target
 from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
@@ -81,13 +81,13 @@ class DrivenStack:
         Raises:
             SigmaSightError: it failed; what is done stays done, and the next run goes on.
         """
-        self._set_missing_secrets()
+        self._complete_configuration()
         return self._operate(lambda stack, record: stack.up(on_event=record.take))
 
     def preview(self) -> Operation:
-        """What `up` would do. Changes nothing but the stack's configuration, which gets the
-        secrets that it lacks."""
-        self._set_missing_secrets()
+        """What `up` would do. Changes nothing but the stack's configuration, which gets what it
+        lacks."""
+        self._complete_configuration()
         return self._operate(lambda stack, record: stack.preview(on_event=record.take))
 
     def refresh(self) -> Operation:
@@ -114,10 +114,17 @@ class DrivenStack:
                     self._cli(["state", "unprotect", resource["urn"], "--yes"])
 
     def configure(self, **values: str) -> None:
-        """Set plain values of the stack's configuration."""
-        with explained(EventRecord(self.log)):
-            pairs = [f"{PROJECT}:{key}={value}" for key, value in values.items()]
-            self._cli(["config", "set-all", *(f"--plaintext={pair}" for pair in pairs)])
+        """Set plain values of the stack's configuration, all at once: a kill leaves the old ones
+        or the new ones."""
+        pairs = [f"{PROJECT}:{key}={value}" for key, value in values.items()]
+        self._rewrite(["config", "set-all", *(f"--plaintext={pair}" for pair in pairs)])
+
+    def forget(self, *keys: str) -> None:
+        """Remove values from the stack's configuration, where they are there."""
+        known = self.configuration()
+        words = [f"{PROJECT}:{key}" for key in keys if key in known]
+        if words:
+            self._rewrite(["config", "rm-all", *words])
 
     def configure_secret(self, key: str, value: str) -> None:
         """Set a secret of the stack's configuration; it is never a word of a command line."""
@@ -134,6 +141,24 @@ class DrivenStack:
         prefix = f"{PROJECT}:"
         found = {key: entry.get("value") for key, entry in json.loads(printed).items()}
         return {key.removeprefix(prefix): str(value) for key, value in found.items()}
+
+    def active(self) -> Pair:
+        """The pair that the backend is given: what the stack's configuration says, or for
+        embedded servers the state folder.
+
+        Raises:
+            ConfigurationError: it names none.
+        """
+        known = self.configuration()
+        if known.get("target", self.target) == "embedded":
+            return active_pair(self.state, has_legacy=known.get("legacy") != "absent")
+        found = known.get("active", "old")
+        if found not in get_args(Pair):
+            raise ConfigurationError(
+                f"the stack's active is {found!r}; use old or new: "
+                f"`sigmasight pulumi config set {PROJECT}:active VALUE`"
+            )
+        return cast(Pair, found)
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in the clear."""
@@ -155,10 +180,16 @@ class DrivenStack:
         environment = {**os.environ, **engine_environment(self.state), **(told or {})}
         return subprocess.run(command, cwd=self._folder(), env=environment, **options)
 
-    def _set_missing_secrets(self) -> None:
-        if self.target == "embedded":
+    def _complete_configuration(self) -> None:
+        """Secrets that are missing; for embedded servers, the pair that their backend has."""
+        pointer = recorded_pair(self.state)
+        if self.target == "embedded" and pointer is None:
             return
         known = self.configuration()
+        if known.get("target", self.target) == "embedded":
+            if pointer not in (None, known.get("active", "old")):
+                self.configure(active=str(pointer))
+            return
         topology = Topology(
             target=cast(Target, known.get("target", self.target)),
             legacy=cast(Presence, known.get("legacy", "present")),
@@ -166,6 +197,18 @@ class DrivenStack:
         )
         for key, value in secrets_to_set(topology, known, self.given).items():
             self.configure_secret(key, value)
+
+    def _rewrite(self, arguments: list[str]) -> None:
+        """Change the stack's file as a whole: the command line empties a file before it fills it,
+        and holds in it what opens the stack's secrets."""
+        self._stack()
+        file = self._folder() / f"Pulumi.{self.name}.yaml"
+        part = file.with_name(f".{self.name}.part.yaml")
+        with self.state.lock("stack"), explained(EventRecord(self.log)):
+            shutil.copy2(file, part)
+            self._cli([*arguments, "--config-file", str(part)])
+            _settle(part)
+            part.replace(file)
 
     def _cli(self, arguments: list[str]) -> str:
         done = self._stack().workspace.pulumi_command.run(
@@ -262,6 +305,12 @@ def run_cli(state: StateFolder, stack: str | None, words: Sequence[str]) -> int:
     driven = DrivenStack(state, None, stack or "", lambda _line: None)
     told = {"PULUMI_STACK": stack} if stack else {}
     return driven.run([find_cli().command, *words], told).returncode
+
+
+def _settle(path: Path) -> None:
+    """Have a file's content on the disk before its name says so."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _component(resource: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import pulumi
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from infra.topology import DatabaseInstance
+from ops.active_pair import Pair
 from ops.embedded.databases import NAMES, Name
 
 # The runbook's own start command: both chains, then the server. HOST is for containers, whose
@@ -86,10 +87,12 @@ class BackendInputs:
     """What the backend is configured with.
 
     Attributes:
+        pair: which pair the addresses are; every answer of the backend names it.
         ai_database_url: None where one database holds everything.
         settings: further environment variables.
     """
 
+    pair: Pair
     database_url: Input[str]
     ai_database_url: Input[str] | None
     settings: Mapping[str, Input[str]]
@@ -111,14 +114,21 @@ class Backend(ComponentResource):
         inputs: BackendInputs,
         build: Callable[["Backend"], None] | None = None,
         opts: ResourceOptions | None = None,
+        *,
+        name: str = "backend",
     ) -> None:
         """Declare the backend.
 
         Args:
             build: declares what the target runs it in, with this component as its parent.
         """
-        super().__init__("sigmasight:infra:Backend", "backend", None, opts)
-        variables = {**inputs.settings, "DATABASE_URL": inputs.database_url}
+        # The addresses are secret: the pair is what a plan shows of a change.
+        super().__init__("sigmasight:infra:Backend", name, {"pair": inputs.pair}, opts)
+        variables = {
+            **inputs.settings,
+            "ACTIVE_PAIR": inputs.pair,
+            "DATABASE_URL": inputs.database_url,
+        }
         if inputs.ai_database_url is not None:
             variables["AI_DATABASE_URL"] = inputs.ai_database_url
         self.environment = Output.secret(Output.all(**variables))

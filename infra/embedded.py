@@ -123,6 +123,7 @@ def declare_embedded(topology: Topology, config: StackConfig) -> DeclaredStack:
     pair = topology.active_pair
     backend = Backend(
         BackendInputs(
+            pair=topology.active,
             database_url=instances[pair.core].app_url,
             ai_database_url=instances[pair.ai].app_url if pair.ai else None,
             settings=_settings(config.state, instances, pair.core, pair.ai),

@@ -10,7 +10,7 @@ from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_d
 from infra.backend_key import backend_key
 from infra.components import Backend, BackendInputs, DeclaredStack, Place, PostgresInstance
 from infra.stack_config import PROJECT, StackConfig
-from infra.topology import ActivePair, DatabaseInstance, Topology
+from infra.topology import DatabaseInstance, Topology
 from ops.embedded.databases import Name
 from ops.errors import ConfigurationError
 
@@ -48,7 +48,7 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
         instance.name: _component(instance, databases[instance.name])
         for instance in topology.instances
     }
-    backend = Backend(_backend_inputs(databases, topology.active_pair, config))
+    backend = Backend(_backend_inputs(databases, topology, config))
     return DeclaredStack(instances, backend)
 
 
@@ -99,8 +99,9 @@ def _component(instance: DatabaseInstance, database: ExternalDatabase) -> Postgr
 
 
 def _backend_inputs(
-    databases: Mapping[Name, ExternalDatabase], pair: ActivePair, config: StackConfig
+    databases: Mapping[Name, ExternalDatabase], topology: Topology, config: StackConfig
 ) -> BackendInputs:
+    pair = topology.active_pair
     core, ai = databases[pair.core], databases[pair.ai] if pair.ai else None
     settings: dict[str, Input[str]] = {
         "ENVIRONMENT": "production",
@@ -110,4 +111,5 @@ def _backend_inputs(
         settings["DATABASE_ADMIN_URL"] = core.admin_url
     if ai is not None and ai.has_admin:
         settings["AI_DATABASE_ADMIN_URL"] = ai.admin_url
-    return BackendInputs(core.app_url, ai.app_url if ai is not None else None, settings)
+    ai_url = ai.app_url if ai is not None else None
+    return BackendInputs(topology.active, core.app_url, ai_url, settings)

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _launchers(state: StateFolder) -> Path:
     """
     folder = own_folder(state) / "bin"
     folder.mkdir(mode=0o700, exist_ok=True)
-    part = folder / f".launcher.{os.getpid()}"
+    part = folder / f".launcher.{os.getpid()}.{threading.get_ident()}"
     part.write_text(
         f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -u -m infra.provider_host "$@"\n'
     )

@@ -15,6 +15,8 @@ _GIVEN = {
     "legacyDatabaseUrl": "LEGACY_DATABASE_URL",
     "legacyDatabaseAdminUrl": "LEGACY_DATABASE_ADMIN_URL",
 }
+# What an external stack holds of the old database.
+LEGACY_ADDRESSES = ("legacyDatabaseUrl", "legacyDatabaseAdminUrl")
 
 
 def given_addresses(settings: OperatorSettings) -> dict[str, str]:
@@ -37,7 +39,13 @@ def secrets_to_set(
     generated = {key: secrets.token_urlsafe(32) for key in _generated(topology) if key not in known}
     if topology.target == "docker":
         return generated
-    return generated | {key: value for key, value in given.items() if known.get(key) != value}
+    wanted = {key: value for key, value in given.items() if _belongs(key, topology)}
+    return generated | {key: value for key, value in wanted.items() if known.get(key) != value}
+
+
+def _belongs(key: str, topology: Topology) -> bool:
+    """An old database that is gone is not brought back by an address that is still given."""
+    return topology.legacy == "present" or key not in LEGACY_ADDRESSES
 
 
 def _generated(topology: Topology) -> tuple[str, ...]:

@@ -58,9 +58,14 @@ class Topology:
 
     def __post_init__(self) -> None:
         if self.active == "old" and self.legacy == "absent":
+            way = (
+                "swap first, by `sigmasight swap`"
+                if self.target == "embedded"
+                else "set active to new"
+            )
             raise ConfigurationError(
                 "the stack says active: old and legacy: absent, so the backend would have no "
-                "database; set active to new, or legacy to present"
+                f"database; {way}, or legacy to present"
             )
 
     @property
@@ -74,7 +79,12 @@ class Topology:
     @property
     def active_pair(self) -> ActivePair:
         """What the backend is given."""
-        return ActivePair("legacy", None) if self.active == "old" else ActivePair("core", "ai")
+        return databases_of(self.active)
+
+
+def databases_of(pair: Pair) -> ActivePair:
+    """The databases of a pair."""
+    return ActivePair("legacy", None) if pair == "old" else ActivePair("core", "ai")
 
 
 def _instance(name: Name) -> DatabaseInstance:

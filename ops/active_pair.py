@@ -15,14 +15,21 @@ def active_pair(state: StateFolder, *, has_legacy: bool) -> Pair:
     Raises:
         ConfigurationError: the file holds something else.
     """
+    return recorded_pair(state) or ("old" if has_legacy else "new")
+
+
+def recorded_pair(state: StateFolder) -> Pair | None:
+    """The pair that was set; None where none was yet.
+
+    Raises:
+        ConfigurationError: the file holds something else.
+    """
     found = state.read(_DOCUMENT).get("pair")
-    if found is None:
-        return "old" if has_legacy else "new"
-    if found not in get_args(Pair):
+    if found is not None and found not in get_args(Pair):
         raise ConfigurationError(
             f"{state.root / _DOCUMENT}.json names no pair; write old or new into it"
         )
-    return cast(Pair, found)
+    return cast(Pair | None, found)
 
 
 def set_active_pair(state: StateFolder, pair: Pair) -> None:

@@ -81,7 +81,7 @@ def homes() -> Iterator[Callable[[], StateFolder]]:
         return made[-1]
 
     yield make
-    _collect_loops()
+    collect_loops()
     for state in made:
         EmbeddedDatabases(state).down()
         _stop_retired(state)
@@ -89,7 +89,7 @@ def homes() -> Iterator[Callable[[], StateFolder]]:
         shutil.rmtree(state.root)
 
 
-def _collect_loops() -> None:
+def collect_loops() -> None:
     """After a failed operation Pulumi's SDK leaves an event loop open; it goes here, and not at
     some later test that knows nothing of it."""
     with warnings.catch_warnings():

@@ -1,10 +1,13 @@
 """The docker target's backend and Prefect, property by property, in the engine's place."""
 
+import pulumi
 import pytest
 from sqlalchemy.engine import make_url
 
 from infra.policies.rules import Hidden
+from ops.active_pair import Pair
 from tests.infra.docker_program import (
+    BACKEND,
     BUILT_IMAGE,
     CONTAINER,
     PREFECT_IMAGE,
@@ -113,6 +116,72 @@ def test_the_databases_can_be_had_without_a_backend_container() -> None:
     assert (CONTAINER, "backend") not in found.resources
     assert found.of_type(BUILT_IMAGE) == []
     assert isinstance(found.outputs["backend_environment"], Hidden)
+
+
+# What a swap changes
+
+
+PAIRS: list[tuple[Pair, str, set[str]]] = [
+    ("old", "sigmasight-docker-legacy", {"legacy-provisioning"}),
+    ("new", "sigmasight-docker-core", {"core-provisioning", "ai-provisioning"}),
+]
+
+
+@pytest.mark.parametrize(("pair", "host", "needed"), PAIRS)
+def test_active_alone_decides_what_the_backend_gets(
+    pair: Pair, host: str, needed: set[str]
+) -> None:
+    found = docker_program(active=pair)
+    told = environment(found.one(CONTAINER, "backend").inputs["envs"])
+    assert (told["ACTIVE_PAIR"], make_url(told["DATABASE_URL"]).host) == (pair, host)
+    assert make_url(told["DATABASE_ADMIN_URL"]).host == host
+    assert ("AI_DATABASE_URL" in told) == (pair == "new")
+    assert found.outputs["backend_environment"] == Hidden(told)
+    assert found.one(BACKEND, "backend").inputs == {"pair": pair}, "a plan shows the change"
+    waits = found.one(CONTAINER, "backend").dependencies
+    assert {name for name in waits if name.endswith("-provisioning")} == needed
+    assert found.outputs["active"] == pair
+    assert found.outputs["backend_url"] == "http://127.0.0.1:8000"
+
+
+def test_the_two_pairs_differ_in_the_backend_alone() -> None:
+    old, new = docker_program(active="old"), docker_program(active="new")
+    assert old.resources.keys() == new.resources.keys()
+    changed = {
+        key[1] for key, found in old.resources.items() if found.inputs != new.resources[key].inputs
+    }
+    assert changed == {"backend"}
+
+
+@pytest.mark.parametrize(("active", "staged"), [("old", "new"), ("new", "old")])
+def test_a_staged_backend_is_tried_at_a_port_of_its_own(active: Pair, staged: Pair) -> None:
+    found = docker_program(active=active, staged=staged, stagedPort="8123")
+    second, first = found.one(CONTAINER, "backend-staged"), found.one(CONTAINER, "backend")
+    assert environment(second.inputs["envs"])["ACTIVE_PAIR"] == staged
+    assert environment(first.inputs["envs"])["ACTIVE_PAIR"] == active
+    assert second.inputs["ports"] == [{"internal": 8000, "external": 8123, "ip": "127.0.0.1"}]
+    assert second.inputs["name"] == "sigmasight-docker-backend-staged"
+    assert second.inputs["image"] == first.inputs["image"]
+    assert len(found.of_type(BUILT_IMAGE)) == 1
+    assert found.outputs["staged_url"] == "http://127.0.0.1:8123"
+    served = docker_program(active=staged).one(CONTAINER, "backend").inputs["envs"]
+    assert second.inputs["envs"] == served, "what is tried is what will serve"
+
+
+def test_a_held_backend_is_away_and_what_it_was_told_is_not(program: Program) -> None:
+    held = docker_program(backendHeld="true")
+    assert (CONTAINER, "backend") not in held.resources
+    assert held.outputs["backend_environment"] == program.outputs["backend_environment"]
+    assert held.outputs["backend_url"] == program.outputs["backend_url"]
+    gone = program.resources.keys() - held.resources.keys()
+    assert gone == {(CONTAINER, "backend")}, "the image stays, so that the way back is short"
+
+
+def test_a_pair_that_is_gone_cannot_be_tried() -> None:
+    with pytest.raises(pulumi.RunError, match="staged: old and legacy: absent"):
+        docker_program(legacy="absent", staged="old")
+    with pytest.raises(pulumi.RunError, match="staged is 'both'; use old or new or none"):
+        docker_program(staged="both")
 
 
 # Prefect

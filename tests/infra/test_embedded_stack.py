@@ -13,11 +13,13 @@ import pytest
 
 from app.database_url import parse_database_url
 from infra.automation import DrivenStack, Operation
+from infra.driven import follow_pointer, forget_legacy, record_outputs
+from ops.active_pair import Pair, set_active_pair
 from ops.connection import connect
 from ops.content_hash import database_hash
-from ops.embedded.databases import NAMES, EmbeddedDatabases
+from ops.embedded.databases import NAMES, EmbeddedDatabases, Name
 from ops.endpoints import resolve_endpoints
-from ops.errors import BusyError, ConfigurationError
+from ops.errors import BusyError, ConfigurationError, RefusedError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine, Outcome
@@ -43,6 +45,12 @@ def servers(operation: Operation) -> set[tuple[str, str]]:
         for change in operation.changes
         if change.type == "EmbeddedInstance" and change.done
     }
+
+
+def backends(operation: Operation) -> set[tuple[str, str]]:
+    """What happened to the backend."""
+    changes = [change for change in operation.changes if change.type == "Backend"]
+    return {(change.operation, change.resource) for change in changes}
 
 
 def pids(stack: DrivenStack) -> dict[str, int | None]:
@@ -117,17 +125,30 @@ def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewSta
     """The stack's words after a swap, a rollback, a swap and the cleanup."""
     stack = new_stack(removeData="true")
     stack.up()
-    for pair, database in (("new", "core"), ("old", "legacy"), ("new", "core")):
-        stack.configure(active=pair)
-        stack.up()
+    settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": stack.state.root})
+    record_outputs(stack.state, stack.name, stack.outputs())
+    lines: list[str] = []
+    with pytest.raises(RefusedError, match="in use; swap first, by `sigmasight swap`"):
+        forget_legacy(settings, lines.append)
+    assert stack.configuration().get("legacy", "present") == "present"
+    ways: list[tuple[Pair, Name]] = [("new", "core"), ("old", "legacy"), ("new", "core")]
+    for pair, database in ways:
+        set_active_pair(stack.state, pair)
+        assert backends(stack.preview()) == {("update", "backend")}, "a preview tells the change"
+        follow_pointer(settings, lines.append)
         assert stack.preview().changes == ()
         outputs = stack.outputs()
-        assert outputs["active"] == pair
+        assert outputs["active"] == stack.configuration().get("active", "old") == pair
+        assert outputs["backend_environment"]["ACTIVE_PAIR"] == pair
         backend = parse_database_url(outputs["backend_environment"]["DATABASE_URL"])
         owner = parse_database_url(outputs[f"{database}_url"])
         assert (backend.port, backend.database) == (owner.port, owner.database)
         assert backend.username == "sigmasight_app"
         assert ("AI_DATABASE_URL" in outputs["backend_environment"]) == (pair == "new")
+
+    stack.configure(active="old")
+    assert stack.up().changes == (), "an up does not roll back: the pointer is the pair's home"
+    assert (stack.configuration()["active"], stack.outputs()["active"]) == ("new", "new")
 
     databases = EmbeddedDatabases(stack.state)
     others = {**pids(stack), "legacy": None}
@@ -135,15 +156,15 @@ def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewSta
     with pytest.raises(ConfigurationError, match="legacy is protected and was not removed"):
         stack.up()
     assert databases.server("legacy").process() is not None
-    stack.unprotect("legacy")
-    assert servers(stack.up()) == {("delete", "legacy")}
+    assert forget_legacy(settings, lines.append) == ()
+    assert "done: delete EmbeddedInstance legacy" in lines
     assert stack.preview().changes == ()
+    assert stack.up().changes == ()
     assert not databases.server("legacy").exists(), "removeData removes them"
     assert pids(stack) == others
 
     databases.up()
     assert not databases.server("legacy").exists()
-    settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": stack.state.root})
     assert resolve_endpoints(settings).legacy is None
 
 

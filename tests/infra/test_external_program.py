@@ -43,6 +43,7 @@ def test_the_phases_get_the_admin_address_where_there_is_one() -> None:
 def test_the_backend_gets_the_new_pair_and_the_admin_address_for_migrations() -> None:
     assert external_program().outputs["backend_environment"] == Hidden(
         {
+            "ACTIVE_PAIR": "new",
             "DATABASE_URL": SECRETS["databaseUrl"],
             "DATABASE_ADMIN_URL": SECRETS["databaseAdminUrl"],
             "AI_DATABASE_URL": SECRETS["aiDatabaseUrl"],
@@ -54,6 +55,7 @@ def test_the_backend_gets_the_new_pair_and_the_admin_address_for_migrations() ->
 
 def test_the_backend_gets_the_old_database_alone() -> None:
     found = external_program(active="old").outputs["backend_environment"].value
+    assert found["ACTIVE_PAIR"] == "old"
     assert found["DATABASE_URL"] == SECRETS["legacyDatabaseUrl"]
     assert "AI_DATABASE_URL" not in found
     assert "DATABASE_ADMIN_URL" not in found

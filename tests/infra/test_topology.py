@@ -27,6 +27,8 @@ def test_after_the_swap_the_old_database_is_still_there() -> None:
 
 def test_the_backend_cannot_use_what_does_not_exist() -> None:
     with pytest.raises(ConfigurationError, match="set active to new, or legacy to present"):
+        Topology("docker", legacy="absent", active="old")
+    with pytest.raises(ConfigurationError, match="swap first, by `sigmasight swap`"):
         Topology("embedded", legacy="absent", active="old")
 
 

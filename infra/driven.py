@@ -1,0 +1,95 @@
+"""The stack that was brought up here last, and what cutover and cleanup do to it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from infra.stack_secrets import LEGACY_ADDRESSES
+from ops.active_pair import Pair
+from ops.declared_stack import Target, declared_name, declared_target, record_declared
+from ops.errors import RefusedError, SigmaSightError
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+
+if TYPE_CHECKING:  # half a second of imports, which only a declared stack needs
+    from infra.automation import DrivenStack
+
+Log = Callable[[str], None]
+
+
+def last_stack(settings: OperatorSettings, log: Log) -> "DrivenStack | None":
+    """The stack that was brought up here last, if any.
+
+    Args:
+        log: is told the engine's changes, a line each.
+    """
+    target = declared_target(settings.state)
+    if target is None:
+        return None
+    from infra.automation import DrivenStack
+
+    name = settings.SIGMASIGHT_STACK or declared_name(settings.state) or target
+    return DrivenStack(settings.state, target, name, log)
+
+
+def record_outputs(state: StateFolder, name: str, outputs: Mapping[str, Any]) -> None:
+    """Keep what the phases need to know of a stack, so that they need no engine; embedded servers
+    have a record of their own."""
+    target = cast(Target, outputs["target"])
+    assert target in get_args(Target)  # the program has exported it
+    if target == "embedded":
+        record_declared(state, target, {}, name=name)
+        return
+    urls = {database: outputs.get(f"{database}_url") for database in ("core", "ai", "legacy")}
+    record_declared(state, target, urls, name=name, active=cast(Pair, outputs["active"]))
+
+
+def follow_pointer(settings: OperatorSettings, log: Log) -> None:
+    """After a swap or rollback of embedded servers: have their stack, where one is declared, say
+    the same. What could not be done is told, never raised: the pair has changed already, and the
+    next `up` says it too."""
+    if declared_target(settings.state) != "embedded":
+        return
+    stack = last_stack(settings, log)
+    assert stack is not None  # its target is recorded
+    try:
+        stack.up()
+    except SigmaSightError as error:
+        log(
+            f"the stack {stack.name} does not name the active pair yet: {error}; then run "
+            "`sigmasight up --target embedded`"
+        )
+
+
+def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
+    """Take the old database out of the stack that was brought up here, so that no later `up`
+    brings it back. A run that was killed is finished by the next. Without a stack nothing is done.
+
+    Returns what remains for a person to remove, a line each.
+
+    Raises:
+        RefusedError: the backend still uses it; nothing was changed.
+    """
+    stack = last_stack(settings, log)
+    if stack is None:
+        return ()
+    if stack.active() == "old":
+        raise RefusedError(
+            f"the stack {stack.name} says active: old, so the old database is in use; swap first, "
+            "by `sigmasight swap`"
+        )
+    stack.configure(legacy="absent")
+    stack.unprotect("legacy")
+    stack.up()
+    if stack.target == "external":
+        stack.forget(*LEGACY_ADDRESSES)
+    record_outputs(settings.state, stack.name, stack.outputs())
+    return _left_over(stack)
+
+
+def _left_over(stack: "DrivenStack") -> tuple[str, ...]:
+    if stack.target == "docker":
+        volume = f"sigmasight-{stack.name}-legacy-data"
+        return (f"its data are in the Docker volume {volume}: `docker volume rm {volume}`",)
+    if stack.target == "external":
+        return ("its server is not ours to remove: on the platform, delete the service itself",)
+    return ()
