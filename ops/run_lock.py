@@ -92,6 +92,17 @@ def exclusive_chat_check(core: URL) -> Iterator[None]:
 
 
 @contextmanager
+def exclusive_backup(core: URL, database: str) -> Iterator[None]:
+    """Hold the lock of the backups of one database of a move.
+
+    Raises:
+        BusyError: another backup of it is under way.
+    """
+    with _held(core, f"backup {database}"):
+        yield
+
+
+@contextmanager
 def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
     with (
         explained(core),

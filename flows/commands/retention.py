@@ -1,0 +1,61 @@
+"""The commands `backup` and `cleanup`."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from flows.commands.runner import flow_named, out, run_phase
+from ops.backup import KEPT
+from ops.endpoints import resolve_endpoints
+from ops.errors import BadInputError
+from ops.settings import operator_settings
+
+
+class Database(StrEnum):
+    """What can be backed up."""
+
+    core = "core"
+    ai = "ai"
+    legacy = "legacy"
+
+
+def backup(
+    databases: Annotated[
+        list[Database] | None, typer.Argument(help="Which; by default all there are.")
+    ] = None,
+    keep: Annotated[int, typer.Option(min=1, help="How many proved dumps of each stay.")] = KEPT,
+) -> None:
+    """Dump the databases, restore each dump into a scratch database and compare."""
+    names = [one.value for one in databases] if databases else None
+    run_phase(lambda: flow_named("backup")(names, keep))
+
+
+def cleanup(
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Remove what the plan says; else it is only shown.")
+    ] = False,
+    plan_id: Annotated[
+        str | None, typer.Option("--plan-id", help="The id that a dry run has printed.")
+    ] = None,
+    approved: Annotated[
+        str | None,
+        typer.Option("--approve", metavar="PLAN_ID", help="Let the schedule execute this plan."),
+    ] = None,
+    waiver: Annotated[
+        str | None,
+        typer.Option(
+            "--waive-dump", help="Who does without a dump of the old database, and why; a sentence."
+        ),
+    ] = None,
+) -> None:
+    """Show what would be removed and every condition for it; remove it with its plan id."""
+    if approved is not None:
+        from ops.cleanup.shown_plans import approve  # only here: it brings the schema along
+
+        approve(resolve_endpoints(operator_settings()).core, approved)
+        out.print(f"approved: {approved}; the schedule executes it if nothing moves until then")
+        return
+    if execute and plan_id is None:
+        raise BadInputError("say which plan: run `sigmasight cleanup`, then --plan-id its id")
+    run_phase(lambda: flow_named("cleanup")(plan_id, execute, waiver))

@@ -1,0 +1,70 @@
+"""By which addresses the databases are dumped."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy.engine import URL
+
+from app.database_url import same_database
+from ops.backup.record import Database
+from ops.cleanup.tombstone import cleaned_up
+from ops.embedded.databases import SPECS, EmbeddedDatabases
+from ops.endpoints import Endpoints, resolve_endpoints
+from ops.errors import BadInputError
+from ops.settings import OperatorSettings
+
+_ALL: tuple[Database, ...] = ("core", "ai", "legacy")
+
+
+@dataclass(frozen=True)
+class BackupAddresses:
+    """What is dumped.
+
+    Attributes:
+        core: where backups are recorded.
+        wanted: database → address.
+    """
+
+    core: URL
+    wanted: Mapping[Database, URL]
+
+
+def backup_addresses(
+    settings: OperatorSettings, databases: Sequence[Database] | None = None
+) -> BackupAddresses:
+    """The databases that are there, or those that are named. Where Core and AI are one database,
+    it is dumped as Core.
+
+    Raises:
+        BadInputError: one that is named is not there.
+        ConfigurationError: there are no databases, or an address cannot be used.
+    """
+    endpoints = resolve_endpoints(settings)
+    present = _present(endpoints)
+    missing = [name for name in databases or () if name not in present]
+    if missing:
+        raise BadInputError(f"there is no {missing[0]} database to back up; leave it out")
+    wanted = {name: _privileged(settings, endpoints, name) for name in databases or present}
+    return BackupAddresses(endpoints.core, wanted)
+
+
+def _present(endpoints: Endpoints) -> list[Database]:
+    found = list(_ALL)
+    if endpoints.shared:
+        found.remove("ai")
+    if endpoints.legacy is None or cleaned_up(endpoints.core) is not None:
+        found.remove("legacy")
+    return found
+
+
+def _privileged(settings: OperatorSettings, endpoints: Endpoints, name: Database) -> URL:
+    """On servers of ours the superuser's address: its role can restore a dump beside its source,
+    extensions included."""
+    url = cast(URL, getattr(endpoints, name))
+    databases = EmbeddedDatabases(settings.state)
+    if endpoints.target != "embedded" or name not in databases.names():
+        return url
+    if not same_database(url, databases.url(name, "owner")):
+        return url  # an old database that was given by its address
+    return databases.server(name).url(SPECS[name].database)

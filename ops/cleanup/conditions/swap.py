@@ -1,0 +1,96 @@
+"""Conditions on the swap, on time, and on what else goes on."""
+
+from datetime import timedelta
+
+from ops.cleanup.dates import FRESH, SEVEN_DAYS, cleanup_moment
+from ops.cleanup.facts import Facts
+from ops.cleanup.finding import Finding
+from ops.connection import connect, explained
+from ops.cutover.record import last_cutover
+from ops.sql_files import statement
+from ops.verify.record import last_verification
+
+
+def swap_holds(facts: Facts) -> Finding:
+    """The record and the home of the active pair both say that the new pair serves."""
+    name = "swap in force"
+    pair, swap = facts.scene.active(), facts.swap
+    known = {"cutover": swap.id, "ended_at": str(swap.ended_at)}
+    evidence = {**known, "active_pair": pair}
+    if pair != "new":
+        reason = "the record says that Core and AI serve, the active pair says old; swap again"
+        return Finding(name, False, reason, evidence)
+    reason = f"swap {swap.id} of {swap.ended_at:%Y-%m-%d %H:%M}, active pair {pair}"
+    return Finding(name, True, reason, evidence, pinned=known)
+
+
+def no_cutover_running(facts: Facts) -> Finding:
+    """No swap and no rollback was begun that has not ended."""
+    running = last_cutover(facts.scene.core, "running")
+    if running is None:
+        return Finding("no swap or rollback under way", True, "none is recorded as running")
+    reason = f"a {running.kind} was begun and has not ended; run `sigmasight {running.kind}`"
+    return Finding("no swap or rollback under way", False, reason, {"cutover": running.id})
+
+
+def nothing_running(facts: Facts) -> Finding:
+    """No phase and no rebuild works on Core. While a cleanup executes, it holds their locks."""
+    name = "nothing else running"
+    if facts.ours:
+        return Finding(name, True, "this run holds the phases' locks")
+    core = facts.scene.core
+    with explained(core), connect(core, application_name="cleanup") as session:
+        found = session.execute(
+            statement("cleanup_running"), {"names": ["phase", "rebuild"]}
+        ).fetchall()
+    if found:
+        names = " and ".join(row[0] for row in found)
+        return Finding(name, False, f"another {names} works on Core; wait until it is done")
+    return Finding(name, True, "no phase and no rebuild holds its lock")
+
+
+def seven_days(facts: Facts) -> Finding:
+    """The swap has been in force for seven days."""
+    ended = facts.swap.ended_at
+    assert ended is not None  # `Facts.swap` has seen to it
+    age = facts.scene.now - ended
+    reason = f"{_days(age)} days since the swap"
+    met = age >= SEVEN_DAYS
+    advice = "" if met else f"; wait until {ended + SEVEN_DAYS:%Y-%m-%d %H:%M} UTC"
+    return Finding(
+        "seven days since the swap", met, reason + advice, {"days": _days(age)}, waits=not met
+    )
+
+
+def date_reached(facts: Facts) -> Finding:
+    """The set day has come, in New York."""
+    ended = facts.swap.ended_at
+    assert ended is not None  # `Facts.swap` has seen to it
+    moment = cleanup_moment(ended, facts.scene.given_date)
+    met = facts.scene.now >= moment
+    reason = f"{moment:%Y-%m-%d %H:%M} in New York {'has passed' if met else 'is still to come'}"
+    evidence = {"moment": moment.isoformat()}
+    return Finding("date reached", met, reason, evidence, pinned=evidence, waits=not met)
+
+
+def verified(facts: Facts) -> Finding:
+    """This Core was verified within a day, and no check failed."""
+    name = "verified"
+    last = last_verification(facts.scene.state, facts.scene.core)
+    if last is None:
+        reason = "this Core was never verified from here; run `sigmasight verify`"
+        return Finding(name, False, reason, waits=True)
+    age = facts.scene.now - last.at
+    evidence = {"at": last.at.isoformat(), "passed": last.passed, "failed": last.failed}
+    if not last.ok or not last.passed:
+        reason = f"{last.failed} checks failed; mend that and run `sigmasight verify`"
+        return Finding(name, False, reason, evidence)
+    if not timedelta(0) <= age <= FRESH:
+        reason = f"the verification of {last.at:%Y-%m-%d %H:%M} UTC is not of the last 24 hours; "
+        return Finding(name, False, reason + "run `sigmasight verify`", evidence, waits=True)
+    reason = f"{last.passed} checks passed {age.total_seconds() / 3600:.1f} hours ago"
+    return Finding(name, True, reason, evidence)
+
+
+def _days(age: timedelta) -> float:
+    return round(age / timedelta(days=1), 2)

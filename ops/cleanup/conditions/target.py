@@ -1,0 +1,67 @@
+"""Conditions on what would be dropped: it is the recorded old database, and nothing else."""
+
+from ops.cleanup.facts import Facts
+from ops.cleanup.finding import Finding
+from ops.connection import connect, explained, place
+from ops.cutover.legacy_identity import is_weak
+from ops.sql_files import statement
+
+_KEPT_BY_SERVERS = ("postgres", "template0", "template1")
+
+
+def is_recorded_legacy(facts: Facts) -> Finding:
+    """The database that answers says that it is the one that the swap recorded."""
+    name = "is the recorded old database"
+    found, recorded = dict(facts.legacy.identity), dict(facts.swap.legacy)
+    evidence = {"found": found, "recorded": recorded}
+    if found != recorded:
+        unequal = ", ".join(key for key in recorded if found.get(key) != recorded[key])
+        reason = (
+            f"what answers at {place(facts.legacy_url)} is another database than the swap left "
+            f"(its {unequal or 'identity'} differs); correct LEGACY_DATABASE_URL"
+        )
+        return Finding(name, False, reason, evidence)
+    if is_weak(found):
+        reason = (
+            "its server hides its system identifier, so it cannot be told from a copy; use a role "
+            "that may run pg_control_system()"
+        )
+        return Finding(name, False, reason, evidence)
+    reason = f"{found['database_name']}, oid {found['database_oid']}, as recorded at the swap"
+    return Finding(name, True, reason, evidence, pinned=found)
+
+
+def is_neither_half(facts: Facts) -> Finding:
+    """It is not Core and not AI, by identity and by the marker that both carry."""
+    name = "is neither Core nor AI"
+    found = dict(facts.legacy.identity)
+    for half, other in (("Core", facts.core_identity), ("AI", facts.ai_identity)):
+        if found == dict(other):
+            reason = f"the old database's address leads to {half}; correct LEGACY_DATABASE_URL"
+            return Finding(name, False, reason)
+    marker = facts.legacy.marker
+    if marker is not None:
+        reason = f"it is marked as {marker}, one of ours; correct LEGACY_DATABASE_URL"
+        return Finding(name, False, reason, {"marker": marker})
+    pair = {"core": dict(facts.core_identity), "ai": dict(facts.ai_identity)}
+    return Finding(name, True, "its identity is neither's, and it has no marker", pair)
+
+
+def droppable(facts: Facts) -> Finding:
+    """From the server's maintenance database our role may drop it."""
+    name, url = "can be dropped", facts.maintenance_url
+    wanted = facts.legacy.identity
+    database = wanted["database_name"]
+    if url.database == database or database in _KEPT_BY_SERVERS:
+        reason = f"{database} is what the server itself needs; set MAINTENANCE_DATABASE to another"
+        return Finding(name, False, reason)
+    with explained(url), connect(url, application_name="cleanup") as session:
+        row = session.execute(statement("cleanup_droppable"), {"database": database}).fetchone()
+    oid, template, allowed = row or (None, False, False)
+    if str(oid) != str(wanted["database_oid"]):
+        reason = f"{place(url)} is on another server than the old database; correct its address"
+        return Finding(name, False, reason)
+    if template or not allowed:
+        reason = "this role may not drop it; use the database owner's address"
+        return Finding(name, False, reason)
+    return Finding(name, True, f"from {place(url)}")

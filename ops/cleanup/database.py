@@ -1,0 +1,93 @@
+"""The removal of the old database: that one and no other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.cleanup.scene import Scene
+from ops.connection import connect, explained, place
+from ops.cutover.legacy_identity import identity
+from ops.errors import ConfigurationError, RefusedError
+from ops.sql_files import statement
+
+_SERVICE = (
+    "the database is gone, its server is not: on Railway remove the service and its volume in the "
+    "dashboard, since it stays billed"
+)
+
+
+def drop_database(scene: Scene, recorded: Mapping[str, Any]) -> str:
+    """Drop the recorded database, if it is there; returns what became of it.
+
+    Server and database are looked at again in the very session that drops, and nobody is thrown
+    out: a session that has come in since makes the server refuse.
+
+    Raises:
+        ConfigurationError: its address is not known any more.
+        RefusedError: somebody uses it.
+    """
+    url = scene.maintenance
+    if url is None:
+        return _without_address(scene)
+    with (
+        explained(url),
+        connect(url, application_name="cleanup", autocommit=True) as session,
+    ):
+        if not _is_there(session, url, recorded):
+            return "gone already"
+        _require_unused(session, recorded["database_name"])
+        session.execute(
+            sql.SQL("DROP DATABASE {}").format(sql.Identifier(recorded["database_name"]))
+        )
+    return "dropped"
+
+
+def _without_address(scene: Scene) -> str:
+    if scene.own_server is None:
+        raise ConfigurationError(
+            "the cleanup is half done and the old database's address is not known; set "
+            "LEGACY_DATABASE_URL again"
+        )
+    if scene.own_server.server("legacy").exists():
+        raise ConfigurationError(
+            "the cleanup is half done and the old server does not run; run `sigmasight up`"
+        )
+    return "gone already"
+
+
+def remove_server(scene: Scene) -> str:
+    """Remove the old server where it is one of ours; elsewhere say what is left to do."""
+    if scene.own_server is None:
+        return _SERVICE
+    if not scene.own_server.server("legacy").folder.exists():
+        return "gone already"
+    scene.own_server.retire("legacy", remove_data=True)
+    return "removed"
+
+
+def others(session: psycopg.Connection, database: str) -> list[str]:
+    """Who uses a database of the server that `session` is on, through another one of it."""
+    rows = session.execute(statement("cleanup_others"), {"database": database}).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _is_there(session: psycopg.Connection, url: URL, recorded: Mapping[str, Any]) -> bool:
+    server = str(identity(url)["system_identifier"])
+    if server != str(recorded["system_identifier"]):
+        raise RefusedError(
+            f"{place(url)} is on another server than the old database; correct its address"
+        )
+    row = session.execute(
+        "SELECT oid::bigint FROM pg_database WHERE datname = %s", [recorded["database_name"]]
+    ).fetchone()
+    # One of the same name that was made since is not the one that may go.
+    return row is not None and str(row[0]) == str(recorded["database_oid"])
+
+
+def _require_unused(session: psycopg.Connection, database: str) -> None:
+    found = others(session, database)
+    if found:
+        raise RefusedError(f"the old database is in use ({found[0]}); end that and run it again")

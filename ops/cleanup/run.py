@@ -1,0 +1,155 @@
+"""The execution of a cleanup: killable at any line, finished by the next run.
+
+    locks → conditions → tombstone 'running' → stack → database → server → repository → files
+          → settle → tombstone 'done'
+
+The tombstone says what goes before anything goes. Each step twice is once, and a run that finds a
+tombstone begins at the step that was begun last.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ops.cleanup.database import drop_database, remove_server
+from ops.cleanup.folders import FoundFile, FoundFolder
+from ops.cleanup.plan import CleanupPlan, plan_cleanup, require_plan
+from ops.cleanup.removing import checksum, remove_file, remove_folder
+from ops.cleanup.scene import Scene
+from ops.cleanup.tombstone import (
+    Tombstone,
+    begin_tombstone,
+    cleaned_up,
+    end_tombstone,
+    enter_step,
+    note_removed,
+)
+from ops.cutover.record import swap_in_force
+from ops.errors import RefusedError
+from ops.run_lock import exclusive_rebuild, exclusive_run
+
+OnStep = Callable[[str], None]
+Step = Callable[[Scene, Mapping[str, Any]], Any]
+
+
+def execute_cleanup(scene: Scene, plan_id: str, on_step: OnStep = lambda _step: None) -> Tombstone:
+    """Remove what a plan says, if every condition holds and nothing has moved since its dry run.
+
+    A cleanup that was killed is finished; one that is done is left alone.
+
+    Args:
+        on_step: told each step's name before it begins.
+
+    Raises:
+        RefusedError: a condition does not hold, or something has moved; nothing was removed.
+        BusyError: another run works on Core.
+    """
+    with exclusive_rebuild(scene.core), exclusive_run(scene.core):
+        begun = cleaned_up(scene.core)
+        if begun is None:
+            begun = _begin(scene, plan_id)
+        elif begun.state == "done":
+            return begun
+        else:
+            _require_unfinished(scene, begun, plan_id)
+        _go_through(scene, begun, on_step)
+        end_tombstone(scene.core, begun.plan_id)
+        done = cleaned_up(scene.core)
+    assert done is not None  # it was begun above
+    return done
+
+
+def _begin(scene: Scene, plan_id: str) -> Tombstone:
+    plan = plan_cleanup(scene, ours=True)
+    require_plan(scene, plan, plan_id)
+    swap = swap_in_force(scene.core)
+    assert swap is not None  # a condition has seen to it
+    begin_tombstone(scene.core, swap.id, plan_id, _what_goes(plan), _evidence(plan), scene.waiver)
+    begun = cleaned_up(scene.core)
+    assert begun is not None
+    return begun
+
+
+def _require_unfinished(scene: Scene, begun: Tombstone, plan_id: str) -> None:
+    if begun.plan_id != plan_id:
+        raise RefusedError(
+            f"cleanup {begun.plan_id} was begun and not finished; run "
+            f"`sigmasight cleanup --execute --plan-id {begun.plan_id}`"
+        )
+    if swap_in_force(scene.core) is None or scene.active() != "new":
+        raise RefusedError(
+            f"cleanup {plan_id} was begun, and the old pair has been made active since; find out "
+            "what is left of the old database before anything else"
+        )
+
+
+def _go_through(scene: Scene, begun: Tombstone, on_step: OnStep) -> None:
+    names = list(STEPS)
+    first = names.index(begun.step) if begun.step in names else 0
+    for name in names[first:]:
+        enter_step(scene.core, begun.plan_id, name)
+        on_step(name)
+        outcome = STEPS[name](scene, begun.removed)
+        note_removed(scene.core, begun.plan_id, name, outcome)
+
+
+def _forget_in_stack(scene: Scene, _removed: Mapping[str, Any]) -> str:
+    if scene.stack is None:
+        return "no stack is declared"
+    scene.stack.forget_legacy()
+    return "the stack declares it as absent"
+
+
+def _drop(scene: Scene, removed: Mapping[str, Any]) -> str:
+    return drop_database(scene, removed["database"]["identity"])
+
+
+def _remove_server(scene: Scene, _removed: Mapping[str, Any]) -> str:
+    return remove_server(scene)
+
+
+def _remove_repository(_scene: Scene, removed: Mapping[str, Any]) -> str:
+    found = removed["repository"]
+    return remove_folder(FoundFolder(**found)) if found else "none is configured"
+
+
+def _remove_files(_scene: Scene, removed: Mapping[str, Any]) -> dict[str, str]:
+    outcomes: dict[str, str] = {}
+    for one in removed["files"]:
+        known = {key: value for key, value in one.items() if key != "sha256"}
+        outcomes[one["path"]] = remove_file(FoundFile(**known))
+    return outcomes
+
+
+def _settle(scene: Scene, _removed: Mapping[str, Any]) -> list[str]:
+    return [] if scene.stack is None else list(scene.stack.settle())
+
+
+# In this order, so that no `up` of somebody else brings the old database back in between.
+STEPS: Mapping[str, Step] = {
+    "stack": _forget_in_stack,
+    "database": _drop,
+    "server": _remove_server,
+    "repository": _remove_repository,
+    "files": _remove_files,
+    "settle": _settle,
+}
+
+
+def _what_goes(plan: CleanupPlan) -> dict[str, Any]:
+    removal = plan.removal
+    return {
+        "database": {
+            "identity": dict(removal.database),
+            "address": removal.address,
+            "rows": dict(removal.rows),
+            "own_server": removal.own_server,
+        },
+        "repository": asdict(removal.repository) if removal.repository else None,
+        "files": [{**asdict(file), "sha256": checksum(file)} for file in removal.files],
+        "outcome": {},
+    }
+
+
+def _evidence(plan: CleanupPlan) -> dict[str, Any]:
+    return {one.condition: one.as_json() for one in plan.findings}

@@ -1,0 +1,144 @@
+"""The commands on embedded servers: backup, dry run, approval, and a firing of the schedule."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.prefect_server import PrefectServer
+from ops.cleanup import cleaned_up
+from ops.cleanup_date import NEW_YORK
+from ops.embedded.databases import EmbeddedDatabases
+from tests.acceptance.command_line import CommandLine
+from tests.integration.cleanup.swapped_world import (
+    LEGACY_TABLES,
+    World,
+    make_files,
+    swap_in,
+)
+from tests.prefect_session import ask, session_prefect
+
+
+@pytest.fixture(scope="module")
+def prefect(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> PrefectServer:
+    return session_prefect(pytestconfig, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def commands(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    return CommandLine(prefect, tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[World]:
+    """The three embedded servers, swapped; not below pytest's folders, which are closed."""
+    root = Path(tempfile.mkdtemp(prefix="sigmasight-cleanup-"))
+    root.chmod(0o711)
+    make_files(root)
+    world = World(*(None,) * 4, root)  # type: ignore[arg-type]
+    databases = EmbeddedDatabases(world.state)
+    try:
+        urls = databases.up()
+        world.core, world.ai, world.legacy = urls["core"], urls["ai"], urls["legacy"]
+        world.maintenance = databases.server("legacy").url()
+        world.ask(world.legacy, LEGACY_TABLES)
+        swap_in(world, backups=False)
+        yield world
+    finally:
+        databases.down()
+        shutil.rmtree((world.state.root / "servers").resolve(), ignore_errors=True)
+        shutil.rmtree(root)
+
+
+def environment(world: World) -> dict[str, str]:
+    """On the set day, after two o'clock."""
+    day = (datetime.now(NEW_YORK) - timedelta(hours=2)).date()
+    return {
+        "SIGMASIGHT_HOME": str(world.state.root),
+        "BACKUP_FOLDER": str(world.root / "backups"),
+        "CLEANUP_FOLDERS": str(world.root / "dumps"),
+        "REPOSITORY_FOLDER": str(world.root / "dumps" / "repository"),
+        "CLEANUP_DATE": day.isoformat(),
+    }
+
+
+def fire(world: World, prefect: PrefectServer) -> subprocess.CompletedProcess[str]:
+    """What a worker runs when the schedule fires."""
+    return subprocess.run(
+        [sys.executable, "-c", "from flows.cleanup import cleanup; cleanup(execute=True)"],
+        env={**os.environ, **environment(world), "PREFECT_API_URL": prefect.api_url or ""},
+        capture_output=True,
+        text=True,
+    )
+
+
+def names(prefect: PrefectServer) -> set[str]:
+    runs = ask(prefect, "flow_runs/filter", {"sort": "START_TIME_DESC"})
+    return {run["name"] for run in runs}
+
+
+def test_from_a_backup_to_a_cleanup_that_the_schedule_executes(
+    embedded: World, commands: CommandLine, prefect: PrefectServer
+) -> None:
+    told: dict[str, Any] = environment(embedded)
+    backed = commands.run("backup", **told)
+    assert backed.code == 0, backed
+    files = sorted(path.name.split("-")[0] for path in (embedded.root / "backups").iterdir())
+    assert files == ["ai", "core", "legacy"]
+    assert "backup everything" in names(prefect)
+
+    shown = commands.run("cleanup", **told)
+    assert shown.code == 0, shown
+    said = " ".join((shown.out + shown.err).split())
+    assert "every condition holds; plan id " in said, shown
+    plan_id = said.split("every condition holds; plan id ")[1].split(":")[0]
+    assert "cleanup (dry run)" in names(prefect)
+    assert cleaned_up(embedded.core) is None
+
+    refused = commands.run("cleanup", "--execute", **told)
+    assert refused.code != 0
+    assert refused.errors == [
+        "error: say which plan: run `sigmasight cleanup`, then --plan-id its id"
+    ]
+    moved = commands.run("cleanup", "--execute", "--plan-id", "000000000000", **told)
+    assert moved.code != 0
+    assert len(moved.errors) == 1
+    assert "no dry run has shown a plan 000000000000" in moved.errors[0]
+    assert cleaned_up(embedded.core) is None
+
+    unapproved = fire(embedded, prefect)
+    assert unapproved.returncode == 0, unapproved.stderr
+    assert cleaned_up(embedded.core) is None, "a date alone removes nothing"
+    approved = commands.run("cleanup", "--approve", plan_id, **told)
+    assert approved.code == 0, approved
+    fired = fire(embedded, prefect)
+    assert fired.returncode == 0, fired.stderr
+
+    done = cleaned_up(embedded.core)
+    assert done is not None
+    assert (done.state, done.plan_id) == ("done", plan_id)
+    assert done.removed["outcome"]["database"] == "dropped"
+    assert done.removed["outcome"]["server"] == "removed"
+    databases = EmbeddedDatabases(embedded.state)
+    assert databases.names() == ("core", "ai")
+    assert not databases.server("legacy").folder.exists()
+    assert not (embedded.root / "dumps" / "old.sql").exists()
+
+    again = commands.run("cleanup", **told)
+    assert again.code == 0, again
+    assert f"already done: cleanup {plan_id}" in " ".join((again.out + again.err).split())
+    assert cleaned_up(embedded.core) == done
+    artifacts = ask(prefect, "artifacts/filter", {"limit": 200})
+    assert {"cleanup-plan", "backup-files"} <= {one["key"] for one in artifacts}
+
+    after = commands.run("backup", **told)
+    assert after.code == 0, after
+    assert len(list((embedded.root / "backups").glob("legacy-*.dump"))) == 1, "its dump stays"
+    assert len(list((embedded.root / "backups").glob("core-*.dump"))) == 2

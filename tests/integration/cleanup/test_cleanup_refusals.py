@@ -1,0 +1,354 @@
+"""Each condition by itself: where it does not hold, a cleanup is refused and nothing is touched.
+
+A case damages one thing, is refused for exactly that, and mends it. The last test shows that the
+world is as it was: there, everything holds again.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.migration_environment import PROJECT_ROOT
+from ops.cleanup.plan import plan_cleanup
+from ops.cleanup.run import execute_cleanup
+from ops.cleanup.scene import Scene
+from ops.errors import BusyError, RefusedError, SigmaSightError
+from ops.run_lock import exclusive_rebuild, exclusive_run
+from tests.integration.cleanup.damages import (
+    NO_ROLLBACK,
+    ROLLED_BACK,
+    Damage,
+    ai_as_legacy,
+    backup_file,
+    backup_row,
+    connected,
+    copy_as_legacy,
+    core_as_legacy,
+    core_row,
+    maintained_from_itself,
+    marked_as_ours,
+    never_verified,
+    new_table,
+    no_account,
+    nothing,
+    plain_repository,
+    pointer,
+    read_by_somebody,
+    relocked,
+    role_without_rights,
+    rolled_back,
+    rules,
+    statistics_reset,
+    unlocked_table,
+    verification,
+    written_past_the_lock,
+    young_account,
+)
+from tests.integration.cleanup.swapped_world import World
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is wrong, how it is made so, and which conditions say so.
+
+    Attributes:
+        damage: yields what is different about the scene, if anything is.
+        says: a part of the refusal.
+    """
+
+    name: str
+    damage: Damage
+    unmet: set[str]
+    says: str = ""
+    scene: dict[str, Any] = field(default_factory=dict)
+
+
+ON_THE_SWAP = {
+    "is neither Core nor AI",
+    "can be dropped",
+    "swap in force",
+    "seven days since the swap",
+    "date reached",
+    "no reads since the swap",
+    "no writes since the swap",
+    "writes locked",
+    "is the recorded old database",
+    "old database dumped and restored",
+    "old database is as dumped",
+}
+UNKNOWN_USE = {"no reads since the swap", "no writes since the swap"}
+WHAT_IT_IS = {
+    *UNKNOWN_USE,
+    "writes locked",
+    "is the recorded old database",
+    "is neither Core nor AI",
+    "old database is as dumped",
+}
+FILES, REPOSITORY = "files may go", "repository may go"
+DUMPED, AS_DUMPED = "old database dumped and restored", "old database is as dumped"
+
+CASES = (
+    Case("rolled back", rolled_back, ON_THE_SWAP, "no swap is in force"),
+    Case("the pointer says old", pointer, {"swap in force"}, "the active pair says old"),
+    Case(
+        "a rollback was killed",
+        core_row(ROLLED_BACK.format("running"), NO_ROLLBACK),
+        {"no swap or rollback under way"},
+        "run `sigmasight rollback`",
+    ),
+    Case(
+        "swapped six days ago",
+        core_row(
+            "UPDATE ops.cutovers SET ended_at = ended_at + interval '2 days'",
+            "UPDATE ops.cutovers SET ended_at = ended_at - interval '2 days'",
+        ),
+        {"seven days since the swap", "date reached"},
+        "days since the swap; wait until",
+    ),
+    Case(
+        "the date is to come",
+        nothing,
+        {"date reached"},
+        "is still to come",
+        {"given_date": (datetime.now(UTC) + timedelta(days=3)).date()},
+    ),
+    Case("never verified", never_verified, {"verified"}, "never verified"),
+    Case("a check failed", lambda w: verification(w, fail=1), {"verified"}, "1 checks failed"),
+    Case(
+        "verified two days ago",
+        lambda w: verification(w, at=(datetime.now(UTC) - timedelta(days=2)).isoformat()),
+        {"verified"},
+        "not of the last 24 hours",
+    ),
+    Case(
+        "another Core was verified",
+        lambda w: verification(w, core="elsewhere:5432/core"),
+        {"verified"},
+        "never verified",
+    ),
+    Case("verified without a check", lambda w: verification(w, **{"pass": 0}), {"verified"}),
+    Case("somebody is connected", connected, {"no connections"}, "psql"),
+    Case("somebody has read", read_by_somebody, {"no reads since the swap"}, "users"),
+    Case(
+        "somebody has written past the lock",
+        written_past_the_lock,
+        {*UNKNOWN_USE, AS_DUMPED},
+        "find out who",
+    ),
+    Case("a table is not locked", unlocked_table, {"writes locked"}, "users"),
+    Case(
+        "a table was made since",
+        new_table,
+        {"writes locked", "no writes since the swap", AS_DUMPED},
+        "late",
+    ),
+    Case("the lock is younger than the swap", relocked, {"writes locked", AS_DUMPED}),
+    Case("the statistics were reset", statistics_reset, UNKNOWN_USE, "statistics were reset"),
+    Case("accesses are counted for six days", young_account, {"no reads since the swap"}),
+    Case("accesses were never counted", no_account, UNKNOWN_USE, "not known"),
+    Case(
+        "the address is unknown",
+        nothing,
+        {*WHAT_IT_IS, "no connections", "can be dropped"},
+        "set LEGACY_DATABASE_URL",
+        {"legacy": None},
+    ),
+    Case(
+        "the old server is unknown",
+        nothing,
+        {"no connections", "can be dropped"},
+        "does not run",
+        {"maintenance": None},
+    ),
+    Case(
+        "the address leads to Core",
+        core_as_legacy,
+        {*WHAT_IT_IS, "no connections"},
+        "rebuild lock",
+    ),
+    Case("the address leads to AI", ai_as_legacy, WHAT_IT_IS, "another database"),
+    Case(
+        "the address leads to a copy",
+        copy_as_legacy,
+        {*UNKNOWN_USE, "is the recorded old database"},
+        "another database",
+    ),
+    Case(
+        "it is marked as one of ours",
+        marked_as_ours,
+        {"no writes since the swap", "is neither Core nor AI", "writes locked", AS_DUMPED},
+    ),
+    Case("a role without rights", role_without_rights, {"can be dropped"}, "may not drop"),
+    Case(
+        "dropped from within itself",
+        maintained_from_itself,
+        {"can be dropped"},
+        "MAINTENANCE_DATABASE",
+    ),
+    *(
+        Case(f"core: {what}", damage, {"Core backed up"}, says)
+        for what, damage, says in (
+            ("no backup", backup_row("core", "restored_at = NULL"), "no proved backup"),
+            ("an old backup", backup_row("core", "taken_at = taken_at - interval '25 h'"), "older"),
+            ("another's", backup_row("core", "identity = '{}'"), "no proved backup"),
+            ("no file", backup_file("core", gone=True), "cannot be read"),
+            ("a changed file", backup_file("core", gone=False), "not what was backed up"),
+        )
+    ),
+    Case("ai: no backup", backup_row("ai", "restored_at = NULL"), {"AI backed up"}),
+    Case(
+        "ai: an old backup",
+        backup_row("ai", "taken_at = taken_at - interval '25 h'"),
+        {"AI backed up"},
+        "older",
+    ),
+    Case("a dump never restored", backup_row("legacy", "restored_at = NULL"), {DUMPED, AS_DUMPED}),
+    Case(
+        "a dump from before the lock",
+        backup_row("legacy", "taken_at = taken_at - interval '9 days'"),
+        {DUMPED, AS_DUMPED},
+        "since the swap",
+    ),
+    Case("a dump of another", backup_row("legacy", "identity = '{}'"), {DUMPED, AS_DUMPED}),
+    Case("a dump that is gone", backup_file("legacy", gone=True), {DUMPED}, "cannot be read"),
+    Case("a changed dump", backup_file("legacy", gone=False), {DUMPED}, "not what was backed up"),
+    Case(
+        "a waiver of one word",
+        nothing,
+        {DUMPED, AS_DUMPED},
+        "who and why",
+        {"waiver": "yes"},
+    ),
+    Case("a folder by ..", rules(folders=("dumps/../outside",)), {FILES, REPOSITORY}, "without"),
+    Case("a folder by a link", rules(folders=("dumps/link",)), {FILES, REPOSITORY}, "symbolic"),
+    Case("no such folder", rules(folders=("nowhere",)), {FILES, REPOSITORY}, "is no folder"),
+    Case("everything", rules(folders=(Path("/"),)), {FILES, REPOSITORY}, "too much"),
+    Case("our code", rules(folders=(PROJECT_ROOT / "ops",)), {FILES, REPOSITORY}, "the project"),
+    Case(
+        "all below our code",
+        rules(folders=(PROJECT_ROOT,), recursive=True),
+        {FILES, REPOSITORY},
+        "holds the project",
+    ),
+    Case("a repository elsewhere", rules(repository="outside"), {REPOSITORY}, "not below"),
+    Case("a repository by a link", rules(repository="dumps/link"), {REPOSITORY}, "symbolic"),
+    Case("our repository", rules(repository=PROJECT_ROOT), {REPOSITORY}, "not below"),
+    Case("no repository at all", plain_repository, {REPOSITORY}, "no git repository"),
+)
+
+
+@pytest.fixture(scope="module")
+def plan_id(world: World) -> str:
+    plan = plan_cleanup(world.scene())
+    assert [one for one in plan.findings if not one.met] == []
+    return plan.plan_id or ""
+
+
+@pytest.fixture(scope="module")
+def pristine(world: World) -> dict[str, Any]:
+    return world.everything()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_is_refused_for_that_and_nothing_is_touched(
+    world: World, pristine: dict[str, Any], plan_id: str, case: Case
+) -> None:
+    # What is wrong is mended before anything is asserted, so that no case spoils the next; and so
+    # what is found to be untouched afterwards was not touched meanwhile.
+    with case.damage(world) as different:
+        refusal = _refusal(world.scene(**{**case.scene, **(different or {})}), plan_id)
+    found = re.fullmatch(r"not cleaned up, ([^:]+): .+?(?: \(and \d+ more: (.+)\))?", str(refusal))
+    assert found is not None, refusal
+    assert {found[1], *(found[2] or found[1]).split(", ")} == case.unmet
+    assert case.says in str(refusal)
+    assert isinstance(refusal, RefusedError)
+    assert world.everything() == pristine
+
+
+def _refusal(scene: Scene, plan_id: str) -> Exception | None:
+    try:
+        execute_cleanup(scene, plan_id)
+    except SigmaSightError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("lock", [exclusive_run, exclusive_rebuild], ids=["phase", "rebuild"])
+def test_it_waits_for_no_other_run(
+    world: World, plan_id: str, lock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.run_lock.WAIT_SECONDS", 0.2)
+    before = world.everything()
+    with lock(world.core):
+        (unmet,) = plan_cleanup(world.scene()).unmet
+        assert unmet.condition == "nothing else running"
+        with pytest.raises(BusyError):
+            execute_cleanup(world.scene(), plan_id)
+    assert world.everything() == before
+
+
+@contextmanager
+def _more_files(world: World) -> Iterator[str]:
+    file = world.root / "dumps" / "new.sql"
+    file.touch()
+    yield f"file {file}"
+    file.unlink()
+
+
+@contextmanager
+def _changed_file(world: World) -> Iterator[str]:
+    file = world.root / "dumps" / "old.dump"
+    kept, status = file.read_text(), file.stat()
+    file.write_text("more than before")
+    yield f"file {file}"
+    file.write_text(kept)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@contextmanager
+def _changed_repository(world: World) -> Iterator[str]:
+    file = world.root / "dumps" / "repository" / "more.py"
+    file.touch()
+    yield "repository"
+    file.unlink()
+
+
+@pytest.mark.parametrize("move", [_more_files, _changed_file, _changed_repository])
+def test_what_has_moved_since_the_dry_run_is_named(world: World, plan_id: str, move: Any) -> None:
+    with move(world) as named:
+        before = world.everything()
+        refusal = _refusal(world.scene(), plan_id)
+        after = world.everything()
+    assert f"since plan {plan_id} this has moved" in str(refusal)
+    assert named in str(refusal)
+    assert after == before
+
+
+def test_a_plan_that_was_never_shown_is_refused(world: World, plan_id: str) -> None:
+    before = world.everything()
+    with pytest.raises(RefusedError, match="no dry run has shown a plan 000000000000"):
+        execute_cleanup(world.scene(), "000000000000")
+    assert world.everything() == before
+
+
+def test_what_only_waits_can_be_approved_beforehand_and_nothing_else(
+    world: World, plan_id: str
+) -> None:
+    later = (datetime.now(UTC) + timedelta(days=3)).date()
+    waiting = plan_cleanup(world.scene(given_date=later))
+    assert waiting.plan_id is not None
+    assert not waiting.executable
+    assert plan_cleanup(world.scene(legacy=world.core)).plan_id is None
+
+
+def test_mended_everything_holds_again(world: World, plan_id: str) -> None:
+    plan = plan_cleanup(world.scene())
+    assert [one for one in plan.findings if not one.met] == []
+    assert plan.plan_id is not None

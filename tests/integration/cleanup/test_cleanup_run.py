@@ -1,0 +1,199 @@
+"""What a cleanup removes when all conditions hold, and that a killed one is finished."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.cleanup import Tombstone, cleaned_up
+from ops.cleanup.plan import CleanupPlan, plan_cleanup
+from ops.cleanup.run import STEPS, execute_cleanup
+from ops.connection import connect
+from ops.errors import RefusedError
+from tests.integration.cleanup.conftest import MakeWorld
+from tests.integration.cleanup.swapped_world import World
+
+LEFT = {
+    "notes.txt",
+    "old.SQL",
+    "sql",
+    "old.sql.gz",
+    "server.log",
+    "below",
+    "folder.sql",
+    "link.sql",
+    "link",
+}
+
+
+def assert_cleaned(world: World, before: dict[str, Any]) -> None:
+    assert world.legacy_tables() is None
+    databases = {name for _oid, name in world.everything()["databases"]}
+    assert databases == {name for _oid, name in before["databases"]} - {world.legacy.database}
+    assert {path.name for path in (world.root / "dumps").iterdir()} == LEFT
+    assert (world.root / "dumps" / "below" / "deep.sql").read_text() == "deep"
+    assert (world.root / "outside" / "precious.sql").read_text() == "precious"
+    assert len(list((world.root / "backups").glob("*.dump"))) == 3
+    assert world.stack.read() == {
+        "active": "new",
+        "legacy": "absent",
+        "protected": False,
+        "up": True,
+    }
+
+
+def test_dry_run_then_execution_then_nothing_more(make_world: MakeWorld) -> None:
+    world = make_world()
+    before = world.everything()
+    plan = plan_cleanup(world.scene())
+    assert [one for one in plan.findings if not one.met] == []
+    assert {Path(file.path).name for file in plan.removal.files} == {"old.sql", "old.dump"}
+    assert plan_cleanup(world.scene()).plan_id == plan.plan_id
+    assert world.everything() == before, "a dry run changes nothing"
+
+    assert cleaned_up(world.core) is None
+    done = execute_cleanup(world.scene(), plan.plan_id or "")
+    assert done == cleaned_up(world.core)
+    assert_cleaned(world, before)
+    assert_told(done, plan, before)
+    after = world.everything()
+    assert execute_cleanup(world.scene(), "any id") == done
+    assert world.everything() == after
+
+
+def assert_told(done: Tombstone, plan: CleanupPlan, before: dict[str, Any]) -> None:
+    """The tombstone says what was removed and why it was allowed."""
+    assert done.state == "done"
+    rows = {name: table.rows for name, table in before["legacy"].items()}
+    assert done.removed["database"]["rows"] == rows
+    assert done.removed["database"]["identity"] == plan.removal.database
+    assert all(len(file["sha256"]) == 64 for file in done.removed["files"])
+    assert done.removed["outcome"]["database"] == "dropped"
+    assert set(done.removed["outcome"]["files"].values()) == {"removed"}
+    assert done.evidence.keys() == {one.condition for one in plan.findings}
+    assert all(found["met"] for found in done.evidence.values())
+    dump = done.evidence["old database dumped and restored"]
+    assert Path(dump["path"]).is_file(), "the dump that proves the restore stays"
+
+
+# Imports once, then dies as often as it is told to, each time in a process of its own.
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from app.database_url import parse_database_url
+from ops.cleanup import run
+from tests.integration.cleanup.swapped_world import World
+
+def die(*_args):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def execute(when, step, plan_id, world):
+    note = run.note_removed
+    if when == "after":
+        run.note_removed = lambda c, p, what, o: die() if what == step else note(c, p, what, o)
+    before = lambda name: die() if (when, name) == ("before", step) else None
+    run.execute_cleanup(world.scene(), plan_id, before)
+
+*urls, root = sys.argv[1:]
+world = World(*map(parse_database_url, urls), Path(root))
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        execute(*line.split(), world)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+"""
+Kill = Callable[[str, str, str], int]
+
+
+@contextmanager
+def killing(world: World) -> Iterator[Kill]:
+    """Executes the world's cleanup and kills it before a step, or after it and before its record;
+    returns how the process ended."""
+    urls = (world.core, world.ai, world.legacy, world.maintenance)
+    words = [url.render_as_string(hide_password=False) for url in urls]
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, *words, str(world.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "."},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def kill(when: str, step: str, plan_id: str) -> int:
+            process.stdin.write(f"{when} {step} {plan_id}\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+            return int(process.stdout.readline())  # type: ignore[union-attr]
+
+        yield kill
+
+
+def assert_killed(world: World, when: str, step: str, plan_id: str) -> None:
+    with killing(world) as kill:
+        assert kill(when, step, plan_id) == -signal.SIGKILL
+
+
+def test_killed_before_and_after_every_step_it_is_finished(make_world: MakeWorld) -> None:
+    """One world, killed twelve times: each run goes on where the last one was."""
+    world = make_world()
+    before = world.everything()
+    plan_id = plan_cleanup(world.scene()).plan_id or ""
+    with killing(world) as kill:
+        for step in STEPS:
+            for when in ("before", "after"):
+                assert kill(when, step, plan_id) == -signal.SIGKILL
+                begun = cleaned_up(world.core)
+                assert begun is not None
+                assert (begun.state, begun.step) == ("running", step)
+    with pytest.raises(RefusedError, match=f"cleanup {plan_id} was begun and not finished"):
+        execute_cleanup(world.scene(), "another")
+    done = execute_cleanup(world.scene(), plan_id)
+    assert done.state == "done"
+    assert_cleaned(world, before)
+    assert set(done.removed["outcome"]) == set(STEPS)
+
+
+def test_a_half_done_cleanup_stops_for_the_old_pair_and_for_whoever_is_connected(
+    make_world: MakeWorld,
+) -> None:
+    world = make_world()
+    plan_id = plan_cleanup(world.scene()).plan_id or ""
+    assert_killed(world, "before", "database", plan_id)
+    with pytest.raises(RefusedError, match="the old pair has been made active since"):
+        execute_cleanup(world.scene(active=lambda: "old"), plan_id)
+    with (
+        connect(world.legacy, application_name="somebody"),
+        pytest.raises(RefusedError, match="the old database is in use"),
+    ):
+        execute_cleanup(world.scene(), plan_id)
+    assert world.legacy_tables() is not None
+    assert execute_cleanup(world.scene(), plan_id).state == "done"
+
+
+def test_a_database_of_the_same_name_that_was_made_since_stays(make_world: MakeWorld) -> None:
+    world = make_world()
+    plan_id = plan_cleanup(world.scene()).plan_id or ""
+    assert_killed(world, "after", "database", plan_id)
+    world.ask(world.maintenance, f"CREATE DATABASE {world.legacy.database}")
+    done = execute_cleanup(world.scene(), plan_id)
+    assert done.removed["outcome"]["database"] == "gone already"
+    assert world.ask(world.legacy, "SELECT 1") == [(1,)]
+
+
+def test_a_waiver_in_writing_stands_in_for_the_dump_and_is_kept(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.ask(world.core, "DELETE FROM ops.backups WHERE database = 'legacy'")
+    assert plan_cleanup(world.scene()).plan_id is None
+    waiver = "Ada Lovelace, 12 December: the platform keeps its own snapshot of it for a year."
+    plan_id = plan_cleanup(world.scene(waiver=waiver)).plan_id or ""
+    done = execute_cleanup(world.scene(waiver=waiver), plan_id)
+    assert done.waiver == waiver
+    assert world.legacy_tables() is None
