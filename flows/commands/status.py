@@ -1,0 +1,35 @@
+"""`sigmasight status`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from flows.commands.runner import out
+from ops.settings import operator_settings
+from ops.status import ChecklistLine, checklist, checklist_json, next_step
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """The plan's checklist, phase by phase, with live evidence, what is stale and what is next."""
+    from flows.prefect_server import PrefectServer
+
+    settings = operator_settings()
+    lines = checklist(settings, PrefectServer(settings.state).api_url)
+    if as_json:
+        out.print_json(checklist_json(lines))
+        return
+    _show(lines)
+
+
+def _show(lines: Sequence[ChecklistLine]) -> None:
+    table = Table("#", "phase", "state", "evidence", "age", box=None)
+    for line in lines:
+        evidence = f"{line.evidence}\nSTALE: {line.stale}" if line.stale else line.evidence
+        table.add_row(line.number, line.phase, line.state, evidence, line.age or "")
+    out.print(table, markup=False)
+    step = next_step(lines)
+    out.print(f"\nnext: {step}" if step else "\nnothing to do", markup=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+SELECT max(version_num) AS revision FROM alembic_version

@@ -1,0 +1,1 @@
+SELECT max(date) AS last FROM market_data_cache

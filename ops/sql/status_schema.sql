@@ -1,0 +1,5 @@
+-- What is built here, and as which half of a pair.
+SELECT
+    (SELECT count(*) FROM pg_tables WHERE schemaname = 'public') AS tables,
+    (SELECT max(extversion) FROM pg_extension WHERE extname = 'vector') AS vector,
+    (SELECT max(role) FROM ops.database_marker) AS role

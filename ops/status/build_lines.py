@@ -1,0 +1,134 @@
+"""Lines 1 to 6: what is built. Chains, databases, migrations, backup, seeding."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from ops.errors import SigmaSightError
+from ops.status.core_facts import CoreFacts, Schema
+from ops.status.line import ChecklistLine, State, age
+from ops.status.looks import Answer
+
+CORE_TABLES, AI_TABLES = 38, 4
+BACKUP_GOOD_FOR = timedelta(hours=24)
+
+
+def chain_heads() -> Mapping[str, tuple[str, ...]]:
+    """The heads of both migration chains, as the repository has them."""
+    from alembic.script import ScriptDirectory
+
+    from app.migration_environment import SCRIPT_LOCATIONS
+
+    return {
+        str(chain): tuple(ScriptDirectory(str(folder)).get_heads())
+        for chain, folder in SCRIPT_LOCATIONS.items()
+    }
+
+
+def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
+    """Line 1: each chain has one head."""
+    try:
+        found = heads.get()
+    except (SigmaSightError, OSError) as error:
+        return ChecklistLine("1", "repository", "failed", str(error))
+    words = ", ".join(f"{chain} chain at {'/'.join(ends)}" for chain, ends in found.items())
+    if all(len(ends) == 1 for ends in found.values()):
+        return ChecklistLine("1", "repository", "done", words)
+    reason = f"{words}: a chain has not one head"
+    return ChecklistLine("1", "repository", "failed", reason, next="merge the chain's heads")
+
+
+def databases(
+    versions: Mapping[str, str], absent: Mapping[str, str], *, gone: bool
+) -> ChecklistLine:
+    """Line 2: who answers.
+
+    Args:
+        versions: server version by database that answers.
+        absent: what is wrong with each that does not.
+        gone: the old database was removed, as planned.
+    """
+    answers = ", ".join(f"{name} (PostgreSQL {version})" for name, version in versions.items())
+    words = f"{answers or 'none'} answer{'' if len(versions) > 1 else 's'}"
+    if gone:
+        words += "; the old one was removed"
+    if absent:
+        reasons = "; ".join(absent.values())
+        return ChecklistLine(
+            "2", "databases", "failed", f"{words}; {reasons}", next="sigmasight up"
+        )
+    return ChecklistLine("2", "databases", "done", words)
+
+
+def migrated(
+    number: str,
+    phase: str,
+    schema: Schema | None,
+    expected: int,
+    heads: Mapping[str, tuple[str, ...]],
+) -> ChecklistLine:
+    """Line 3 or 4: the tables, and the revision beside its chain's head.
+
+    Args:
+        heads: the heads of the chain; empty where they could not be read.
+    """
+    step = "sigmasight migrate"
+    if schema is None:
+        return ChecklistLine(number, phase, "open", "not begun", next=step)
+    wanted = CORE_TABLES + AI_TABLES if schema.role == "shared" else expected
+    evidence = f"{schema.tables} of {wanted} tables, revision {schema.revision or 'none'}"
+    if expected == AI_TABLES:
+        evidence += f", pgvector {schema.vector or 'missing'}"
+    chain = heads.get("ai" if expected == AI_TABLES else "core")
+    if chain is not None and schema.revision not in chain:
+        return ChecklistLine(
+            number, phase, "open", f"{evidence}, behind head {'/'.join(chain)}", next=step
+        )
+    if schema.tables != wanted:
+        return ChecklistLine(number, phase, "open", evidence, next="sigmasight drift")
+    return ChecklistLine(number, phase, "done", evidence)
+
+
+def seeded(core: CoreFacts) -> ChecklistLine:
+    """Line 6."""
+    found = core.seeded
+    if found is None or not found["positions"]:
+        step = "sigmasight seed"
+        return ChecklistLine("6", "seeding", "open", "not begun", next=step)
+    evidence = "{users} users, {portfolios} portfolios, {positions} positions".format(**found)
+    return ChecklistLine("6", "seeding", "done", evidence, at=found["moment"])
+
+
+def backed_up(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
+    """Line 5: the old database is the backup until its cleanup; then the dumps are."""
+    kept = has_legacy and not core.cleaned_up
+    if not kept and not (core.seeded and core.seeded["users"]):
+        return ChecklistLine("5", "backup", "skipped", "there is nothing to lose yet")
+    words = ["the old database, untouched, is the backup"] if kept else []
+    words += [_backup(name, one) for name, one in core.backups.items()]
+    state: State = "done" if core.backups else "skipped" if kept else "open"
+    moment = min((one["taken_at"] for one in core.backups.values()), default=None)
+    evidence = "; ".join(words) or "no backup was taken"
+    line = ChecklistLine("5", "backup", state, evidence, at=moment)
+    reason = _backup_fault(core, kept=kept)
+    return line.grown_stale(reason, "sigmasight backup") if reason else line
+
+
+def _backup(name: str, one: Mapping[str, datetime | None]) -> str:
+    taken = one["taken_at"]
+    assert taken is not None  # the column's own rule
+    proof = "restored and equal" if one["restored_at"] else "not yet proved by a restore"
+    return f"{name} {age(taken)} ago, {proof}"
+
+
+def _backup_fault(core: CoreFacts, *, kept: bool) -> str | None:
+    """Why what is there would not bring everything back; None where it would."""
+    needed = [] if kept and core.swap_in_force is None else ["core", "ai"]
+    missing = [name for name in needed if name not in core.backups]
+    if missing:
+        return f"no backup of {' and '.join(missing)}, which users write to"
+    unproved = [name for name, one in core.backups.items() if one["restored_at"] is None]
+    if unproved:
+        return f"no restore has proved the backup of {' and '.join(unproved)}"
+    limit = datetime.now(UTC) - BACKUP_GOOD_FOR
+    old = [name for name in needed if core.backups[name]["taken_at"] < limit]
+    return f"the backup of {' and '.join(old)} is older than 24 h" if old else None

@@ -1,0 +1,119 @@
+"""Lines 7, 7.5 and 10: what was copied and computed, and whether that was verified since."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from ops.errors import SigmaSightError
+from ops.status.core_facts import CoreFacts, Ledger
+from ops.status.line import ChecklistLine, State, age
+
+if TYPE_CHECKING:
+    from ops.verify.record import Verification
+
+VERIFICATION_GOOD_FOR = timedelta(hours=24)
+
+
+def copied(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
+    """Line 7: per group what was accepted and rejected, and when parity was last found."""
+    if not core.copied:
+        step = "sigmasight copy" if has_legacy else "set LEGACY_DATABASE_URL, then sigmasight copy"
+        return ChecklistLine("7", "copy", "open", "nothing copied yet", next=step)
+    groups: dict[str, list[Mapping[str, object]]] = defaultdict(list)
+    names = _groups_by_table()
+    for one in core.copied:
+        groups[names.get(one["table_name"], "others")].append(one)
+    evidence = "; ".join(_group(name, tables) for name, tables in groups.items())
+    newest = max(one["copied_at"] for one in core.copied)
+    return ChecklistLine("7", "copy", "done", evidence, at=newest)
+
+
+def _groups_by_table() -> dict[str, str]:
+    # Only here: the copy's modules take a moment to import.
+    from ops.copy.groups import GROUPS
+
+    return {spec.table: group for group, specs in GROUPS.items() for spec in specs}
+
+
+def _group(name: str, tables: list[Mapping[str, object]]) -> str:
+    rows = sum(int(str(one["accepted_rows"])) for one in tables)
+    rejects = sum(int(str(one["rejects"])) for one in tables)
+    oldest = min(one["copied_at"] for one in tables)  # type: ignore[type-var]
+    assert isinstance(oldest, datetime)
+    found = f"{name} {rows:,} rows of {len(tables)} tables, {rejects:,} rejected"
+    return f"{found}, parity {age(oldest)} ago"
+
+
+def backfilled(core: CoreFacts) -> ChecklistLine:
+    """Line 7.5: the days that are done, beside the days that there are prices for."""
+    ledger, step = core.ledger, "sigmasight backfill"
+    if ledger is None:
+        return ChecklistLine("7.5", "backfill", "open", "nothing computed yet", next=step)
+    days = _sessions(ledger.first, ledger.last)
+    wanted = int(core.seeded["live"] if core.seeded else 0) * len(days)
+    evidence = (
+        f"{ledger.done:,} of {wanted:,} portfolio days done, {ledger.failed:,} failed, "
+        f"{ledger.first}..{ledger.last}"
+    )
+    state: State = "failed" if ledger.failed else "done" if ledger.done >= wanted else "open"
+    span = f"--first {ledger.first} --last {ledger.last}"
+    step = f"sigmasight backfill {span}{' --mode failed' if ledger.failed else ''}"
+    line = ChecklistLine(
+        "7.5", "backfill", state, evidence, ledger.moment, next=None if state == "done" else step
+    )
+    return _behind(line, ledger, core.prices_until)
+
+
+def _behind(line: ChecklistLine, ledger: Ledger, prices_until: date | None) -> ChecklistLine:
+    """What is not computed although it could be; and what could be if there were prices."""
+    if line.state != "done" or prices_until is None:
+        return line
+    after = ledger.last + timedelta(days=1)
+    finished = _last_finished_session()
+    reach = min(prices_until, finished)
+    if reach > ledger.last and (days := _sessions(after, reach)):
+        reason = f"{len(days)} trading days behind the prices, which reach {prices_until}"
+        return line.grown_stale(reason, f"sigmasight backfill --first {days[0]} --last {days[-1]}")
+    if finished > ledger.last and (days := _sessions(after, finished)):
+        reason = f"{len(days)} trading days behind, and there are no prices after {prices_until}"
+        return line.grown_stale(reason, None)
+    return line
+
+
+def _last_finished_session() -> date:
+    from ops.trading_calendar import last_finished_session
+
+    return last_finished_session(datetime.now(UTC))
+
+
+def _sessions(first: date, last: date) -> tuple[date, ...]:
+    # Only here: the calendar takes a third of a second to import.
+    from ops.trading_calendar import trading_days
+
+    try:
+        return trading_days(first, last)
+    except SigmaSightError:  # none, or beyond the calendar
+        return ()
+
+
+def verified(last: "Verification | None", changes: Mapping[str, datetime]) -> ChecklistLine:
+    """Line 10: how the last verification went; not repeated here, since it takes seconds.
+
+    Args:
+        changes: when each act last changed what it looked at.
+    """
+    step = "sigmasight verify"
+    if last is None:
+        return ChecklistLine("10", "verification", "open", "never done from here", next=step)
+    evidence = f"{last.passed} checks passed, {last.failed} failed, {last.skipped} skipped"
+    state: State = "done" if last.ok else "failed"
+    line = ChecklistLine(
+        "10", "verification", state, evidence, last.at, next=None if last.ok else step
+    )
+    since = [name for name, moment in changes.items() if moment > last.at]
+    if since:
+        return line.grown_stale(f"older than the last {since[-1]}", step)
+    if datetime.now(UTC) - last.at > VERIFICATION_GOOD_FOR:
+        return line.grown_stale("older than 24 h", step)
+    return line

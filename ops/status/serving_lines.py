@@ -1,0 +1,150 @@
+"""Lines 8 and 9 and the way back: which pair serves, and what the swaps left."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from ops.active_pair import Pair
+from ops.errors import SigmaSightError
+from ops.status.core_facts import CoreFacts
+from ops.status.legacy_sight import LegacySight
+from ops.status.line import ChecklistLine, State, instant
+from ops.status.looks import Answer, LookError
+
+PAIR_HEADER = "X-SigmaSight-Pair"
+_SECONDS = 0.9
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a backend said of itself: what it is, in its words, and which pair it serves from."""
+
+    url: str
+    ready: bool
+    said: str
+    pair: str | None
+
+
+def backend_word(url: str) -> Word:
+    """Ask a backend at its public address.
+
+    Raises:
+        LookError: it gives no answer.
+    """
+    try:
+        with httpx.Client(base_url=url, timeout=_SECONDS, trust_env=False) as client:
+            found = client.get("/ready")
+            if found.status_code == httpx.codes.NOT_FOUND:  # an older backend
+                found = client.get("/health")
+            said = str(found.json()["status"])[:40]
+    except httpx.HTTPError as error:
+        raise LookError(f"{url} gives no answer ({type(error).__name__})") from None
+    except (ValueError, KeyError, TypeError):
+        raise LookError(f"{url} answers, but not as a backend of ours") from None
+    return Word(url, found.is_success, said, found.headers.get(PAIR_HEADER))
+
+
+def served(word: Answer[Word | None], pointer: Pair | None, recorded: Pair | None) -> ChecklistLine:
+    """Line 8: who answers at the public address, and whether all agree on the pair.
+
+    Args:
+        pointer: the pair that the pointer file names; None where the target keeps it elsewhere.
+        recorded: the pair that the last finished swap or rollback in Core leads to.
+    """
+    step = "sigmasight rebuild"
+    try:
+        found = word.get()
+    except SigmaSightError as error:
+        return ChecklistLine("8", "backend", "failed", str(error), next=step)
+    if found is None:
+        reason = "none runs here and BACKEND_URL is not set"
+        return ChecklistLine("8", "backend", "open", reason, next=step)
+    evidence = f"{found.url}: {found.said}, {_pair(found.pair)}"
+    if not found.ready:
+        return ChecklistLine("8", "backend", "failed", evidence, next=step)
+    if wrong := _disagreement(found.pair, pointer, recorded):
+        return ChecklistLine("8", "backend", "failed", f"{evidence}, but {wrong}", next=step)
+    return ChecklistLine("8", "backend", "done", evidence)
+
+
+def _pair(pair: str | None) -> str:
+    return "names no pair" if pair is None else f"serves from the {pair} pair"
+
+
+def _disagreement(served: str | None, pointer: Pair | None, recorded: Pair | None) -> str:
+    if pointer is not None and served is not None and served != pointer:
+        return f"the active pair is the {pointer} one; the backend must be started again"
+    expected = pointer or served
+    if recorded is not None and expected is not None and recorded != expected:
+        return f"the last swap or rollback in Core led to the {recorded} pair"
+    return ""
+
+
+def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) -> ChecklistLine:
+    """Line 9: the swap in force, or what the last attempt left."""
+    unfinished = core.unfinished
+    if unfinished is not None:
+        return _unfinished(unfinished, under_way=bool(core.running))
+    swap = core.swap_in_force
+    if swap is not None:
+        return _in_force(swap, legacy)
+    if not has_legacy and not core.cutovers:
+        return ChecklistLine("9", "swap", "skipped", "there is no old database to swap away from")
+    last = core.cutovers[0] if core.cutovers else None
+    return ChecklistLine("9", "swap", "open", _not_swapped(last), next="sigmasight swap")
+
+
+def _unfinished(one: Mapping[str, Any], *, under_way: bool) -> ChecklistLine:
+    if under_way:
+        words = f"a {one['kind']} is under way, at step: {one['step']}"
+        return ChecklistLine("9", "swap", "open", words, at=one["begun_at"])
+    words = f"a {one['kind']} was killed at step: {one['step']}; its next run finishes or undoes it"
+    return ChecklistLine(
+        "9", "swap", "failed", words, at=one["begun_at"], next=f"sigmasight {one['kind']}"
+    )
+
+
+def _in_force(swap: Mapping[str, Any], legacy: LegacySight | None) -> ChecklistLine:
+    words = f"in force since {instant(swap['ended_at'])}{_held(swap)}"
+    if legacy is None:
+        return ChecklistLine("9", "swap", "done", words, at=swap["ended_at"])
+    state: State = "failed" if legacy.unlocked else "done"
+    step = "sigmasight swap" if legacy.unlocked else None
+    return ChecklistLine(
+        "9", "swap", state, f"{words}; {_lock(legacy)}", swap["ended_at"], next=step
+    )
+
+
+def _lock(legacy: LegacySight) -> str:
+    if not legacy.unlocked:
+        return f"the old database's {legacy.tables} tables are locked against writes"
+    names = ", ".join(legacy.unlocked[:3]) + (" …" if len(legacy.unlocked) > 3 else "")
+    count = f"{len(legacy.unlocked)} of the old database's {legacy.tables} tables"
+    return f"{count} can be written to: {names}"
+
+
+def _not_swapped(last: Mapping[str, Any] | None) -> str:
+    if last is None:
+        return "not yet: the old database serves"
+    if last["state"] == "undone":
+        return f"the last {last['kind']} was undone: {last['reason'] or 'no reason recorded'}"
+    return f"rolled back {instant(last['ended_at'])}{_held(last)}: the old database serves"
+
+
+def _held(one: Mapping[str, Any]) -> str:
+    return "" if one["held_seconds"] is None else f", requests held {one['held_seconds']:.2f} s"
+
+
+def way_back(core: CoreFacts) -> ChecklistLine:
+    """Whether a rollback is possible; what it costs takes longer to find out."""
+    if core.tombstone is not None:
+        words = "no longer possible: the old database is being removed"
+        if core.cleaned_up:
+            words = "no longer possible: the old database was removed"
+        return ChecklistLine("-", "rollback", "skipped", words)
+    if core.swap_in_force is None:
+        return ChecklistLine("-", "rollback", "skipped", "nothing to roll back")
+    words = "possible until the cleanup; `sigmasight rollback --dry-run` says what it would cost"
+    return ChecklistLine("-", "rollback", "open", words)
