@@ -113,6 +113,13 @@ class EmbeddedServer:
         if self.process() is not None:
             self._run(["pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop"])
 
+    def remove(self) -> None:
+        """Stop the server, and remove its data, log and socket folder."""
+        self.stop()
+        sockets = self._socket_folder() if self.folder.exists() else self.folder
+        for folder in (self.folder, sockets):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def process(self) -> psutil.Process | None:
         """The running postmaster of this very data folder, if any."""
         pid = self._recorded_pid()

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from flows.prefect_server import PrefectServer
-from ops.backend.process import BackgroundBackend
+from ops.backend.supervised import SupervisedBackend
 from ops.connection import connect
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.errors import SigmaSightError
@@ -91,7 +91,7 @@ class Rebuilt:
 
 def discard(databases: EmbeddedDatabases) -> None:
     """Stop the servers and remove their data, which for root may lie outside the state folder."""
-    BackgroundBackend(databases.state).stop()
+    SupervisedBackend(databases.state).stop()
     databases.down()
     shutil.rmtree((databases.state.root / "servers").resolve(), ignore_errors=True)
 

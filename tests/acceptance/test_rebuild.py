@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
-from ops.backend.process import BackgroundBackend
+from ops.backend.supervised import SupervisedBackend
 from ops.connection import connect, conninfo
 from ops.content_hash import TableHash, database_hash
 from ops.embedded.databases import NAMES, SPECS
@@ -25,7 +25,7 @@ FLOW_RUNS = {
     "provision databases",
     "migrate Core and AI",
     "seed Core",
-    "copy market data from legacy",
+    "copy all data from legacy",
     f"backfill {RANGE}",
     "serve the backend",
     f"verify {RANGE}",
@@ -124,7 +124,7 @@ def test_down_then_up_keeps_the_data(rebuilt: Rebuilt, command_line: CommandLine
     before = _contents(rebuilt)
     stopped = command_line.run("down", **rebuilt.environment)
     assert "stopped: backend, legacy, core, ai" in stopped.out, stopped
-    assert BackgroundBackend(rebuilt.state).process() is None
+    assert SupervisedBackend(rebuilt.state).process() is None
     assert all(rebuilt.databases.server(name).process() is None for name in NAMES)
     started = command_line.run("up", **rebuilt.environment)
     assert started.code == 0, started

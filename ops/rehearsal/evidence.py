@@ -1,0 +1,73 @@
+"""What a rehearsed move did, as its own databases and records tell before they are removed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+from ops.rebuild_record import last_rebuild
+from ops.state_folder import StateFolder
+from ops.verify.record import Verification, last_verification
+
+
+@dataclass(frozen=True)
+class RehearsedCutover:
+    """A swap or rollback, in the order in which they were done.
+
+    Attributes:
+        held_seconds: for how long requests waited.
+        timings: step → seconds.
+    """
+
+    kind: str
+    state: str
+    held_seconds: float | None
+    timings: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class CopiedRows:
+    """What became of the rows of one copied table."""
+
+    table_name: str
+    accepted: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is kept of a throw-away move.
+
+    Attributes:
+        phases: seconds by phase of the rebuild.
+        rows: by table of the plan's figures.
+    """
+
+    phases: Mapping[str, float]
+    rows: Mapping[str, int]
+    cutovers: tuple[RehearsedCutover, ...]
+    copied: tuple[CopiedRows, ...]
+    verification: Verification | None
+
+
+def gather(place: StateFolder, core: URL) -> Evidence:
+    """Read it from the throw-away Core and its state folder."""
+    rebuild = last_rebuild(place)
+    with explained(core), connect(core, application_name="rehearsal", read_only=True) as session:
+        cutovers = session.cursor(row_factory=class_row(RehearsedCutover)).execute(
+            "SELECT kind, state, held_seconds, timings FROM ops.cutovers ORDER BY id"
+        )
+        copied = session.cursor(row_factory=class_row(CopiedRows)).execute(
+            "SELECT table_name, accepted_rows AS accepted, (SELECT count(*) FROM ops.copy_rejects r"
+            " WHERE r.table_name = f.table_name) AS rejected"
+            " FROM ops.copy_fingerprints f ORDER BY table_name"
+        )
+        return Evidence(
+            phases=rebuild.seconds if rebuild else {},
+            rows=rebuild.rows if rebuild else {},
+            cutovers=tuple(cutovers.fetchall()),
+            copied=tuple(copied.fetchall()),
+            verification=last_verification(place, core),
+        )

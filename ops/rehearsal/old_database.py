@@ -1,0 +1,82 @@
+"""A throw-away copy of a real old database. The real one is read in one snapshot, and no more."""
+
+import subprocess
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from ops.backup.programs import programs_for
+from ops.connection import connect, explained
+from ops.cutover.access import recorded_access
+from ops.embedded.binaries import MAJOR_VERSION
+from ops.endpoints import given_legacy, resolve_endpoints
+from ops.errors import SigmaSightError
+from ops.settings import OperatorSettings
+
+_DUMP = ("--format=custom", "--compress=0", "--no-sync", "--lock-wait-timeout=10000")
+_RESTORE = (
+    "--exit-on-error",
+    "--no-owner",
+    "--no-privileges",
+    "--no-comments",
+    "--no-publications",
+    "--no-subscriptions",
+    "--no-security-labels",
+    "--no-tablespaces",
+)
+
+
+def real_legacy(settings: OperatorSettings) -> URL | None:
+    """The old database that users really use; None where it is the demo's, which is made anew.
+
+    Raises:
+        ConfigurationError: its address is a transaction pooler.
+    """
+    if given := given_legacy(settings):
+        return given
+    return None if settings.embedded else resolve_endpoints(settings).legacy
+
+
+def size_of(url: URL) -> int:
+    """Bytes of a database."""
+    with explained(url), connect(url, application_name="rehearsal", read_only=True) as session:
+        row = session.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert row is not None  # the current database is there
+    return int(row[0])
+
+
+def accounted(settings: OperatorSettings, legacy: URL) -> AbstractContextManager[Any]:
+    """Let the evidence of who reads the old database since a swap know that it was us."""
+    try:
+        core = resolve_endpoints(settings).core
+    except SigmaSightError:  # nothing was moved here yet
+        return nullcontext()
+    return recorded_access(core, legacy, "rehearsal")
+
+
+def copy_whole(source: URL, target: URL, place: Path) -> None:
+    """Stream all of `source` into the empty database `target`.
+
+    Args:
+        place: where the programs stand, by which they are known as the rehearsal's.
+
+    Raises:
+        VerificationError: it cannot be dumped or restored; the line is the program's own.
+        DatabaseUnavailableError: a server was lost.
+    """
+    with explained(source), connect(source, application_name="rehearsal") as session:
+        dumping = programs_for(session.info.server_version // 10000)
+    restoring = programs_for(MAJOR_VERSION)
+    with (
+        dumping.start("pg_dump", list(_DUMP), source, stdout=subprocess.PIPE, cwd=place) as dump,
+        restoring.start("pg_restore", list(_RESTORE), target, source=dump, cwd=place) as restore,
+    ):
+        try:
+            restore.finish()
+        except SigmaSightError:
+            if dump.process.wait() > 0:  # it ended first, for a reason of its own
+                dump.finish()
+            raise
+        dump.finish()

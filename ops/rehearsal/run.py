@@ -1,0 +1,210 @@
+"""The whole move, its rollback and a second swap, on instances that are thrown away.
+
+A real old database is read once, into a copy; everything else happens to the copy.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from ops.backend.supervised import SupervisedBackend
+from ops.connection import conninfo, place
+from ops.cutover.write_lock import release_lock
+from ops.embedded.databases import EmbeddedDatabases
+from ops.errors import RefusedError, SigmaSightError
+from ops.rehearsal.commands import RanCommand, RehearsalStoppedError, Stage
+from ops.rehearsal.evidence import gather
+from ops.rehearsal.interruption import interruptible
+from ops.rehearsal.load import Load
+from ops.rehearsal.old_database import accounted, copy_whole, real_legacy, size_of
+from ops.rehearsal.place import throw_away_place
+from ops.rehearsal.record import LastRehearsal, record_end
+from ops.rehearsal.report import Rehearsal
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+
+# Three new servers with their write-ahead logs, and the demo's data with what is computed of it.
+_OWN_BYTES = 1_500 * 2**20
+# A copy of the old database, what Core takes over of it, and the log of writing both.
+_TIMES_LEGACY = 4
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RehearsalRequest:
+    """What is to be rehearsed: the backfill's days, and whether the instances are kept."""
+
+    first: date
+    last: date
+    keep: bool = False
+
+
+@dataclass
+class Course:
+    """How far a rehearsal came; filled as it goes, so that a failed one can be told too."""
+
+    step: str = "preparing"
+    source: str = "the demo's old database"
+    commands: list[RanCommand] = field(default_factory=list)
+    load: Load | None = None
+
+
+def rehearse(
+    settings: OperatorSettings, request: RehearsalRequest, report: Path, on_step: OnStep
+) -> Rehearsal:
+    """Carry the move out on throw-away instances and measure it. They are gone afterwards, also
+    when it fails or is interrupted.
+
+    Args:
+        report: where the caller will write the report, remembered for `sigmasight status`.
+        on_step: told the name of each step as it begins.
+
+    Raises:
+        BusyError: another rehearsal of this state folder is under way.
+        RefusedError: the disk is too small.
+        RehearsalStoppedError: a step failed; the message names it and its log.
+    """
+    state, course = settings.state, Course()
+    log = state.root / "rehearsal.log"
+    begun_at, begun = datetime.now(UTC), time.monotonic()
+    legacy = real_legacy(settings)
+    with interruptible(), throw_away_place(state, keep=request.keep) as here:
+        log.unlink(missing_ok=True)
+        require_space(state.root, legacy)
+        with _remembered(state, course, begun, report, log):
+            stage = _set_up(settings, legacy, here, log, course, on_step)
+            asked = _move(settings, stage, here, request, course, on_step)
+            core = EmbeddedDatabases(here).url("core", "owner")
+            return Rehearsal(
+                begun_at,
+                time.monotonic() - begun,
+                course.source,
+                request.first,
+                request.last,
+                tuple(course.commands),
+                asked.asked,
+                gather(here, core),
+            )
+
+
+def require_space(folder: Path, legacy: URL | None) -> None:
+    """See that the disk holds the throw-away instances.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    wanted = _OWN_BYTES + (_TIMES_LEGACY * size_of(legacy) if legacy is not None else 0)
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise RefusedError(
+            f"{free / 2**20:,.0f} MiB are free at {folder} and a rehearsal may take "
+            f"{wanted / 2**20:,.0f}; free some, or set SIGMASIGHT_HOME to a folder on another disk"
+        )
+
+
+@contextmanager
+def _remembered(
+    state: StateFolder, course: Course, begun: float, report: Path, log: Path
+) -> Iterator[None]:
+    """Keep how it ended, and in which step, whatever ends it."""
+    word, failed_in = "finished", None
+    try:
+        yield
+    except KeyboardInterrupt:
+        word, failed_in = "interrupted", course.step
+        raise
+    except SigmaSightError as error:
+        word, failed_in = "failed", course.step
+        if isinstance(error, RehearsalStoppedError):
+            raise
+        raise RehearsalStoppedError(
+            f"the rehearsal failed in '{course.step}': {error} (its log: {log})"
+        ) from None
+    except BaseException:
+        word, failed_in = "failed", course.step
+        raise
+    finally:
+        seconds = time.monotonic() - begun
+        ended = datetime.now(UTC)
+        record_end(state, LastRehearsal(ended, word, failed_in, seconds, str(report), str(log)))
+
+
+def _set_up(
+    settings: OperatorSettings,
+    legacy: URL | None,
+    here: StateFolder,
+    log: Path,
+    course: Course,
+    on_step: OnStep,
+) -> Stage:
+    """The old database of the rehearsal, made or copied; and what the commands are told of it.
+
+    It is given to them as a real one would be, so that the swap is a step of its own.
+    """
+    told = {"DEMO_PASSWORD": settings.demo_password()}
+    if settings.PRICES is not None:
+        told["PRICES"] = str(settings.PRICES.absolute())
+    stage = Stage(here.root, told, log)
+    if legacy is None:
+        _run(stage, course, on_step, "old database", "up")
+    else:
+        course.source = f"a copy of the old database at {place(legacy)}"
+        _begin(course, on_step, "copy of the old database")
+        begun = time.monotonic()
+        _copy_old(settings, legacy, here)
+        course.commands.append(RanCommand(course.step, (), time.monotonic() - begun, 0, ""))
+    databases = EmbeddedDatabases(here)
+    owner, app = (databases.url("legacy", role) for role in ("owner", "app"))
+    given = {"LEGACY_DATABASE_URL": conninfo(app), "LEGACY_DATABASE_ADMIN_URL": conninfo(owner)}
+    return Stage(here.root, {**told, **given}, log)
+
+
+def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> None:
+    urls = EmbeddedDatabases(here).up()
+    with accounted(settings, legacy):
+        copy_whole(legacy, urls["legacy"], here.root)
+    # After a swap the real one is locked, and so would its copy be.
+    release_lock(urls["legacy"])
+
+
+def _move(
+    settings: OperatorSettings,
+    stage: Stage,
+    here: StateFolder,
+    request: RehearsalRequest,
+    course: Course,
+    on_step: OnStep,
+) -> Load:
+    span = ("--first", str(request.first), "--last", str(request.last))
+    losses = str(here.root / "losses.json")
+    _run(stage, course, on_step, "rebuild", "rebuild", *span)
+    address = SupervisedBackend(here).url
+    if address is None:
+        raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {stage.log}")
+    load = Load(address, settings.demo_password())
+    with load.running():
+        for name, *words in (
+            ("swap", "swap"),
+            ("rollback", "rollback", "--export", losses),
+            ("second swap", "swap"),
+        ):
+            load.step = name
+            _run(stage, course, on_step, name, *words)
+    _run(stage, course, on_step, "verify", "verify", *span)
+    return load
+
+
+def _begin(course: Course, on_step: OnStep, name: str) -> None:
+    course.step = name
+    on_step(name)
+
+
+def _run(stage: Stage, course: Course, on_step: OnStep, name: str, *words: str) -> None:
+    _begin(course, on_step, name)
+    course.commands.append(stage.run(name, *words))
