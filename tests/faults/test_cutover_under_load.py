@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ops.cutover.plan import SWAP_STEPS
 from tests.faults.cutover_scene import CutoverScene, losses
 from tests.faults.load import READERS, TALKERS, VISITORS, Load
 
@@ -23,3 +24,4 @@ def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     assert {each.kind for each in load.answers} >= {"read", "login", "chat"}
     assert all(seconds is not None and seconds < MOST_HELD_SECONDS for seconds in held), held
     swappable.assert_settled("new")
+    assert set(swappable.cutover().timings) == set(SWAP_STEPS)
