@@ -10,7 +10,13 @@ import psycopg
 import typer
 from rich.table import Table
 
+from flows.commands.cutover import rollback, swap
+from flows.commands.dashboard import dashboard
+from flows.commands.losses import import_file
+from flows.commands.rehearsal import rehearse
+from flows.commands.retention import backup, cleanup
 from flows.commands.runner import err, flow_named, out, run_phase
+from flows.commands.status import status
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases
 from ops.embedded.server import LOOPBACK
@@ -111,15 +117,17 @@ def pulumi(context: typer.Context) -> None:
 
 @app.command()
 def down() -> None:
-    """Stop the backend, the embedded databases and the Prefect server; all data stays."""
+    """Stop worker, backend, embedded databases and Prefect server; all data stays."""
     from flows.prefect_server import PrefectServer
-    from ops.backend.process import BackgroundBackend
+    from flows.worker import Worker
+    from ops.backend.supervised import SupervisedBackend
 
     state = operator_settings().state
     if not state.root.exists():
         out.print("nothing runs here")
         return
-    stopped: list[str] = ["backend"] if BackgroundBackend(state).stop() else []
+    stopped = ["worker"] if Worker(state).stop() else []
+    stopped += ["backend"] if SupervisedBackend(state).stop() else []
     stopped += EmbeddedDatabases(state).down()
     if PrefectServer(state).stop():
         stopped.append("prefect")
@@ -139,8 +147,10 @@ def seed() -> None:
 
 
 @app.command()
-def copy(group: Annotated[str, typer.Option(help="Which tables.")] = "market") -> None:
-    """Copy data from the old database to Core. Repeatable."""
+def copy(
+    group: Annotated[str, typer.Option(help="market, users, chat, ai or all.")] = "market",
+) -> None:
+    """Copy data from the old database to Core and AI. Repeatable."""
     run_phase(lambda: flow_named("copy")(group))
 
 
@@ -198,23 +208,8 @@ def drift() -> None:
         out.print("no drift")
 
 
-@app.command()
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:
-    """The plan's checklist, phase by phase, with live evidence."""
-    from flows.prefect_server import PrefectServer
-    from ops.status import checklist, checklist_json
-
-    settings = operator_settings()
-    lines = checklist(settings, PrefectServer(settings.state).dashboard)
-    if as_json:
-        out.print_json(checklist_json(lines))
-        return
-    table = Table("#", "phase", "state", "evidence", "age", box=None)
-    for line in lines:
-        table.add_row(line.number, line.phase, line.state, line.evidence, line.age or "")
-    out.print(table)
+app.command()(status)
+app.command()(rehearse)
 
 
 @app.command()
@@ -261,6 +256,14 @@ def _show_rebuild(report: Any) -> None:
         out.print(f"backend: {report.backend}", highlight=False)
     here = sys.argv[0]
     out.print(f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True)
+
+
+app.command()(swap)
+app.command()(rollback)
+app.command()(backup)
+app.command()(cleanup)
+app.command("import")(import_file)
+app.command()(dashboard)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from flows.artifacts import links_to_phases
 from flows.backfill import backfill
 from flows.copy import copy
 from flows.migrate import migrate
@@ -18,9 +19,13 @@ from flows.provision import provision
 from flows.retrying import phase_task
 from flows.seed import seed
 from flows.serve import launch_backend, serve
+from flows.swap import swap
 from flows.verify import verify
+from ops.cutover.record import swap_in_force
+from ops.cutover.report import CutoverReport
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.rebuild_record import record_rebuild
 from ops.run_lock import exclusive_rebuild
 from ops.settings import operator_settings
 from ops.summary import Figure, book_course, plan_comparison
@@ -69,25 +74,50 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
     with exclusive_rebuild(endpoints.core):
         with clock.phase("migrate"):
             migrate()
-        with clock.phase("seed"):
-            seed()
-        launch_backend()  # it starts while the data phases go on
-        with clock.phase("copy"):
-            _copy_unless_absent(endpoints)
+        _bring_data(endpoints, clock)
         with clock.phase("backfill"):
             backfill(first, last)
         with clock.phase("serve"):
             backend = serve()
         with clock.phase("verify"):
             verify(first, last)
+        with clock.phase("swap"):
+            backend = _swap_demo(endpoints) or backend
         return summarise(endpoints, first, last, clock.seconds, backend)
+
+
+def _bring_data(endpoints: Endpoints, clock: PhaseClock) -> None:
+    """Seed and copy; not once users write to the new pair, which is ahead of legacy since."""
+    if swap_in_force(endpoints.core) is not None:
+        get_run_logger().info("the swap is in force: nothing is seeded or copied any more")
+        launch_backend()
+        return
+    with clock.phase("seed"):
+        seed()
+    launch_backend()  # it starts while the data phases go on
+    with clock.phase("copy"):
+        _copy_unless_absent(endpoints)
+
+
+def _swap_demo(endpoints: Endpoints) -> str | None:
+    """Swap where the old database is the demo's; a real one is locked at its owner's word only.
+    The address of the backend, if it is ours."""
+    settings = operator_settings()
+    if not settings.embedded or settings.BACKEND_URL or endpoints.legacy is None:
+        return None
+    if settings.LEGACY_DATABASE_URL is not None:
+        get_run_logger().warning("not swapped: the old database is a real one; `sigmasight swap`")
+        return None
+    report = swap()
+    assert isinstance(report, CutoverReport)  # no dry run
+    return report.address
 
 
 def _copy_unless_absent(endpoints: Endpoints) -> None:
     if endpoints.legacy is None:
         get_run_logger().warning("no LEGACY_DATABASE_URL: market data must be in Core already")
         return
-    copy()
+    copy("all")
 
 
 @phase_task("summary")
@@ -107,8 +137,13 @@ def summarise(
     report = RebuildReport(plan_comparison(endpoints.core), seconds, picture, backend)
     for figure in report.figures:
         get_run_logger().info("%s: plan %d, ours %d", figure.table, figure.plan, figure.ours)
-    create_markdown_artifact(_markdown(report), key="rebuild-summary", description="Rebuild")
+    rows = {figure.table: figure.ours for figure in report.figures}
+    record_rebuild(operator_settings().state, first, last, seconds, rows)
+    create_markdown_artifact(_markdown(report), key="rebuild-summary", description=_SUMMARY)
     return report
+
+
+_SUMMARY = "The plan's figures beside ours, the time of each phase, and the book's course"
 
 
 def _markdown(report: RebuildReport) -> str:
@@ -119,6 +154,10 @@ def _markdown(report: RebuildReport) -> str:
         for f in report.figures
     ]
     lines += ["", "| phase | seconds |", "|---|---:|"]
-    lines += [f"| {name} | {seconds:.1f} |" for name, seconds in report.seconds.items()]
+    links = links_to_phases()
+    lines += [
+        f"| {f'[{name}]({links[name]})' if name in links else name} | {seconds:.1f} |"
+        for name, seconds in report.seconds.items()
+    ]
     lines += ["", f"![equity and exposures of the book](data:image/png;base64,{picture})"]
     return "\n".join(lines)

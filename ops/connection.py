@@ -53,7 +53,8 @@ def connect(
 def conninfo(url: URL) -> str:
     """The address as libpq reads it (also psql), password included."""
     plain = url.set(drivername="postgresql")
-    return plain.render_as_string(hide_password=False)
+    # SQLAlchemy leaves a space in a role or password as it is, and libpq takes none in a URI.
+    return plain.render_as_string(hide_password=False).replace(" ", "%20")
 
 
 def place(url: URL) -> str:

@@ -52,15 +52,24 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
     """
     core = _direct("DATABASE", settings.DATABASE_ADMIN_URL or settings.DATABASE_URL)
     ai = _direct("AI_DATABASE", settings.AI_DATABASE_ADMIN_URL or settings.AI_DATABASE_URL)
-    legacy = _direct(
-        "LEGACY_DATABASE", settings.LEGACY_DATABASE_ADMIN_URL or settings.LEGACY_DATABASE_URL
-    )
+    legacy = given_legacy(settings)
     if core is None:
         if ai is not None:
             raise ConfigurationError("AI_DATABASE_URL is set without DATABASE_URL; set both")
         return _declared(settings.state, legacy) or _embedded(settings, legacy)
     endpoints = Endpoints(core, ai or core, legacy, "external")
     return _checked(endpoints)
+
+
+def given_legacy(settings: OperatorSettings) -> URL | None:
+    """The old database's address that the environment gives, if any.
+
+    Raises:
+        ConfigurationError: it is a transaction pooler.
+    """
+    return _direct(
+        "LEGACY_DATABASE", settings.LEGACY_DATABASE_ADMIN_URL or settings.LEGACY_DATABASE_URL
+    )
 
 
 def _declared(state: StateFolder, legacy: URL | None) -> Endpoints | None:

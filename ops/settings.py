@@ -1,17 +1,25 @@
 """What the phases are told from outside: the environment, or `.env` in the current folder."""
 
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import DatabaseUrl, SigningKey
 from ops.backend.address import BackendAddress
 from ops.declared_stack import declared_target
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
+
+
+def _listed(text: object) -> object:
+    """Folders as the environment lists them: separated by colons, like PATH."""
+    if not isinstance(text, str):
+        return text
+    return tuple(part for part in text.split(":") if part)
 
 
 class OperatorSettings(BaseSettings):
@@ -42,6 +50,20 @@ class OperatorSettings(BaseSettings):
     # The backend that verify asks, where it is not the one of the state folder; and its log.
     BACKEND_URL: BackendAddress | None = None
     BACKEND_LOG: Path | None = None
+    # How long a swap of an external stack waits until the platform serves the changed variables.
+    BACKEND_REDEPLOY_SECONDS: int = Field(default=600, ge=1)
+    # Where dumps are kept, by default `backups` in the state folder.
+    BACKUP_FOLDER: Path | None = None
+    # The day of the cleanup, at 02:00 in New York; by default the 28 December after the swap.
+    CLEANUP_DATE: date | None = None
+    # Where a cleanup removes *.sql and *.dump: directly in these folders (a list like PATH), and
+    # below them only with CLEANUP_RECURSIVE.
+    CLEANUP_FOLDERS: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_listed)] = ()
+    CLEANUP_RECURSIVE: bool = False
+    # The temporary repository that a cleanup removes; it lies below one of CLEANUP_FOLDERS.
+    REPOSITORY_FOLDER: Path | None = None
+    # From which database of the old server the old one is dropped.
+    MAINTENANCE_DATABASE: str = "postgres"
 
     @property
     def state(self) -> StateFolder:
@@ -55,6 +77,11 @@ class OperatorSettings(BaseSettings):
         of another target was brought up."""
         given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
         return given is None and declared_target(self.state) in (None, "embedded")
+
+    @property
+    def backups(self) -> Path:
+        """Where dumps are kept: given, or in the state folder."""
+        return (self.BACKUP_FOLDER or self.state.root / "backups").expanduser().absolute()
 
     def demo_password(self) -> str:
         """The demo users' password: given, or generated once and kept in the state folder."""

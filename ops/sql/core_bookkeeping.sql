@@ -36,13 +36,18 @@ CREATE TABLE IF NOT EXISTS ops.copy_rejects (
 CREATE INDEX IF NOT EXISTS copy_rejects_table ON ops.copy_rejects (table_name);
 
 -- What the last complete copy of a table saw and left. While both hashes hold, a copy has nothing
--- to do. The source's hash covers every row that is read, rejected ones too, and both shapes.
+-- to do. The source's hash covers every row that is read, rejected ones too, and both shapes; an
+-- empty one never holds. What was seen tells without hashing whether a side was written since.
+-- Proved: both sides were compared in that state, and parity held.
 CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
     table_name text PRIMARY KEY,
     source_rows bigint NOT NULL,
     accepted_rows bigint NOT NULL,
     source_hash text NOT NULL,
     core_hash text NOT NULL,
+    source_seen jsonb,
+    core_seen jsonb,
+    proved boolean NOT NULL DEFAULT false,
     copied_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -66,11 +71,17 @@ CREATE UNIQUE INDEX IF NOT EXISTS cutovers_one_running ON ops.cutovers ((true))
     WHERE state = 'running';
 
 -- User-owned rows of the new pair as the last swap left them: what a rollback is priced against.
+-- It has no key: requests wait while it is written, and it is read whole.
 CREATE TABLE IF NOT EXISTS ops.cutover_baseline (
     table_name text NOT NULL,
     key uuid NOT NULL,
-    digest text NOT NULL,
-    PRIMARY KEY (table_name, key)
+    digest text NOT NULL
+);
+
+-- When that was; without this row there is no baseline, however few rows there are.
+CREATE TABLE IF NOT EXISTS ops.cutover_baseline_moment (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    recorded_at timestamptz NOT NULL
 );
 
 -- User-owned rows that were copied from legacy: one that legacy has deleted since is deleted too.
@@ -81,35 +92,57 @@ CREATE TABLE IF NOT EXISTS ops.copied_keys (
 );
 
 -- Legacy's own counters before and after each access of ours since the swap: what changes between
--- one 'after' and the next 'before' was somebody else.
+-- one 'after' and the next 'before' was somebody else. A 'window' begins the watch anew, from the
+-- swap on or because something could not be told; its purpose says why.
 CREATE TABLE IF NOT EXISTS ops.legacy_access (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    moment text NOT NULL CHECK (moment IN ('before', 'after')),
+    moment text NOT NULL CHECK (moment IN ('window', 'before', 'after')),
+    -- The 'before' that an 'after' ends.
+    access bigint,
     purpose text NOT NULL,
     counters jsonb NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now()
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((moment = 'after') = (access IS NOT NULL))
 );
 
 -- Each backup that was taken, and the restore that proved it.
 CREATE TABLE IF NOT EXISTS ops.backups (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     database text NOT NULL CHECK (database IN ('core', 'ai', 'legacy')),
+    -- What was dumped: system_identifier, database_oid, database_name.
+    identity jsonb NOT NULL,
     path text NOT NULL,
     bytes bigint NOT NULL,
     sha256 text NOT NULL,
-    -- Table → rows and content hash, equal in the database and in its restored dump.
+    -- Table → rows and hash, sequences and counts of objects, in the snapshot that was dumped.
     content jsonb NOT NULL,
     taken_at timestamptz NOT NULL,
-    restored_at timestamptz
+    -- When its restored copy was found equal; null while that is not proved.
+    restored_at timestamptz,
+    -- When retention removed the file.
+    removed_at timestamptz
 );
 
--- What a cleanup removed, and the evidence by which it was allowed.
+-- What a cleanup removed, and the evidence by which it was allowed. It is written before anything
+-- is removed, so that a killed one can be finished.
 CREATE TABLE IF NOT EXISTS ops.tombstones (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    cutover bigint NOT NULL UNIQUE REFERENCES ops.cutovers (id),
     plan_id text NOT NULL,
     state text NOT NULL CHECK (state IN ('running', 'done')),
+    step text NOT NULL DEFAULT 'begun',
     removed jsonb NOT NULL,
     evidence jsonb NOT NULL,
+    waiver text,
     begun_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz
+);
+
+-- Plans that a dry run has shown, so that a refusal can say what has moved since; one that an
+-- operator approved before the date is what a scheduled cleanup executes.
+CREATE TABLE IF NOT EXISTS ops.cleanup_plans (
+    plan_id text PRIMARY KEY,
+    parts jsonb NOT NULL,
+    shown_at timestamptz NOT NULL DEFAULT now(),
+    approved_at timestamptz
 );

@@ -1,0 +1,153 @@
+"""A swap with ever longer chats in the old database: for how long requests are held, against a bare
+handover of the backend that does nothing on a database."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from flows.prefect_server import PrefectServer
+from ops.active_pair import Pair
+from ops.backend.supervised import SupervisedBackend
+from ops.connection import connect
+from ops.cutover.embedded_switch import EmbeddedSwitch
+from ops.cutover.move import Move
+from ops.cutover.report import CutoverReport
+from ops.cutover.rollback import rollback
+from ops.cutover.swap import swap
+from ops.endpoints import resolve_endpoints
+from ops.run_lock import exclusive_run
+from ops.settings import OperatorSettings
+from ops.status import checklist
+
+MESSAGES = (0, 10_000, 200_000)
+MOST_HELD_SECONDS, MOST_SUPERVISOR_MIB, MOST_STATUS_SECONDS = 2.0, 60.0, 2.0
+_HANDOVERS = 3
+# Of one user, a thousand messages a conversation.
+_CHATS = """
+INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at, metadata)
+SELECT gen_random_uuid(), (SELECT id FROM users ORDER BY email LIMIT 1), 'green', 'openai',
+       now(), now(), '{"benchmark": true}'
+FROM generate_series(1, %s / 1000)
+"""
+_MESSAGES = """
+INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)
+SELECT gen_random_uuid(), c.id, 'user', repeat('what are my holdings? ', 10), '[]', now()
+FROM agent_conversations AS c CROSS JOIN generate_series(1, 1000)
+WHERE c.metadata = '{"benchmark": true}'
+  AND NOT EXISTS (SELECT FROM agent_messages AS m WHERE m.conversation_id = c.id)
+"""
+
+
+def run() -> list[dict[str, Any]]:
+    """Time bare handovers, then a swap and a rollback for each number of messages."""
+    with _rebuilt() as settings:
+        with _moving(settings) as move:
+            floor = statistics.median(_handover(move) for _ in range(_HANDOVERS))
+        lines = [_bare(floor)]
+        held_before = 0
+        for count in MESSAGES:
+            _chat(resolve_endpoints(settings).legacy, count - held_before)
+            held_before = count
+            lines += _there_and_back(settings, count, floor)
+        return [*lines, _supervisor(settings), _status(settings)]
+
+
+def _there_and_back(settings: OperatorSettings, count: int, floor: float) -> list[dict[str, Any]]:
+    with _moving(settings) as move:
+        there, back = swap(move), rollback(move)
+    lines = [_line(f"swap, held, {count:,} chat messages", there, floor)]
+    return [*lines, _line(f"rollback, held, {count:,} chat messages", back, floor)]
+
+
+def _line(name: str, report: CutoverReport, floor: float) -> dict[str, Any]:
+    steps = {step: round(seconds, 3) for step, seconds in report.seconds.items()}
+    return {
+        "benchmark": name,
+        "ours_seconds": round(report.held_seconds, 3),
+        "peer_seconds": round(floor, 3),
+        "ratio": round(report.held_seconds / floor, 1),
+        "at_most": MOST_HELD_SECONDS,
+        "steps": steps,
+    }
+
+
+def _bare(floor: float) -> dict[str, Any]:
+    name = f"floor: a bare handover, held, median of {_HANDOVERS}"
+    return {"benchmark": name, "peer_seconds": round(floor, 3)}
+
+
+def _handover(move: Move) -> float:
+    """From the old backend to the new one and back; the seconds held on the way there."""
+    seconds = _change(move, "new", "old")
+    _change(move, "old", "new")
+    return seconds
+
+
+def _change(move: Move, pair: Pair, other: Pair) -> float:
+    move.switch.stage(pair)
+    with move.switch.hold(move.stream_seconds) as held:
+        held.flip(pair)
+        seconds = held.release()
+    move.switch.retire(other)
+    return seconds
+
+
+def _chat(legacy: URL | None, more: int) -> None:
+    assert legacy is not None  # the demo's
+    with connect(legacy, application_name="benchmark") as session:
+        session.execute(_CHATS, [more])
+        session.execute(_MESSAGES)
+
+
+def _supervisor(settings: OperatorSettings) -> dict[str, Any]:
+    process = SupervisedBackend(settings.state).supervisor()
+    assert process is not None
+    mib = round(process.memory_info().rss / 2**20, 1)
+    return {"benchmark": "supervisor, resident", "mib": mib, "at_most": MOST_SUPERVISOR_MIB}
+
+
+def _status(settings: OperatorSettings) -> dict[str, Any]:
+    api = PrefectServer(settings.state).api_url
+    started = time.perf_counter()
+    checklist(settings, api)
+    seconds = round(time.perf_counter() - started, 2)
+    return {"benchmark": "status", "ours_seconds": seconds, "at_most": MOST_STATUS_SECONDS}
+
+
+@contextmanager
+def _moving(settings: OperatorSettings) -> Iterator[Move]:
+    endpoints = resolve_endpoints(settings)
+    with exclusive_run(endpoints.core) as fence:
+        yield Move(settings, endpoints, EmbeddedSwitch(settings, None), fence)
+
+
+@contextmanager
+def _rebuilt() -> Iterator[OperatorSettings]:
+    """A rebuilt system, rolled back to the old pair."""
+    with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "home"
+        try:
+            _command(home, "rebuild")
+            _command(home, "rollback")
+            yield OperatorSettings.model_validate({"SIGMASIGHT_HOME": home})
+        finally:
+            _command(home, "down")
+
+
+def _command(home: Path, name: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "flows.cli", name],
+        env={**os.environ, "SIGMASIGHT_HOME": str(home)},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
