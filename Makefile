@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help rebuild test bench lint clean
+.PHONY: help rebuild dashboard test bench lint clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -10,6 +10,9 @@ help: ## Show this help
 
 rebuild: $(BIN)/.installed ## Build everything: make rebuild [PRICES=FILE]
 	@$(if $(PRICES),PRICES="$(PRICES)") $(BIN)/sigmasight rebuild
+
+dashboard: $(BIN)/.installed ## The run history in a browser, with a button and a schedule per phase
+	@$(BIN)/sigmasight dashboard
 
 test: $(BIN)/.installed-test lint ## Run every test
 	@$(BIN)/python -m pytest

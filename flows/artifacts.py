@@ -1,14 +1,17 @@
-"""What a run leaves in the dashboard besides its log: counts, checks and progress."""
+"""What a run leaves in the dashboard besides its log: counts, checks, progress and links."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
+from prefect import get_client
 from prefect.artifacts import (
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.runtime import flow_run
 
 
 class Progress:
@@ -38,3 +41,16 @@ def count_table(key: str, description: str, rows: Mapping[str, int]) -> None:
 def rows_table(key: str, description: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """A table of rows that share their keys."""
     create_table_artifact([dict(row) for row in rows], key=key, description=description)
+
+
+def links_to_phases() -> dict[str, str]:
+    """Where the dashboard shows the runs that this one has begun: first word of their names →
+    path, which stays right when the server comes back at another port."""
+    if flow_run.id is None:
+        return {}
+    begun = FlowRunFilter(
+        parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(flow_run.id))])
+    )
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_run_filter=begun)
+    return {run.name.split()[0]: f"/runs/flow-run/{run.id}" for run in runs}

@@ -1,12 +1,15 @@
 """Phase 7.5: the daily batch over a range of trading days."""
 
 from collections.abc import Sequence
-from datetime import date
-from typing import cast
+from datetime import UTC, date, datetime
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, as_completed
+from prefect.runtime import flow_run
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 from sqlalchemy.engine import URL
@@ -27,34 +30,46 @@ from ops.backfill.planning import BackfillRequest, Mode
 from ops.batch_jobs import batch_job
 from ops.endpoints import resolve_endpoints
 from ops.errors import VerificationError
+from ops.nightly import Night, tonight
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.run_lock import Fence, exclusive_run
 from ops.settings import operator_settings
+from ops.trading_calendar import last_finished_session
+
+
+def _run_name() -> str:
+    """What is computed; of a nightly run, the session that has just ended."""
+    asked = flow_run.parameters
+    if asked["last"] is None:
+        return f"nightly backfill for {last_finished_session(datetime.now(UTC))}"
+    return f"backfill {asked['first']}..{asked['last']}"
 
 
 @flow(
     name="backfill",
-    flow_run_name="backfill {first}..{last}",
+    flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=STREAMS),  # type: ignore[arg-type]
 )
 def backfill(
     first: date = FIRST_DAY,
-    last: date = LAST_DAY,
+    last: date | None = LAST_DAY,
     mode: Mode = "missing",
     batch_run_id: UUID | None = None,
-) -> None:
+) -> State[Any] | None:
     """Compute and write every analytic row of the range.
 
     Args:
         first: first day.
-        last: last day.
+        last: last day; without one, as each night, the last finished session whose prices are
+            there.
         mode: `missing` does what is not done, `failed` portfolios with a failed day, `all`
             everything again.
         batch_run_id: the job in `batch_jobs` that this run carries out, if somebody waits for one.
     """
     core = resolve_endpoints(operator_settings()).core
+    night = tonight(core, datetime.now(UTC)) if last is None else None
     with batch_job(core, batch_run_id) as job:
-        request = BackfillRequest(first, last, mode)
+        request = BackfillRequest(first, night.priced if night else cast(date, last), mode)
         with exclusive_run(core) as fence:
             job.begin()
             report = _run_batch(core, request, fence)
@@ -62,6 +77,13 @@ def backfill(
     if report.rows:
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
     _refuse_failures(report.failures)
+    return _nothing_new(night) if night and not report.portfolio_days else None
+
+
+def _nothing_new(night: Night) -> State[Any]:
+    """A state of its own, so that the history tells such nights at a glance."""
+    get_run_logger().info("nothing new: %s", night.nothing_new)
+    return Completed(name="nothing new", message=night.nothing_new)
 
 
 def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport:

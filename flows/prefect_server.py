@@ -14,8 +14,11 @@ from ops.errors import ConfigurationError, DatabaseUnavailableError
 from ops.state_folder import StateFolder
 
 START_SECONDS = 120.0
+HEARTBEAT_SECONDS = 30  # the shortest that Prefect allows
 _DOCUMENT = "prefect"
+_PROGRAM = "flows.prefect_process"
 _USUAL_PORT = 4200
+_LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 _LINE = "%(asctime)s %(_RUN_run_name)s: %(message)s"
 
 
@@ -68,11 +71,11 @@ class PrefectServer:
 
     def _spawn(self) -> None:
         port = _USUAL_PORT if port_is_free(_USUAL_PORT) else free_port()
-        command = [sys.executable, "-m", "prefect", "server", "start"]
-        with open(self.state.root / "prefect.log", "a", opener=_private) as log:
+        command = [sys.executable, "-m", _PROGRAM, "server", "start"]
+        with open(self.state.root / "prefect.log", "a", opener=private_file) as log:
             process = subprocess.Popen(
                 [*command, "--host", LOOPBACK, "--port", str(port)],
-                env={**os.environ, **self._environment()},
+                env={**os.environ, **environment_of(self.state)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -96,7 +99,7 @@ class PrefectServer:
                     f"read {self.state.root / 'prefect.log'}"
                 )
             time.sleep(0.1)
-        os.environ.update(self._environment())
+        os.environ.update(environment_of(self.state))
         assert self.api_url is not None  # it has just answered
         os.environ["PREFECT_API_URL"] = self.api_url
         return self.api_url
@@ -119,21 +122,29 @@ class PrefectServer:
         pid = self.state.read(_DOCUMENT).get("pid")
         try:
             process = psutil.Process(pid) if pid and self._mine() else None
-            return process if process and "prefect" in process.cmdline() else None
+            return process if process and _PROGRAM in process.cmdline() else None
         except psutil.Error:
             return None
 
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PREFECT_HOME": str(self.state.root / "prefect"),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
-            "DO_NOT_TRACK": "1",
-            "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%H:%M:%S",
-            "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": _LINE.replace("_RUN", "flow"),
-            "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": _LINE.replace("_RUN", "task"),
-        }
+
+def environment_of(state: StateFolder) -> dict[str, str]:
+    """What Prefect's own processes, and those that run flows, are told."""
+    return {
+        "PREFECT_HOME": str(state.root / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+        "DO_NOT_TRACK": "1",
+        # So often a run says that it lives; by its silence the server knows that it does not.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+        # A killed server must not forget which run has the only place of its deployment.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%H:%M:%S",
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": _LINE.replace("_RUN", "flow"),
+        "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": _LINE.replace("_RUN", "task"),
+    }
 
 
-def _private(path: str, flags: int) -> int:
+def private_file(path: str, flags: int) -> int:
+    """Open a file that only its owner reads; for `open`'s opener."""
     return os.open(path, flags, 0o600)

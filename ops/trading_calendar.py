@@ -1,6 +1,6 @@
 """NYSE trading days."""
 
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 
 import exchange_calendars
@@ -32,3 +32,12 @@ def trading_days(first: date, last: date) -> tuple[date, ...]:
     if not days:
         raise BadInputError(f"there is no NYSE trading day in {first}..{last}; widen the range")
     return days
+
+
+def last_finished_session(now: datetime) -> date:
+    """The last session whose closing bell has rung at `now`, which has a time zone; early closes
+    are known."""
+    closes = _calendar().closes
+    ended = closes.index[closes <= now]
+    last: date = ended[-1].date()
+    return last

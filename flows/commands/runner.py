@@ -25,7 +25,7 @@ def run_phase(
     settings = operator_settings()
     if settings.PRICES is not None and not settings.PRICES.is_file():
         raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
-    _connect_prefect(start_databases)
+    connect_prefect(start_databases)
     from flows.console import show_own_lines
     from flows.crashed_runs import mark_crashed_runs, own_process
 
@@ -36,7 +36,7 @@ def run_phase(
         return work()
 
 
-def _connect_prefect(start_databases: bool) -> None:
+def connect_prefect(start_databases: bool) -> None:
     """Start the server while the databases come up; both take a few seconds."""
     from flows.prefect_server import PrefectServer
 

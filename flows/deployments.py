@@ -1,0 +1,107 @@
+"""What the dashboard offers to run: the deployments of `prefect.yaml`, registered as
+`prefect deploy --all` does, but within this process and in a second."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import ConcurrencyOptions
+from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.utilities.importtools import import_object
+from prefect.utilities.templating import apply_values
+from prefect.workers.process import ProcessWorker
+
+from app.migration_environment import PROJECT_ROOT
+from flows.worker import WORK_POOL
+
+PREFECT_FILE = PROJECT_ROOT / "prefect.yaml"
+_TOLD = ("slug", "replaces", "active", "parameters")
+
+
+def register_deployments() -> list[str]:
+    """Make the work pool and every deployment; twice is once, and a schedule that the swap has
+    activated stays active. Returns their names."""
+    make_work_pool()
+    declared = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]
+    return [register(one) for one in declared]
+
+
+def make_work_pool() -> None:
+    """Make the pool whose runs a worker on this machine takes, unless there is one."""
+    pool = WorkPoolCreate(
+        name=WORK_POOL,
+        type=ProcessWorker.type,
+        description="Runs on the machine of the worker, in the folder where it was started.",
+        base_job_template=ProcessWorker.get_default_base_job_template(),
+    )
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_pool(pool)
+        except ObjectAlreadyExists:
+            return
+
+
+def register(declared: Mapping[str, Any]) -> str:
+    """Make or update one deployment; returns its name."""
+    limit = declared["concurrency_limit"]
+    deployment = RunnerDeployment.from_entrypoint(
+        entrypoint=declared["entrypoint"],
+        name=declared["name"],
+        description=declared["description"],
+        tags=declared["tags"],
+        concurrency_limit=limit["limit"],
+        work_pool_name=declared["work_pool"]["name"],
+        job_variables=declared["work_pool"]["job_variables"],
+    )
+    deployment.concurrency_options = ConcurrencyOptions(
+        collision_strategy=limit["collision_strategy"]
+    )
+    deployment.storage = _NothingToPull()
+    deployment.apply(schedules=_schedules(declared))
+    return f"{deployment.flow_name}/{deployment.name}"
+
+
+class _NothingToPull:
+    """The worker has the code installed; Prefect asks every deployment where it is to be had."""
+
+    pull_interval = None
+
+    @property
+    def destination(self) -> Path:
+        return PROJECT_ROOT
+
+    def set_base_path(self, path: Path) -> None:
+        """Nothing is ever put anywhere."""
+
+    async def pull_code(self) -> None:
+        """There is nothing to pull."""
+
+    def to_pull_step(self) -> list[dict[str, Any]]:
+        return []
+
+
+def _schedules(declared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = apply_values(declared.get("schedules", []), _built(declared))
+    return [_schedule(one) for one in found]
+
+
+def _built(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """What the build steps say, by their ids."""
+    steps = [item for step in declared.get("build", []) for item in step.items()]
+    return {options["id"]: import_object(function)() for function, options in steps}
+
+
+def _schedule(declared: Mapping[str, Any]) -> dict[str, Any]:
+    zone = declared["timezone"]
+    schedule = (
+        CronSchedule(cron=declared["cron"], timezone=zone)
+        if "cron" in declared
+        else RRuleSchedule(rrule=declared["rrule"], timezone=zone)
+    )
+    told = {key: declared[key] for key in _TOLD if declared.get(key) is not None}
+    return {"schedule": schedule, **told}

@@ -1,0 +1,44 @@
+"""One dashboard for all: a state folder of its own, with its own server and worker."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.embedded.databases import EmbeddedDatabases
+from tests.dashboard.dashboard import Dashboard
+
+FIRST, LAST = "2025-07-01", "2025-07-15"
+
+
+@pytest.fixture(scope="session")
+def dashboard() -> Iterator[Dashboard]:
+    """What `sigmasight dashboard` leaves in an empty state folder: no databases yet.
+
+    Not below pytest's folders, which are closed to the servers' account.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="sigmasight-dashboard-"))
+    folder.chmod(0o711)
+    dashboard = Dashboard(folder / "home", canary=f"canary{secrets.token_hex(8)}")
+    dashboard.plant()
+    try:
+        dashboard.run("sigmasight", "dashboard")
+        yield dashboard
+    finally:
+        dashboard.run("sigmasight", "down")
+        servers = EmbeddedDatabases(dashboard.state).state.root / "servers"
+        shutil.rmtree(servers.resolve(), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def rebuilt_by_button(dashboard: Dashboard) -> str:
+    """The run of a rebuild of ten days that the worker has carried out; the state folder then
+    holds a small finished system."""
+    run_id = dashboard.press("rebuild", first=FIRST, last=LAST)
+    run = dashboard.await_state(run_id)
+    assert run["state_type"] == "COMPLETED", (run["state"], dashboard.log(run_id))
+    return run_id

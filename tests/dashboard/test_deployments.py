@@ -1,0 +1,85 @@
+"""What `sigmasight dashboard` and `prefect deploy --all` leave on the server."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.dashboard.dashboard import NAMED, Dashboard, shape
+
+SECRET_WORDS = re.compile("password|secret|token|url|dsn", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def registered(dashboard: Dashboard) -> dict[str, dict[str, Any]]:
+    return {name: dashboard.deployment(name) for name in NAMED}
+
+
+def test_the_command_says_where_to_look(dashboard: Dashboard) -> None:
+    said = dashboard.outputs[0]
+    assert f"dashboard: {dashboard.address}" in said
+    assert f"deployments: {', '.join(NAMED)}" in said
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_deployment_says_what_it_does(registered: dict[str, Any], name: str) -> None:
+    found = registered[name]
+    assert found["description"].count(".") >= 2  # sentences
+    assert "phase" in found["tags"]
+    assert (found["work_pool_name"], found["status"]) == ("sigmasight", "READY")
+    assert found["global_concurrency_limit"]["limit"] == 1
+    assert found["job_variables"] == {"working_dir": "."}
+    assert found["pull_steps"] == []
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_field_of_the_form_is_explained_and_none_is_a_secret(
+    registered: dict[str, Any], name: str
+) -> None:
+    fields = registered[name]["parameter_openapi_schema"]["properties"]
+    assert [key for key, field in fields.items() if not field.get("description")] == []
+    assert [key for key in fields if SECRET_WORDS.search(key)] == []
+
+
+def test_what_waits_and_what_is_turned_away(registered: dict[str, Any]) -> None:
+    waiting = [
+        name
+        for name, found in registered.items()
+        if found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    ]
+    assert waiting == ["backfill", "backup"]
+
+
+def test_the_nightly_backfill_runs_on_weekday_evenings_in_new_york(
+    registered: dict[str, Any],
+) -> None:
+    (nightly,) = registered["backfill"]["schedules"]
+    assert (nightly["active"], nightly["parameters"]) == (True, {"last": None})
+    cron = nightly["schedule"]
+    assert (cron["cron"], cron["timezone"]) == ("0 20 * * 1-5", "America/New_York")
+
+
+def test_the_cleanup_has_one_schedule_that_is_not_active(registered: dict[str, Any]) -> None:
+    (once,) = registered["cleanup"]["schedules"]
+    assert not once["active"]
+    assert re.fullmatch(
+        r"DTSTART:\d{4}1228T020000\nRRULE:FREQ=DAILY;COUNT=1", once["schedule"]["rrule"]
+    )
+    assert once["schedule"]["timezone"] == "America/New_York"
+
+
+def test_again_and_by_hand_leave_the_same(dashboard: Dashboard) -> None:
+    before = {name: shape(dashboard.deployment(name)) for name in NAMED}
+    worker = dashboard.worker_process
+    said = dashboard.run("sigmasight", "dashboard")
+    assert "running already" in said
+    assert dashboard.worker_process == worker
+    assert {name: shape(dashboard.deployment(name)) for name in NAMED} == before
+    dashboard.deploy_by_hand()
+    assert {name: shape(dashboard.deployment(name)) for name in NAMED} == before
+
+
+def test_the_worker_is_shown_as_online(dashboard: Dashboard) -> None:
+    workers = dashboard.ask("work_pools/sigmasight/workers/filter", {})
+    online = [worker["name"] for worker in workers if worker["status"] == "ONLINE"]
+    assert online == [dashboard.worker.name]
