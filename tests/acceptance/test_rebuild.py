@@ -12,6 +12,7 @@ from flows.prefect_server import PrefectServer
 from ops.backend.supervised import SupervisedBackend
 from ops.connection import connect, conninfo
 from ops.content_hash import TableHash, database_hash
+from ops.cutover.questions import PAIR_HEADER
 from ops.embedded.databases import NAMES, SPECS
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.rebuilt import Rebuilt, discard
@@ -29,6 +30,7 @@ FLOW_RUNS = {
     f"backfill {RANGE}",
     "serve the backend",
     f"verify {RANGE}",
+    "swap to Core and AI",
 }
 BACKEND_CHECKS = (
     "backend alive",
@@ -74,6 +76,7 @@ def test_every_phase_is_a_completed_flow_run_of_few_tasks(rebuilt: Rebuilt) -> N
         "backfill-rows": "table",
         "verify-checks": "table",
         "rebuild-summary": "markdown",
+        "swap-report": "markdown",
     }
     data = {artifact["key"]: artifact["data"] for artifact in artifacts}
     assert data["copy-progress"] == data["backfill-progress"] == 100
@@ -88,10 +91,11 @@ def test_ends_green_against_the_backend_that_it_leaves_running(
         assert re.search(rf"pass: {check} \(", rebuilt.output), rebuilt.output
     shown = re.search(r"backend: (http://127.0.0.1:\d+)", rebuilt.output)
     assert shown is not None, rebuilt.output
-    assert httpx.get(f"{shown[1]}/ready", timeout=30).json()["status"] == "ready"
+    found = httpx.get(f"{shown[1]}/ready", timeout=30)
+    assert (found.json()["status"], found.headers[PAIR_HEADER]) == ("ready", "new")
     status = command_line.run("status", "--json", **rebuilt.environment)
     lines = {line["number"]: line for line in json.loads(status.out)}
-    assert (lines["8"]["state"], lines["10"]["state"]) == ("done", "done")
+    assert [lines[number]["state"] for number in ("8", "9", "10")] == ["done"] * 3
     assert shown[1] in lines["8"]["evidence"]
     assert re.search(r"\d\d checks passed, 0 failed, 0 skipped", lines["10"]["evidence"])
 
