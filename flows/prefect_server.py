@@ -18,6 +18,8 @@ HEARTBEAT_SECONDS = 30  # the shortest that Prefect allows
 _DOCUMENT = "prefect"
 _PROGRAM = "flows.prefect_process"
 _USUAL_PORT = 4200
+# Pages that ask the server that they come from, whatever its port, also through a tunnel.
+_PAGES = {"PREFECT_SERVER_UI_API_URL": "/api"}
 _LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 _LINE = "%(asctime)s %(_RUN_run_name)s: %(message)s"
 
@@ -75,7 +77,7 @@ class PrefectServer:
         with open(self.state.root / "prefect.log", "a", opener=private_file) as log:
             process = subprocess.Popen(
                 [*command, "--host", LOOPBACK, "--port", str(port)],
-                env={**os.environ, **environment_of(self.state)},
+                env={**os.environ, **environment_of(self.state), **_PAGES},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -9,10 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
-from flows.run_log import tell_failures_in_one_line
 from ops.errors import BusyError, DatabaseUnavailableError
-
-tell_failures_in_one_line()
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,6 +14,20 @@ from tests.dashboard.dashboard import Dashboard
 FIRST, LAST = "2025-07-01", "2025-07-15"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at a state folder without databases comes before what fills it."""
+    ours = [
+        number for number, item in enumerate(items) if Path(__file__).parent in item.path.parents
+    ]
+    fills = sorted((items[number] for number in ours), key=_needs_rebuild)
+    for number, item in zip(ours, fills, strict=True):
+        items[number] = item
+
+
+def _needs_rebuild(item: pytest.Item) -> bool:
+    return "rebuilt_by_button" in getattr(item, "fixturenames", ())
+
+
 @pytest.fixture(scope="session")
 def dashboard() -> Iterator[Dashboard]:
     """What `sigmasight dashboard` leaves in an empty state folder: no databases yet.

@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ import httpx
 import psutil
 
 from app.migration_environment import PROJECT_ROOT
-from flows.prefect_server import PrefectServer, environment_of
+from flows.prefect_server import environment_of
 from flows.worker import Worker
 from ops.embedded.databases import NAMES
 from ops.state_folder import StateFolder
 from tests.acceptance.rebuilt import ROLES
 
 RUN_SECONDS = 180.0
+BUSY_SECONDS = 20.0
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 NAMED = ("rebuild", "backfill", "verify", "swap", "rollback", "backup", "cleanup", "rehearse")
 
@@ -97,11 +96,19 @@ class Dashboard:
         return self.run(*words, cwd=PROJECT_ROOT, COLUMNS="200", **told)
 
     def get(self, path: str) -> Any:
-        return httpx.get(f"{self.api_url}/{path}", timeout=30).raise_for_status().json()
+        return self._answer("GET", path).json()
 
-    def ask(self, path: str, question: dict[str, Any]) -> Any:
-        answer = httpx.post(f"{self.api_url}/{path}", json=question, timeout=30)
-        return answer.raise_for_status().json()
+    def ask(self, path: str, question: Any) -> Any:
+        return self._answer("POST", path, question).json()
+
+    def _answer(self, method: str, path: str, question: Any = None) -> httpx.Response:
+        """As Prefect's own client, asked again while the server's database is busy."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            answer = httpx.request(method, f"{self.api_url}/{path}", json=question, timeout=30)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                return answer.raise_for_status()
+            time.sleep(0.5)
 
     def deployment(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = self.get(f"deployments/name/{name}/{name}")
@@ -143,16 +150,6 @@ class Dashboard:
     def schedules(self, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.deployment(name)["schedules"]
         return found
-
-
-@contextmanager
-def prefect_of(server: PrefectServer) -> Iterator[None]:
-    """Let Prefect's client in this process talk to a server."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    assert server.api_url is not None
-    with temporary_settings({PREFECT_API_URL: server.api_url}):
-        yield
 
 
 def shape(deployment: dict[str, Any]) -> dict[str, Any]:

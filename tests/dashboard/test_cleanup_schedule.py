@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import httpx
 import pytest
 from prefect.client.schemas.schedules import RRuleSchedule
 from prefect.server.schemas.schedules import RRuleSchedule as ServerSchedule
@@ -55,6 +54,8 @@ def here(dashboard: Dashboard, settings: pytest.MonkeyPatch) -> Iterator[Dashboa
     with temporary_settings({PREFECT_API_URL: dashboard.api_url}):
         deactivate_cleanup_schedule()
         yield dashboard
+        settings.delenv("CLEANUP_DATE", raising=False)
+        operator_settings.cache_clear()
         deactivate_cleanup_schedule()
 
 
@@ -165,7 +166,7 @@ def planned_runs(dashboard: Dashboard) -> list[dict[str, Any]]:
     deployment = dashboard.deployment("cleanup")["id"]
     year = {"end_time": str(datetime.now(UTC) + timedelta(days=800)), "min_runs": 5}
     for _ in range(2):
-        httpx.post(f"{dashboard.api_url}/deployments/{deployment}/schedule", json=year)
+        dashboard.ask(f"deployments/{deployment}/schedule", year)
     question = {
         "deployments": {"id": {"any_": [deployment]}},
         "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
@@ -195,8 +196,8 @@ def told() -> tuple[str, bool]:
 def record(core: URL, kind: str, ended_at: str) -> None:
     with connect(core, application_name="tests") as connection:
         connection.execute(
-            "INSERT INTO ops.cutovers (kind, state, plan_id, legacy, ended_at)"
-            " VALUES (%s, 'done', 'plan', '{}', %s)",
+            "INSERT INTO ops.cutovers (kind, state, plan_id, legacy, accepted_loss, ended_at)"
+            " VALUES (%s, 'done', 'plan', '{}', 0, %s)",
             [kind, ended_at],
         )
 

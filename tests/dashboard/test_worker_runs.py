@@ -13,7 +13,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.crashed_runs import watch_heartbeats
-from flows.prefect_server import HEARTBEAT_SECONDS
+from flows.prefect_server import HEARTBEAT_SECONDS, environment_of
 from ops.embedded.databases import SPECS, EmbeddedDatabases
 from ops.run_lock import exclusive_run
 from tests.acceptance.test_secrets import files_with
@@ -40,8 +40,23 @@ class Press:
     says: str
 
 
-PRESSES = [
+# All at once, as none of them is in the way of another; the others one after the other.
+TOGETHER = [
     Press("verify", RANGE, f"verify {FIRST}..{LAST}", "Completed", "pass: core schema"),
+    Press("backup", {"databases": ["ai"]}, "backup ai", "Completed", "restored and found equal"),
+    Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
+    Press(
+        "rehearse",
+        {"first": LAST, "last": FIRST},
+        f"rehearse {LAST}..{FIRST}",
+        "Failed",
+        "is reversed; give the earlier day first",
+    ),
+]
+ALONE = [
+    Press("swap", {}, "swap to Core and AI", "Completed", "already"),
+    Press("rollback", {"dry_run": True}, "rollback to the old database", "Completed", "plan "),
+    Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
     Press("backfill", RANGE, f"backfill {FIRST}..{LAST}", "Completed", "nothing to do"),
     Press(
         "backfill",
@@ -50,11 +65,6 @@ PRESSES = [
         "Failed",
         "sessions ended without new prices",
     ),
-    Press("swap", {}, "swap to Core and AI", "Completed", "already"),
-    Press("rollback", {"dry_run": True}, "rollback to the old database", "Completed", "plan "),
-    Press("backup", {"databases": ["ai"]}, "backup ai", "Completed", "restored and found equal"),
-    Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
-    Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
 ]
 
 
@@ -147,11 +157,30 @@ def test_a_whole_rebuild_by_button(dashboard: Dashboard, rebuilt_by_button: str)
     assert {"seed Core", f"backfill {FIRST}..{LAST}", f"verify {FIRST}..{LAST}"} <= found
 
 
-@pytest.mark.parametrize("press", PRESSES, ids=lambda press: f"{press.deployment} {press.form}")
-def test_a_button_is_carried_out_by_the_worker(
-    dashboard: Dashboard, killed: Killed, press: Press
+@pytest.fixture(scope="module")
+def pressed(dashboard: Dashboard, killed: Killed) -> list[str]:
+    return [dashboard.press(press.deployment, **press.form) for press in TOGETHER]
+
+
+def name_of(press: Press) -> str:
+    return f"{press.deployment} {press.form}"
+
+
+@pytest.mark.parametrize("press", TOGETHER, ids=name_of)
+def test_buttons_pressed_together_are_carried_out_by_the_worker(
+    dashboard: Dashboard, rebuilt_by_button: str, pressed: list[str], press: Press
 ) -> None:
-    run_id = dashboard.press(press.deployment, **press.form)
+    check(dashboard, pressed[TOGETHER.index(press)], press)
+
+
+@pytest.mark.parametrize("press", ALONE, ids=name_of)
+def test_a_button_is_carried_out_by_the_worker(
+    dashboard: Dashboard, rebuilt_by_button: str, killed: Killed, press: Press
+) -> None:
+    check(dashboard, dashboard.press(press.deployment, **press.form), press)
+
+
+def check(dashboard: Dashboard, run_id: str, press: Press) -> None:
     run = dashboard.await_state(run_id)
     assert run["state_name"] == press.state, run["state"]
     assert run["name"].startswith(press.name)
@@ -159,18 +188,42 @@ def test_a_button_is_carried_out_by_the_worker(
     assert "Traceback" not in dashboard.await_log(run_id, press.says)
 
 
+_NIGHT = """
+from datetime import datetime
+from zoneinfo import ZoneInfo
+import flows.backfill as room
+from ops.nightly import tonight
+evening = datetime(2025, 7, {day}, 20, tzinfo=ZoneInfo("America/New_York"))
+room.tonight = lambda core, now: tonight(core, evening)
+state = room.backfill(last=None, return_state=True)
+print("ended as", state.type.value, state.name, "because", state.message)
+"""
+
+
+def test_a_night_computes_the_session_that_has_ended_and_then_finds_nothing_new(
+    dashboard: Dashboard, rebuilt_by_button: str
+) -> None:
+    told = {**environment_of(dashboard.state), "PREFECT_API_URL": dashboard.api_url}
+    nothing = "ended as COMPLETED nothing new because every session up to 2025-07-{}, the last one"
+    for day, ending in ((15, nothing), (16, "ended as COMPLETED Completed"), (16, nothing)):
+        said = dashboard.run("python", "-c", _NIGHT.format(day=day), **told)
+        assert ending.format(day) in said, said
+
+
 @pytest.mark.parametrize(
     ("deployment", "form"),
     [("backfill", {"mode": "some"}), ("backup", {"keep": "many"})],
 )
 def test_a_form_that_makes_no_sense_is_refused_before_any_run(
-    dashboard: Dashboard, deployment: str, form: dict[str, Any]
+    dashboard: Dashboard, rebuilt_by_button: str, deployment: str, form: dict[str, Any]
 ) -> None:
     with pytest.raises(httpx.HTTPStatusError, match=r"'409|'422"):
         dashboard.press(deployment, **form)
 
 
-def test_a_late_firing_of_the_cleanup_removes_nothing(dashboard: Dashboard) -> None:
+def test_a_late_firing_of_the_cleanup_removes_nothing(
+    dashboard: Dashboard, rebuilt_by_button: str
+) -> None:
     """As the schedule plans it, years ago, while no worker was there."""
     long_ago = {"scheduled_time": "2020-12-28T07:00:00Z"}
     planned = {"type": "SCHEDULED", "name": "Late", "state_details": long_ago}
@@ -182,7 +235,9 @@ def test_a_late_firing_of_the_cleanup_removes_nothing(dashboard: Dashboard) -> N
     assert EmbeddedDatabases(dashboard.state).server("legacy").process() is not None
 
 
-def test_a_run_whose_process_is_killed_is_crashed_at_once(dashboard: Dashboard) -> None:
+def test_a_run_whose_process_is_killed_is_crashed_at_once(
+    dashboard: Dashboard, rebuilt_by_button: str
+) -> None:
     with phases_locked(dashboard):
         run_id = dashboard.press("backfill", **RANGE)
         dashboard.await_state(run_id, "RUNNING")
@@ -201,7 +256,7 @@ def test_no_password_is_written_anywhere(dashboard: Dashboard, rebuilt_by_button
 
 @pytest.mark.parametrize("whose", ["by_worker", "by_command"])
 def test_the_server_marks_silent_runs_as_crashed(
-    dashboard: Dashboard, killed: Killed, whose: str
+    dashboard: Dashboard, rebuilt_by_button: str, killed: Killed, whose: str
 ) -> None:
     run = dashboard.await_state(getattr(killed, whose), seconds=60)
     assert run["state_type"] == "CRASHED"
@@ -212,7 +267,9 @@ def test_the_server_marks_silent_runs_as_crashed(
     assert marked < timedelta(seconds=SILENT_SECONDS + 20)
 
 
-def test_the_next_command_sets_the_usual_silence_again(dashboard: Dashboard) -> None:
+def test_the_next_command_sets_the_usual_silence_again(
+    dashboard: Dashboard, rebuilt_by_button: str
+) -> None:
     dashboard.run("sigmasight", "dashboard")
     (watch,) = dashboard.ask("automations/filter", {})
     assert (watch["name"], watch["trigger"]["within"]) == ("crashed runs", 3 * HEARTBEAT_SECONDS)
