@@ -47,7 +47,7 @@ class PrefectServer:
     def answers(self) -> bool:
         """Whether the server is there right now. What answers in the place of one that was
         started here and is gone is somebody else's."""
-        if self.api_url is None or (self._mine() and self._process() is None):
+        if self.api_url is None or (self.ours and self._process() is None):
             return False
         try:
             return httpx.get(f"{self.api_url}/health", timeout=2.0).is_success
@@ -60,7 +60,7 @@ class PrefectServer:
         Raises:
             ConfigurationError: the environment names a server, and it does not answer.
         """
-        if not self._mine():
+        if not self.ours:
             if self.answers():
                 return
             raise ConfigurationError(
@@ -95,7 +95,7 @@ class PrefectServer:
         """
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
-            if time.monotonic() > deadline or (self._mine() and self._process() is None):
+            if time.monotonic() > deadline or (self.ours and self._process() is None):
                 raise DatabaseUnavailableError(
                     f"the Prefect server does not answer at {self.api_url}; "
                     f"read {self.state.root / 'prefect.log'}"
@@ -117,13 +117,16 @@ class PrefectServer:
         psutil.wait_procs(family, timeout=10)
         return True
 
-    def _mine(self) -> bool:
-        return not os.environ.get("PREFECT_API_URL")
+    @property
+    def ours(self) -> bool:
+        """Whether it is started here, not somebody else's that the environment names."""
+        named = os.environ.get("PREFECT_API_URL")
+        return not named or named == self.state.read(_DOCUMENT).get("api_url")
 
     def _process(self) -> psutil.Process | None:
         pid = self.state.read(_DOCUMENT).get("pid")
         try:
-            process = psutil.Process(pid) if pid and self._mine() else None
+            process = psutil.Process(pid) if pid and self.ours else None
             return process if process and _PROGRAM in process.cmdline() else None
         except psutil.Error:
             return None

@@ -14,7 +14,9 @@ from prefect.artifacts import create_markdown_artifact
 from flows.artifacts import links_to_phases
 from flows.backfill import backfill
 from flows.copy import copy
+from flows.deployments import register_deployments
 from flows.migrate import migrate
+from flows.prefect_server import PrefectServer
 from flows.provision import provision
 from flows.retrying import phase_task
 from flows.seed import seed
@@ -26,6 +28,7 @@ from ops.cutover.report import CutoverReport
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.rebuild_record import record_rebuild
+from ops.rehearsal.mark import rehearsing
 from ops.run_lock import exclusive_rebuild
 from ops.settings import operator_settings
 from ops.summary import Figure, book_course, plan_comparison
@@ -81,6 +84,7 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
             backend = serve()
         with clock.phase("verify"):
             verify(first, last)
+        _offer_deployments()
         with clock.phase("swap"):
             backend = _swap_demo(endpoints) or backend
         return summarise(endpoints, first, last, clock.seconds, backend)
@@ -97,6 +101,13 @@ def _bring_data(endpoints: Endpoints, clock: PhaseClock) -> None:
     launch_backend()  # it starts while the data phases go on
     with clock.phase("copy"):
         _copy_unless_absent(endpoints)
+
+
+def _offer_deployments() -> None:
+    """Show in the dashboard what can be started, and the one date of the cleanup, which the swap
+    activates. Only on a server of our own: another is given its deployments on purpose."""
+    if PrefectServer(operator_settings().state).ours and not rehearsing():
+        register_deployments()
 
 
 def _swap_demo(endpoints: Endpoints) -> str | None:

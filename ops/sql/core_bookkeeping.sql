@@ -51,6 +51,12 @@ CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
     copied_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- A Core that an earlier release keeps its books in has the table without these.
+ALTER TABLE ops.copy_fingerprints
+    ADD COLUMN IF NOT EXISTS source_seen jsonb,
+    ADD COLUMN IF NOT EXISTS core_seen jsonb,
+    ADD COLUMN IF NOT EXISTS proved boolean NOT NULL DEFAULT false;
+
 -- Each swap and rollback. At most one is running; a killed one is finished or undone by the next.
 CREATE TABLE IF NOT EXISTS ops.cutovers (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
