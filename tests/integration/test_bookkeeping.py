@@ -17,7 +17,7 @@ def test_books_of_an_earlier_release_are_brought_up_to_date(core_url: URL) -> No
         )
         for column in ADDED:
             core.execute(f"ALTER TABLE ops.copy_fingerprints DROP COLUMN {column}")
-        core.execute("DROP TABLE ops.cutovers")
+        core.execute("DROP TABLE ops.cutovers CASCADE")
     for _ in range(2):
         keep_books(core_url, "core")
     with connect(core_url, application_name="tests") as core:
