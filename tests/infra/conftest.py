@@ -14,6 +14,7 @@ import pytest
 from app.migration_environment import PROJECT_ROOT
 from infra.automation import DrivenStack
 from infra.pulumi_cli import find_cli
+from ops.backend.supervised import SupervisedBackend
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
@@ -83,6 +84,7 @@ def homes() -> Iterator[Callable[[], StateFolder]]:
     yield make
     collect_loops()
     for state in made:
+        SupervisedBackend(state).stop()
         EmbeddedDatabases(state).down()
         _stop_retired(state)
         shutil.rmtree((state.root / "servers").resolve(), ignore_errors=True)
