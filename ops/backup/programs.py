@@ -18,6 +18,18 @@ from ops.errors import ConfigurationError, DatabaseUnavailableError, Verificatio
 _PACKAGED = (16, 18)
 _PASSWORD_PARAMETERS = ("password", "sslpassword")
 
+# What a copy of a database alone is restored with: what else its server has stays behind.
+RESTORE_ALONE = (
+    "--exit-on-error",
+    "--no-owner",
+    "--no-privileges",
+    "--no-comments",
+    "--no-publications",
+    "--no-subscriptions",
+    "--no-security-labels",
+    "--no-tablespaces",
+)
+
 
 @dataclass(frozen=True)
 class Programs:

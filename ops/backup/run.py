@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 
 from ops.backup.content import Content, content_of, differences, sequences_of
 from ops.backup.files import forget_parts, own_folder, require_space, sha256_of, written_whole
-from ops.backup.programs import Programs, programs_for
+from ops.backup.programs import RESTORE_ALONE, Programs, programs_for
 from ops.backup.record import Backup, Database, known_backups, record_dump, record_restored
 from ops.backup.scratch import Source, scratch_database, source_of
 from ops.connection import connect, explained
@@ -27,16 +27,6 @@ from ops.errors import VerificationError
 from ops.run_lock import exclusive_backup
 
 _DUMP = ("--format=custom", "--no-sync")  # we sync the file ourselves
-_RESTORE = (
-    "--exit-on-error",
-    "--no-owner",
-    "--no-privileges",
-    "--no-comments",
-    "--no-publications",
-    "--no-subscriptions",
-    "--no-security-labels",
-    "--no-tablespaces",
-)
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,7 @@ def _dump(url: URL, programs: Programs, folder: Path, database: Database) -> _Du
 
 
 def _restore(file: Path, programs: Programs, scratch: URL) -> None:
-    with programs.start("pg_restore", [*_RESTORE, str(file)], scratch) as restore:
+    with programs.start("pg_restore", [*RESTORE_ALONE, str(file)], scratch) as restore:
         restore.finish()
 
 

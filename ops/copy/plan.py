@@ -83,11 +83,6 @@ class TablePlan:
         return not self.source.has_children and self.source.is_unique(self.spec.natural_key)
 
     @property
-    def surrogate(self) -> Column | None:
-        """The surrogate id, where legacy has it."""
-        return next((column for column in self.columns if self.is_surrogate(column)), None)
-
-    @property
     def surrogate_is_unique(self) -> bool:
         """Whether legacy's ids, if the table has any, are there and never twice."""
         if self.spec.surrogate_key is None:

@@ -1,6 +1,6 @@
 """What must hold before a swap."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -30,12 +30,8 @@ class Condition:
 
 def swap_conditions(move: Move) -> list[Condition]:
     """Look at everything that must hold before a swap; none hides the others."""
-    looks: dict[str, Callable[[Move], Condition]] = {
-        "verified": _verified,
-        "no drift": _no_drift,
-        "backfill complete": _complete,
-    }
-    return [look(move) for look in looks.values()]
+    ledger = _ledger(move)
+    return [_verified(move, ledger), _no_drift(move), _complete(ledger)]
 
 
 def refuse_unmet(conditions: Sequence[Condition]) -> None:
@@ -50,7 +46,7 @@ def refuse_unmet(conditions: Sequence[Condition]) -> None:
         raise RefusedError(f"not swapped: {unmet[0].detail}{more}")
 
 
-def _verified(move: Move) -> Condition:
+def _verified(move: Move, ledger: "_Ledger") -> Condition:
     name = "verified"
     last = last_verification(move.settings.state, move.core)
     if last is None:
@@ -61,7 +57,7 @@ def _verified(move: Move) -> Condition:
     age = datetime.now(UTC) - last.at
     if age > FRESH:
         return Condition(name, False, "the verification is older than a day; run it again")
-    changed = _ledger(move).recorded_at
+    changed = ledger.recorded_at
     if changed is not None and changed > last.at:
         return Condition(name, False, "a backfill wrote after the verification; verify again")
     return Condition(name, True, f"{last.passed} checks passed {age.total_seconds():.0f} s ago")
@@ -75,8 +71,7 @@ def _no_drift(move: Move) -> Condition:
     return Condition("no drift", True, "Core and AI are what their chains build")
 
 
-def _complete(move: Move) -> Condition:
-    found = _ledger(move)
+def _complete(found: "_Ledger") -> Condition:
     holds = not found.failed and not found.behind and found.done > 0
     detail = f"{found.done} portfolios done, {found.behind} behind, {found.failed} days failed"
     advice = "" if holds else "; run `sigmasight backfill`"

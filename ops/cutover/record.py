@@ -16,6 +16,7 @@ from ops.connection import connect, explained
 
 Kind = Literal["swap", "rollback"]
 State = Literal["running", "done", "undone"]
+LEADS_TO: Mapping[Kind, Pair] = {"swap": "new", "rollback": "old"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Cutover:
     @property
     def leads_to(self) -> Pair:
         """The pair that it makes active."""
-        return "new" if self.kind == "swap" else "old"
+        return LEADS_TO[self.kind]
 
 
 def begin_cutover(

@@ -8,12 +8,12 @@ from ops.cleanup import cleaned_up
 from ops.cutover.legacy_identity import identity
 from ops.cutover.move import Move
 from ops.cutover.plan import plan_id, refuse_moved
-from ops.cutover.record import begin_cutover, end_cutover, first_words, last_cutover, swap_in_force
+from ops.cutover.record import last_cutover, swap_in_force
 from ops.cutover.recovery import recover
 from ops.cutover.report import CutoverReport
 from ops.cutover.rollback_price import RollbackPrice, rollback_price
 from ops.cutover.rollback_steps import Acceptance, RollbackSteps
-from ops.cutover.steps import Steps
+from ops.cutover.steps import carry_out
 from ops.errors import RefusedError
 
 
@@ -82,7 +82,15 @@ def rollback(
     refuse_moved(plan, planned.plan_id)
     accepted.check(planned.price)
     move.switch.serve_active()
-    return replace(_carry_out(move, planned, accepted), recovered=recovered)
+    report = carry_out(
+        move,
+        "rollback",
+        planned.plan_id,
+        planned.legacy,
+        accepted.rows,
+        lambda steps: RollbackSteps(move, steps, accepted).carry_out(),
+    )
+    return replace(report, export=accepted.export if report.lost else None, recovered=recovered)
 
 
 def _already(move: Move, recovered: str | None) -> CutoverReport:
@@ -95,19 +103,3 @@ def _already(move: Move, recovered: str | None) -> CutoverReport:
         recovered=recovered,
         ended_at=last.ended_at if last else None,
     )
-
-
-def _carry_out(move: Move, planned: RollbackPlan, accepted: Acceptance) -> CutoverReport:
-    begun = begin_cutover(move.core, "rollback", planned.plan_id, planned.legacy, accepted.rows)
-    steps = Steps(move.core, begun, move.announce)
-    work = RollbackSteps(move, steps, accepted)
-    try:
-        held, lost = work.carry_out()
-    except BaseException as error:
-        if move.switch.active() == "new":  # else the next run finishes it
-            end_cutover(move.core, begun, "undone", steps.seconds, reason=first_words(error))
-        raise
-    end_cutover(move.core, begun, "done", steps.seconds, held_seconds=held)
-    address = move.switch.public_address()
-    export = accepted.export if lost else None
-    return CutoverReport("old", True, address, held, steps.seconds, lost, export)

@@ -10,10 +10,10 @@ from ops.cutover.legacy_identity import identity
 from ops.cutover.move import Move
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.preflight import Condition, refuse_unmet, swap_conditions
-from ops.cutover.record import Cutover, begin_cutover, end_cutover, first_words, swap_in_force
+from ops.cutover.record import Cutover, swap_in_force
 from ops.cutover.recovery import recover
 from ops.cutover.report import CutoverReport
-from ops.cutover.steps import Steps
+from ops.cutover.steps import Steps, carry_out
 from ops.cutover.swap_price import Price, copied_groups, swap_price
 from ops.cutover.swap_steps import SwapSteps
 
@@ -73,7 +73,12 @@ def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> Cutove
     planned = plan_swap(move)
     refuse_unmet(planned.conditions)
     refuse_moved(plan, planned.plan_id)
-    return replace(_carry_out(move, planned, accept_loss), recovered=recovered)
+
+    def work(steps: Steps) -> tuple[float, int]:
+        return SwapSteps(move, steps, planned.groups, accept_loss).carry_out(), 0
+
+    report = carry_out(move, "swap", planned.plan_id, planned.legacy, accept_loss, work)
+    return replace(report, recovered=recovered)
 
 
 def _already(move: Move, last: Cutover, recovered: str | None) -> CutoverReport:
@@ -85,21 +90,4 @@ def _already(move: Move, last: Cutover, recovered: str | None) -> CutoverReport:
         last.timings,
         recovered=recovered,
         ended_at=last.ended_at,
-    )
-
-
-def _carry_out(move: Move, planned: SwapPlan, accept_loss: int) -> CutoverReport:
-    begun = begin_cutover(move.core, "swap", planned.plan_id, planned.legacy, accept_loss)
-    steps = Steps(move.core, begun, move.announce)
-    try:
-        held = SwapSteps(move, steps, planned.groups, accept_loss).carry_out()
-    except BaseException as error:
-        if move.switch.active() == "old":  # else the next run finishes it
-            end_cutover(move.core, begun, "undone", steps.seconds, reason=first_words(error))
-        raise
-    end_cutover(move.core, begun, "done", steps.seconds, held_seconds=held)
-    last = swap_in_force(move.core)
-    moment = last.ended_at if last else None
-    return CutoverReport(
-        "new", True, move.switch.public_address(), held, steps.seconds, ended_at=moment
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
-from ops.backup.programs import programs_for
+from ops.backup.programs import RESTORE_ALONE, programs_for
 from ops.connection import connect, explained
 from ops.cutover.access import recorded_access
 from ops.embedded.binaries import MAJOR_VERSION
@@ -16,16 +16,6 @@ from ops.errors import SigmaSightError
 from ops.settings import OperatorSettings
 
 _DUMP = ("--format=custom", "--compress=0", "--no-sync", "--lock-wait-timeout=10000")
-_RESTORE = (
-    "--exit-on-error",
-    "--no-owner",
-    "--no-privileges",
-    "--no-comments",
-    "--no-publications",
-    "--no-subscriptions",
-    "--no-security-labels",
-    "--no-tablespaces",
-)
 
 
 def real_legacy(settings: OperatorSettings) -> URL | None:
@@ -71,7 +61,9 @@ def copy_whole(source: URL, target: URL, place: Path) -> None:
     restoring = programs_for(MAJOR_VERSION)
     with (
         dumping.start("pg_dump", list(_DUMP), source, stdout=subprocess.PIPE, cwd=place) as dump,
-        restoring.start("pg_restore", list(_RESTORE), target, source=dump, cwd=place) as restore,
+        restoring.start(
+            "pg_restore", list(RESTORE_ALONE), target, source=dump, cwd=place
+        ) as restore,
     ):
         try:
             restore.finish()
