@@ -1,6 +1,6 @@
 """What a swap would lose: rows of users that legacy holds and the new pair lacks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -70,6 +70,14 @@ class Price:
     def total(self) -> int:
         """All rows."""
         return sum(self.by_table.values())
+
+    def lasting(self, groups: Sequence[str]) -> int:
+        """Rows that no further copy of these groups brings: those of other tables, and those that
+        do not fit."""
+        copied = {spec.table for group in groups for spec in GROUPS[group]}
+        return sum(
+            table.rejected if name in copied else table.rows for name, table in self.tables.items()
+        )
 
     def advice(self) -> str:
         """One line: what would be lost, and what to do about it."""

@@ -41,8 +41,7 @@ class SwapSteps:
             RefusedError: an answer, the parity or the price is wrong; everything is put back.
         """
         self.steps.run("first delta", self._delta)
-        # What is found equal now need not be compared again while requests wait.
-        self.steps.run("first parity", self._compare)
+        self.steps.run("first parity", self._prove)
         try:
             self._stage()
             held = self._change()
@@ -97,6 +96,15 @@ class SwapSteps:
     def _delta(self) -> None:
         move = self.move
         copy_delta(move.legacy, move.core, move.ai, self.groups, guard=move.guard)
+
+    def _prove(self) -> None:
+        """What is found equal now need not be compared again while requests wait. Users go on
+        writing, so only what no further delta will bring is a reason to refuse already."""
+        move = self.move
+        delta_parity(move.legacy, move.core, move.ai, self.groups)
+        price = swap_price(move.legacy, move.core, move.ai)
+        if price.lasting(self.groups) > self.accept_loss:
+            raise RefusedError(f"not swapped: {price.advice()}")
 
     def _compare(self) -> None:
         move = self.move
