@@ -1,5 +1,6 @@
 """Real servers for the tests: one embedded PostgreSQL a session, one database a test."""
 
+import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -17,11 +18,22 @@ from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices
 from ops.embedded.account import server_account
 from ops.embedded.server import EmbeddedServer, free_port
+from ops.settings import OperatorSettings
 
 NewDatabase = Callable[..., URL]
 
 # Nothing of a test must survive a crash, so the tests do not wait for the disk.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+_AT_THE_START = frozenset(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def _no_setting_from_another_test() -> None:
+    """A setting that a fixture leaves in the environment leads other tests to its databases."""
+    left = set(OperatorSettings.model_fields) & set(os.environ) - _AT_THE_START
+    assert not left, f"left in the environment by another test's fixture: {sorted(left)}"
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The backend, served for real in a thread of the tests, and every statement that it sends."""
 
 import asyncio
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from uuid import UUID
 
 import httpx
 import jwt
+import pytest
 import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
@@ -139,12 +139,16 @@ def backend_process(
 
 @contextmanager
 def serving(core: URL, ai: URL | None, environment: Mapping[str, str]) -> Iterator[Backend]:
-    """Serve `core` and `ai` (None: one shared database) until the block ends."""
+    """Serve `core` and `ai` (None: one shared database) until the block ends.
+
+    The environment is as before once the settings are read: the block may be a whole session, in
+    which other tests read it too.
+    """
     given = {"DATABASE_URL": conninfo(core), "SECRET_KEY": SECRET_KEY, **environment}
     if ai is not None:
         given["AI_DATABASE_URL"] = conninfo(ai)
-    with _environment(given):
-        statements = Statements()
+    statements = Statements()
+    with _cached_settings(given):
         if ai is not None:
             statements.listen("core", core_engine().sync_engine)
             statements.listen("ai", ai_engine().sync_engine)
@@ -153,18 +157,23 @@ def serving(core: URL, ai: URL | None, environment: Mapping[str, str]) -> Iterat
 
 
 @contextmanager
-def _environment(given: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(given)
-    for cached in _CACHED:
-        cached.cache_clear()
+def _cached_settings(given: Mapping[str, str]) -> Iterator[None]:
+    """The backend's settings and engines are those of an environment until the block ends."""
+    _clear()
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in given.items():
+            environment.setenv(name, value)
+        for cached in _CACHED:
+            cached()
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
-        for cached in _CACHED:
-            cached.cache_clear()
+        _clear()
+
+
+def _clear() -> None:
+    for cached in _CACHED:
+        cached.cache_clear()
 
 
 @contextmanager

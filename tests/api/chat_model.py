@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.config import get_settings
+from app.config import Settings, get_settings
 from tests.api.llm_server import LlmServer, llm_server
 
 API_KEY = "a key that no answer may show"
@@ -13,15 +13,13 @@ API_KEY = "a key that no answer may show"
 
 @contextmanager
 def configured_model(**settings: str) -> Iterator[LlmServer]:
-    """An endpoint that the backend asks until the block ends. The settings are read anew for each
-    turn; the engines, which were made of older ones, stay."""
-    with llm_server() as server, pytest.MonkeyPatch.context() as environment:
+    """An endpoint that the backend asks until the block ends. Its settings are looked at anew for
+    each turn."""
+    with llm_server() as server, pytest.MonkeyPatch.context() as patch:
         given = {"LLM_BASE_URL": server.url, "LLM_API_KEY": API_KEY, "LLM_MODEL": "first-model"}
-        for name, value in {**given, **settings}.items():
-            environment.setenv(name, value)
-        get_settings.cache_clear()
-        try:
-            yield server
-        finally:
-            environment.undo()
-            get_settings.cache_clear()
+        given |= settings
+        current = get_settings()
+        told = Settings.model_validate({**current.model_dump(), **given})
+        for name in given:
+            patch.setattr(current, name, getattr(told, name))
+        yield server
