@@ -1,17 +1,19 @@
-"""A swap with ever longer chats in the old database: for how long requests are held, against a bare
-handover of the backend that does nothing on a database."""
+"""A swap with ever longer chats in the old database, in which users go on writing: for how long
+requests are held, against a bare handover of the backend that does nothing on a database."""
 
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
@@ -45,6 +47,11 @@ FROM agent_conversations AS c CROSS JOIN generate_series(1, 1000)
 WHERE c.metadata = '{"benchmark": true}'
   AND NOT EXISTS (SELECT FROM agent_messages AS m WHERE m.conversation_id = c.id)
 """
+_MESSAGE = """
+INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)
+SELECT gen_random_uuid(), id, 'user', 'and now?', '[]', now()
+FROM agent_conversations ORDER BY id LIMIT 1
+"""
 
 
 def run() -> list[dict[str, Any]]:
@@ -63,7 +70,9 @@ def run() -> list[dict[str, Any]]:
 
 def _there_and_back(settings: OperatorSettings, count: int, floor: float) -> list[dict[str, Any]]:
     with _moving(settings) as move:
-        there, back = swap(move), rollback(move)
+        with _writing(move.legacy):
+            there = swap(move)
+        back = rollback(move)
     lines = [_line(f"swap, held, {count:,} chat messages", there, floor)]
     return [*lines, _line(f"rollback, held, {count:,} chat messages", back, floor)]
 
@@ -106,6 +115,28 @@ def _chat(legacy: URL | None, more: int) -> None:
     with connect(legacy, application_name="benchmark") as session:
         session.execute(_CHATS, [more])
         session.execute(_MESSAGES)
+
+
+@contextmanager
+def _writing(legacy: URL) -> Iterator[None]:
+    """A user writes fifty messages a second into the old database, until it is locked."""
+    done = threading.Event()
+
+    def write() -> None:
+        with (
+            suppress(psycopg.errors.RaiseException, psycopg.errors.InsufficientPrivilege),
+            connect(legacy, application_name="benchmark", autocommit=True) as session,
+        ):
+            while not done.wait(0.02):
+                session.execute(_MESSAGE)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        writer.join()
 
 
 def _supervisor(settings: OperatorSettings) -> dict[str, Any]:

@@ -21,6 +21,8 @@ class Fingerprint:
         core_hash: content hash of the target's table after the copy.
         source_seen, core_seen: both sides as they were; None where nothing can be told of one.
         proved: both were compared as they were, and every accepted row was found equal.
+        proved_seen: the source as it was when that was last so; since then rows came by deltas
+            alone, so that only what is newer is unproved.
     """
 
     source_rows: int
@@ -30,6 +32,7 @@ class Fingerprint:
     source_seen: Seen | None = None
     core_seen: Seen | None = None
     proved: bool = False
+    proved_seen: Seen | None = None
 
     @property
     def rejected_rows(self) -> int:
@@ -42,13 +45,17 @@ def last_fingerprint(core: psycopg.Connection, table: str) -> Fingerprint | None
     with core.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "SELECT source_rows, accepted_rows, source_hash, core_hash, source_seen, core_seen,"
-            " proved FROM ops.copy_fingerprints WHERE table_name = %s",
+            " proved, proved_seen FROM ops.copy_fingerprints WHERE table_name = %s",
             [table],
         ).fetchone()
     if row is None:
         return None
-    found = Fingerprint(**row)
-    return replace(found, source_seen=_seen(row["source_seen"]), core_seen=_seen(row["core_seen"]))
+    return replace(
+        Fingerprint(**row),
+        source_seen=_seen(row["source_seen"]),
+        core_seen=_seen(row["core_seen"]),
+        proved_seen=_seen(row["proved_seen"]),
+    )
 
 
 def record_fingerprint(core: psycopg.Connection, plan: TablePlan, found: Fingerprint) -> None:
@@ -56,12 +63,12 @@ def record_fingerprint(core: psycopg.Connection, plan: TablePlan, found: Fingerp
     core.execute(
         "INSERT INTO ops.copy_fingerprints"
         " (table_name, source_rows, accepted_rows, source_hash, core_hash, source_seen, core_seen,"
-        " proved) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " proved, proved_seen) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (table_name) DO UPDATE SET"
         " source_rows = excluded.source_rows, accepted_rows = excluded.accepted_rows,"
         " source_hash = excluded.source_hash, core_hash = excluded.core_hash,"
         " source_seen = excluded.source_seen, core_seen = excluded.core_seen,"
-        " proved = excluded.proved, copied_at = now()",
+        " proved = excluded.proved, proved_seen = excluded.proved_seen, copied_at = now()",
         [
             plan.table,
             found.source_rows,
@@ -71,6 +78,7 @@ def record_fingerprint(core: psycopg.Connection, plan: TablePlan, found: Fingerp
             _document(found.source_seen),
             _document(found.core_seen),
             found.proved,
+            _document(found.proved_seen),
         ],
     )
 
@@ -88,8 +96,8 @@ def look_again(
 def record_proof(core: psycopg.Connection, plan: TablePlan, found: Fingerprint) -> None:
     """Remember that parity held for what a copy had seen and left, if that is still the last."""
     core.execute(
-        "UPDATE ops.copy_fingerprints SET proved = true WHERE table_name = %s"
-        " AND source_seen = %s AND core_seen = %s",
+        "UPDATE ops.copy_fingerprints SET proved = true, proved_seen = source_seen"
+        " WHERE table_name = %s AND source_seen = %s AND core_seen = %s",
         [plan.table, _document(found.source_seen), _document(found.core_seen)],
     )
 

@@ -1,7 +1,7 @@
 """Parity: every legacy row that a copy accepts is found equal in the new pair."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import psycopg
@@ -13,7 +13,7 @@ from ops.copy.fingerprint import Fingerprint, last_fingerprint, record_proof
 from ops.copy.groups import TableSpec, in_order, specs_of
 from ops.copy.judgement import fits, typed_rules
 from ops.copy.merge import differs, missing, missing_or_different, same_key
-from ops.copy.plan import TablePlan
+from ops.copy.plan import EVERY, TablePlan
 from ops.copy.report import Meter, ignore_progress
 from ops.copy.sessions import Sessions, copy_sessions
 from ops.copy.staging import RANKED, stage
@@ -31,8 +31,8 @@ class TableParity:
         different: how many it has with other content (surrogate ids, clock times and
             what a batch rolls forward are none).
         examples: natural keys of the first of both.
-        compared_by: `hash` of both sides, `rows` one by one, an earlier `proof` that still holds,
-            or `absent` from legacy.
+        compared_by: `hash` of both sides, `rows` one by one, only the `new rows` since an earlier
+            proof, that `proof` where it still holds, or `absent` from legacy.
     """
 
     table: str
@@ -40,7 +40,7 @@ class TableParity:
     missing: int = 0
     different: int = 0
     examples: tuple[str, ...] = ()
-    compared_by: Literal["hash", "rows", "proof", "absent"] = "hash"
+    compared_by: Literal["hash", "rows", "new rows", "proof", "absent"] = "hash"
 
     @property
     def holds(self) -> bool:
@@ -83,7 +83,7 @@ def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
         return _compared(sessions, plan)
     if last.proved:
         return TableParity(spec.table, last.accepted_rows, compared_by="proof")
-    found = _compared(sessions, plan)
+    found = _compared_since_proof(sessions, plan, last) or _compared(sessions, plan)
     # Who wrote while the rows were compared has left a trace.
     if found.holds and _unwritten(sessions, plan, last):
         record_proof(sessions.core, plan, last)
@@ -97,6 +97,19 @@ def _unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
         return False
     target = sessions.look_at_target(plan, last)
     return target is not None and target.unwritten
+
+
+def _compared_since_proof(
+    sessions: Sessions, plan: TablePlan, last: Fingerprint
+) -> TableParity | None:
+    """Compare what deltas have brought since all was found equal: a delta leaves every other row of
+    a target alone that nobody else has written. None where that cannot be told."""
+    proof = last.proved_seen
+    source = sessions.look_at_source(plan, replace(last, source_seen=proof)) if proof else None
+    if proof is None or source is None or source.new_rows is None:
+        return None
+    found = _by_rows(sessions, plan, proof.new_rows)
+    return replace(found, legacy_rows=last.accepted_rows, compared_by="new rows")
 
 
 def _table_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
@@ -121,11 +134,11 @@ def _by_hash(sessions: Sessions, plan: TablePlan) -> TableParity | None:
     return TableParity(plan.table, wanted.rows)
 
 
-def _by_rows(sessions: Sessions, plan: TablePlan) -> TableParity:
+def _by_rows(sessions: Sessions, plan: TablePlan, only: sql.Composable = EVERY) -> TableParity:
     target = sessions.target(plan.spec)
     with target.transaction(undone=True):
         meter = Meter(plan.table, 0, ignore_progress)
-        accepted = stage(sessions.legacy, target, plan, meter)
+        accepted = stage(sessions.legacy, target, plan, meter, only)
         row = target.session.execute(
             sql.SQL(
                 "SELECT count(*) FILTER (WHERE {missing}),"

@@ -114,7 +114,8 @@ class TableCopy:
             report = self._merged(meter, last.source_seen.new_rows, source.new_rows)
             _require_every_row(report)
             accepted = source.seen.rows - report.rejected_rows
-            self._record(Fingerprint(source.seen.rows, accepted, "", "", source.seen), report)
+            found = Fingerprint(source.seen.rows, accepted, "", "", source.seen)
+            self._record(replace(found, proved_seen=last.proved_seen), report)
             self.guard(self.target.books)
         meter.enter("done")
         unchanged = accepted - report.inserted - report.updated

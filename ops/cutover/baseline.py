@@ -1,19 +1,25 @@
 """The baseline of a rollback's price: what users owned as the swap left it."""
 
-from psycopg import sql
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained
 from ops.copy.report import Guard, no_guard
-from ops.cutover.changes import write_digests
-
-_BASELINE = sql.Identifier("ops", "cutover_baseline")
+from ops.copy.unwritten import Seen
+from ops.cutover.changes import Changes, find_changes
+from ops.sql_files import statement
 
 
 def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> int:
-    """Replace the baseline by the user-owned rows of Core and AI as they are; how many there are.
+    """Make the baseline say what the user-owned rows of Core and AI are now; how many it has.
 
-    It is one transaction in Core, and requests wait for it: nothing but keys and digests moves.
+    It is one transaction in Core. What the baseline says already is not written again, so that a
+    second recording soon after the first, while requests wait, takes the time of what was written
+    between them.
 
     Args:
         guard: called with Core's connection as the last act of the transaction.
@@ -24,10 +30,24 @@ def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> i
         connect(core_url, application_name="baseline") as core,
         connect(ai_url, application_name="baseline", read_only=True) as ai,
     ):
-        core.execute("TRUNCATE ops.cutover_baseline, ops.cutover_baseline_moment")
-        rows = write_digests(core, ai, _BASELINE)
-        core.execute(
-            "INSERT INTO ops.cutover_baseline_moment (recorded_at) VALUES (clock_timestamp())"
-        )
+        before = _seen(core)
+        seen = find_changes(Changes(core, ai, datetime.now(UTC)), before)
+        _bring_up_to_date(core, seen)
+        if not before:
+            core.execute("ANALYZE ops.cutover_baseline")
+        row = core.execute("SELECT count(*) FROM ops.cutover_baseline").fetchone()
         guard(core)
-    return rows
+    return int(row[0]) if row else 0
+
+
+def _seen(core: psycopg.Connection) -> dict[str, Seen]:
+    """How the tables were when the baseline was last recorded, void or not."""
+    row = core.execute("SELECT seen FROM ops.cutover_baseline_moment").fetchone()
+    return {name: Seen(**document) for name, document in row[0].items()} if row else {}
+
+
+def _bring_up_to_date(core: psycopg.Connection, seen: Mapping[str, Seen]) -> None:
+    core.execute(statement("cutover_baseline_forget"))
+    core.execute(statement("cutover_baseline_remember"))
+    documents = Jsonb({name: one.document() for name, one in seen.items()})
+    core.execute(statement("cutover_baseline_now"), {"seen": documents})

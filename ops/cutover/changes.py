@@ -1,6 +1,10 @@
-"""What users wrote since the swap: every user-owned row beside what the swap left of it."""
+"""What changed of users' rows since the baseline was recorded.
 
-from collections.abc import Iterator, Sequence
+A row is told by its key and a digest of its content. Only rows that may have been written since
+are digested (`ops.copy.unwritten` tells which); of the others the keys alone are looked at.
+"""
+
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,30 +14,28 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained
-from ops.copy.stream import Messages, stream
+from ops.copy.catalogue import read_relation
+from ops.copy.plan import EVERY
+from ops.copy.stream import rows_of, stream
+from ops.copy.unwritten import Look, Seen, look
 from ops.cutover.user_tables import (
     USER_TABLES,
-    Half,
     Leftovers,
     UserTable,
+    counts,
     leftovers_of,
     row_digests,
-    user_tables,
 )
 from ops.errors import RefusedError
 from ops.sql_files import statement
 
-_PRESENT = sql.Identifier("cutover_present")
 CHANGES = sql.Identifier("cutover_changes")
-_COLUMNS = ("table_name", "key", "digest")
+_PRESENT = sql.Identifier("cutover_present")
 
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes of one instant, in a temporary table of Core's session.
-
-    Its columns: table_name, key, before (the digest that the swap left, NULL where it left no such
-    row) and after (the digest now, NULL where the row is gone).
+    """The changes of one instant, in the temporary table `CHANGES` of Core's session.
 
     Attributes:
         core, ai: sessions whose snapshots the changes are of.
@@ -64,47 +66,72 @@ def changes_since_swap(core_url: URL, ai_url: URL) -> Iterator[Changes]:
     ):
         for session in (core, ai):
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        since = _baseline_moment(core)
-        core.execute(statement("cutover_present"))
-        write_digests(core, ai, _PRESENT)
-        core.execute(statement("cutover_changes"), [[table.name for table in USER_TABLES]])
-        yield Changes(core, ai, since)
+        row = core.execute(statement("cutover_baseline_moment")).fetchone()
+        if row is None:
+            raise RefusedError(
+                "no swap is in force, so there is nothing that a rollback would lose"
+            )
+        since, seen = row
+        changes = Changes(core, ai, since)
+        find_changes(changes, {name: Seen(**document) for name, document in seen.items()})
+        yield changes
         # Only temporary tables were written.
         for session in (core, ai):
             session.rollback()
 
 
-def _baseline_moment(core: psycopg.Connection) -> datetime:
-    row = core.execute(statement("cutover_baseline_moment")).fetchone()
-    if row is None:
-        raise RefusedError("no swap is in force, so there is nothing that a rollback would lose")
-    moment: datetime = row[0]
-    return moment
+def find_changes(changes: Changes, seen: Mapping[str, Seen]) -> dict[str, Seen]:
+    """Fill `CHANGES`; how each table is seen now, so far as that can be told of it.
+
+    Args:
+        seen: how each was when the baseline was recorded; what is not in it is digested whole.
+    """
+    changes.core.execute(statement("cutover_changes"))
+    leftovers = leftovers_of(changes.core)
+    found: dict[str, Seen] = {}
+    for table in USER_TABLES:
+        now = _look(changes.session(table), table, leftovers, seen.get(table.name))
+        if now is None or not now.unwritten:
+            only = seen[table.name].new_rows if now and now.new_rows is not None else EVERY
+            _find(changes, table, leftovers, only)
+        if now is not None:
+            found[table.name] = now.seen
+    return found
 
 
-def write_digests(core: psycopg.Connection, ai: psycopg.Connection, into: sql.Composable) -> int:
-    """Write table, key and digest of every user-owned row of both databases into a table of Core;
-    how many there are. Core's never leave the server, AI's pass by in a stream."""
-    names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-    leftovers = leftovers_of(core)
-    rows = 0
-    for query in _digests("core", leftovers):
-        rows += core.execute(sql.SQL("INSERT INTO {} ({}) {}").format(into, names, query)).rowcount
-    for query in _digests("ai", leftovers):
-        rows += stream(_messages(ai, query), core, into, _COLUMNS)
-    return rows
+def _look(
+    session: psycopg.Connection, table: UserTable, leftovers: Leftovers, since: Seen | None
+) -> Look | None:
+    relation = read_relation(session, table.name)
+    if relation is None:  # whoever reads it says so
+        return None
+    rows = counts(table.name, leftovers) or EVERY
+    return look(session, relation, rows, row_digests(table).as_string(session), since)
 
 
-def _digests(half: Half, leftovers: Leftovers) -> Sequence[sql.Composed]:
-    return [
-        sql.SQL("SELECT {}::text, key, digest FROM ({}) AS digests").format(
-            sql.Literal(table.name), row_digests(table, leftovers)
-        )
-        for table in user_tables(half)
-    ]
+def _find(changes: Changes, table: UserTable, leftovers: Leftovers, only: sql.Composable) -> None:
+    """Add a table's changes. Core's rows never leave the server, AI's pass by in a stream."""
+    new = row_digests(table, leftovers, only)
+    keys = sql.SQL("SELECT id AS key FROM {} WHERE {}").format(
+        sql.Identifier("public", table.name), counts(table.name, leftovers) or EVERY
+    )
+    if table.database == "ai":
+        new, keys = _brought_to_core(changes, new, keys)
+    query = statement("cutover_changes_of_table").decode()
+    changes.core.execute(sql.SQL(query).format(table=sql.Literal(table.name), new=new, keys=keys))
 
 
-def _messages(session: psycopg.Connection, query: sql.Composed) -> Messages:
-    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
-    with session.cursor() as cursor, cursor.copy(copy) as messages:
-        yield from messages
+def _brought_to_core(
+    changes: Changes, new: sql.Composed, keys: sql.Composed
+) -> tuple[sql.Composed, sql.Composed]:
+    """Queries of the same rows in Core's session."""
+    core = changes.core
+    core.execute("DROP TABLE IF EXISTS pg_temp.cutover_present")
+    core.execute(statement("cutover_present"))
+    stream(rows_of(changes.ai, keys), core, _PRESENT, ["key"])
+    stream(rows_of(changes.ai, new), core, _PRESENT, ["key", "digest"])
+    there = sql.SQL("SELECT * FROM {} WHERE digest {}")
+    return (
+        there.format(_PRESENT, sql.SQL("IS NOT NULL")),
+        there.format(_PRESENT, sql.SQL("IS NULL")),
+    )

@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.copy.stream import Messages, stream
+from ops.copy.stream import rows_of, stream
 from ops.cutover.changes import CHANGES, Changes, changes_since_swap
 from ops.cutover.legacy_identity import identity_in
 from ops.cutover.losses_file import Header, Kind, new_losses_file
@@ -80,16 +80,10 @@ def _lines(changes: Changes, header: Header) -> Iterator[str]:
 def _take_keys_to_ai(changes: Changes) -> None:
     """The temporary table of changes is Core's; a join needs it where the rows are."""
     columns = ("table_name", "key", "before", "after")
-    changes.ai.execute(statement("cutover_changes_of_ai"))
-    query = sql.SQL("COPY (SELECT {} FROM {} WHERE after IS NOT NULL) TO STDOUT (FORMAT binary)")
+    changes.ai.execute(statement("cutover_changes"))
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    messages = _messages(changes.core, query.format(names, CHANGES))
-    stream(messages, changes.ai, CHANGES, columns)
-
-
-def _messages(session: psycopg.Connection, copy: sql.Composed) -> Messages:
-    with session.cursor() as cursor, cursor.copy(copy) as messages:
-        yield from messages
+    query = sql.SQL("SELECT {} FROM {} WHERE after IS NOT NULL").format(names, CHANGES)
+    stream(rows_of(changes.core, query), changes.ai, CHANGES, columns)
 
 
 def _present(table: UserTable) -> sql.Composed:

@@ -15,6 +15,7 @@ SWAP_STEPS = (
     "first parity",
     "stage the new backend",
     "ask it",
+    "first baseline",
     "hold requests",
     "lock legacy",
     "final delta",

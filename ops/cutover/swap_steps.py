@@ -44,6 +44,7 @@ class SwapSteps:
         self.steps.run("first parity", self._prove)
         try:
             self._stage()
+            self.steps.run("first baseline", self._record_baseline)
             held = self._change()
         except BaseException:
             if self.move.switch.active() == "old":
@@ -81,7 +82,7 @@ class SwapSteps:
             run("lock legacy", lambda: _lock(lock))
             run("final delta", self._delta)
             run("parity and price", self._compare)
-            run("baseline", lambda: record_baseline(move.core, move.ai, guard=move.guard))
+            run("baseline", self._record_baseline)
             run("flip", lambda: held.flip("new"))
             run("commit the lock", lock.commit)
         run("prove the lock", lambda: prove_from_outside(move))
@@ -124,6 +125,9 @@ class SwapSteps:
         price = swap_price(self.move.legacy, self.move.core, self.move.ai)
         if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
+
+    def _record_baseline(self) -> None:
+        record_baseline(self.move.core, self.move.ai, guard=self.move.guard)
 
     def _watch(self) -> None:
         self.move.switch.retire("old")

@@ -120,19 +120,25 @@ def user_tables(database: Half) -> tuple[UserTable, ...]:
     return tuple(table for table in USER_TABLES if table.database == database)
 
 
-def row_digests(table: UserTable, leftovers: Leftovers = NO_LEFTOVERS) -> sql.Composed:
+def row_digests(
+    table: UserTable, leftovers: Leftovers = NO_LEFTOVERS, only: sql.Composable | None = None
+) -> sql.Composed:
     """A query of (key uuid, digest text) for every row of a table of the new pair that counts.
 
     Digests can be compared within one database, over connections of `ops.connection.connect`.
+
+    Args:
+        only: a condition that takes some of the rows; by default all.
     """
     columns = [content_expression(table, name) for name in table.counted]
     return sql.SQL(
         "SELECT id AS key, encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex') AS digest"
-        " FROM {} WHERE {}"
+        " FROM {} WHERE {} AND {}"
     ).format(
         sql.SQL(", ").join(columns),
         sql.Identifier("public", table.name),
         counts(table.name, leftovers) or sql.SQL("true"),
+        only or sql.SQL("true"),
     )
 
 

@@ -38,7 +38,8 @@ CREATE INDEX IF NOT EXISTS copy_rejects_table ON ops.copy_rejects (table_name);
 -- What the last complete copy of a table saw and left. While both hashes hold, a copy has nothing
 -- to do. The source's hash covers every row that is read, rejected ones too, and both shapes; an
 -- empty one never holds. What was seen tells without hashing whether a side was written since.
--- Proved: both sides were compared in that state, and parity held.
+-- Proved: both sides were compared in that state, and parity held; proved_seen is the source when
+-- that was last so, and rows that came since came as deltas.
 CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
     table_name text PRIMARY KEY,
     source_rows bigint NOT NULL,
@@ -48,6 +49,7 @@ CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
     source_seen jsonb,
     core_seen jsonb,
     proved boolean NOT NULL DEFAULT false,
+    proved_seen jsonb,
     copied_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -55,7 +57,8 @@ CREATE TABLE IF NOT EXISTS ops.copy_fingerprints (
 ALTER TABLE ops.copy_fingerprints
     ADD COLUMN IF NOT EXISTS source_seen jsonb,
     ADD COLUMN IF NOT EXISTS core_seen jsonb,
-    ADD COLUMN IF NOT EXISTS proved boolean NOT NULL DEFAULT false;
+    ADD COLUMN IF NOT EXISTS proved boolean NOT NULL DEFAULT false,
+    ADD COLUMN IF NOT EXISTS proved_seen jsonb;
 
 -- Each swap and rollback. At most one is running; a killed one is finished or undone by the next.
 CREATE TABLE IF NOT EXISTS ops.cutovers (
@@ -77,18 +80,24 @@ CREATE UNIQUE INDEX IF NOT EXISTS cutovers_one_running ON ops.cutovers ((true))
     WHERE state = 'running';
 
 -- User-owned rows of the new pair as the last swap left them: what a rollback is priced against.
--- It has no key: requests wait while it is written, and it is read whole.
+-- It has no key: it is joined whole, and requests wait while a swap brings it up to date.
 CREATE TABLE IF NOT EXISTS ops.cutover_baseline (
     table_name text NOT NULL,
     key uuid NOT NULL,
     digest text NOT NULL
 );
 
--- When that was; without this row there is no baseline, however few rows there are.
+-- When that was; without this row there is no baseline, however few rows there are. And how each
+-- table was seen then, which tells later which of its rows may be new.
 CREATE TABLE IF NOT EXISTS ops.cutover_baseline_moment (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    recorded_at timestamptz NOT NULL
+    recorded_at timestamptz NOT NULL,
+    seen jsonb NOT NULL DEFAULT '{}'
 );
+
+-- As above, of an earlier release.
+ALTER TABLE ops.cutover_baseline_moment
+    ADD COLUMN IF NOT EXISTS seen jsonb NOT NULL DEFAULT '{}';
 
 -- User-owned rows that were copied from legacy: one that legacy has deleted since is deleted too.
 CREATE TABLE IF NOT EXISTS ops.copied_keys (

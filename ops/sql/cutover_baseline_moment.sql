@@ -1,6 +1,8 @@
 -- When the swap that is in force, or under way, left the baseline. It is void once a rollback has
 -- ended, or the swap was undone.
-SELECT m.recorded_at
+SELECT
+    m.recorded_at,
+    m.seen
 FROM ops.cutover_baseline_moment AS m
 WHERE NOT EXISTS (
     SELECT FROM ops.cutovers AS c

@@ -1,6 +1,5 @@
--- Digests of every user-owned row as it is now; the same columns as ops.cutover_baseline.
+-- Keys of a table of AI, in Core's session; and the digests of those that may be new.
 CREATE TEMPORARY TABLE cutover_present (
-    table_name text NOT NULL,
     key uuid NOT NULL,
-    digest text NOT NULL
+    digest text
 ) ON COMMIT DROP

@@ -8,7 +8,7 @@ import psycopg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
-from users_rows import BOB, CHAT, Pair, contents, empty, fill
+from users_rows import BOB, CHAT, Pair, contents, empty, fill, run
 
 from ops.connection import connect
 from ops.cutover.baseline import record_baseline
@@ -124,3 +124,30 @@ def test_any_writes_are_priced_exactly_and_come_back(
         assert (report.written, report.conflicts) == (price.total, 0)
         assert contents(*other) == contents(*pair)
         assert import_losses(Path(folder) / "losses", *other).written == 0
+    run(pair.core, "UPDATE ops.cutover_baseline_moment SET seen = '{}'")
+    assert rollback_price(*pair) == price, "read whole, the tables say the same"
+
+
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(WRITES)
+def test_a_baseline_brought_up_to_date_is_one_recorded_anew(
+    users_databases: list[URL], writes: list[Write]
+) -> None:
+    pair = _as_the_swap_left_it(*users_databases[:2])
+    record_baseline(*pair)
+    _apply(pair, writes)
+
+    record_baseline(*pair)
+
+    updated = _baseline(pair)
+    run(pair.core, "DELETE FROM ops.cutover_baseline")
+    run(pair.core, "DELETE FROM ops.cutover_baseline_moment")
+    record_baseline(*pair)
+    assert _baseline(pair) == updated
+
+
+def _baseline(pair: Pair) -> list[tuple[object, ...]]:
+    with connect(pair.core, application_name="tests") as core:
+        return core.execute(
+            "SELECT table_name, key, digest FROM ops.cutover_baseline ORDER BY table_name, key"
+        ).fetchall()

@@ -1,0 +1,120 @@
+"""Parity that was found once is proved again from what deltas have brought since."""
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.copy import copy_delta, delta_parity
+from ops.copy.parity import TableParity
+from tests.integration.copy.conftest import Run
+from tests.integration.copy.owned_world import (
+    ANSWER,
+    ID,
+    MEMORY,
+    OWNED,
+    ROWS,
+    TALK,
+    copied,
+    tables,
+)
+
+ASKED = (
+    "INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)"
+    f" VALUES ('{ID}f2', '{TALK}', 'user', 'And now?', '[]', now())"
+)
+# What a user of legacy writes, into which table, and how many rows that has then.
+WRITES = {
+    "a question": (ASKED, "agent_messages", 3),
+    "an answer corrected": (
+        f"UPDATE agent_messages SET content = 'Better.' WHERE id = '{ANSWER}'",
+        "agent_messages",
+        2,
+    ),
+    "a memory": (f"UPDATE ai_memories SET content = 'y' WHERE id = '{MEMORY}'", "ai_memories", 1),
+}
+DAMAGE = """
+CREATE FUNCTION damage() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN NEW.content := 'damaged'; RETURN NEW; END $$;
+CREATE TRIGGER damage BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION damage();
+"""
+
+
+def compared(pair: tuple[URL, URL, URL]) -> dict[str, TableParity]:
+    return {found.table: found for found in delta_parity(*pair, OWNED)}
+
+
+@pytest.fixture
+def proved(owned_url: URL, core_url: URL, ai_url: URL) -> tuple[URL, URL, URL]:
+    """Legacy, Core and AI, copied, compared and found equal."""
+    copied(owned_url, core_url, ai_url)
+    assert {one.compared_by for one in compared((owned_url, core_url, ai_url)).values()} == {
+        "proof"
+    }
+    return owned_url, core_url, ai_url
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_only_what_a_delta_brought_is_compared(
+    run: Run, proved: tuple[URL, URL, URL], name: str
+) -> None:
+    write, table, rows = WRITES[name]
+    run(proved[0], write)
+    assert tables(copy_delta(*proved, OWNED))[table].path == "delta"
+
+    found = compared(proved)
+    assert found.pop(table) == TableParity(table, rows, compared_by="new rows")
+    assert {one.compared_by for one in found.values()} == {"proof"}
+    assert compared(proved)[table].compared_by == "proof"
+
+
+def test_what_several_deltas_brought_is_compared_together(
+    run: Run, proved: tuple[URL, URL, URL]
+) -> None:
+    for write, table, _ in WRITES.values():
+        run(proved[0], write)
+        assert tables(copy_delta(*proved, OWNED))[table].path == "delta"
+
+    found = compared(proved)
+
+    assert {t for t in found if found[t].compared_by == "new rows"} == {
+        "agent_messages",
+        "ai_memories",
+    }
+    assert all(one.holds for one in found.values())
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_a_delta_brought_wrongly_is_found_each_time(
+    run: Run, proved: tuple[URL, URL, URL], name: str
+) -> None:
+    write, table, _ = WRITES[name]
+    run(proved[2] if table == "ai_memories" else proved[1], DAMAGE.format(table))
+    run(proved[0], write)
+    copy_delta(*proved, OWNED)
+
+    for _ in range(2):
+        found = compared(proved)[table]
+        assert (found.compared_by, found.different, found.holds) == ("new rows", 1, False)
+
+
+def test_a_row_that_somebody_else_changed_voids_the_proof(
+    run: Run, proved: tuple[URL, URL, URL]
+) -> None:
+    legacy, core, _ = proved
+    run(legacy, ASKED)
+    copy_delta(*proved, OWNED)
+    run(core, f"UPDATE agent_messages SET content = 'x' WHERE id = '{ANSWER}'")
+
+    found = compared(proved)["agent_messages"]
+
+    assert (found.compared_by, found.different) == ("rows", 1)
+
+
+def test_a_copy_of_the_whole_table_begins_anew(run: Run, proved: tuple[URL, URL, URL]) -> None:
+    legacy, core, _ = proved
+    run(legacy, ASKED)
+    run(core, f"DELETE FROM agent_messages WHERE id = '{ANSWER}'")
+    assert tables(copy_delta(*proved, OWNED))["agent_messages"].path == "staged"
+
+    found = compared(proved)["agent_messages"]
+
+    assert (found.compared_by, found.legacy_rows) == ("hash", ROWS["agent_messages"] + 1)
