@@ -8,13 +8,16 @@ from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
 from flows.cutover import current_move, tell
 from flows.retrying import phase_task
+from ops.cutover.blind import roll_back_blindly
 from ops.cutover.move import STREAM_SECONDS, Move
 from ops.cutover.report import CutoverReport
 from ops.cutover.rollback import RollbackPlan, plan_rollback
 from ops.cutover.rollback import rollback as roll_back
 from ops.cutover.rollback_steps import Acceptance
+from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
-from ops.run_lock import exclusive_run
+from ops.errors import BadInputError
+from ops.run_lock import Fence, exclusive_run
 from ops.settings import operator_settings
 
 
@@ -25,6 +28,7 @@ def rollback(
     dry_run: bool = False,
     plan_id: str | None = None,
     stream_seconds: float = STREAM_SECONDS,
+    blind: bool = False,
 ) -> CutoverReport | RollbackPlan:
     """Serve from the old database again. What users wrote since the swap is its price.
 
@@ -34,7 +38,10 @@ def rollback(
         dry_run: only show the price, under an id.
         plan_id: refuse unless this is still what a dry run would print.
         stream_seconds: how long a chat's answer that is under way may go on.
+        blind: only for a lost Core or AI: go back without a price, whatever users wrote.
     """
+    if blind:
+        return _without_core(stream_seconds, accept_loss or export or dry_run or plan_id)
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         move = current_move(fence, stream_seconds)
@@ -42,6 +49,21 @@ def rollback(
             return plan_task(move)
         report = rollback_task(move, Acceptance(accept_loss, export), plan_id)
         tell(report, "rollback", move)
+    deactivate_cleanup_schedule()
+    return report
+
+
+def _without_core(stream_seconds: float, unusable: object) -> CutoverReport:
+    if unusable:
+        raise BadInputError("a blind rollback knows no price; give --blind alone")
+    settings = operator_settings()
+    databases = EmbeddedDatabases(settings.state)
+    if settings.embedded and databases.exists():
+        databases.up(("legacy",))
+    # Without Core there is no lock of the phases, and no phase that could run beside it.
+    move = current_move(Fence(0), stream_seconds)
+    report = blind_task(move)
+    tell(report, "rollback", move)
     deactivate_cleanup_schedule()
     return report
 
@@ -59,3 +81,9 @@ def plan_task(move: Move) -> RollbackPlan:
 def rollback_task(move: Move, accepted: Acceptance, plan_id: str | None) -> CutoverReport:
     """Every step from the price to the public answer."""
     return roll_back(move, accepted, plan=plan_id)
+
+
+@phase_task("blind rollback")
+def blind_task(move: Move) -> CutoverReport:
+    """Every step that needs neither Core nor AI."""
+    return roll_back_blindly(move)

@@ -47,11 +47,15 @@ def rollback(
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Only where Core or AI is lost: without any price.")
+    ] = False,
 ) -> None:
     """Serve from the old database again, as it was at the swap."""
     file = export.absolute() if export else None
     done = run_phase(
-        lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds)
+        lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds, blind),
+        start_databases=not blind,
     )
     if dry_run:
         _show_rollback_plan(cast("RollbackPlan", done))

@@ -2,6 +2,7 @@
 
 from ops.active_pair import Pair
 from ops.cutover.access import begin_window
+from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.lock_legacy import lock_at_once, open_again
 from ops.cutover.move import Move
 from ops.cutover.record import end_cutover, last_cutover
@@ -15,7 +16,7 @@ def recover(move: Move) -> str | None:
     """
     left = last_cutover(move.core, "running")
     if left is None:
-        return None
+        return settle_blind_rollback(move)
     active = move.switch.active()
     finishes = active == left.leads_to
     _settle(move, active)

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy.engine import URL
-
 from ops.cutover.move import Move
 from ops.cutover.record import (
     LEADS_TO,
@@ -24,21 +22,20 @@ T = TypeVar("T")
 
 @dataclass
 class Steps:
-    """What is done in order. The record says which step was begun last, so that the run after a
-    killed one knows how far it came.
+    """What is done in order.
 
     Attributes:
+        enter: told each step's name before it begins.
         announce: told each step's name and seconds when it has ended.
     """
 
-    core: URL
-    cutover: int
+    enter: Callable[[str], None]
     announce: Callable[[str, float], None]
     seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self, name: str, work: Callable[[], T]) -> T:
         """Do one step."""
-        enter_step(self.core, self.cutover, name)
+        self.enter(name)
         started = time.monotonic()
         try:
             return work()
@@ -55,13 +52,14 @@ def carry_out(
     accepted_loss: int,
     work: Callable[[Steps], tuple[float, int]],
 ) -> CutoverReport:
-    """Do the steps of a swap or rollback, and record how they ended.
+    """Do the steps of a swap or rollback, and record how they ended. The record says which was
+    begun last, so that the run after a killed one knows how far it came.
 
     Args:
         work: does them; returns for how many seconds requests were held, and the rows lost.
     """
     begun = begin_cutover(move.core, kind, plan_id, legacy, accepted_loss)
-    steps = Steps(move.core, begun, move.announce)
+    steps = Steps(lambda step: enter_step(move.core, begun, step), move.announce)
     try:
         held, lost = work(steps)
     except BaseException as error:

@@ -16,6 +16,7 @@ from ops.cutover.report import CutoverReport
 from ops.cutover.steps import Steps, carry_out
 from ops.cutover.swap_price import Price, copied_groups, swap_price
 from ops.cutover.swap_steps import SwapSteps
+from ops.errors import RefusedError
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> Cutove
     recovered = recover(move)
     move.switch.serve_active()
     last = swap_in_force(move.core)
-    if move.switch.active() == "new" and last is not None:
+    if last is not None:
+        _refuse_lost_value(move)
         return _already(move, last, recovered)
     planned = plan_swap(move)
     refuse_unmet(planned.conditions)
@@ -79,6 +81,16 @@ def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> Cutove
 
     report = carry_out(move, "swap", planned.plan_id, planned.legacy, accept_loss, work)
     return replace(report, recovered=recovered)
+
+
+def _refuse_lost_value(move: Move) -> None:
+    """A second swap would set Core back to what the old database was at the first."""
+    if move.switch.active() == "old":
+        raise RefusedError(
+            "Core records a swap in force, but the active pair is the old one, so that value was "
+            'lost; write {"pair": "new"} into active_pair.json of the state folder (or `active: '
+            "new` into the stack's file), or run `sigmasight rollback`"
+        )
 
 
 def _already(move: Move, last: Cutover, recovered: str | None) -> CutoverReport:

@@ -1,11 +1,15 @@
 """SIGKILL before each step of a swap and of a rollback, and of the supervisor: one pair serves, and
-the next command finishes or undoes what was begun."""
+the next command finishes or undoes what was begun. And Core itself is lost."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
+from ops.cutover.write_lock import lock_state
+from ops.embedded.databases import EmbeddedDatabases
 from tests.acceptance.command_line import Pause
 from tests.faults.cutover_scene import CutoverScene, losses
 
@@ -56,6 +60,42 @@ def test_a_killed_supervisor_leaves_one_pair_serving_and_the_next_swap_ends_well
     assert "Traceback" not in interrupted.err, interrupted
     assert swappable.serving() == swappable.pointer()
     swappable.must("swap")
+    swappable.assert_settled("new")
+    swappable.must(*losses(tmp_path))
+    swappable.assert_settled("old")
+
+
+@contextmanager
+def _lost_core(scene: CutoverScene) -> Iterator[None]:
+    """Its server is gone and does not start, until the block ends."""
+    server = EmbeddedDatabases(scene.state).server("core")
+    control = server.data / "global" / "pg_control"
+    server.stop()
+    control.rename(control.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        control.with_suffix(".away").rename(control)
+        EmbeddedDatabases(scene.state).up()
+
+
+def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
+    swappable: CutoverScene, tmp_path: Path
+) -> None:
+    swappable.must("swap")
+    needless = swappable.stage.run("rollback", "--blind")
+    assert needless.code != 0
+    assert "without --blind" in needless.errors[0]
+    swappable.assert_settled("new")
+
+    with _lost_core(swappable):
+        swappable.must("rollback", "--blind")
+        assert swappable.pointer() == swappable.serving() == "old"
+        assert swappable.log_in().status_code == 200
+        assert lock_state(swappable.stage.url("legacy")).state == "open"
+        assert "active already" in swappable.must("rollback", "--blind").out
+
+    assert "a blind rollback was recorded" in swappable.must("swap").out
     swappable.assert_settled("new")
     swappable.must(*losses(tmp_path))
     swappable.assert_settled("old")

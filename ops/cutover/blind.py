@@ -1,0 +1,104 @@
+"""The way back when Core or AI is lost: nobody can say what it costs, and Core cannot record it."""
+
+from datetime import UTC, datetime
+
+import psycopg
+
+from ops.cutover.legacy_identity import identity
+from ops.cutover.lock_legacy import lock_at_once, open_again
+from ops.cutover.move import Move
+from ops.cutover.questions import ask_public, ask_staged
+from ops.cutover.record import begin_cutover, end_cutover, first_words, swap_in_force
+from ops.cutover.report import CutoverReport
+from ops.cutover.rollback_price import rollback_price
+from ops.cutover.steps import Steps
+from ops.cutover.write_lock import lock_state
+from ops.errors import RefusedError, SigmaSightError
+
+_DOCUMENT = "blind_rollback"
+
+
+def roll_back_blindly(move: Move) -> CutoverReport:
+    """Serve from the old database although the new pair cannot be asked what users wrote to it.
+
+    Their rows are neither priced nor exported; they stay in what is left of Core and AI. Core
+    learns of it from the next swap or rollback. A killed run is ended by the next one.
+
+    Raises:
+        RefusedError: the price can be told, or the old database bears no lock of a swap.
+    """
+    with move.settings.state.lock("blind_rollback", wait=False):
+        if move.switch.active() == "old":
+            move.switch.serve_active()
+            return CutoverReport("old", False, move.switch.public_address())
+        _refuse_needless(move)
+        _refuse_stranger(move)
+        move.settings.state.write(_DOCUMENT, {"legacy": identity(move.legacy)})
+        steps = Steps(lambda _step: None, move.announce)
+        held = _change(move, steps)
+    address, now = move.switch.public_address(), datetime.now(UTC)
+    return CutoverReport("old", True, address, held, steps.seconds, ended_at=now)
+
+
+def settle_blind_rollback(move: Move) -> str | None:
+    """Record in Core, which answers again, that the old pair was gone back to without it; where a
+    blind rollback was killed before that, lock legacy again. What was done, or None."""
+    if not move.settings.state.read(_DOCUMENT):
+        return None
+    swapped, done = swap_in_force(move.core), "undone"
+    if move.switch.active() == "old":
+        done = "recorded"
+        if swapped is not None:
+            begun = begin_cutover(move.core, "rollback", "blind", swapped.legacy, 0)
+            end_cutover(move.core, begun, "done", {}, reason="blind: its price was not known")
+    elif swapped is not None:
+        lock_at_once(move)
+    move.settings.state.write(_DOCUMENT, {})
+    return f"a blind rollback was {done}"
+
+
+def _refuse_needless(move: Move) -> None:
+    try:
+        price = rollback_price(move.core, move.ai, list_recomputable=False)
+    except (SigmaSightError, psycopg.Error) as error:
+        move.announce(f"without a price ({first_words(error)})", 0.0)
+        return
+    raise RefusedError(
+        f"not rolled back blindly: Core and AI answer, and users would lose {price.total} rows; "
+        "run `sigmasight rollback` without --blind"
+    )
+
+
+def _refuse_stranger(move: Move) -> None:
+    """Only the old database of the swap bears its lock; or bore it, until a blind rollback that was
+    killed took it off."""
+    known = move.settings.state.read(_DOCUMENT).get("legacy")
+    if not lock_state(move.legacy).any_locked and known != identity(move.legacy):
+        raise RefusedError(
+            "the old database bears no lock of a swap, so it may be another one; correct "
+            "LEGACY_DATABASE_URL"
+        )
+
+
+def _change(move: Move, steps: Steps) -> float:
+    """There is nothing to go back to: once the pair has changed it stays so."""
+    try:
+        _stage(move, steps)
+        with move.switch.hold(move.stream_seconds) as held:
+            steps.run("unlock legacy", lambda: open_again(move))
+            steps.run("flip", lambda: held.flip("old"))
+            seconds = steps.run("release", held.release)
+    except BaseException:
+        if move.switch.active() == "new":
+            lock_at_once(move)
+            move.switch.retire("old")
+        raise
+    steps.run("ask the public address", lambda: ask_public(move, "old"))
+    move.switch.retire("new")
+    return seconds
+
+
+def _stage(move: Move, steps: Steps) -> None:
+    address = steps.run("stage the old backend", lambda: move.switch.stage("old"))
+    if address is not None:
+        steps.run("ask it", lambda: ask_staged(move, address, "old"))
