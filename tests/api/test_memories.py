@@ -145,7 +145,7 @@ def test_another_users_memory_and_portfolio_do_not_exist(
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", ""), ("POST", ""), ("DELETE", ""), ("GET", "/count"), ("DELETE", f"/{uuid4()}")],
+    [("GET", ""), ("POST", ""), ("DELETE", ""), ("GET", "/count"), ("DELETE", f"/{UUID(int=404)}")],
 )
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_nobody_has_no_memories(
