@@ -1,41 +1,20 @@
-"""The write lock: nothing gets past it, readers do not notice it, and nothing is left of it."""
+"""The write lock: nothing gets past it, and nothing is left of it."""
 
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, conninfo
-from ops.cutover.write_lock import (
-    lock_state,
-    lock_writes,
-    prove_locked,
-    release_lock,
-    release_lock_in,
-)
-from ops.embedded.account import server_account
-from ops.embedded.binaries import program_folder
+from ops.connection import connect
+from ops.cutover.write_lock import lock_state, lock_writes, prove_locked, release_lock
 from ops.embedded.server import EmbeddedServer
-from ops.errors import BusyError, RefusedError
-from tests.conftest import NewDatabase, create_database, running_server
+from ops.errors import RefusedError
+from tests.conftest import create_database
 from tests.integration.cutover.conftest import As, Ask, fill_lockable
+from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
 
-EVERYTHING = Path(__file__).with_name("everything.sql").read_text()
 TABLES = 10
-REFUSED = r"refused: this database is locked"
-
-
-def lock(url: URL) -> None:
-    with connect(url, application_name="tests") as connection:
-        lock_writes(connection)
 
 
 def superuser(server: EmbeddedServer, url: URL) -> URL:
@@ -267,182 +246,3 @@ def test_releases_after_tables_and_roles_have_gone(
     assert {line.split()[1] for line in gone if line.startswith("relation")} == {
         "public.ruled", "public.parts", "public.parts_old", "public.parts_new", "public.plain"
     }  # fmt: skip
-
-
-def test_readers_read_beside_the_open_transaction(lockable: URL, ask: Ask) -> None:
-    with connect(lockable, application_name="tests") as connection:
-        lock_writes(connection)
-        prove_locked(connection)
-        assert ask(lockable, "SELECT count(*) FROM parts") == [(2,)]
-        assert b"CREATE TABLE public.plain" in _dump(lockable)
-        with (
-            connect(lockable, application_name="tests") as reader,
-            reader.cursor().copy("COPY plain TO STDOUT") as rows,
-        ):
-            assert b"".join(bytes(row) for row in rows) == b"1\tkept\n"
-        connection.rollback()
-    assert lock_state(lockable).state == "open"
-
-
-def _dump(url: URL) -> bytes:
-    account = server_account()
-    return subprocess.run(
-        [str(program_folder(account) / "pg_dump"), "--no-sync", conninfo(url)],
-        check=True,
-        capture_output=True,
-        timeout=60,
-        **account.popen_options(),
-    ).stdout
-
-
-def test_a_reader_at_work_only_keeps_truncate_from_being_tried(lockable: URL) -> None:
-    with connect(lockable, application_name="tests") as reader:
-        reader.execute("SELECT * FROM plain")
-        with connect(lockable, application_name="tests") as connection:
-            lock_writes(connection)
-            proof = prove_locked(connection)
-        assert set(proof.not_tried) == {"plain"}
-        assert proof.by_trigger == 45
-    with connect(lockable, application_name="tests") as connection:
-        assert prove_locked(connection).not_tried == ()
-
-
-def test_a_writer_that_waits_when_the_lock_commits_is_refused(lockable: URL, ask: Ask) -> None:
-    with connect(lockable, application_name="tests") as locker, ThreadPoolExecutor(1) as pool:
-        lock_writes(locker)
-        waiting = pool.submit(ask, lockable, "INSERT INTO plain (name) VALUES ('late')")
-        _until(lambda: ask(lockable, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
-        locker.commit()
-        with pytest.raises(psycopg.Error, match=REFUSED):
-            waiting.result(10)
-    assert ask(lockable, "SELECT name FROM plain") == [("kept",)]
-
-
-def test_a_waiting_prepared_writer_is_refused_too(lockable: URL, ask: Ask) -> None:
-    with (
-        connect(lockable, application_name="tests", autocommit=True) as writer,
-        connect(lockable, application_name="tests") as locker,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        insert = "INSERT INTO child (note) VALUES (%s)"
-        for _ in range(3):
-            writer.execute(insert, ["early"], prepare=True)
-        lock_writes(locker)
-        waiting = pool.submit(writer.execute, insert, ["late"], prepare=True)
-        _until(lambda: ask(lockable, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
-        locker.commit()
-        with pytest.raises(psycopg.Error, match=REFUSED):
-            waiting.result(10)
-    assert ask(lockable, "SELECT count(*) FROM child") == [(3,)]
-
-
-def test_waits_for_an_open_write_and_says_whose_it_is(lockable: URL, ask: Ask) -> None:
-    before = ask(lockable, EVERYTHING)
-    with connect(lockable, application_name="clerk") as writer:
-        writer.execute("UPDATE plain SET name = 'in time'")
-        with (
-            connect(lockable, application_name="tests") as connection,
-            pytest.raises(BusyError, match=r"session \d+ \(sigmasight clerk\) uses 'plain'"),
-        ):
-            lock_writes(connection, patience_seconds=0.1)
-        assert ask(lockable, EVERYTHING) == before
-        with ThreadPoolExecutor(1) as pool:
-            locking = pool.submit(lock, lockable)
-            time.sleep(0.2)
-            writer.commit()
-            locking.result(10)
-    assert lock_state(lockable).state == "locked"
-    assert ask(lockable, "SELECT name FROM plain") == [("in time",)]
-
-
-def test_a_release_waits_for_readers_and_says_who_they_are(lockable: URL) -> None:
-    lock(lockable)
-    with connect(lockable, application_name="reader") as reader:
-        reader.execute("SELECT * FROM plain")
-        with (
-            connect(lockable, application_name="tests") as connection,
-            pytest.raises(BusyError, match=r"\(sigmasight reader\) uses 'plain'"),
-        ):
-            release_lock_in(connection, patience_seconds=0.1)
-        assert lock_state(lockable).state == "locked"
-    release_lock(lockable)
-    assert lock_state(lockable).state == "open"
-
-
-_LOCKER = """
-import sys, time
-from sqlalchemy.engine import make_url
-from ops.connection import connect
-from ops.cutover.write_lock import lock_writes, prove_locked
-with connect(make_url(sys.stdin.readline().strip()), application_name="tests") as connection:
-    lock_writes(connection)
-    prove_locked(connection)
-    print("locked", flush=True)
-    time.sleep(600)
-"""
-
-
-def test_a_killed_swap_leaves_nothing_locked(lockable: URL, ask: Ask) -> None:
-    before = ask(lockable, EVERYTHING)
-    with _locker(lockable) as process:
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-    ask(lockable, "SET lock_timeout = '10s'; UPDATE plain SET name = name")
-    assert ask(lockable, EVERYTHING) == before
-
-
-@contextmanager
-def _locker(url: URL) -> Iterator[subprocess.Popen[str]]:
-    address = url.render_as_string(hide_password=False)
-    with subprocess.Popen(
-        [sys.executable, "-c", _LOCKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        print(address, file=process.stdin, flush=True)
-        try:
-            assert process.stdout.readline() == "locked\n"
-            yield process
-        finally:
-            process.kill()
-
-
-def test_the_demo_is_locked_and_proved_in_a_third_of_a_second(
-    new_database: NewDatabase, legacy_template: str
-) -> None:
-    url = new_database(legacy_template)
-    with connect(url, application_name="tests") as connection:
-        started = time.perf_counter()
-        report = lock_writes(connection)
-        proof = prove_locked(connection)
-        taken = time.perf_counter() - started
-    assert report.tables == proof.tables >= 45
-    assert taken < 0.3
-
-
-def test_an_autovacuum_gives_way() -> None:
-    settings = {"autovacuum_naptime": "1s", "fsync": "off"}
-    with (
-        running_server(settings=settings) as instance,
-        connect(instance.url(), application_name="tests", autocommit=True) as connection,
-    ):
-        connection.execute(
-            "CREATE TABLE big WITH (autovacuum_vacuum_threshold = 1, autovacuum_enabled = true,"
-            " autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100,"
-            " autovacuum_vacuum_cost_limit = 1) AS SELECT g FROM generate_series(1, 50000) AS g"
-        )
-        connection.execute("DELETE FROM big WHERE g % 2 = 0")
-        progress = "SELECT 1 FROM pg_stat_progress_vacuum WHERE relid = 'big'::regclass"
-        _until(lambda: connection.execute(progress).fetchone() is not None, 30)
-        started = time.perf_counter()
-        lock(instance.url())
-        assert time.perf_counter() - started < 2
-        assert lock_state(instance.url()).state == "locked"
-
-
-def _until(holds: object, seconds: float = 10) -> None:
-    assert callable(holds)
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

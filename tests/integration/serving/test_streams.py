@@ -79,7 +79,7 @@ def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
         assert "token" in (event.name for event in events)
         started = time.monotonic()
         with backend.hold(1.0) as held:
-            assert 1.0 <= time.monotonic() - started < 5.0
+            assert 1.0 <= time.monotonic() - started < 30.0
             assert held.cut == 0
             # Nothing of it is left to be written: the old database may be locked now.
             assert answers(databases["old"], begun) == [("Not yet", "CANCELLED")]

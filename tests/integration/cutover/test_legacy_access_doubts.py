@@ -1,0 +1,253 @@
+"""Evidence of who used legacy after resets, kills and restarts: what is not known is said."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.cutover.access import access_evidence, begin_window, recorded_access, restart_window
+from ops.cutover.legacy_identity import identity, is_weak
+from ops.cutover.record import begin_cutover, end_cutover
+from ops.embedded.server import EmbeddedServer, free_port
+from ops.errors import DatabaseUnavailableError
+from tests.conftest import NewDatabase, create_database, running_server
+from tests.integration.cutover.conftest import As, Ask
+from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, use
+
+
+@pytest.fixture
+def legacy(new_database: NewDatabase, ask: Ask) -> URL:
+    """A database with two tables, owned by the superuser."""
+    url = new_database()
+    ask(url, BOOKS)
+    return url
+
+
+@pytest.fixture
+def core(core_url: URL, legacy: URL) -> URL:
+    """Core after a swap from `legacy`, with the window just begun."""
+    swap(core_url, legacy)
+    begin_window(core_url, legacy)
+    return core_url
+
+
+def test_a_window_of_an_earlier_swap_does_not_count(core: URL, legacy: URL) -> None:
+    number = begin_cutover(core, "rollback", "plan", identity(legacy), 0)
+    end_cutover(core, number, "done", {})
+    swap(core, legacy)
+    assert "no window" in str(access_evidence(core, legacy).reason)
+    begin_window(core, legacy)
+    assert access_evidence(core, legacy).untouched
+
+
+RESETS = [
+    ("legacy", "SELECT pg_stat_reset()", "statistics were reset"),
+    (
+        "legacy",
+        "SELECT pg_stat_reset_single_table_counters('book'::regclass)",
+        "statistics were reset",
+    ),
+    ("legacy", "SELECT pg_stat_reset_shared('bgwriter')", "stopped uncleanly, or"),
+    # What a server says that lost its counts and noted no reset.
+    (
+        "core",
+        "UPDATE ops.legacy_access SET counters = jsonb_set(counters,"
+        " '{tables,public.book,scans}', '99') WHERE moment = 'after'",
+        "counter scans of book fell",
+    ),
+    (
+        "core",
+        "UPDATE ops.legacy_access SET counters = jsonb_set(counters, '{sessions}', '999')"
+        " WHERE moment = 'after'",
+        "counter sessions fell",
+    ),
+]
+
+
+@pytest.mark.parametrize(("where", "reset", "reason"), RESETS)
+def test_after_a_reset_nothing_is_known_until_a_new_window_begins(
+    core: URL, legacy: URL, ask: Ask, where: str, reset: str, reason: str
+) -> None:
+    with recorded_access(core, legacy, "copy"):
+        use(legacy)
+    begun = access_evidence(core, legacy).since
+    ask(legacy if where == "legacy" else core, reset)
+    found = access_evidence(core, legacy)
+    assert (found.known, found.restarts, found.untouched, found.since) == (False, True, False, None)
+    assert reason in str(found.reason)
+    with recorded_access(core, legacy, "verify"):
+        use(legacy)
+    found = access_evidence(core, legacy)
+    assert found.untouched
+    assert found.since is not None
+    assert begun is not None
+    assert found.since > begun
+    assert reason in found_reason(core, ask)
+
+
+def found_reason(core: URL, ask: Ask) -> str:
+    """Why the last window began."""
+    windows = "SELECT purpose FROM ops.legacy_access WHERE moment = 'window' ORDER BY id DESC"
+    return str(ask(core, windows)[0][0])
+
+
+def test_another_database_at_the_address_is_not_taken_for_legacy(
+    core: URL, legacy: URL, new_database: NewDatabase
+) -> None:
+    other = new_database(str(legacy.database))
+    assert identity(other) != identity(legacy)
+    assert "another database" in str(access_evidence(core, other).reason)
+    assert access_evidence(core, legacy).untouched
+    # An access there begins a window that is of no use for the old database.
+    with recorded_access(core, other, "copy"):
+        use(other)
+    assert not access_evidence(core, legacy).known
+    restart_window(core, legacy, "the address was wrong for a while")
+    assert access_evidence(core, legacy).untouched
+
+
+_ACCESS = """
+import sys, time
+from sqlalchemy.engine import make_url
+from ops.connection import connect
+from ops.cutover.access import recorded_access
+core, legacy = (make_url(line) for line in sys.stdin.readline().split())
+with recorded_access(core, legacy, "killed copy"), connect(legacy, application_name="x") as session:
+    session.execute("SELECT * FROM book")
+    print("reading", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
+    core: URL, legacy: URL, ask: Ask
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _ACCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        urls = [url.render_as_string(hide_password=False) for url in (core, legacy)]
+        print(*urls, file=process.stdin, flush=True)
+        assert process.stdout.readline() == "reading\n"
+        found = access_evidence(core, legacy)
+        assert (found.known, found.restarts) == (False, False)
+        assert "killed copy) is going on" in str(found.reason)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    deadline = time.monotonic() + 10
+    while not (found := access_evidence(core, legacy)).restarts:
+        assert time.monotonic() < deadline
+    assert "killed copy) was cut off" in str(found.reason)
+    with recorded_access(core, legacy, "verify"):
+        use(legacy)
+    assert settled(core, legacy).untouched
+    assert found_reason(core, ask) == found.reason
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[EmbeddedServer]:
+    """A server that a test may kill, with an autovacuum that comes every second."""
+    settings = {"autovacuum_naptime": "1s", "fsync": "off", "autovacuum_vacuum_cost_delay": "0"}
+    with running_server(settings=settings) as instance:
+        yield instance
+
+
+def test_an_autovacuum_is_nobody(own_server: EmbeddedServer, core_url: URL, ask: Ask) -> None:
+    create_database(own_server, "vacuumed")
+    legacy = own_server.url("vacuumed")
+    ask(legacy, BOOKS)
+    swap(core_url, legacy)
+    begin_window(core_url, legacy)
+    deadline = time.monotonic() + 60
+    while not _vacuumed_after_an_access(core_url, legacy, ask):
+        assert time.monotonic() < deadline
+    found = settled(core_url, legacy)
+    assert found.untouched
+    assert (found.reads, found.rows_read, found.writes) == (0, 0, 0)
+
+
+def _vacuumed_after_an_access(core: URL, legacy: URL, ask: Ask) -> bool:
+    """Give the autovacuum work, and see whether it came while nobody of ours was there."""
+    with recorded_access(core, legacy, "copy"):
+        use(legacy, "UPDATE book SET title = 'u' WHERE id % 2 = 0")
+    came = """
+        SELECT last_autovacuum > %s AND last_autoanalyze > %s FROM pg_stat_user_tables
+        WHERE relname = 'book'
+    """
+    ended = ask(legacy, "SELECT clock_timestamp()")[0][0]
+    deadline = time.monotonic() + 5
+    while ask(legacy, came, [ended, ended]) != [(True,)]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_clean_restart_keeps_the_window_and_an_unclean_one_does_not(
+    own_server: EmbeddedServer, core_url: URL, ask: Ask, how: signal.Signals
+) -> None:
+    name = f"restarted_{how.name.lower()}"
+    create_database(own_server, name)
+    ask(own_server.url(name), BOOKS)
+    swap(core_url, own_server.url(name))
+    begin_window(core_url, own_server.url(name))
+    with recorded_access(core_url, own_server.url(name), "copy"):
+        use(own_server.url(name))
+    whose = identity(own_server.url(name))
+    process = own_server.process()
+    assert process is not None
+    process.send_signal(how)
+    psutil.wait_procs([process], timeout=20)
+    own_server.start(free_port())
+    legacy = own_server.url(name)
+    found = access_evidence(core_url, legacy)
+    assert identity(legacy) == whose
+    if how == signal.SIGINT:
+        assert found.untouched
+        return
+    assert (found.known, found.restarts) == (False, True)
+    assert "stopped uncleanly" in str(found.reason)
+    with recorded_access(core_url, legacy, "verify"):
+        use(legacy)
+    assert access_evidence(core_url, legacy).untouched
+
+
+def test_a_server_that_goes_away_during_an_access_leaves_a_doubt(
+    own_server: EmbeddedServer, core_url: URL, ask: Ask
+) -> None:
+    create_database(own_server, "leaving")
+    legacy = own_server.url("leaving")
+    ask(legacy, BOOKS)
+    swap(core_url, legacy)
+    begin_window(core_url, legacy)
+    with recorded_access(core_url, legacy, "copy"):
+        own_server.stop()
+    with (
+        pytest.raises(DatabaseUnavailableError),
+        recorded_access(core_url, legacy, "verify"),
+    ):
+        pytest.fail("began although legacy does not answer")
+    own_server.start(free_port())
+    found = access_evidence(core_url, own_server.url("leaving"))
+    assert "an access of ours (copy) was cut off" in str(found.reason)
+
+
+def test_a_hidden_system_identifier_makes_a_weaker_identity(
+    server: EmbeddedServer, legacy: URL, as_role: As, new_database: NewDatabase, ask: Ask
+) -> None:
+    app, other = as_role(legacy, "lock_app"), new_database()
+    assert not is_weak(identity(app))
+    ask(legacy, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    weak = identity(app)
+    assert is_weak(weak)
+    assert weak == identity(app)
+    assert weak["database_oid"] == identity(legacy)["database_oid"]
+    ask(other, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    assert identity(as_role(other, "lock_app"))["system_identifier"] != weak["system_identifier"]

@@ -1,0 +1,42 @@
+"""An old database that is watched after a swap: its tables, its users and what is found of them."""
+
+import time
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from ops.connection import connect
+from ops.cutover.access import AccessEvidence, access_evidence
+from ops.cutover.legacy_identity import identity
+from ops.cutover.record import begin_cutover, end_cutover
+from tests.integration.cutover.conftest import Ask
+
+BOOKS = """
+CREATE TABLE book (id int PRIMARY KEY, title text);
+INSERT INTO book SELECT g, 't' FROM generate_series(1, 5000) AS g;
+CREATE TABLE "Other Shelf" (id int);
+ANALYZE;
+"""
+
+
+def swap(core: URL, legacy: URL) -> None:
+    number = begin_cutover(core, "swap", "plan", identity(legacy), 0)
+    end_cutover(core, number, "done", {})
+
+
+def settled(core: URL, legacy: URL) -> AccessEvidence:
+    """The evidence once everybody who has closed a connection is gone, and so is counted."""
+    deadline = time.monotonic() + 10
+    while (found := access_evidence(core, legacy)).connections:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+def use(url: URL, query: str = "SELECT * FROM book") -> None:
+    with connect(url, application_name="tests") as connection:
+        connection.execute(query.encode())
+
+
+def rows_of(core: URL, ask: Ask) -> list[tuple[Any, ...]]:
+    return ask(core, "SELECT moment, purpose FROM ops.legacy_access ORDER BY id")

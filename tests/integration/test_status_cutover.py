@@ -1,0 +1,165 @@
+"""The checklist from verification to cleanup: what is done, stale, killed or undone is told."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, place
+from ops.settings import OperatorSettings
+from tests.integration.checklist_look import IDENTITY, execute, external, look, swapped
+
+
+@pytest.fixture
+def settings(tmp_path: Path, core_url: URL, ai_url: URL) -> OperatorSettings:
+    """A state folder of a pair that was migrated and no more."""
+    return external(tmp_path, core_url, ai_url)
+
+
+def verified(settings: OperatorSettings, core: URL, at: datetime, failed: int = 0) -> None:
+    settings.state.write(
+        "verification",
+        {"core": place(core), "at": at.isoformat(), "pass": 9, "fail": failed, "skipped": 0},
+    )
+
+
+def test_a_verification_is_stale_after_a_day_and_after_each_change(
+    settings: OperatorSettings, core_url: URL
+) -> None:
+    now = datetime.now(UTC)
+    assert look(settings)["verification"].state == "open"
+    verified(settings, core_url, now - timedelta(hours=25))
+    assert look(settings)["verification"].stale == "older than 24 h"
+    verified(settings, core_url, now - timedelta(minutes=1))
+    assert look(settings)["verification"].stale is None
+    execute(
+        core_url,
+        "INSERT INTO ops.backfill_ledger VALUES (gen_random_uuid(), '2025-07-01', 'done')",
+    )
+    line = look(settings)["verification"]
+    assert (line.stale, line.next) == ("older than the last backfill", "sigmasight verify")
+    verified(settings, core_url, datetime.now(UTC))
+    swapped(core_url)
+    assert look(settings)["verification"].stale is None
+    verified(settings, core_url, datetime.now(UTC), failed=2)
+    line = look(settings)["verification"]
+    assert (line.state, line.stale) == ("failed", None)
+
+
+def test_swap_rollback_and_swap_again(
+    tmp_path: Path, core_url: URL, ai_url: URL, scratch_database: URL
+) -> None:
+    execute(scratch_database, "CREATE TABLE users (id int)")
+    settings = external(tmp_path, core_url, ai_url, scratch_database)
+    assert look(settings)["swap"].next == "sigmasight swap"
+    for _ in range(2):
+        swapped(core_url)
+        lines = look(settings)
+        assert "requests held 0.40 s" in lines["swap"].evidence
+        # The record says so and nothing else: the tables of this old database were never locked.
+        assert lines["swap"].state == "failed"
+        assert "1 of the old database's 1 tables can be written to: users" in lines["swap"].evidence
+        assert lines["rollback"].state == "open"
+        assert lines["backup"].stale == "no backup of core and ai, which users write to"
+        swapped(core_url, "rollback")
+        lines = look(settings)
+        assert (lines["swap"].state, lines["rollback"].state) == ("open", "skipped")
+        assert "rolled back" in lines["swap"].evidence
+
+
+def test_looking_after_a_swap_reads_no_table_of_the_old_database(
+    tmp_path: Path, core_url: URL, ai_url: URL, scratch_database: URL
+) -> None:
+    execute(scratch_database, "CREATE TABLE users (id int); INSERT INTO users VALUES (1)")
+    swapped(core_url)
+    reads = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_user_tables"
+    with connect(scratch_database, application_name="tests", autocommit=True) as watching:
+        before = watching.execute(reads).fetchone()
+        look(external(tmp_path, core_url, ai_url, scratch_database))
+        time.sleep(0.2)  # the leaving session reports its counters
+        watching.execute("SELECT pg_stat_clear_snapshot()")
+        assert watching.execute(reads).fetchone() == before
+        watching.execute("SELECT * FROM users")
+        watching.execute("SELECT pg_stat_force_next_flush()")
+        assert watching.execute(reads).fetchone() != before
+
+
+def test_a_killed_swap_is_told_from_one_under_way(
+    settings: OperatorSettings, core_url: URL
+) -> None:
+    swapped(core_url, state="running", step="flip the active pair")
+    killed = look(settings)["swap"]
+    assert (killed.state, killed.next) == ("failed", "sigmasight swap")
+    assert "killed at step: flip the active pair" in killed.evidence
+    with connect(core_url, application_name="tests", autocommit=True) as running:
+        running.execute("SELECT pg_advisory_lock(hashtextextended('sigmasight phase', 0))")
+        under_way = look(settings)["swap"]
+    assert (under_way.state, under_way.next) == ("open", None)
+    assert "under way" in under_way.evidence
+
+
+def test_an_undone_swap_says_why(settings: OperatorSettings, core_url: URL) -> None:
+    swapped(core_url, state="undone", reason="the price is not zero")
+    assert "undone: the price is not zero" in look(settings)["swap"].evidence
+
+
+def seeded(core: URL) -> None:
+    execute(
+        core,
+        "INSERT INTO users (id, email, full_name, hashed_password, is_active, created_at,"
+        " updated_at) VALUES (gen_random_uuid(), 'a@b.c', 'a', 'h', true, now(), now())",
+    )
+
+
+def test_backups_are_stale_when_old_or_unproved(settings: OperatorSettings, core_url: URL) -> None:
+    def taken(database: str, hours: int, *, restored: bool) -> None:
+        at = datetime.now(UTC) - timedelta(hours=hours)
+        execute(
+            core_url,
+            "INSERT INTO ops.backups (database, identity, path, bytes, sha256, content, taken_at,"
+            " restored_at) VALUES (%s, %s, '/b', 1, 'x', '{}', %s, %s)",
+            database,
+            IDENTITY,
+            at,
+            at if restored else None,
+        )
+
+    assert look(settings)["backup"].state == "skipped"
+    seeded(core_url)
+    assert look(settings)["backup"].stale == "no backup of core and ai, which users write to"
+    taken("core", 30, restored=True)
+    taken("ai", 1, restored=True)
+    assert look(settings)["backup"].stale == "the backup of core is older than 24 h"
+    taken("core", 1, restored=False)
+    assert look(settings)["backup"].stale == "no restore has proved the backup of core"
+    taken("core", 0, restored=True)
+    line = look(settings)["backup"]
+    assert (line.state, line.stale) == ("done", None)
+
+
+def test_a_cleanup_is_dated_killed_and_done(settings: OperatorSettings, core_url: URL) -> None:
+    ended = datetime.now(UTC) - timedelta(days=8)
+    swapped(core_url, ended_at=ended)
+    assert "allowed since" in look(settings)["cleanup"].evidence
+    for reason in ("the swap ended", "the server was restarted"):
+        assert look(settings)["cleanup"].stale is None
+        execute(
+            core_url,
+            "INSERT INTO ops.legacy_access (moment, purpose, counters) VALUES ('window', %s, '{}')",
+            reason,
+        )
+    line = look(settings)["cleanup"]
+    assert "began anew: the server was restarted" in (line.stale or "")
+    assert "not before" in line.evidence
+    execute(
+        core_url,
+        "INSERT INTO ops.tombstones (cutover, plan_id, state, step, removed, evidence)"
+        " SELECT max(id), 'p', 'running', 'drop the database', '[]', '{}' FROM ops.cutovers",
+    )
+    lines = look(settings)
+    assert (lines["cleanup"].state, lines["cleanup"].next) == ("failed", "sigmasight cleanup")
+    assert "no longer possible" in lines["rollback"].evidence
+    execute(core_url, "UPDATE ops.tombstones SET state = 'done', ended_at = now()")
+    assert look(settings)["cleanup"].state == "done"
