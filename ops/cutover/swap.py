@@ -67,10 +67,11 @@ def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> Cutove
         RefusedError: a condition does not hold, or rows would be lost.
     """
     recovered = recover(move)
-    move.switch.serve_active()
     last = swap_in_force(move.core)
     if last is not None:
         _refuse_lost_value(move)
+    move.switch.serve_active()
+    if last is not None:
         return _already(move, last, recovered)
     planned = plan_swap(move)
     refuse_unmet(planned.conditions)

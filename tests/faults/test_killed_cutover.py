@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.active_pair import set_active_pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.cutover.write_lock import lock_state
 from ops.embedded.databases import EmbeddedDatabases
@@ -63,6 +64,19 @@ def test_a_killed_supervisor_leaves_one_pair_serving_and_the_next_swap_ends_well
     swappable.assert_settled("new")
     swappable.must(*losses(tmp_path))
     swappable.assert_settled("old")
+
+
+def test_a_second_swap_is_refused_where_the_value_of_the_active_pair_was_lost(
+    swappable: CutoverScene, tmp_path: Path
+) -> None:
+    swappable.must("swap")
+    set_active_pair(swappable.state, "old")
+    refused = swappable.stage.run("swap")
+    assert refused.code != 0
+    assert "that value was lost" in refused.errors[0]
+    set_active_pair(swappable.state, "new")
+    swappable.assert_settled("new")
+    swappable.must(*losses(tmp_path))
 
 
 @contextmanager
