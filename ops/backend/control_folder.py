@@ -9,8 +9,8 @@ from pathlib import Path
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
-# A socket's path is limited to about 100 bytes.
-_LONGEST_FOLDER = 80
+# A socket's path is limited to 107 bytes, and the longest name here takes 22 of them.
+LONGEST_FOLDER = 80
 
 
 def control_folder(state: StateFolder) -> Path:
@@ -21,7 +21,7 @@ def control_folder(state: StateFolder) -> Path:
         ConfigurationError: somebody else has a folder of that name.
     """
     folder = state.root / "control"
-    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
         digest = sha256(os.fsencode(state.root)).hexdigest()[:12]
         folder = Path(tempfile.gettempdir()) / f"sigmasight-{os.geteuid()}-control-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -62,7 +62,6 @@ class Supervisor:
         self._staging = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._delay = _FIRST_DELAY
-        self._number = 0
         self._held_since = 0.0
 
     def take_over(self, orphan: Orphan) -> None:
@@ -261,9 +260,7 @@ class Supervisor:
         Raises:
             ChildGoneError: it does not come to that.
         """
-        self._number += 1
-        folder = control_folder(self.state)
-        meeting = folder / f"backend-{time.time_ns():x}-{self._number}.sock"
+        meeting = control_folder(self.state) / f"backend-{os.urandom(4).hex()}.sock"
         pointer = self.state.root / "active_pair.json"
         child = spawn(spec, self.listener, otherwise, pointer, meeting, self.park)
         self._watch(child)

@@ -4,8 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +16,7 @@ import pytest
 
 from app.migration_environment import PROJECT_ROOT
 from ops.active_pair import Pair, set_active_pair
-from ops.backend.control_folder import supervisor_socket
+from ops.backend.control_folder import LONGEST_FOLDER, control_folder, supervisor_socket
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.state_folder import StateFolder
 from tests.integration.serving.starting import APPLICATION, ENVIRONMENT, eventually
@@ -129,6 +131,30 @@ def test_a_killed_supervisor_is_missed_by_nobody_and_its_backend_taken_over(
             held.release("new")
         assert answering(served) == "new"
     assert not users.faults
+
+
+@pytest.fixture
+def deepest() -> Iterator[SupervisedBackend]:
+    """One whose sockets have the longest paths that there are."""
+    with tempfile.TemporaryDirectory() as folder:
+        rest = LONGEST_FOLDER - len(f"{folder}//control")
+        state = StateFolder(Path(folder) / ("x" * rest))
+        state.create()
+        assert len(str(control_folder(state))) == LONGEST_FOLDER
+        backend = SupervisedBackend(state, APPLICATION)
+        backend.start(ENVIRONMENT, "old")
+        backend.wait()
+        yield backend
+        backend.stop()
+
+
+def test_a_backend_of_a_deep_state_folder_is_found_again(deepest: SupervisedBackend) -> None:
+    first = deepest.process()
+    kill(deepest.supervisor())
+    assert answering(deepest) == "old"
+    deepest.start(ENVIRONMENT, "old")
+    deepest.wait()
+    assert deepest.process() == first
 
 
 @pytest.mark.parametrize(("flipped", "pair"), [(False, "old"), (True, "new")])
