@@ -64,7 +64,7 @@ class TableCopy:
         books, table = self.target.books, self.plan.table
         if not self.plan.spec.keeps_ids or not has_copied_keys(books, table):
             return
-        if self._source is not None and self._source.unwritten:
+        if self._source is not None and self._source.only_inserted:
             return
         with self.target.transaction():
             for keys in gone_keys(self.sessions.legacy, books, self.plan):

@@ -73,6 +73,14 @@ class Look:
         """Whether nothing was written since."""
         return self.new_rows == 0 and self.seen.rows == self.before
 
+    @property
+    def only_inserted(self) -> bool:
+        """Whether rows were inserted since and nothing else: each update would be one more that may
+        be new, each deletion one row fewer."""
+        if self.new_rows is None or self.before is None:
+            return False
+        return self.seen.rows - self.before == self.new_rows
+
 
 def look(
     connection: psycopg.Connection,

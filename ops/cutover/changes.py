@@ -93,7 +93,9 @@ def find_changes(changes: Changes, seen: Mapping[str, Seen]) -> dict[str, Seen]:
         now = _look(changes.session(table), table, leftovers, seen.get(table.name))
         if now is None or not now.unwritten:
             only = seen[table.name].new_rows if now and now.new_rows is not None else EVERY
-            _find(changes, table, leftovers, only)
+            _find_new(changes, table, row_digests(table, leftovers, only))
+        if now is None or not now.only_inserted:
+            _find_gone(changes, table, leftovers)
         if now is not None:
             found[table.name] = now.seen
     return found
@@ -109,29 +111,32 @@ def _look(
     return look(session, relation, rows, row_digests(table).as_string(session), since)
 
 
-def _find(changes: Changes, table: UserTable, leftovers: Leftovers, only: sql.Composable) -> None:
-    """Add a table's changes. Core's rows never leave the server, AI's pass by in a stream."""
-    new = row_digests(table, leftovers, only)
-    keys = sql.SQL("SELECT id AS key FROM {} WHERE {}").format(
+def _find_new(changes: Changes, table: UserTable, rows: sql.Composed) -> None:
+    if table.database == "ai":
+        rows = _brought_to_core(changes, rows, ("key", "digest"))
+    _add(changes, "cutover_changes_new", table, rows)
+
+
+def _find_gone(changes: Changes, table: UserTable, leftovers: Leftovers) -> None:
+    rows = sql.SQL("SELECT id AS key FROM {} WHERE {}").format(
         sql.Identifier("public", table.name), counts(table.name, leftovers) or EVERY
     )
     if table.database == "ai":
-        new, keys = _brought_to_core(changes, new, keys)
-    query = statement("cutover_changes_of_table").decode()
-    changes.core.execute(sql.SQL(query).format(table=sql.Literal(table.name), new=new, keys=keys))
+        rows = _brought_to_core(changes, rows, ("key",))
+    _add(changes, "cutover_changes_gone", table, rows)
+
+
+def _add(changes: Changes, name: str, table: UserTable, rows: sql.Composed) -> None:
+    query = statement(name).decode()
+    changes.core.execute(sql.SQL(query).format(table=sql.Literal(table.name), rows=rows))
 
 
 def _brought_to_core(
-    changes: Changes, new: sql.Composed, keys: sql.Composed
-) -> tuple[sql.Composed, sql.Composed]:
-    """Queries of the same rows in Core's session."""
+    changes: Changes, rows: sql.Composed, columns: tuple[str, ...]
+) -> sql.Composed:
+    """A query of the same rows in Core's session. Core's own never leave the server."""
     core = changes.core
     core.execute("DROP TABLE IF EXISTS pg_temp.cutover_present")
     core.execute(statement("cutover_present"))
-    stream(rows_of(changes.ai, keys), core, _PRESENT, ["key"])
-    stream(rows_of(changes.ai, new), core, _PRESENT, ["key", "digest"])
-    there = sql.SQL("SELECT * FROM {} WHERE digest {}")
-    return (
-        there.format(_PRESENT, sql.SQL("IS NOT NULL")),
-        there.format(_PRESENT, sql.SQL("IS NULL")),
-    )
+    stream(rows_of(changes.ai, rows), core, _PRESENT, columns)
+    return sql.SQL("SELECT * FROM {}").format(_PRESENT)

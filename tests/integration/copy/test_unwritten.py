@@ -62,7 +62,9 @@ def test_every_write_is_noticed_and_little_else(
         # One by one where there is no transaction: VACUUM allows none, not even an implied one.
         for statement in [statements] if "BEGIN" in statements else statements.split("; "):
             run(scratch_database, statement)
-        assert looked(connection, before.seen).unwritten is unwritten
+        after = looked(connection, before.seen)
+        assert after.unwritten is unwritten
+        assert after.only_inserted is (unwritten or statements.startswith("INSERT"))
 
 
 def test_what_was_being_written_while_one_looked_is_new(run: Run, scratch_database: URL) -> None:
