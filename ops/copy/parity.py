@@ -73,6 +73,33 @@ def delta_parity(
         return [proven_parity(sessions, spec) for group in wanted for spec in specs_of(group)]
 
 
+def prove_copied(legacy_url: URL, core_url: URL, ai_url: URL | None, groups: Sequence[str]) -> None:
+    """Compare what the last copies of several groups saw of legacy, while users may go on writing
+    there: what is found equal now, `delta_parity` need not compare again."""
+    wanted = in_order(groups)
+    with copy_sessions(legacy_url, core_url, ai_url, wanted) as sessions:
+        for group in wanted:
+            for spec in specs_of(group):
+                _prove(sessions, spec)
+
+
+def _prove(sessions: Sessions, spec: TableSpec) -> None:
+    """A row that was written since the copy is not looked at: the next delta brings it, and it is
+    compared as one that is newer than the proof."""
+    plan, last = sessions.plan(spec), last_fingerprint(sessions.core, spec.table)
+    if plan is None or last is None or last.proved or last.source_seen is None:
+        return
+    source = sessions.look_at_source(plan, last)
+    if source is None or source.new_rows is None or not _target_unwritten(sessions, plan, last):
+        return
+    copied = sql.SQL("{} AND NOT ({})").format(
+        _since_proof(sessions, plan, last), last.source_seen.new_rows
+    )
+    found = _by_rows(sessions, plan, copied)
+    if found.holds and _target_unwritten(sessions, plan, last):
+        record_proof(sessions.core, plan, last)
+
+
 def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
     """One table's parity, from the proof of an earlier comparison where that still holds; what is
     found is such a proof for the next."""
@@ -93,8 +120,10 @@ def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
 def _unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
     """Whether both sides are as the last copy saw and left them."""
     source = sessions.look_at_source(plan, last)
-    if source is None or not source.unwritten:
-        return False
+    return source is not None and source.unwritten and _target_unwritten(sessions, plan, last)
+
+
+def _target_unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
     target = sessions.look_at_target(plan, last)
     return target is not None and target.unwritten
 
@@ -104,12 +133,21 @@ def _compared_since_proof(
 ) -> TableParity | None:
     """Compare what deltas have brought since all was found equal: a delta leaves every other row of
     a target alone that nobody else has written. None where that cannot be told."""
-    proof = last.proved_seen
-    source = sessions.look_at_source(plan, replace(last, source_seen=proof)) if proof else None
-    if proof is None or source is None or source.new_rows is None:
+    newer = _since_proof(sessions, plan, last)
+    if newer is EVERY:
         return None
-    found = _by_rows(sessions, plan, proof.new_rows)
+    found = _by_rows(sessions, plan, newer)
     return replace(found, legacy_rows=last.accepted_rows, compared_by="new rows")
+
+
+def _since_proof(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> sql.Composable:
+    """A condition over legacy's rows: the last proof does not speak of them; `EVERY` where there is
+    none, or it cannot be told."""
+    if last.proved_seen is None:
+        return EVERY
+    source = sessions.look_at_source(plan, replace(last, source_seen=last.proved_seen))
+    told = source is not None and source.new_rows is not None
+    return last.proved_seen.new_rows if told else EVERY
 
 
 def _table_parity(sessions: Sessions, spec: TableSpec) -> TableParity:

@@ -38,6 +38,9 @@ from ops.sql_files import statement
 
 T = TypeVar("T")
 
+# A delta of fewer rows changes no plan, and requests may be waiting for it.
+_WORTH_ANALYSIS = 1_000
+
 
 @dataclass
 class TableCopy:
@@ -219,7 +222,10 @@ class TableCopy:
         accepted = stage(self.sessions.legacy, self.target, self.plan, meter, only)
         meter.enter("merging")
         merged = self._merge(empty)
-        unchanged = accepted - merged.inserted - merged.updated
+        changed = merged.inserted + merged.updated
+        if changed and (only is EVERY or changed >= _WORTH_ANALYSIS):
+            self._analyze()
+        unchanged = accepted - changed
         return TableReport(
             table,
             "staged",
@@ -241,8 +247,6 @@ class TableCopy:
             session.execute(build)
         if plan.spec.keeps_ids:
             self._keep_keys()
-        if merged.inserted or merged.updated:
-            self._analyze()
         return merged
 
     def _keep_keys(self) -> None:

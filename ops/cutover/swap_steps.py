@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from ops.connection import connect, explained
-from ops.copy import copy_delta, delta_parity
+from ops.copy import copy_delta, delta_parity, prove_copied
 from ops.cutover.access import begin_window
 from ops.cutover.baseline import record_baseline
 from ops.cutover.lock_legacy import open_again, prove_from_outside
@@ -102,7 +102,7 @@ class SwapSteps:
         """What is found equal now need not be compared again while requests wait. Users go on
         writing, so only what no further delta will bring is a reason to refuse already."""
         move = self.move
-        delta_parity(move.legacy, move.core, move.ai, self.groups)
+        prove_copied(move.legacy, move.core, move.ai, self.groups)
         price = swap_price(move.legacy, move.core, move.ai)
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")

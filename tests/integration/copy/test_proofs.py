@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.copy import copy_delta, delta_parity
+from ops.copy import copy_delta, delta_parity, prove_copied
 from ops.copy.parity import TableParity
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import (
@@ -80,6 +80,51 @@ def test_what_several_deltas_brought_is_compared_together(
         "ai_memories",
     }
     assert all(one.holds for one in found.values())
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_was_copied_is_proved_while_users_go_on_writing(
+    run: Run, proved: tuple[URL, URL, URL], name: str
+) -> None:
+    write, table, rows = WRITES[name]
+    legacy, core, _ = proved
+    run(legacy, ASKED.replace("f2'", "f4'"))
+    copy_delta(*proved, OWNED)
+    run(legacy, write)
+
+    prove_copied(*proved, OWNED)
+
+    assert run(core, "SELECT DISTINCT proved FROM ops.copy_fingerprints") == [(True,)]
+    assert not compared(proved)[table].holds, "the proof does not speak of what came later"
+    copy_delta(*proved, OWNED)
+    found = compared(proved)[table]
+    expected = rows + (table == "agent_messages")
+    assert found == TableParity(table, expected, compared_by="new rows")
+
+
+def test_what_was_copied_wrongly_is_not_proved(run: Run, proved: tuple[URL, URL, URL]) -> None:
+    legacy, core, _ = proved
+    run(core, DAMAGE.format("agent_messages"))
+    run(legacy, ASKED)
+    copy_delta(*proved, OWNED)
+    run(legacy, ASKED.replace("f2'", "f4'"))
+
+    prove_copied(*proved, OWNED)
+
+    unproved = "SELECT table_name FROM ops.copy_fingerprints WHERE NOT proved"
+    assert run(core, unproved) == [("agent_messages",)]
+
+
+def test_what_somebody_else_wrote_to_is_not_proved(run: Run, proved: tuple[URL, URL, URL]) -> None:
+    legacy, core, _ = proved
+    run(legacy, ASKED)
+    copy_delta(*proved, OWNED)
+    run(core, f"UPDATE agent_messages SET content = content WHERE id = '{ANSWER}'")
+
+    prove_copied(*proved, OWNED)
+
+    unproved = "SELECT table_name FROM ops.copy_fingerprints WHERE NOT proved"
+    assert run(core, unproved) == [("agent_messages",)]
 
 
 @pytest.mark.parametrize("name", WRITES)
