@@ -1,6 +1,7 @@
 """The part of Prefect's HTTP API that starting a backfill needs. No Prefect is imported: its
 server runs the work, the backend only asks for it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -12,6 +13,7 @@ from app.errors import UnavailableError
 
 DEPLOYMENT = "backfill/backfill"
 _SECONDS = 10.0
+_PAUSES_SECONDS = (0.3, 1.0, 2.0)
 _UNFINISHED = frozenset({"SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING"})
 
 
@@ -43,13 +45,29 @@ async def backfill_is_under_way(job_id: UUID) -> bool:
         return any(run["state_type"] in _UNFINISHED for run in runs)
 
 
+class _Patient(httpx.AsyncHTTPTransport):
+    """Asks again where the server is too busy to answer, as Prefect's own client does. Nothing is
+    begun twice: a run is asked for under an idempotency key."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        for pause in _PAUSES_SECONDS:
+            response = await super().handle_async_request(request)
+            if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return response
+            await response.aclose()
+            await asyncio.sleep(pause)
+        return await super().handle_async_request(request)
+
+
 @asynccontextmanager
 async def _prefect() -> AsyncIterator[httpx.AsyncClient]:
     address = get_settings().PREFECT_API_URL
     if not address:
         raise UnavailableError("Calculations cannot run: PREFECT_API_URL is not set")
     try:
-        async with httpx.AsyncClient(base_url=address, timeout=_SECONDS) as client:
+        async with httpx.AsyncClient(
+            base_url=address, timeout=_SECONDS, transport=_Patient()
+        ) as client:
             yield client
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         raise UnavailableError(
