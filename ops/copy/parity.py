@@ -93,7 +93,7 @@ def _prove(sessions: Sessions, spec: TableSpec) -> None:
     if source is None or source.new_rows is None or not _target_unwritten(sessions, plan, last):
         return
     copied = sql.SQL("{} AND NOT ({})").format(
-        _since_proof(sessions, plan, last), last.source_seen.new_rows
+        _since_proof(sessions, plan, last) or EVERY, last.source_seen.new_rows
     )
     found = _by_rows(sessions, plan, copied)
     if found.holds and _target_unwritten(sessions, plan, last):
@@ -134,20 +134,20 @@ def _compared_since_proof(
     """Compare what deltas have brought since all was found equal: a delta leaves every other row of
     a target alone that nobody else has written. None where that cannot be told."""
     newer = _since_proof(sessions, plan, last)
-    if newer is EVERY:
+    if newer is None:
         return None
     found = _by_rows(sessions, plan, newer)
     return replace(found, legacy_rows=last.accepted_rows, compared_by="new rows")
 
 
-def _since_proof(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> sql.Composable:
-    """A condition over legacy's rows: the last proof does not speak of them; `EVERY` where there is
-    none, or it cannot be told."""
+def _since_proof(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> sql.Composable | None:
+    """A condition over legacy's rows: the last proof does not speak of them. None where there is no
+    proof, or it cannot be told."""
     if last.proved_seen is None:
-        return EVERY
+        return None
     source = sessions.look_at_source(plan, replace(last, source_seen=last.proved_seen))
     told = source is not None and source.new_rows is not None
-    return last.proved_seen.new_rows if told else EVERY
+    return last.proved_seen.new_rows if told else None
 
 
 def _table_parity(sessions: Sessions, spec: TableSpec) -> TableParity:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from ops.connection import connect, explained
 from ops.copy.report import Guard, no_guard
 from ops.copy.unwritten import Seen
-from ops.cutover.changes import Changes, find_changes
+from ops.cutover.changes import Changes, find_changes, seen_of
 from ops.sql_files import statement
 
 
@@ -43,7 +43,7 @@ def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> i
 def _seen(core: psycopg.Connection) -> dict[str, Seen]:
     """How the tables were when the baseline was last recorded, void or not."""
     row = core.execute("SELECT seen FROM ops.cutover_baseline_moment").fetchone()
-    return {name: Seen(**document) for name, document in row[0].items()} if row else {}
+    return seen_of(row[0]) if row else {}
 
 
 def _bring_up_to_date(core: psycopg.Connection, seen: Mapping[str, Seen]) -> None:

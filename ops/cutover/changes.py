@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -73,11 +74,16 @@ def changes_since_swap(core_url: URL, ai_url: URL) -> Iterator[Changes]:
             )
         since, seen = row
         changes = Changes(core, ai, since)
-        find_changes(changes, {name: Seen(**document) for name, document in seen.items()})
+        find_changes(changes, seen_of(seen))
         yield changes
         # Only temporary tables were written.
         for session in (core, ai):
             session.rollback()
+
+
+def seen_of(documents: Mapping[str, Any]) -> dict[str, Seen]:
+    """How each table was seen, as the baseline's moment stores it."""
+    return {name: Seen(**document) for name, document in documents.items()}
 
 
 def find_changes(changes: Changes, seen: Mapping[str, Seen]) -> dict[str, Seen]:
