@@ -17,16 +17,16 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
-from ops.active_pair import Pair
 from ops.backend.supervised import SupervisedBackend
+from ops.books.active_pair import Pair
+from ops.books.run_lock import exclusive_run
 from ops.connection import connect
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.move import Move
-from ops.cutover.report import CutoverReport
 from ops.cutover.rollback import rollback
+from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import swap
 from ops.endpoints import resolve_endpoints
-from ops.run_lock import exclusive_run
 from ops.settings import OperatorSettings
 from ops.status import checklist
 

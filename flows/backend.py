@@ -4,10 +4,10 @@ whose import takes longer than the start of the backend."""
 from typing import NoReturn
 
 from flows.prefect_server import PrefectServer
-from ops.active_pair import Pair, active_pair
 from ops.backend.environment import migrating_environment, served_environment
 from ops.backend.foreground import become_backend, migrate, refuse_taken_address
-from ops.declared_stack import declared_active
+from ops.books.active_pair import Pair, active_pair
+from ops.books.declared_stack import declared_active
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings, operator_settings

@@ -28,11 +28,11 @@ from ops.backfill.batch import (
 )
 from ops.backfill.planning import BackfillRequest, Mode
 from ops.batch_jobs import batch_job
+from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
 from ops.errors import VerificationError
 from ops.nightly import Night, tonight
 from ops.plan_figures import FIRST_DAY, LAST_DAY
-from ops.run_lock import Fence, exclusive_run
 from ops.settings import operator_settings
 from ops.trading_calendar import last_finished_session
 

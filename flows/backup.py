@@ -12,10 +12,11 @@ from flows.artifacts import rows_table
 from flows.retrying import phase_task
 from ops.backup import KEPT
 from ops.backup.addresses import backup_addresses
-from ops.backup.record import Backup
+from ops.backup.content import Content
 from ops.backup.retention import forget_old
 from ops.backup.run import backup as take_backup
-from ops.cutover.access import recorded_access
+from ops.books.backups import Backup
+from ops.legacy_access.account import recorded_access
 from ops.settings import operator_settings
 
 Database = Literal["core", "ai", "legacy"]
@@ -49,7 +50,7 @@ def take(name: Database, url: URL, core: URL, folder: Path) -> Backup:
     """Take and prove one backup. Each reading of the old database is one of ours."""
     with recorded_access(core, url, "backup") if name == "legacy" else nullcontext():
         taken = take_backup(url, name, folder, core)
-    held = taken.held
+    held = Content.from_json(taken.content)
     get_run_logger().info(
         "%s: %s rows of %s tables in %s bytes, restored and found equal: %s",
         name,

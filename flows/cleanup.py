@@ -7,14 +7,14 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.retrying import phase_task
+from ops.books.cleanup_plans import waiver_of
+from ops.books.declared_stack import declared_target
+from ops.books.tombstones import Tombstone, cleaned_up
 from ops.cleanup.plan import CleanupPlan, plan_cleanup
 from ops.cleanup.report import plan_lines, plan_markdown, tombstone_lines, tombstone_markdown
 from ops.cleanup.run import execute_cleanup
 from ops.cleanup.scene import DeclaredLegacy, Scene, scene_of
 from ops.cleanup.scheduled import firing_of
-from ops.cleanup.shown_plans import waiver_of
-from ops.cleanup.tombstone import Tombstone, cleaned_up
-from ops.declared_stack import declared_target
 from ops.settings import OperatorSettings, operator_settings
 
 _ARTIFACT = "cleanup-plan"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from infra.automation import DrivenStack
 from infra.driven import forget_legacy, last_stack
-from ops.active_pair import Pair, active_pair
+from ops.books.active_pair import Pair, active_pair
 from ops.settings import OperatorSettings
 
 Log = Callable[[str], None]

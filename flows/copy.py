@@ -4,12 +4,12 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import Progress, rows_table
 from flows.retrying import phase_task
+from ops.books.run_lock import Fence, exclusive_run
 from ops.copy import CopyReport, TableProgress, TableReport, copy_delta
-from ops.copy.after_swap import refuse_after_swap
 from ops.copy.groups import groups_named
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
-from ops.run_lock import Fence, exclusive_run
+from ops.evidence.cutovers import refuse_after_swap
 from ops.settings import operator_settings
 
 

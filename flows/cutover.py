@@ -8,11 +8,11 @@ from prefect.artifacts import create_markdown_artifact
 from flows.prefect_server import PrefectServer
 from infra.driven import follow_pointer
 from infra.stack_switch import switch_for
+from ops.books.run_lock import Fence
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.move import Move
-from ops.cutover.report import CutoverReport
+from ops.cutover.steps import CutoverReport
 from ops.endpoints import resolve_endpoints
-from ops.run_lock import Fence
 from ops.settings import operator_settings
 
 

@@ -3,7 +3,7 @@
 from prefect import flow, get_run_logger
 
 from flows.retrying import phase_task
-from ops.bookkeeping import keep_books
+from ops.books.marker import keep_books
 from ops.drift import drift_of_pair
 from ops.drift.refusal import refuse_drift
 from ops.endpoints import Endpoints, resolve_endpoints

@@ -7,8 +7,8 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import rows_table
 from flows.retrying import phase_task
+from ops.books.declared_stack import Target
 from ops.connection import connect, place
-from ops.declared_stack import Target
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError

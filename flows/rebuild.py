@@ -23,13 +23,13 @@ from flows.seed import seed
 from flows.serve import launch_backend, serve
 from flows.swap import swap
 from flows.verify import verify
-from ops.cutover.record import swap_in_force
-from ops.cutover.report import CutoverReport
+from ops.books.rebuilds import record_rebuild
+from ops.books.run_lock import exclusive_rebuild
+from ops.cutover.steps import CutoverReport
 from ops.endpoints import Endpoints, resolve_endpoints
+from ops.evidence.cutovers import swap_in_force
 from ops.plan_figures import FIRST_DAY, LAST_DAY
-from ops.rebuild_record import record_rebuild
 from ops.rehearsal.mark import rehearsing
-from ops.run_lock import exclusive_rebuild
 from ops.settings import operator_settings
 from ops.summary import Figure, book_course, plan_comparison
 

@@ -12,9 +12,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 
 from flows.prefect_server import PrefectServer
+from ops.books.rehearsals import last_rehearsal
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.rehearsal.commands import RanCommand
-from ops.rehearsal.record import last_rehearsal
 from ops.rehearsal.report import Rehearsal, markdown
 from ops.rehearsal.run import RehearsalRequest
 from ops.rehearsal.run import rehearse as rehearse_move

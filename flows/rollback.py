@@ -8,16 +8,15 @@ from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
 from flows.cutover import current_move, tell
 from flows.retrying import phase_task
+from ops.books.run_lock import Fence, exclusive_run
 from ops.cutover.blind import roll_back_blindly
 from ops.cutover.move import STREAM_SECONDS, Move
-from ops.cutover.report import CutoverReport
-from ops.cutover.rollback import RollbackPlan, plan_rollback
+from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback
 from ops.cutover.rollback import rollback as roll_back
-from ops.cutover.rollback_steps import Acceptance
+from ops.cutover.steps import CutoverReport
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
 from ops.errors import BadInputError
-from ops.run_lock import Fence, exclusive_run
 from ops.settings import operator_settings
 
 

@@ -3,9 +3,9 @@
 from prefect import flow, get_run_logger
 
 from flows.retrying import phase_task
+from ops.books.run_lock import exclusive_run
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.knowledge import seed_knowledge_base
-from ops.run_lock import exclusive_run
 from ops.seed import seed as seed_core
 from ops.settings import operator_settings
 

@@ -6,14 +6,14 @@ from prefect.artifacts import create_markdown_artifact
 from flows.cleanup_schedule import activate_cleanup_schedule
 from flows.cutover import current_move, tell
 from flows.retrying import phase_task
+from ops.books.run_lock import exclusive_run
 from ops.cleanup.dates import SEVEN_DAYS
 from ops.cutover.move import STREAM_SECONDS, Move
 from ops.cutover.plan import SWAP_STEPS
-from ops.cutover.report import CutoverReport
+from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
 from ops.endpoints import resolve_endpoints
-from ops.run_lock import exclusive_run
 from ops.settings import operator_settings
 
 
@@ -50,8 +50,8 @@ def plan_task(move: Move) -> SwapPlan:
     """Look at every condition, and at the price."""
     plan = plan_swap(move)
     for condition in plan.conditions:
-        state = "holds" if condition.holds else "does NOT hold"
-        get_run_logger().info("%s %s: %s", condition.name, state, condition.detail)
+        state = "holds" if condition.met else "does NOT hold"
+        get_run_logger().info("%s %s: %s", condition.condition, state, condition.reason)
     get_run_logger().info(
         "plan %s: %d rows only in the old database", plan.plan_id, plan.price.total
     )
@@ -67,7 +67,9 @@ def swap_task(move: Move, accept_loss: int, plan_id: str | None) -> CutoverRepor
 
 def _markdown(plan: SwapPlan) -> str:
     lines = [f"Plan `{plan.plan_id}`", "", "| condition | holds | found |", "|---|---|---|"]
-    lines += [f"| {c.name} | {'yes' if c.holds else 'no'} | {c.detail} |" for c in plan.conditions]
+    lines += [
+        f"| {c.condition} | {'yes' if c.met else 'no'} | {c.reason} |" for c in plan.conditions
+    ]
     lines += ["", "| table | rows only in the old database |", "|---|---:|"]
     lines += [f"| {table} | {rows} |" for table, rows in plan.price.by_table.items() if rows]
     lines += ["", *(f"{number}. {step}" for number, step in enumerate(SWAP_STEPS, 1))]

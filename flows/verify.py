@@ -6,13 +6,13 @@ from prefect import flow, get_run_logger
 
 from flows.artifacts import rows_table
 from flows.retrying import phase_task
+from ops.books.verifications import record_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
 from ops.verify import VerifyReport
 from ops.verify import verify as verify_system
 from ops.verify.http.known_backend import backend_checks
-from ops.verify.record import record_verification
 from ops.verify.refusal import refuse_failures
 
 
@@ -30,7 +30,12 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
     for check in report.results:
         get_run_logger().info("%s: %s (%s)", check.outcome, check.name, check.detail)
     rows_table("verify-checks", f"Verification of {first}..{last}", report.rows())
-    record_verification(operator_settings().state, endpoints.core, report)
+    record_verification(
+        operator_settings().state,
+        endpoints.core,
+        (check.outcome for check in report.results),
+        asked_backend=report.asked_backend,
+    )
     refuse_failures(report)
 
 

@@ -24,8 +24,8 @@ from infra.pulumi_cli import engine_environment, find_cli, own_backend, own_fold
 from infra.stack_config import PROJECT
 from infra.stack_secrets import secrets_to_set
 from infra.topology import Presence, Topology
-from ops.active_pair import Pair, active_pair, recorded_pair
-from ops.declared_stack import Target
+from ops.books.active_pair import Pair, active_pair, recorded_pair
+from ops.books.declared_stack import Target
 from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
 from ops.state_folder import StateFolder

@@ -7,7 +7,7 @@ import pulumi
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from infra.topology import DatabaseInstance
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.embedded.databases import NAMES, Name
 
 # The runbook's own start command: both chains, then the server. HOST is for containers, whose

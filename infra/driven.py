@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from infra.stack_secrets import LEGACY_ADDRESSES
-from ops.active_pair import Pair
-from ops.declared_stack import Target, declared_name, declared_target, record_declared
+from ops.books.active_pair import Pair
+from ops.books.declared_stack import Target, declared_name, declared_target, record_declared
 from ops.errors import RefusedError, SigmaSightError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder

@@ -5,7 +5,7 @@ import pulumi
 from infra.components import DeclaredStack
 from infra.stack_config import StackConfig
 from infra.topology import Topology
-from ops.declared_stack import Target
+from ops.books.declared_stack import Target
 from ops.errors import ConfigurationError, SigmaSightError
 from ops.state_folder import StateFolder
 

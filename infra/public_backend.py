@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import httpx
 
-from ops.active_pair import Pair
 from ops.backend.address import is_loopback
+from ops.books.active_pair import Pair
 from ops.errors import SigmaSightError
 
 PAIR_HEADER = "X-SigmaSight-Pair"

@@ -9,8 +9,8 @@ import pulumi
 
 from app.migration_environment import PROJECT_ROOT
 from infra.topology import Presence, Topology
-from ops.active_pair import Pair, active_pair
-from ops.declared_stack import Target
+from ops.books.active_pair import Pair, active_pair
+from ops.books.declared_stack import Target
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder

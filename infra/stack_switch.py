@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from infra.driven import Log, last_stack, record_outputs
 from infra.public_backend import PAIR_HEADER, answer_of, await_pair, serves
-from ops.active_pair import Pair
-from ops.declared_stack import declared_target
+from ops.books.active_pair import Pair
+from ops.books.declared_stack import declared_target
 from ops.errors import ConfigurationError, RefusedError, SigmaSightError
 from ops.settings import OperatorSettings
 
@@ -79,7 +79,7 @@ class StackSwitch:
         try:
             yield held
         except BaseException:
-            held.put_back()
+            held.undo_swap()
             raise
         if not held.released:
             held.release()
@@ -211,7 +211,7 @@ class StackHold:
         try:
             self.switch.converge(backendHeld="true")
         except BaseException:
-            self.put_back()
+            self.undo_swap()
             raise
 
     def flip(self, pair: Pair) -> None:
@@ -244,7 +244,7 @@ class StackHold:
         self._tell(f"outage: {how} for {seconds:.1f} s; {self.address} serves the {pair} pair")
         return seconds
 
-    def put_back(self) -> None:
+    def undo_swap(self) -> None:
         """Serve the active pair although the block has failed."""
         if not self.released:
             self.released = True

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.active_pair import Pair
-from ops.bookkeeping import Role
-from ops.declared_stack import Target
+from ops.books.active_pair import Pair
+from ops.books.declared_stack import Target
+from ops.books.marker import Role
 from ops.embedded.databases import SPECS, Name
 from ops.errors import ConfigurationError
 

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url, same_database
-from ops.bookkeeping import Role
-from ops.declared_stack import declared_target, declared_urls
+from ops.books.declared_stack import declared_target, declared_urls
+from ops.books.marker import Role
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.bookkeeping import Role, ensure_bookkeeping
+from ops.books.marker import Role, ensure_bookkeeping
 from ops.connection import connect
 
 OWNER, APP, READONLY = "sigmasight_owner", "sigmasight_app", "sigmasight_readonly"

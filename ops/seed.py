@@ -19,9 +19,9 @@ from sqlalchemy.engine import URL
 
 from app.models import Base
 from ops.connection import connect, explained
-from ops.cutover.access import recorded_access
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.transaction import driver_connection, transaction
+from ops.legacy_access.account import recorded_access
 from ops.reference_data import benchmark_weights, factor_definitions, stress_scenarios
 
 BenchmarkSource = Literal["legacy", "built-in"]

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import DatabaseUrl, SigningKey
 from ops.backend.address import BackendAddress
-from ops.declared_stack import declared_target
+from ops.books.declared_stack import declared_target
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
@@ -77,6 +77,12 @@ class OperatorSettings(BaseSettings):
         of another target was brought up."""
         given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
         return given is None and declared_target(self.state) in (None, "embedded")
+
+    @property
+    def backend_expected(self) -> bool:
+        """Whether a backend of the new pair is ours to ask: it runs beside the embedded databases,
+        or BACKEND_URL names it."""
+        return self.embedded or self.BACKEND_URL is not None
 
     @property
     def backups(self) -> Path:

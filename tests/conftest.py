@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.bookkeeping import Role, ensure_bookkeeping
+from ops.books.marker import Role, ensure_bookkeeping
 from ops.connection import connect
 from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices

@@ -9,8 +9,8 @@ from rich.table import Table
 from flows.commands.runner import flow_named, out, run_phase
 
 if TYPE_CHECKING:
-    from ops.cutover.report import CutoverReport
     from ops.cutover.rollback import RollbackPlan
+    from ops.cutover.steps import CutoverReport
     from ops.cutover.swap import SwapPlan
 
 AcceptLoss = Annotated[int, typer.Option(min=0, help="Give up at most this many rows.")]
@@ -86,8 +86,10 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.plan import SWAP_STEPS
 
     for condition in plan.conditions:
-        mark = "holds" if condition.holds else "does not hold"
-        out.print(f"{condition.name}: {mark}: {condition.detail}", markup=False, soft_wrap=True)
+        mark = "holds" if condition.met else "does not hold"
+        out.print(
+            f"{condition.condition}: {mark}: {condition.reason}", markup=False, soft_wrap=True
+        )
     _show_price("rows only in the old database", plan.price.by_table)
     out.print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     _show_steps(SWAP_STEPS)

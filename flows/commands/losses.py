@@ -11,7 +11,7 @@ from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings, operator_settings
 
 if TYPE_CHECKING:
-    from ops.cutover.import_file import ImportReport
+    from ops.carrying.import_file import ImportReport
     from ops.endpoints import Endpoints
 
 
@@ -27,7 +27,7 @@ def import_file(
     into: Annotated[PairName | None, typer.Option(help="By default the pair that serves.")] = None,
 ) -> None:
     """Bring back what users wrote before a rollback. Twice is once; nothing is overwritten."""
-    from ops.cutover.import_file import refuse_conflicts
+    from ops.carrying.import_file import refuse_conflicts
     from ops.endpoints import resolve_endpoints
 
     settings = operator_settings()
@@ -41,7 +41,7 @@ def import_file(
 
 def _active(settings: OperatorSettings, endpoints: "Endpoints") -> str:
     from infra.stack_switch import switch_for
-    from ops.active_pair import active_pair
+    from ops.books.active_pair import active_pair
 
     try:
         switch = switch_for(settings, lambda _line: None)
@@ -58,7 +58,7 @@ def _active(settings: OperatorSettings, endpoints: "Endpoints") -> str:
 def _into_old(file: Path, endpoints: "Endpoints") -> "ImportReport":
     """Without the phases' lock, which is Core's, that may be why there was a rollback; a swap that
     begins meanwhile locks these tables and refuses the import, or waits and copies what it made."""
-    from ops.cutover.import_file import import_losses
+    from ops.carrying.import_file import import_losses
 
     if endpoints.legacy is None:
         raise ConfigurationError("there is no old database to import into; set LEGACY_DATABASE_URL")
@@ -66,8 +66,8 @@ def _into_old(file: Path, endpoints: "Endpoints") -> "ImportReport":
 
 
 def _into_new(file: Path, endpoints: "Endpoints") -> "ImportReport":
-    from ops.cutover.import_file import import_losses
-    from ops.run_lock import exclusive_run
+    from ops.books.run_lock import exclusive_run
+    from ops.carrying.import_file import import_losses
 
     with exclusive_run(endpoints.core) as fence:
         return import_losses(file, endpoints.core, endpoints.ai, guard=fence.check)

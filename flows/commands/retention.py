@@ -51,7 +51,7 @@ def cleanup(
 ) -> None:
     """Show what would be removed and every condition for it; remove it with its plan id."""
     if approved is not None:
-        from ops.cleanup.shown_plans import approve  # only here: it brings the schema along
+        from ops.books.cleanup_plans import approve  # only here: it brings the schema along
 
         approve(resolve_endpoints(operator_settings()).core, approved)
         out.print(f"approved: {approved}; the schedule executes it if nothing moves until then")

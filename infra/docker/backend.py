@@ -15,7 +15,7 @@ from infra.docker.databases import DockerDatabase
 from infra.docker.images import backend_image
 from infra.stack_config import PROJECT, StackConfig
 from infra.topology import Topology, databases_of
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.embedded.databases import Name
 from ops.errors import ConfigurationError
 

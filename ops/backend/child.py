@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from app.serving.channel import Channel, Message
-from ops.active_pair import Pair
 from ops.backend.processes import BACKEND
+from ops.books.active_pair import Pair
 
 START_SECONDS = 60.0
 # One that does not answer within that time hangs.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases, LoginRole
 from ops.endpoints import resolve_endpoints

@@ -15,12 +15,12 @@ import httpx
 import psutil
 
 from app.migration_environment import PROJECT_ROOT
-from ops.active_pair import Pair, active_pair
 from ops.backend.line import BackendUnavailableError, Line
 from ops.backend.marks import marks_of, supervisor_mark
 from ops.backend.processes import BACKEND, SUPERVISOR, end, our_process
 from ops.backend.public_socket import LOOPBACK
 from ops.backend.supervision import CODE_VARIABLE
+from ops.books.active_pair import Pair, active_pair
 from ops.state_folder import StateFolder
 
 START_SECONDS = 60.0

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ops.active_pair import Pair, active_pair, set_active_pair
 from ops.backend.child import Child, ChildGoneError, Spec, Waiting, spawn
 from ops.backend.control_folder import control_folder
 from ops.backend.orphans import Orphan
 from ops.backend.readiness import says_ready
 from ops.backend.waiting_room import WaitingRoom
+from ops.books.active_pair import Pair, active_pair, set_active_pair
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 

@@ -106,7 +106,7 @@ def finish_batch(core: URL, batch: PlannedBatch, guard: Guard) -> None:
                 "DELETE FROM batch_run_tracking WHERE run_date = ANY(%s)", [list(days)]
             )
             connection.execute(
-                statement("backfill_tracking"), {"days": list(days), "symbols": symbols}
+                statement("backfill/tracking"), {"days": list(days), "symbols": symbols}
             )
         connection.execute(_ANALYZE)
 

@@ -103,7 +103,7 @@ def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> Bat
         BadInputError: factor definitions or prices are missing.
     """
     portfolios = _portfolio_inputs(core, spans)
-    symbols = [row[0] for row in core.execute(statement("backfill_symbols")).fetchall()]
+    symbols = [row[0] for row in core.execute(statement("backfill/symbols")).fetchall()]
     first, last = min(span.first for span in spans), max(span.last for span in spans)
     prices = load_prices(core, symbols, first, last)
     return BatchInputs(
@@ -143,7 +143,7 @@ def _closings(
     }
     found: dict[UUID, list[Closing]] = {}
     for portfolio, position, day, quantity, realized in core.execute(
-        statement("backfill_closings"), _asked(spans)
+        statement("backfill/closings"), _asked(spans)
     ).fetchall():
         number = index[position]
         signed = float(np.copysign(abs(quantity), positions[portfolio][0].quantity[number]))
@@ -159,7 +159,7 @@ def _flows(
     sessions = {span.portfolio_id: span for span in spans}
     found: dict[UUID, dict[date, float]] = {}
     for portfolio, day, amount in core.execute(
-        statement("backfill_flows"), _asked(spans)
+        statement("backfill/flows"), _asked(spans)
     ).fetchall():
         session = sessions[portfolio].session(day)
         own = found.setdefault(portfolio, {})
@@ -170,7 +170,7 @@ def _flows(
 def _prior_states(
     core: psycopg.Connection, spans: Sequence[PortfolioSpan]
 ) -> dict[UUID, PriorState]:
-    rows = core.execute(statement("backfill_prior_state"), _asked(spans)).fetchall()
+    rows = core.execute(statement("backfill/prior_state"), _asked(spans)).fetchall()
     return {
         portfolio: PriorState(
             (equity or 0.0) + flows, pnl or 0.0, realized or 0.0, (flow or 0.0) + flows, False

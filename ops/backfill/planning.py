@@ -75,7 +75,7 @@ def plan_spans(core: psycopg.Connection, request: BackfillRequest) -> list[Portf
         BadInputError: there is no portfolio at all.
     """
     days = list(trading_days(request.first, request.last))
-    rows = core.execute(statement("backfill_portfolios"), {"days": days}).fetchall()
+    rows = core.execute(statement("backfill/portfolios"), {"days": days}).fetchall()
     if not rows:
         raise BadInputError("there is no portfolio to work on; run `sigmasight seed` first")
     spans = [span for row in rows if (span := _span(request, days, *row)) is not None]
@@ -88,7 +88,7 @@ def _from_last_occupied(
     """Let spans that follow days without positions begin with the first of those."""
     earlier: dict[UUID, date] = dict(
         core.execute(
-            statement("backfill_unoccupied"),
+            statement("backfill/unoccupied"),
             {
                 "portfolios": [span.portfolio_id for span in spans],
                 "first": [span.first for span in spans],

@@ -60,7 +60,7 @@ def load_positions(
 ) -> dict[UUID, tuple[Positions, list[UUID]]]:
     """The positions of each portfolio, and their ids in the same order."""
     wanted = [span.portfolio_id for span in spans]
-    rows = core.execute(statement("backfill_positions"), {"portfolios": wanted}).fetchall()
+    rows = core.execute(statement("backfill/positions"), {"portfolios": wanted}).fetchall()
     grouped: dict[UUID, list[tuple[Any, ...]]] = {portfolio: [] for portfolio in wanted}
     for row in rows:
         grouped[row[1]].append(row)

@@ -50,7 +50,7 @@ def write_symbols(
         newer = "SELECT FROM symbol_daily_metrics WHERE metrics_date > %s LIMIT 1"
         if core.execute(newer, [day]).fetchone() is not None:
             return len(_active_symbols(core))
-        core.execute(statement("backfill_symbol_universe"), {"day": day})
+        core.execute(statement("backfill/symbol_universe"), {"day": day})
         active = _active_symbols(core)
         core.execute("DELETE FROM symbol_factor_exposures WHERE calculation_date = %s", [day])
         core.execute("DELETE FROM symbol_daily_metrics")

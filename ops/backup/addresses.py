@@ -7,8 +7,8 @@ from typing import cast
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
-from ops.backup.record import Database
-from ops.cleanup.tombstone import cleaned_up
+from ops.books.backups import Database
+from ops.books.tombstones import cleaned_up
 from ops.embedded.databases import SPECS, EmbeddedDatabases
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import BadInputError

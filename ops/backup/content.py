@@ -49,18 +49,18 @@ class Content:
 def content_of(connection: psycopg.Connection) -> Content:
     """Hash and count everything, in one snapshot where the connection's transaction has one.
     The session's settings are those of `ops.connection.connect`."""
-    tables = connection.execute(statement("backup_tables")).fetchall()
+    tables = connection.execute(statement("backup/tables")).fetchall()
     hashes = {f"{schema}.{table}": _hash(connection, schema, table) for schema, table in tables}
     return Content(
         hashes,
         sequences_of(connection),
-        dict(connection.execute(statement("backup_objects")).fetchall()),
+        dict(connection.execute(statement("backup/objects")).fetchall()),
     )
 
 
 def sequences_of(connection: psycopg.Connection) -> dict[str, int]:
     """How far each sequence has counted now, whatever the transaction's snapshot."""
-    return dict(connection.execute(statement("backup_sequences")).fetchall())
+    return dict(connection.execute(statement("backup/sequences")).fetchall())
 
 
 def differences(wanted: Content, found: Content) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from ops.backup import KEPT
-from ops.backup.record import Backup, Database, known_backups, record_removed
+from ops.books.backups import Backup, Database, known_backups, record_removed
 from ops.errors import BadInputError
 
 

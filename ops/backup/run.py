@@ -19,12 +19,12 @@ from sqlalchemy.engine import URL
 from ops.backup.content import Content, content_of, differences, sequences_of
 from ops.backup.files import forget_parts, own_folder, require_space, sha256_of, written_whole
 from ops.backup.programs import RESTORE_ALONE, Programs, programs_for
-from ops.backup.record import Backup, Database, known_backups, record_dump, record_restored
 from ops.backup.scratch import Source, scratch_database, source_of
+from ops.books.backups import Backup, Database, known_backups, record_dump, record_restored
+from ops.books.run_lock import exclusive_backup
 from ops.connection import connect, explained
-from ops.cutover.legacy_identity import identity
+from ops.database_identity import identity
 from ops.errors import VerificationError
-from ops.run_lock import exclusive_backup
 
 _DUMP = ("--format=custom", "--no-sync")  # we sync the file ourselves
 
@@ -62,7 +62,7 @@ def backup(url: URL, database: Database, folder: Path, core: URL) -> Backup:
             identity(url),
             dumped.file,
             sha256_of(dumped.file),
-            dumped.content,
+            dumped.content.as_json(),
             dumped.taken_at,
         )
         with scratch_database(source, url, mark) as scratch:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.cleanup.scene import Scene
 from ops.connection import connect, explained, place
-from ops.cutover.legacy_identity import identity
+from ops.database_identity import identity
 from ops.errors import ConfigurationError, RefusedError
 from ops.sql_files import statement
 
@@ -70,7 +70,7 @@ def remove_server(scene: Scene) -> str:
 
 def others(session: psycopg.Connection, database: str) -> list[str]:
     """Who uses a database of the server that `session` is on, through another one of it."""
-    rows = session.execute(statement("cleanup_others"), {"database": database}).fetchall()
+    rows = session.execute(statement("cleanup/others"), {"database": database}).fetchall()
     return [str(row[0]) for row in rows]
 
 

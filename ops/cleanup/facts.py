@@ -3,22 +3,26 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy.engine import URL
 
 from ops.backup.content import Content, content_of
-from ops.backup.record import Backup, known_backups
-from ops.bookkeeping import marked_role
+from ops.books.backups import Backup, known_backups
+from ops.books.cutovers import Cutover
+from ops.books.ledger import last_changes
+from ops.books.marker import marked_role
+from ops.books.session import open_books
 from ops.cleanup.folders import FoundFile, FoundFolder, find_files, find_repository
 from ops.cleanup.scene import Scene
 from ops.connection import connect, explained
-from ops.cutover.access import AccessEvidence, access_evidence, recorded_access
-from ops.cutover.legacy_identity import identity
-from ops.cutover.record import Cutover, swap_in_force
-from ops.cutover.write_lock import LockState, lock_state
+from ops.database_identity import identity
 from ops.errors import RefusedError
+from ops.evidence.cutovers import swap_in_force
+from ops.legacy_access.account import AccessEvidence, access_evidence, recorded_access
+from ops.write_lock.lock import LockState, lock_state
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,11 @@ class Facts:
     @cached_property
     def backups(self) -> list[Backup]:
         return known_backups(self.scene.core)
+
+    @cached_property
+    def changes(self) -> Mapping[str, datetime]:
+        with open_books(self.scene.core) as session:
+            return last_changes(session)
 
     @cached_property
     def files(self) -> list[FoundFile]:

@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
+from ops.books.cleanup_plans import remember_shown, shown_parts
 from ops.cleanup.conditions import findings_of
 from ops.cleanup.facts import Facts
-from ops.cleanup.finding import Finding
 from ops.cleanup.folders import FoundFile, FoundFolder
 from ops.cleanup.scene import Scene
-from ops.cleanup.shown_plans import remember_shown, shown_parts
 from ops.connection import place
 from ops.errors import RefusedError, SigmaSightError
+from ops.evidence.finding import Finding
 
 
 @dataclass(frozen=True)

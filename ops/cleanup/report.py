@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ops.cleanup.finding import Finding
+from ops.books.tombstones import Tombstone
 from ops.cleanup.plan import CleanupPlan, Removal
-from ops.cleanup.tombstone import Tombstone
+from ops.evidence.finding import Finding
 
 _SHOWN_FILES = 50
 

@@ -11,12 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ops.cleanup.database import drop_database, remove_server
-from ops.cleanup.folders import FoundFile, FoundFolder
-from ops.cleanup.plan import CleanupPlan, plan_cleanup, require_plan
-from ops.cleanup.removing import checksum, remove_file, remove_folder
-from ops.cleanup.scene import Scene
-from ops.cleanup.tombstone import (
+from ops.books.run_lock import exclusive_rebuild, exclusive_run
+from ops.books.tombstones import (
     Tombstone,
     begin_tombstone,
     cleaned_up,
@@ -24,9 +20,13 @@ from ops.cleanup.tombstone import (
     enter_step,
     note_removed,
 )
-from ops.cutover.record import swap_in_force
+from ops.cleanup.database import drop_database, remove_server
+from ops.cleanup.folders import FoundFile, FoundFolder
+from ops.cleanup.plan import CleanupPlan, plan_cleanup, require_plan
+from ops.cleanup.removing import checksum, remove_file, remove_folder
+from ops.cleanup.scene import Scene
 from ops.errors import RefusedError
-from ops.run_lock import exclusive_rebuild, exclusive_run
+from ops.evidence.cutovers import swap_in_force
 
 OnStep = Callable[[str], None]
 Step = Callable[[Scene, Mapping[str, Any]], Any]

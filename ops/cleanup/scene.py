@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
-from ops.active_pair import Pair, active_pair
+from ops.books.active_pair import Pair, active_pair
 from ops.cleanup.folders import Rules
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import Endpoints, resolve_endpoints
@@ -42,6 +42,7 @@ class Scene:
         own_server: the embedded databases, where the old server is one of ours.
         stack: None where nothing is declared.
         active: asks for the active pair.
+        backend_expected: whether a backend is ours to ask.
         waiver: who does without a dump of the old database, and why.
     """
 
@@ -55,6 +56,7 @@ class Scene:
     own_server: EmbeddedDatabases | None = None
     stack: DeclaredLegacy | None = None
     given_date: date | None = None
+    backend_expected: bool = False
     waiver: str | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -85,6 +87,7 @@ def scene_of(
         own_server=own,
         stack=stack,
         given_date=settings.CLEANUP_DATE,
+        backend_expected=settings.backend_expected,
         waiver=waiver,
     )
 

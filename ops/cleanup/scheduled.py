@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ops.books.cleanup_plans import last_approved
+from ops.books.tombstones import cleaned_up
 from ops.cleanup.dates import cleanup_moment, is_late
 from ops.cleanup.scene import Scene
-from ops.cleanup.shown_plans import last_approved
-from ops.cleanup.tombstone import cleaned_up
-from ops.cutover.record import swap_in_force
+from ops.evidence.cutovers import swap_in_force
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Relation:
 
 def read_relation(connection: psycopg.Connection, table: str) -> Relation | None:
     """Describe what `table` means to the connection's role, or None where there is nothing."""
-    found = connection.execute(statement("copy_relation"), {"table": table}).fetchone()
+    found = connection.execute(statement("copy/relation"), {"table": table}).fetchone()
     if found is None:
         return None
     oid, schema, name, is_table, has_children, columns, keys = found

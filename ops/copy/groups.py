@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ops.cutover.user_tables import Half, user_tables
 from ops.errors import BadInputError
+from ops.user_tables import Half, user_tables
 
 
 @dataclass(frozen=True)

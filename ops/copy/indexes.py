@@ -43,7 +43,7 @@ def drop_indexes(
     afterwards took a third of the time that filling them took.
     """
     found = connection.execute(
-        statement("copy_rebuildable_indexes"),
+        statement("copy/rebuildable_indexes"),
         {"oid": relation.oid, "unique": unique},
     ).fetchall()
     indexes = [_Index(*row) for row in found]

@@ -73,7 +73,7 @@ def make_way(target: Target, plan: TablePlan, staged: sql.Identifier) -> None:
 def _lasting_reasons(target: Target, plan: TablePlan, staged: sql.Identifier) -> Iterator[_Refusal]:
     session, oid = target.session, {"oid": plan.target.oid}
     present = set(plan.names)
-    for name, columns, condition in session.execute(statement("copy_checks"), oid).fetchall():
+    for name, columns, condition in session.execute(statement("copy/checks"), oid).fetchall():
         if not present.issuperset(columns):
             continue
         yield _Refusal(
@@ -83,7 +83,7 @@ def _lasting_reasons(target: Target, plan: TablePlan, staged: sql.Identifier) ->
             sql.SQL("''"),
             "correct legacy",
         )
-    for column, schema, table in session.execute(statement("copy_foreign_keys"), oid).fetchall():
+    for column, schema, table in session.execute(statement("copy/foreign_keys"), oid).fetchall():
         if column in present:
             yield _names_nothing(column, table, _absent(column, sql.Identifier(schema, table)))
     for reference in plan.spec.references:

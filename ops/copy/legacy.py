@@ -72,7 +72,7 @@ def legacy_snapshot(url: URL) -> Iterator[Legacy]:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         legacy = Legacy(connection, url)
         with legacy.reading("settings"):
-            connection.execute(statement("copy_timeouts_off"))
+            connection.execute(statement("copy/timeouts_off"))
             connection.execute("SET row_security = off")
             connection.execute("SET client_encoding = 'UTF8'")
         yield legacy

@@ -8,8 +8,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
+from ops.books.copies import Fingerprint, last_fingerprint, record_proof
 from ops.content_hash import rows_hash
-from ops.copy.fingerprint import Fingerprint, last_fingerprint, record_proof
 from ops.copy.groups import TableSpec, in_order, specs_of
 from ops.copy.judgement import fits, typed_rules
 from ops.copy.merge import differs, missing, missing_or_different, same_key
@@ -97,7 +97,7 @@ def _prove(sessions: Sessions, spec: TableSpec) -> None:
     )
     found = _by_rows(sessions, plan, copied)
     if found.holds and _target_unwritten(sessions, plan, last):
-        record_proof(sessions.core, plan, last)
+        record_proof(sessions.core, plan.table, last)
 
 
 def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
@@ -113,19 +113,19 @@ def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
     found = _compared_since_proof(sessions, plan, last) or _compared(sessions, plan)
     # Who wrote while the rows were compared has left a trace.
     if found.holds and _unwritten(sessions, plan, last):
-        record_proof(sessions.core, plan, last)
+        record_proof(sessions.core, plan.table, last)
     return found
 
 
 def _unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
     """Whether both sides are as the last copy saw and left them."""
     source = sessions.look_at_source(plan, last)
-    return source is not None and source.unwritten and _target_unwritten(sessions, plan, last)
+    return source is not None and source.unchanged and _target_unwritten(sessions, plan, last)
 
 
 def _target_unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
     target = sessions.look_at_target(plan, last)
-    return target is not None and target.unwritten
+    return target is not None and target.unchanged
 
 
 def _compared_since_proof(

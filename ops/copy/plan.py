@@ -14,7 +14,7 @@ from ops.copy.catalogue import Column, Relation, read_relation
 from ops.copy.errors import CoreShapeError, LegacyShapeError
 from ops.copy.groups import TableSpec
 from ops.copy.legacy import Legacy
-from ops.cutover.user_tables import NO_LEFTOVERS, Leftovers, content_expression, counts, user_table
+from ops.user_tables import NO_LEFTOVERS, Leftovers, content_expression, counts, user_table
 
 EVERY = sql.SQL("true")
 

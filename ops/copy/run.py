@@ -8,16 +8,17 @@ from typing import TypeVar
 
 from psycopg import sql
 
-from ops.content_hash import TableHash, content_hash, rows_hash
-from ops.copy.core import Target
-from ops.copy.deletion import delete_rows
-from ops.copy.direct import is_empty, load_directly
-from ops.copy.fingerprint import (
+from ops.books.copies import (
     Fingerprint,
+    TableState,
     last_fingerprint,
     look_again,
     record_fingerprint,
 )
+from ops.content_hash import TableHash, content_hash, rows_hash
+from ops.copy.core import Target
+from ops.copy.deletion import delete_rows
+from ops.copy.direct import is_empty, load_directly
 from ops.copy.indexes import drop_indexes
 from ops.copy.kept_ids import make_way, may_pass
 from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, record_keys
@@ -32,7 +33,7 @@ from ops.copy.report import (
 )
 from ops.copy.sessions import Sessions
 from ops.copy.staging import RANKED, stage
-from ops.copy.unwritten import Look, Seen, look, own_transaction
+from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
 from ops.sql_files import statement
 
@@ -59,7 +60,7 @@ class TableCopy:
         return last_fingerprint(self.target.books, self.plan.table)
 
     @cached_property
-    def _source(self) -> Look | None:
+    def _source(self) -> StateChange | None:
         return self.sessions.look_at_source(self.plan, self._last)
 
     def delete(self) -> None:
@@ -96,20 +97,20 @@ class TableCopy:
         )
 
     def _unwritten(
-        self, last: Fingerprint | None, source: Look | None, target: Look | None
+        self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport | None:
         """Nothing to do, because nobody wrote to either side."""
         if last is None or source is None or target is None:
             return None
-        return self._same(last) if source.unwritten and target.unwritten else None
+        return self._same(last) if source.unchanged and target.unchanged else None
 
     def _delta(
-        self, last: Fingerprint | None, source: Look | None, target: Look | None
+        self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport | None:
         """Only what was written since, where the rest is known to be as the last copy left it."""
         if last is None or last.source_seen is None or source is None or source.new_rows is None:
             return None
-        if target is None or not target.unwritten or not self.plan.unique or last.rejected_rows:
+        if target is None or not target.unchanged or not self.plan.unique or last.rejected_rows:
             return None
         meter = Meter(self.plan.table, source.new_rows, self.on_progress)
         with self.target.transaction():
@@ -131,7 +132,7 @@ class TableCopy:
         )
 
     def _whole(
-        self, last: Fingerprint | None, source: Look | None, target: Look | None
+        self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport:
         found = self._timed(self._source_hash)
         seen = None if source is None else replace(source.seen, rows=found.rows)
@@ -142,12 +143,14 @@ class TableCopy:
                 return self._same(last)
         return self._changed(found, seen)
 
-    def _look_again(self, source: Seen | None, target: Look | None, left: TableHash) -> None:
+    def _look_again(
+        self, source: TableState | None, target: StateChange | None, left: TableHash
+    ) -> None:
         """Remember how the sides are seen today, so that the next copy need not hash them."""
         seen = None if target is None else replace(target.seen, rows=left.rows)
         books = self.target.books
         with books.transaction():
-            look_again(books, self.plan, source, seen)
+            look_again(books, self.plan.table, source, seen)
             self.guard(books)
 
     def _same(self, last: Fingerprint) -> TableReport:
@@ -169,7 +172,7 @@ class TableCopy:
         rows = self.sessions.legacy.hash(plan.table, plan.source_rows, columns)
         return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
 
-    def _changed(self, source: TableHash, seen: Seen | None) -> TableReport:
+    def _changed(self, source: TableHash, seen: TableState | None) -> TableReport:
         meter = Meter(self.plan.table, source.rows, self.on_progress)
         looks_empty = not self.plan.spec.keeps_ids and is_empty(self.target.session, self.plan)
         with self.target.transaction():
@@ -196,7 +199,7 @@ class TableCopy:
         if left is not None:
             own = own_transaction(session)
             found = replace(found, core_seen=replace(left.seen, own=own))
-        record_fingerprint(self.target.books, self.plan, found)
+        record_fingerprint(self.target.books, self.plan.table, found)
 
     def _lock(self) -> bool:
         """Keep everybody out, so that indexes can go; whether the table is empty even then."""
@@ -253,7 +256,7 @@ class TableCopy:
         """What AI commits must be known in Core before, else a kill in between would leave rows
         there of which a later deletion in legacy never hears."""
         if self.plan.table == "portfolios" and "equity_balance" in self.plan.names:
-            self.target.session.execute(statement("copy_starting_capital"))
+            self.target.session.execute(statement("copy/starting_capital"))
         if not self.target.apart:
             record_keys(self.target, self.target.books, self.plan, RANKED)
             return

@@ -8,14 +8,14 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
+from ops.books.copies import Fingerprint
 from ops.copy.core import Target, core_session
-from ops.copy.fingerprint import Fingerprint
 from ops.copy.groups import TableSpec, specs_of
 from ops.copy.legacy import Legacy, legacy_snapshot
 from ops.copy.plan import EVERY, TablePlan, plan_table
-from ops.copy.unwritten import Look, look
-from ops.cutover.user_tables import NO_LEFTOVERS, Leftovers, leftovers_of
+from ops.copy.table_state import StateChange, look
 from ops.errors import BadInputError
+from ops.user_tables import NO_LEFTOVERS, Leftovers, leftovers_of
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Sessions:
         """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""
         return plan_table(self.legacy, self.target(spec).session, spec, self.leftovers)
 
-    def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> Look | None:
+    def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """Legacy's table, beside what the last copy saw of it."""
         since = last.source_seen if last else None
         with self.legacy.reading(plan.table):
             return look(self.legacy.connection, plan.source, plan.which(EVERY), plan.shape(), since)
 
-    def look_at_target(self, plan: TablePlan, last: Fingerprint | None) -> Look | None:
+    def look_at_target(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """The new pair's table, beside what the last copy left of it."""
         since = last.core_seen if last else None
         session = self.target(plan.spec).session

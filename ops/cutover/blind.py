@@ -4,16 +4,15 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from ops.cutover.legacy_identity import identity
-from ops.cutover.lock_legacy import lock_at_once, open_again
+from ops.books.cutovers import begin_cutover, end_cutover, first_words
+from ops.carrying.rollback_price import rollback_price
 from ops.cutover.move import Move
 from ops.cutover.questions import ask_public, ask_staged
-from ops.cutover.record import begin_cutover, end_cutover, first_words, swap_in_force
-from ops.cutover.report import CutoverReport
-from ops.cutover.rollback_price import rollback_price
-from ops.cutover.steps import Steps
-from ops.cutover.write_lock import lock_state
+from ops.cutover.steps import CutoverReport, Steps
+from ops.database_identity import identity
 from ops.errors import RefusedError, SigmaSightError
+from ops.evidence.cutovers import swap_in_force
+from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 
 _DOCUMENT = "blind_rollback"
 
@@ -52,7 +51,7 @@ def settle_blind_rollback(move: Move) -> str | None:
             begun = begin_cutover(move.core, "rollback", "blind", swapped.legacy, 0)
             end_cutover(move.core, begun, "done", {}, reason="blind: its price was not known")
     elif swapped is not None:
-        lock_at_once(move)
+        lock_and_prove(move.legacy)
     move.settings.state.write(_DOCUMENT, {})
     return f"a blind rollback was {done}"
 
@@ -85,12 +84,12 @@ def _change(move: Move, steps: Steps) -> float:
     try:
         _stage(move, steps)
         with move.switch.hold(move.stream_seconds) as held:
-            steps.run("unlock legacy", lambda: open_again(move))
+            steps.run("unlock legacy", lambda: release_any_lock(move.legacy))
             steps.run("flip", lambda: held.flip("old"))
             seconds = steps.run("release", held.release)
     except BaseException:
         if move.switch.active() == "new":
-            lock_at_once(move)
+            lock_and_prove(move.legacy)
             move.switch.retire("old")
         raise
     steps.run("ask the public address", lambda: ask_public(move, "old"))

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ops.active_pair import Pair, active_pair
 from ops.backend.environment import served_environment
 from ops.backend.supervised import HeldBackend, SupervisedBackend
+from ops.books.active_pair import Pair, active_pair
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings
 

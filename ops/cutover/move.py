@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.engine import URL
 
+from ops.books.run_lock import Fence
 from ops.cutover.switch import Switch
 from ops.endpoints import Endpoints
 from ops.errors import RefusedError
-from ops.run_lock import Fence
 from ops.settings import OperatorSettings
 
 # How long a chat's stream that is under way may go on before it is ended with a retryable error.

@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ops.books.cutovers import Kind
 from ops.connection import place
 from ops.cutover.move import Move
-from ops.cutover.record import Kind
 from ops.errors import RefusedError
 
 SWAP_STEPS = (

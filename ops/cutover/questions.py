@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.cutover.move import Move
 from ops.errors import RefusedError
 from ops.plan_figures import LAST_DAY

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
-from ops.cutover.move import Move
-from ops.cutover.record import (
+from ops.books.active_pair import Pair
+from ops.books.cutovers import (
     LEADS_TO,
     Kind,
     begin_cutover,
@@ -15,9 +17,35 @@ from ops.cutover.record import (
     first_words,
     last_cutover,
 )
-from ops.cutover.report import CutoverReport
+from ops.cutover.move import Move
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CutoverReport:
+    """What a swap or rollback did.
+
+    Attributes:
+        active: the pair that is served now.
+        changed: False where it was active already.
+        held_seconds: how long requests waited, or found nobody.
+        seconds: step → seconds.
+        lost: rows that only the other pair has.
+        export: where those were written to.
+        recovered: what was done first about a run that was killed.
+        ended_at: when the pair became active.
+    """
+
+    active: Pair
+    changed: bool
+    address: str
+    held_seconds: float = 0.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    lost: int = 0
+    export: Path | None = None
+    recovered: str | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 
 
 class Hold(Protocol):

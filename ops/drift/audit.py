@@ -6,7 +6,7 @@ from sqlalchemy.engine import URL
 
 from app.migration_environment import version_table
 from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE, ChainName
-from ops.bookkeeping import marked_role
+from ops.books.marker import marked_role
 from ops.connection import connect, explained
 from ops.drift.catalogue import Catalogue, read_catalogue, without_objects, without_tables
 from ops.drift.comparison import compare, tables_of_the_other_database

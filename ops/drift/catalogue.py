@@ -30,7 +30,7 @@ def read_catalogue(connection: psycopg.Connection) -> Catalogue:
 
     Changes the search path until the end of the connection's transaction.
     """
-    connection.execute(statement("catalogue_search_path"))
+    connection.execute(statement("drift/search_path"))
     return {section: _read_section(connection, section) for section in SECTIONS}
 
 
@@ -59,4 +59,4 @@ def _filtered(catalogue: Catalogue, kept: Callable[[str, str, Facts], bool]) -> 
 
 
 def _read_section(connection: psycopg.Connection, section: str) -> dict[str, Facts]:
-    return dict(connection.execute(statement(f"catalogue_{section}")).fetchall())
+    return dict(connection.execute(statement(f"drift/{section}")).fetchall())

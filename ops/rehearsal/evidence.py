@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
+from ops.books.rebuilds import last_rebuild
+from ops.books.verifications import Verification, last_verification
 from ops.connection import connect, explained
-from ops.rebuild_record import last_rebuild
 from ops.state_folder import StateFolder
-from ops.verify.record import Verification, last_verification
 
 
 @dataclass(frozen=True)

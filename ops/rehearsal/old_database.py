@@ -9,10 +9,10 @@ from sqlalchemy.engine import URL
 
 from ops.backup.programs import RESTORE_ALONE, programs_for
 from ops.connection import connect, explained
-from ops.cutover.access import recorded_access
 from ops.embedded.binaries import MAJOR_VERSION
 from ops.endpoints import given_legacy, resolve_endpoints
 from ops.errors import SigmaSightError
+from ops.legacy_access.account import recorded_access
 from ops.settings import OperatorSettings
 
 _DUMP = ("--format=custom", "--compress=0", "--no-sync", "--lock-wait-timeout=10000")

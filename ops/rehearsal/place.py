@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 
 from ops.backend.control_folder import control_folder
+from ops.books.rehearsals import forget_place, record_place, recorded_place
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.errors import SigmaSightError
-from ops.rehearsal.record import forget_place, record_place, recorded_place
 from ops.state_folder import StateFolder
 
 _PARENT = "rehearsals"

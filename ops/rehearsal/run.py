@@ -14,8 +14,8 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from ops.backend.supervised import SupervisedBackend
+from ops.books.rehearsals import LastRehearsal, record_end
 from ops.connection import conninfo, place
-from ops.cutover.write_lock import release_lock
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import RefusedError, SigmaSightError
 from ops.rehearsal.commands import RanCommand, RehearsalStoppedError, Stage
@@ -24,10 +24,10 @@ from ops.rehearsal.interruption import interruptible
 from ops.rehearsal.load import Load
 from ops.rehearsal.old_database import accounted, copy_whole, real_legacy, size_of
 from ops.rehearsal.place import throw_away_place
-from ops.rehearsal.record import LastRehearsal, record_end
 from ops.rehearsal.report import Rehearsal
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from ops.write_lock.lock import release_lock
 
 # Three new servers with their write-ahead logs, and the demo's data with what is computed of it.
 _OWN_BYTES = 1_500 * 2**20

@@ -1,15 +1,16 @@
 """Lines 1 to 6: what is built. Chains, databases, migrations, backup, seeding."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from ops.books.backups import Backup, Database
 from ops.errors import SigmaSightError
+from ops.evidence import backups
 from ops.status.core_facts import CoreFacts, Schema
 from ops.status.line import ChecklistLine, State, age
 from ops.status.looks import Answer
 
 CORE_TABLES, AI_TABLES = 38, 4
-BACKUP_GOOD_FOR = timedelta(hours=24)
 
 
 def chain_heads() -> Mapping[str, tuple[str, ...]]:
@@ -103,32 +104,28 @@ def backed_up(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
     kept = has_legacy and not core.cleaned_up
     if not kept and not (core.seeded and core.seeded["users"]):
         return ChecklistLine("5", "backup", "skipped", "there is nothing to lose yet")
+    newest: dict[Database, Backup] = {}
+    for one in core.backups:
+        newest.setdefault(one.database, one)
     words = ["the old database, untouched, is the backup"] if kept else []
-    words += [_backup(name, one) for name, one in core.backups.items()]
-    state: State = "done" if core.backups else "skipped" if kept else "open"
-    moment = min((one["taken_at"] for one in core.backups.values()), default=None)
+    words += [_backup(one) for one in newest.values()]
+    state: State = "done" if newest else "skipped" if kept else "open"
+    moment = min((one.taken_at for one in newest.values()), default=None)
     evidence = "; ".join(words) or "no backup was taken"
     line = ChecklistLine("5", "backup", state, evidence, at=moment)
     reason = _backup_fault(core, kept=kept)
     return line.grown_stale(reason, "sigmasight backup") if reason else line
 
 
-def _backup(name: str, one: Mapping[str, datetime | None]) -> str:
-    taken = one["taken_at"]
-    assert taken is not None  # the column's own rule
-    proof = "restored and equal" if one["restored_at"] else "not yet proved by a restore"
-    return f"{name} {age(taken)} ago, {proof}"
+def _backup(one: Backup) -> str:
+    proof = "restored and equal" if one.restored_at else "not yet proved by a restore"
+    return f"{one.database} {age(one.taken_at)} ago, {proof}"
 
 
 def _backup_fault(core: CoreFacts, *, kept: bool) -> str | None:
     """Why what is there would not bring everything back; None where it would."""
-    needed = [] if kept and core.swap_in_force is None else ["core", "ai"]
-    missing = [name for name in needed if name not in core.backups]
-    if missing:
-        return f"no backup of {' and '.join(missing)}, which users write to"
-    unproved = [name for name, one in core.backups.items() if one["restored_at"] is None]
-    if unproved:
-        return f"no restore has proved the backup of {' and '.join(unproved)}"
-    limit = datetime.now(UTC) - BACKUP_GOOD_FOR
-    old = [name for name in needed if core.backups[name]["taken_at"] < limit]
-    return f"the backup of {' and '.join(old)} is older than 24 h" if old else None
+    if kept and core.swap_in_force is None:
+        return None
+    halves: tuple[Database, ...] = ("core", "ai")
+    found = (backups.backed_up(core.backups, half, datetime.now(UTC)) for half in halves)
+    return next((one.reason.rpartition(";")[0] for one in found if not one.met), None)

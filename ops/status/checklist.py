@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ops.active_pair import Pair, active_pair
-from ops.declared_stack import declared_active
+from ops.books.active_pair import Pair, active_pair
+from ops.books.declared_stack import declared_active
+from ops.books.verifications import last_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import SigmaSightError
 from ops.settings import OperatorSettings
@@ -164,7 +165,11 @@ class _Sight:
         history: Answer[closing_lines.Dashboard] | None,
     ) -> list[ChecklistLine]:
         """Lines 9 to 11."""
-        verified = data_lines.verified(self._verification(), core.changes if core else {})
+        verified = data_lines.verified(
+            last_verification(self._settings.state, self._endpoints.core),
+            core.changes if core else {},
+            backend_expected=self._settings.backend_expected,
+        )
         if core is None:
             swap, rollback, _, cleanup = _unknown(_LATE_PHASES, _UNASKED, "failed")
             return [swap, rollback, verified, cleanup]
@@ -178,12 +183,6 @@ class _Sight:
     @property
     def _has_legacy(self) -> bool:
         return self._endpoints.legacy is not None
-
-    def _verification(self) -> Any:
-        # Only here: verification takes a moment to import.
-        from ops.verify.record import last_verification
-
-        return last_verification(self._settings.state, self._endpoints.core)
 
     def _pointer(self) -> Pair | None:
         """What the target's own home of the value says; None where that is not known here."""
@@ -206,10 +205,8 @@ def _recorded_pair(core: CoreFacts | None) -> Pair | None:
     """Where the last finished swap or rollback led; None while one is under way."""
     if core is None or core.unfinished is not None:
         return None
-    finished = [one for one in core.cutovers if one["state"] == "done"]
-    if not finished:
-        return None
-    return "new" if finished[0]["kind"] == "swap" else "old"
+    finished = next((one for one in core.cutovers if one.state == "done"), None)
+    return None if finished is None else finished.leads_to
 
 
 def _quietly(ask: Callable[[], T], otherwise: T) -> T:

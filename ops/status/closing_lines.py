@@ -124,17 +124,18 @@ def cleaned_up(core: CoreFacts, word: Answer[Dashboard] | None) -> ChecklistLine
     """Line 11: done, killed, or when it may be and when it will be."""
     stone = core.tombstone
     if stone is not None and core.cleaned_up:
-        words = f"the old database was removed {instant(stone['ended_at'])}"
-        return ChecklistLine("11", "cleanup", "done", words, at=stone["ended_at"])
+        words = f"the old database was removed {instant(stone.ended_at)}"
+        return ChecklistLine("11", "cleanup", "done", words, at=stone.ended_at)
     if stone is not None:
-        words = f"a cleanup was killed at step: {stone['step']}; its next run finishes it"
+        words = f"a cleanup was killed at step: {stone.step}; its next run finishes it"
         return ChecklistLine(
-            "11", "cleanup", "failed", words, stone["begun_at"], next="sigmasight cleanup"
+            "11", "cleanup", "failed", words, stone.begun_at, next="sigmasight cleanup"
         )
     swap = core.swap_in_force
     if swap is None:
         return ChecklistLine("11", "cleanup", "open", "not before a week after the swap")
-    begun = core.window["begun"] if core.window else swap["ended_at"]
+    begun = core.window["begun"] if core.window else swap.ended_at
+    assert begun is not None  # it is done
     line = ChecklistLine("11", "cleanup", "open", _prospect(begun, _planned(word)))
     if core.window is None:
         return line

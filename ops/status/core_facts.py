@@ -1,5 +1,6 @@
 """What Core itself says of the move, read in one short session."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -7,7 +8,12 @@ import psycopg
 from psycopg.rows import DictRow
 from sqlalchemy.engine import URL
 
-from ops.status.session import brief_session, row, rows
+from ops.books.backups import Backup, backups_in
+from ops.books.cutovers import Cutover, known_cutovers
+from ops.books.ledger import Ledger, last_changes, read_ledger
+from ops.books.tombstones import Tombstone, last_tombstone
+from ops.evidence.cutovers import in_force
+from ops.status.session import brief_session, known, row, rows
 
 
 @dataclass(frozen=True)
@@ -21,24 +27,13 @@ class Schema:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """Portfolio days of the backfill that are done and failed, and the days that they span."""
-
-    done: int
-    failed: int
-    first: date
-    last: date
-    moment: datetime
-
-
-@dataclass(frozen=True)
 class CoreFacts:
     """What was read; None or empty is what is not there yet.
 
     Attributes:
         server: the server's version.
-        cutovers: swaps and rollbacks, newest first.
-        backups: newest backup by database.
+        cutovers, backups: newest first.
+        changes: when each act last changed what a verification looks at.
         window: when and why the account of who uses the old database began anew after the swap.
         running: which of the phases' locks are held right now.
     """
@@ -48,39 +43,28 @@ class CoreFacts:
     seeded: DictRow | None
     copied: list[DictRow]
     ledger: Ledger | None
+    changes: Mapping[str, datetime]
     prices_until: date | None
-    cutovers: list[DictRow]
-    backups: dict[str, DictRow]
-    tombstone: DictRow | None
+    cutovers: list[Cutover]
+    backups: list[Backup]
+    tombstone: Tombstone | None
     window: DictRow | None
     running: tuple[str, ...]
 
     @property
-    def swap_in_force(self) -> DictRow | None:
-        """The finished swap since which no rollback has finished, if any."""
-        finished = [one for one in self.cutovers if one["state"] == "done"]
-        return finished[0] if finished and finished[0]["kind"] == "swap" else None
+    def swap_in_force(self) -> Cutover | None:
+        """See `ops.evidence.cutovers.in_force`."""
+        return in_force(self.cutovers)
 
     @property
-    def unfinished(self) -> DictRow | None:
+    def unfinished(self) -> Cutover | None:
         """The swap or rollback that has not ended, if any."""
-        return next((one for one in self.cutovers if one["state"] == "running"), None)
+        return next((one for one in self.cutovers if one.state == "running"), None)
 
     @property
     def cleaned_up(self) -> bool:
         """Whether the old database was removed."""
-        return self.tombstone is not None and self.tombstone["state"] == "done"
-
-    @property
-    def changes(self) -> dict[str, datetime]:
-        """When each act last changed what a verification looks at. A swap is none: it asks the
-        new pair itself, before and after."""
-        moments: dict[str, datetime | None] = {
-            "seeding": self.seeded["moment"] if self.seeded else None,
-            "copy": max((one["copied_at"] for one in self.copied), default=None),
-            "backfill": self.ledger.moment if self.ledger else None,
-        }
-        return {name: moment for name, moment in moments.items() if moment is not None}
+        return self.tombstone is not None and self.tombstone.state == "done"
 
 
 def core_facts(url: URL) -> CoreFacts:
@@ -97,11 +81,12 @@ def core_facts(url: URL) -> CoreFacts:
             schema=_schema(session, "core_revision"),
             seeded=row(session, "seeded"),
             copied=rows(session, "copied") or [],
-            ledger=_ledger(session),
+            ledger=known(session, read_ledger),
+            changes=known(session, last_changes) or {},
             prices_until=prices["last"] if prices else None,
-            cutovers=rows(session, "cutovers") or [],
-            backups={one["database"]: one for one in rows(session, "backups") or []},
-            tombstone=row(session, "tombstone"),
+            cutovers=known(session, known_cutovers) or [],
+            backups=known(session, backups_in) or [],
+            tombstone=known(session, last_tombstone),
             window=row(session, "access_window"),
             running=tuple(one["name"] for one in rows(session, "running") or []),
         )
@@ -119,8 +104,3 @@ def _schema(session: psycopg.Connection[DictRow], revision: str) -> Schema | Non
     if built is None:
         return None
     return Schema(**built, revision=found["revision"] if found else None)
-
-
-def _ledger(session: psycopg.Connection[DictRow]) -> Ledger | None:
-    found = row(session, "ledger")
-    return Ledger(**found) if found and found["moment"] is not None else None

@@ -3,16 +3,13 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
+from ops.books.ledger import Ledger
+from ops.books.verifications import Verification
 from ops.errors import SigmaSightError
-from ops.status.core_facts import CoreFacts, Ledger
+from ops.evidence import verification
+from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, State, age
-
-if TYPE_CHECKING:
-    from ops.verify.record import Verification
-
-VERIFICATION_GOOD_FOR = timedelta(hours=24)
 
 
 def copied(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
@@ -97,7 +94,9 @@ def _sessions(first: date, last: date) -> tuple[date, ...]:
         return ()
 
 
-def verified(last: "Verification | None", changes: Mapping[str, datetime]) -> ChecklistLine:
+def verified(
+    last: Verification | None, changes: Mapping[str, datetime], *, backend_expected: bool
+) -> ChecklistLine:
     """Line 10: how the last verification went; not repeated here, since it takes seconds.
 
     Args:
@@ -106,14 +105,11 @@ def verified(last: "Verification | None", changes: Mapping[str, datetime]) -> Ch
     step = "sigmasight verify"
     if last is None:
         return ChecklistLine("10", "verification", "open", "never done from here", next=step)
-    evidence = f"{last.passed} checks passed, {last.failed} failed, {last.skipped} skipped"
-    state: State = "done" if last.ok else "failed"
-    line = ChecklistLine(
-        "10", "verification", state, evidence, last.at, next=None if last.ok else step
+    found = verification.verified(
+        last, changes, datetime.now(UTC), backend_expected=backend_expected
     )
-    since = [name for name, moment in changes.items() if moment > last.at]
-    if since:
-        return line.grown_stale(f"older than the last {since[-1]}", step)
-    if datetime.now(UTC) - last.at > VERIFICATION_GOOD_FOR:
-        return line.grown_stale("older than 24 h", step)
-    return line
+    evidence = f"{last.passed} checks passed, {last.failed} failed, {last.skipped} skipped"
+    if not found.met and not found.waits:
+        return ChecklistLine("10", "verification", "failed", evidence, last.at, next=step)
+    line = ChecklistLine("10", "verification", "done", evidence, last.at)
+    return line if found.met else line.grown_stale(found.reason.rpartition(";")[0], step)

@@ -29,7 +29,7 @@ def legacy_sight(url: URL) -> LegacySight:
         ConfigurationError: the server refuses the login.
     """
     # Only here: what a lock is about takes a moment to import.
-    from ops.cutover.lockable import tables
+    from ops.write_lock.tables import tables
 
     with brief_session(url) as session:
         found = tables(session)  # type: ignore[arg-type]

@@ -59,6 +59,8 @@ def age(moment: datetime) -> str:
     return f"{seconds} s"
 
 
-def instant(moment: datetime) -> str:
+def instant(moment: datetime | None) -> str:
     """A moment as evidence shows it: `2025-12-21 07:00 UTC`."""
+    if moment is None:
+        return "at an unknown time"
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,6 @@
 """When the move was last rehearsed, and how that went."""
 
-from ops.rehearsal.record import last_rehearsal
+from ops.books.rehearsals import last_rehearsal
 from ops.state_folder import StateFolder
 from ops.status.line import ChecklistLine
 

@@ -1,12 +1,11 @@
 """Lines 8 and 9 and the way back: which pair serves, and what the swaps left."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
+from ops.books.cutovers import Cutover
 from ops.errors import SigmaSightError
 from ops.status.core_facts import CoreFacts
 from ops.status.legacy_sight import LegacySight
@@ -96,25 +95,23 @@ def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) ->
     return ChecklistLine("9", "swap", "open", _not_swapped(last), next="sigmasight swap")
 
 
-def _unfinished(one: Mapping[str, Any], *, under_way: bool) -> ChecklistLine:
+def _unfinished(one: Cutover, *, under_way: bool) -> ChecklistLine:
     if under_way:
-        words = f"a {one['kind']} is under way, at step: {one['step']}"
-        return ChecklistLine("9", "swap", "open", words, at=one["begun_at"])
-    words = f"a {one['kind']} was killed at step: {one['step']}; its next run finishes or undoes it"
+        words = f"a {one.kind} is under way, at step: {one.step}"
+        return ChecklistLine("9", "swap", "open", words, at=one.begun_at)
+    words = f"a {one.kind} was killed at step: {one.step}; its next run finishes or undoes it"
     return ChecklistLine(
-        "9", "swap", "failed", words, at=one["begun_at"], next=f"sigmasight {one['kind']}"
+        "9", "swap", "failed", words, at=one.begun_at, next=f"sigmasight {one.kind}"
     )
 
 
-def _in_force(swap: Mapping[str, Any], legacy: LegacySight | None) -> ChecklistLine:
-    words = f"in force since {instant(swap['ended_at'])}{_held(swap)}"
+def _in_force(swap: Cutover, legacy: LegacySight | None) -> ChecklistLine:
+    words = f"in force since {instant(swap.ended_at)}{_held(swap)}"
     if legacy is None:
-        return ChecklistLine("9", "swap", "done", words, at=swap["ended_at"])
+        return ChecklistLine("9", "swap", "done", words, at=swap.ended_at)
     state: State = "failed" if legacy.unlocked else "done"
     step = "sigmasight swap" if legacy.unlocked else None
-    return ChecklistLine(
-        "9", "swap", state, f"{words}; {_lock(legacy)}", swap["ended_at"], next=step
-    )
+    return ChecklistLine("9", "swap", state, f"{words}; {_lock(legacy)}", swap.ended_at, next=step)
 
 
 def _lock(legacy: LegacySight) -> str:
@@ -125,16 +122,16 @@ def _lock(legacy: LegacySight) -> str:
     return f"{count} can be written to: {names}"
 
 
-def _not_swapped(last: Mapping[str, Any] | None) -> str:
+def _not_swapped(last: Cutover | None) -> str:
     if last is None:
         return "not yet: the old database serves"
-    if last["state"] == "undone":
-        return f"the last {last['kind']} was undone: {last['reason'] or 'no reason recorded'}"
-    return f"rolled back {instant(last['ended_at'])}{_held(last)}: the old database serves"
+    if last.state == "undone":
+        return f"the last {last.kind} was undone: {last.reason or 'no reason recorded'}"
+    return f"rolled back {instant(last.ended_at)}{_held(last)}: the old database serves"
 
 
-def _held(one: Mapping[str, Any]) -> str:
-    return "" if one["held_seconds"] is None else f", requests held {one['held_seconds']:.2f} s"
+def _held(one: Cutover) -> str:
+    return "" if one.held_seconds is None else f", requests held {one.held_seconds:.2f} s"
 
 
 def way_back(core: CoreFacts) -> ChecklistLine:

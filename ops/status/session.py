@@ -1,7 +1,8 @@
 """A short session for looking: read-only, and with a limit on each statement."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg
@@ -11,6 +12,8 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.sql_files import statement
+
+T = TypeVar("T")
 
 STATEMENT_MILLISECONDS = 700
 _NOT_THERE = (pg.UndefinedTable, pg.InvalidSchemaName, pg.UndefinedColumn)
@@ -34,13 +37,20 @@ def brief_session(url: URL) -> Iterator[psycopg.Connection[DictRow]]:
         yield session  # type: ignore[misc]
 
 
-def rows(session: psycopg.Connection[DictRow], name: str) -> list[DictRow] | None:
-    """What `ops/sql/status_NAME.sql` finds; None where its tables are not there yet, or too much
-    is in them for a glance."""
+def known(
+    session: psycopg.Connection[Any], read: Callable[[psycopg.Connection[Any]], T]
+) -> T | None:
+    """What a reader of the books finds; None where its tables are not there yet, or too much is in
+    them for a glance."""
     try:
-        return session.execute(statement(f"status_{name}")).fetchall()
+        return read(session)
     except (*_NOT_THERE, pg.QueryCanceled):
         return None
+
+
+def rows(session: psycopg.Connection[DictRow], name: str) -> list[DictRow] | None:
+    """What `sql/NAME.sql` finds, as `known` does."""
+    return known(session, lambda opened: opened.execute(statement(f"status/{name}")).fetchall())
 
 
 def row(session: psycopg.Connection[DictRow], name: str) -> DictRow | None:

@@ -1,7 +1,7 @@
 """Whether the market data in Core is what legacy holds."""
 
 from ops.copy import TableParity, parity
-from ops.cutover.access import recorded_access
+from ops.legacy_access.account import recorded_access
 from ops.verify.report import Finding, judged, skipped
 from ops.verify.subject import Subject
 

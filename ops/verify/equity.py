@@ -9,7 +9,7 @@ def starting_capital(subject: Subject) -> Finding:
     """The first snapshot with positions starts from the recorded capital:
     E = capital + daily profit + capital flows since the first snapshot."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_starting_capital")).fetchone()
+        row = connection.execute(statement("verify/starting_capital")).fetchone()
     portfolios, unrecorded, broken, example = row or (0, 0, 0, None)
     detail = f"{portfolios:,} portfolios; {unrecorded:,} without recorded capital, {broken:,} start"
     detail += " elsewhere" + (f", first {example}" if example else "")
@@ -26,7 +26,7 @@ def equity_chain(subject: Subject) -> Finding:
     """E of a day = E of the last day with positions + daily profit + capital flows in between,
     give or take the cent by which two rounded figures may differ."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_equity_chain")).fetchone()
+        row = connection.execute(statement("verify/equity_chain")).fetchone()
     steps, broken, example = row or (0, 0, None)
     detail = f"{steps:,} steps, {broken:,} broken" + (f", first {example}" if example else "")
     return judged(not broken, detail, steps=steps, broken=broken)
@@ -36,7 +36,7 @@ def snapshot_identities(subject: Subject) -> Finding:
     """gross = long + |short|, net = long + short, total value = equity, positions = long + short
     ones; a day without positions stores zeros."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_snapshot_identities")).fetchone()
+        row = connection.execute(statement("verify/snapshot_identities")).fetchone()
     snapshots, gross, net, total, number = row or (0, 0, 0, 0, 0)
     broken = {"gross": gross, "net": net, "total_value": total, "num_positions": number}
     named = [f"{count:,} with another {name}" for name, count in broken.items() if count]

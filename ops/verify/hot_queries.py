@@ -58,10 +58,10 @@ def hot_queries(subject: Subject) -> Finding:
 def vector_search(subject: Subject) -> Finding:
     """The search for the nearest documents goes through the HNSW index, at today's rows: building
     that index ten times over would take minutes."""
-    query = statement("verify_hot_vector_search")
+    query = statement("verify/hot_vector_search")
     with subject.ai() as connection:
-        connection.execute(statement("catalogue_search_path"))
-        connection.execute(statement("verify_planner_defaults"))
+        connection.execute(statement("drift/search_path"))
+        connection.execute(statement("verify/planner_defaults"))
         verdict = _verdict(connection, query, None)
     used = sorted(verdict.indexes)
     return judged(
@@ -72,7 +72,7 @@ def vector_search(subject: Subject) -> Finding:
 @lru_cache
 def _queries() -> dict[str, bytes]:
     """Name → statement, of the blocks of `hot_queries.sql`."""
-    _, *parts = re.split(rb"^-- (.+) --$", statement("hot_queries"), flags=re.MULTILINE)
+    _, *parts = re.split(rb"^-- (.+) --$", statement("verify/hot_queries"), flags=re.MULTILINE)
     return {name.decode(): query for name, query in zip(parts[::2], parts[1::2], strict=True)}
 
 
@@ -84,7 +84,7 @@ def _scratch(subject: Subject) -> Iterator[psycopg.Connection]:
         connect(subject.core_url, application_name="verify") as connection,
         connection.transaction(force_rollback=True),
     ):
-        connection.execute(statement("verify_planner_defaults"))
+        connection.execute(statement("verify/planner_defaults"))
         connection.execute("SET LOCAL search_path = pg_temp, public")
         connection.execute("SET LOCAL maintenance_work_mem = '128MB'")
         yield connection
@@ -92,7 +92,7 @@ def _scratch(subject: Subject) -> Iterator[psycopg.Connection]:
 
 def _parameters(connection: psycopg.Connection, subject: Subject) -> Parameters:
     with connection.cursor(row_factory=dict_row) as cursor:
-        sampled = cursor.execute(statement("verify_hot_parameters")).fetchone() or {}
+        sampled = cursor.execute(statement("verify/hot_parameters")).fetchone() or {}
     return {**sampled, "first": subject.days[0], "last": subject.days[-1]}
 
 

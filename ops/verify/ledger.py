@@ -8,7 +8,7 @@ from ops.verify.subject import Subject
 def backfill_ledger(subject: Subject) -> Finding:
     """`done` for every live portfolio and trading day."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_ledger"), {"days": subject.days}).fetchone()
+        row = connection.execute(statement("verify/ledger"), {"days": subject.days}).fetchone()
     expected, done, failed, missing, first_fault = row or (0, 0, 0, 0, None)
     detail = f"expected {expected:,} portfolio-days, done {done:,}"
     if failed or missing:
@@ -21,7 +21,7 @@ def backfill_ledger(subject: Subject) -> Finding:
 def tracking_rows(subject: Subject) -> Finding:
     """One successful row of batch_run_tracking per trading day, and none for any other day."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_tracking"), {"days": subject.days}).fetchone()
+        row = connection.execute(statement("verify/tracking"), {"days": subject.days}).fetchone()
     expected, found, missing, unexpected, unsuccessful = row or (0, 0, 0, 0, 0)
     faults = {"missing": missing, "unexpected": unexpected, "unsuccessful": unsuccessful}
     named = [f"{count} {name}" for name, count in faults.items() if count]

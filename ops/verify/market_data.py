@@ -13,7 +13,7 @@ def market_data(subject: Subject) -> Finding:
     """Each required ETF, and what is held taken together, has a price on 95 % of the days."""
     values = {"days": subject.days, "etfs": list(REQUIRED_ETFS), "minimum": MINIMUM_COVERAGE}
     with subject.core() as connection:
-        row = connection.execute(statement("verify_market_data"), values).fetchone()
+        row = connection.execute(statement("verify/market_data"), values).fetchone()
     wanted, priced, incomplete, unpriced = row or (0, 0, [], [])
     coverage = priced / wanted if wanted else 0.0
     lines = [f"{priced:,} of {wanted:,} symbol-days priced ({coverage:.2%})"]

@@ -53,10 +53,12 @@ class VerifyReport:
     Attributes:
         plan_figures: rows of `table`, `plan` and `ours`: the original run's six counts beside
             ours, for information; other data has other counts.
+        asked_backend: whether a backend answered any check.
     """
 
     results: tuple[CheckResult, ...]
     plan_figures: tuple[Row, ...]
+    asked_backend: bool = False
 
     @property
     def ok(self) -> bool:

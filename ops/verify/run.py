@@ -37,7 +37,7 @@ def verify(
         legacy_url: where market data was copied from; None skips the comparison with it.
         first, last: the range of the last backfill; the symbols' own tables hold only its last day.
         plan_counts: whether the six counts of the original run must be met, as on the demo data.
-        more_checks: checks of other parts, answered after those of the databases.
+        more_checks: of the backend, answered after those of the databases.
 
     Raises:
         BadInputError: the range is reversed or holds no trading day.
@@ -48,7 +48,9 @@ def verify(
     with ThreadPoolExecutor(_WORKERS) as pool:
         figures = pool.submit(_figures, subject)
         results = tuple(pool.map(partial(answer, subject), checks))
-    return VerifyReport(results, figures.result())
+    of_backend = results[len(results) - len(more_checks) :]
+    asked = any(result.outcome != "skipped" for result in of_backend)
+    return VerifyReport(results, figures.result(), asked)
 
 
 def answer(subject: Subject, check: Check) -> CheckResult:

@@ -17,7 +17,7 @@ def schema(subject: Subject, *, chain: ChainName) -> Finding:
     """
     with subject.core() if chain == "core" else subject.ai() as connection:
         shared = is_shared(connection)
-        tables = connection.execute(statement("verify_tables")).fetchall()
+        tables = connection.execute(statement("verify/tables")).fetchall()
     expected = _expected_tables(chain, shared=shared)
     differences = drift(subject.core_url if chain == "core" else subject.ai_url, chain)
     errors = [each.message for each in differences if each.severity == "error"]

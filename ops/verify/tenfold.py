@@ -95,7 +95,7 @@ def _copy_statement(table: str, times: int) -> sql.Composed:
 
 def _definitions(connection: psycopg.Connection, table: str) -> list[tuple[str, str]]:
     values = {"table": f"public.{table}"}
-    return connection.execute(statement("verify_index_definitions"), values).fetchall()
+    return connection.execute(statement("verify/index_definitions"), values).fetchall()
 
 
 def _onto_the_copy(definition: str, table: str) -> bytes:

@@ -61,7 +61,7 @@ def _non_finite_counts(table: str, columns: list[str]) -> sql.Composed:
 def betas(subject: Subject) -> Finding:
     """No stored beta beyond ±5, the cap that every regression applies."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_betas"), {"cap": BETA_CAP}).fetchone() or ()
+        row = connection.execute(statement("verify/betas"), {"cap": BETA_CAP}).fetchone() or ()
     tables = (
         "position_factor_exposures",
         "position_market_betas",
@@ -77,7 +77,7 @@ def betas(subject: Subject) -> Finding:
 def correlations(subject: Subject) -> Finding:
     """Within [-1, 1]; 1 with itself; the same in both directions, and both directions there."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_correlation_values")).fetchone()
+        row = connection.execute(statement("verify/correlation_values")).fetchone()
     pairs, outside, itself, one_sided, overall = row or (0, 0, 0, 0, 0)
     faults = {
         "outside [-1, 1]": outside,
@@ -93,7 +93,7 @@ def correlations(subject: Subject) -> Finding:
 def volatility_and_concentration(subject: Subject) -> Finding:
     """Volatilities are not negative; the Herfindahl index is in (0, 10000] where there is one."""
     with subject.core() as connection:
-        row = connection.execute(statement("verify_volatility")).fetchone()
+        row = connection.execute(statement("verify/volatility")).fetchone()
     positions, negative, snapshots, negative_too, concentration = row or (0, 0, 0, 0, 0)
     faults = {
         "positions with a negative volatility": negative,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.bookkeeping import ensure_bookkeeping
+from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.migrate import upgrade
 from ops.seed import seed

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from ops.books.run_lock import exclusive_chat_check
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from ops.knowledge import seed_knowledge_base
 from ops.plan_figures import FIRST_DAY, LAST_DAY
-from ops.run_lock import exclusive_chat_check
 from ops.verify import CheckResult, Subject
 from ops.verify.http import HttpTarget, http_checks
 from ops.verify.http.logins import DEMO_USERS
@@ -230,7 +230,7 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(backend: Verifie
 def test_two_verifications_do_not_talk_at_once(
     backend: Verified, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.run_lock.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("ops.books.run_lock.WAIT_SECONDS", 0.3)
     with exclusive_chat_check(backend.core):
         results = asked(backend, backend.url, "chat", "retrieved documents")
     reasons = {(result.outcome, result.detail) for result in results.values()}

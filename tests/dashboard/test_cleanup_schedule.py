@@ -19,7 +19,7 @@ from flows.cleanup_schedule import (
     schedule_to_deploy,
 )
 from flows.deployments import register_deployments
-from ops.cleanup_date import due_time, later_day, next_cleanup_day
+from ops.cleanup.dates import due_time, later_day, next_cleanup_day
 from ops.connection import connect, conninfo
 from ops.embedded.server import free_port
 from ops.settings import operator_settings

@@ -14,8 +14,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.crashed_runs import watch_heartbeats
 from flows.prefect_server import HEARTBEAT_SECONDS, environment_of
+from ops.books.run_lock import exclusive_run
 from ops.embedded.databases import SPECS, EmbeddedDatabases
-from ops.run_lock import exclusive_run
 from tests.acceptance.test_secrets import files_with
 from tests.dashboard.conftest import FIRST, LAST
 from tests.dashboard.dashboard import Dashboard

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import httpx
 
-from ops.active_pair import Pair, active_pair
 from ops.backend.supervised import SupervisedBackend
+from ops.books.active_pair import Pair, active_pair
+from ops.books.cutovers import Cutover, last_cutover
 from ops.connection import connect
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.questions import PAIR_HEADER
-from ops.cutover.record import Cutover, last_cutover
-from ops.cutover.write_lock import lock_state
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from ops.verify.http.logins import DEMO_USERS
+from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Outcome, Pause, Running
 from tests.faults.stage import SMALL_BOOK, TEN_DAYS, Stage
 

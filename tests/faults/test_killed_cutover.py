@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops.active_pair import set_active_pair
+from ops.books.active_pair import set_active_pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
-from ops.cutover.write_lock import lock_state
 from ops.embedded.databases import EmbeddedDatabases
+from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Pause
 from tests.faults.cutover_scene import CutoverScene, losses
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from infra.docker.passwords import secret_keys
 from infra.program import declare
 from infra.topology import Presence, Topology
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from tests.infra.mocks import Program, run_program
 
 CONTAINER = "docker:index/container:Container"

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.backend.environment import served_environment
+from ops.books.declared_stack import declared_target, record_declared
 from ops.connection import connect, conninfo
-from ops.declared_stack import declared_target, record_declared
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings

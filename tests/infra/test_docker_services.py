@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from infra.policies.rules import Hidden
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from tests.infra.docker_program import (
     BACKEND,
     BUILT_IMAGE,

@@ -14,7 +14,7 @@ import pytest
 from app.database_url import parse_database_url
 from infra.automation import DrivenStack, Operation
 from infra.driven import follow_pointer, forget_legacy, record_outputs
-from ops.active_pair import Pair, set_active_pair
+from ops.books.active_pair import Pair, set_active_pair
 from ops.connection import connect
 from ops.content_hash import database_hash
 from ops.embedded.databases import NAMES, EmbeddedDatabases, Name

@@ -11,7 +11,7 @@ from pulumi.runtime import set_all_config
 from infra.program import declare
 from infra.stack_config import StackConfig, project_state
 from infra.topology import Topology
-from ops.active_pair import set_active_pair
+from ops.books.active_pair import set_active_pair
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 

@@ -17,9 +17,9 @@ from infra.automation import DrivenStack
 from infra.driven import forget_legacy, record_outputs
 from infra.public_backend import NotServedError
 from infra.stack_switch import StackSwitch, switch_for
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
+from ops.books.declared_stack import declared_active, record_declared
 from ops.connection import conninfo
-from ops.declared_stack import declared_active, record_declared
 from ops.embedded.server import EmbeddedServer
 from ops.errors import ConfigurationError, RefusedError
 from ops.settings import OperatorSettings

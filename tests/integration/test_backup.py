@@ -19,10 +19,11 @@ from sqlalchemy.engine import URL
 from ops.backup.content import content_of, differences
 from ops.backup.files import require_space, sha256_of
 from ops.backup.programs import programs_for
-from ops.backup.record import known_backups
 from ops.backup.retention import forget_old
 from ops.backup.run import backup
 from ops.backup.scratch import source_of
+from ops.books.backups import known_backups
+from ops.books.run_lock import exclusive_backup
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer
 from ops.errors import (
@@ -32,7 +33,6 @@ from ops.errors import (
     RefusedError,
     VerificationError,
 )
-from ops.run_lock import exclusive_backup
 
 _SCRATCH = "SELECT datname FROM pg_database WHERE starts_with(datname::text, 'sigmasight_scratch')"
 
@@ -240,7 +240,7 @@ def test_programs_older_than_the_server_are_refused() -> None:
 def test_two_backups_of_one_database_never_run_at_once(
     foreign: URL, core_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.run_lock.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("ops.books.run_lock.WAIT_SECONDS", 0.2)
     with exclusive_backup(core_url, "legacy"), pytest.raises(BusyError):
         backup(foreign, "legacy", tmp_path, core_url)
     backup(foreign, "legacy", tmp_path, core_url)

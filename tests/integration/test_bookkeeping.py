@@ -2,7 +2,7 @@
 
 from sqlalchemy.engine import URL
 
-from ops.bookkeeping import keep_books
+from ops.books.marker import keep_books
 from ops.connection import connect
 
 ADDED = ("source_seen", "core_seen", "proved")

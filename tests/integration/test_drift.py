@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from app.migration_recognition import ChainName
-from ops.bookkeeping import ensure_bookkeeping
+from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.drift import Difference, drift
 from ops.drift.models import model_differences

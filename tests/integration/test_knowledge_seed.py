@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from app.agent.embeddings import DIMENSIONS, LOCAL_MODEL
 from app.agent.knowledge.documents import builtin_documents
 from app.agent.services import knowledge_seed, rag_service
-from ops.bookkeeping import ensure_bookkeeping
+from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.errors import ConfigurationError, DatabaseUnavailableError, WrongDatabaseError
 from ops.knowledge import seed_knowledge_base

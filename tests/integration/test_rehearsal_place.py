@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
+from ops.books.rehearsals import recorded_place
 from ops.connection import connect, conninfo
 from ops.embedded.account import SHARED_PLACE
 from ops.embedded.databases import EmbeddedDatabases
@@ -24,7 +25,6 @@ from ops.rehearsal.commands import RehearsalStoppedError, Stage
 from ops.rehearsal.load import Load
 from ops.rehearsal.old_database import copy_whole, real_legacy
 from ops.rehearsal.place import remove_leftovers, throw_away_place
-from ops.rehearsal.record import recorded_place
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from tests.conftest import NewDatabase

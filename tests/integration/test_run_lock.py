@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy.engine import URL
 
-from ops import run_lock
+from ops.books import run_lock
+from ops.books.run_lock import Fence, exclusive_rebuild, exclusive_run
 from ops.connection import connect
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
-from ops.run_lock import Fence, exclusive_rebuild, exclusive_run
 
 
 @pytest.fixture(autouse=True)

@@ -187,7 +187,7 @@ def test_the_backend_the_record_and_the_pair_must_agree(
 def test_a_rehearsal_is_shown_where_there_was_one(
     settings: OperatorSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ops.rehearsal.record import LastRehearsal, record_end
+    from ops.books.rehearsals import LastRehearsal, record_end
 
     def told(word: str, failed_in: str | None) -> ChecklistLine:
         now = datetime.now(UTC)

@@ -10,7 +10,7 @@ from sqlalchemy import Uuid
 from sqlalchemy.engine import URL
 
 from app.models import AiBase, Base
-from ops.bookkeeping import ensure_bookkeeping
+from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import BadInputError, VerificationError

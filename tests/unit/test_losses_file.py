@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL, make_url
 
-from ops.cutover import losses_file
-from ops.cutover.import_file import import_losses
-from ops.cutover.losses_file import Header, new_losses_file
-from ops.cutover.losses_reader import open_losses
-from ops.cutover.user_tables import user_table
+from ops.carrying import losses_file
+from ops.carrying.import_file import import_losses
+from ops.carrying.losses_file import Header, new_losses_file
+from ops.carrying.losses_reader import open_losses
 from ops.errors import BadInputError
+from ops.user_tables import user_table
 
 KEY = "00000000-0000-0000-0000-000000000001"
 # Asking it would be another error.

@@ -22,8 +22,8 @@ from ops.cleanup.conditions.target import droppable, is_neither_half, is_recorde
 from ops.cleanup.conditions.things import files_removable, repository_removable
 from ops.cleanup.dates import SEVEN_DAYS
 from ops.cleanup.facts import Facts
-from ops.cleanup.finding import Finding
 from ops.errors import SigmaSightError
+from ops.evidence.finding import Finding
 
 __all__ = ["CONDITIONS", "SEVEN_DAYS", "Condition", "findings_of"]
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from ops.cleanup.database import others
 from ops.cleanup.dates import SEVEN_DAYS
 from ops.cleanup.facts import Facts
-from ops.cleanup.finding import Finding
 from ops.connection import connect, explained
-from ops.cutover.access import AccessEvidence
+from ops.evidence.finding import Finding
+from ops.legacy_access.account import AccessEvidence
 
 # A session of ours that has just ended is seen for a moment longer.
 _LINGER_SECONDS = 2.0

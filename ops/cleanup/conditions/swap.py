@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
-from ops.cleanup.dates import FRESH, SEVEN_DAYS, cleanup_moment
+from ops.books.cutovers import last_cutover
+from ops.books.verifications import last_verification
+from ops.cleanup.dates import SEVEN_DAYS, cleanup_moment
 from ops.cleanup.facts import Facts
-from ops.cleanup.finding import Finding
 from ops.connection import connect, explained
-from ops.cutover.record import last_cutover
+from ops.evidence import verification
+from ops.evidence.finding import Finding
 from ops.sql_files import statement
-from ops.verify.record import last_verification
 
 
 def swap_holds(facts: Facts) -> Finding:
@@ -41,7 +42,7 @@ def nothing_running(facts: Facts) -> Finding:
     core = facts.scene.core
     with explained(core), connect(core, application_name="cleanup") as session:
         found = session.execute(
-            statement("cleanup_running"), {"names": ["phase", "rebuild"]}
+            statement("cleanup/running"), {"names": ["phase", "rebuild"]}
         ).fetchall()
     if found:
         names = " and ".join(row[0] for row in found)
@@ -74,22 +75,14 @@ def date_reached(facts: Facts) -> Finding:
 
 
 def verified(facts: Facts) -> Finding:
-    """This Core was verified within a day, and no check failed."""
-    name = "verified"
-    last = last_verification(facts.scene.state, facts.scene.core)
-    if last is None:
-        reason = "this Core was never verified from here; run `sigmasight verify`"
-        return Finding(name, False, reason, waits=True)
-    age = facts.scene.now - last.at
-    evidence = {"at": last.at.isoformat(), "passed": last.passed, "failed": last.failed}
-    if not last.ok or not last.passed:
-        reason = f"{last.failed} checks failed; mend that and run `sigmasight verify`"
-        return Finding(name, False, reason, evidence)
-    if not timedelta(0) <= age <= FRESH:
-        reason = f"the verification of {last.at:%Y-%m-%d %H:%M} UTC is not of the last 24 hours; "
-        return Finding(name, False, reason + "run `sigmasight verify`", evidence, waits=True)
-    reason = f"{last.passed} checks passed {age.total_seconds() / 3600:.1f} hours ago"
-    return Finding(name, True, reason, evidence)
+    """See `ops.evidence.verification`."""
+    scene = facts.scene
+    return verification.verified(
+        last_verification(scene.state, scene.core),
+        facts.changes,
+        scene.now,
+        backend_expected=scene.backend_expected,
+    )
 
 
 def _days(age: timedelta) -> float:

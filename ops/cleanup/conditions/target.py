@@ -1,9 +1,9 @@
 """Conditions on what would be dropped: it is the recorded old database, and nothing else."""
 
 from ops.cleanup.facts import Facts
-from ops.cleanup.finding import Finding
 from ops.connection import connect, explained, place
-from ops.cutover.legacy_identity import is_weak
+from ops.database_identity import is_weak
+from ops.evidence.finding import Finding
 from ops.sql_files import statement
 
 _KEPT_BY_SERVERS = ("postgres", "template0", "template1")
@@ -56,7 +56,7 @@ def droppable(facts: Facts) -> Finding:
         reason = f"{database} is what the server itself needs; set MAINTENANCE_DATABASE to another"
         return Finding(name, False, reason)
     with explained(url), connect(url, application_name="cleanup") as session:
-        row = session.execute(statement("cleanup_droppable"), {"database": database}).fetchone()
+        row = session.execute(statement("cleanup/droppable"), {"database": database}).fetchone()
     oid, template, allowed = row or (None, False, False)
     if str(oid) != str(wanted["database_oid"]):
         reason = f"{place(url)} is on another server than the old database; correct its address"

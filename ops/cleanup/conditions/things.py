@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from ops.cleanup.facts import Facts
-from ops.cleanup.finding import Finding
+from ops.evidence.finding import Finding
 
 
 def files_removable(facts: Facts) -> Finding:

@@ -44,7 +44,7 @@ def batch_day(subject: Subject, visit: Visit) -> Finding:
 
 def _newest(subject: Subject) -> _Day:
     with subject.core() as connection:
-        row = connection.execute(statement("verify_http_batch_day")).fetchone()
+        row = connection.execute(statement("verify/http/batch_day")).fetchone()
     return _Day(*row) if row else _Day(None, False, 0, 0)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.agent.bounds import VERIFICATION_ROUTE
-from ops.run_lock import exclusive_chat_check
+from ops.books.run_lock import exclusive_chat_check
 from ops.verify.http.exchange import Exchange
 from ops.verify.http.facts import Held, Portfolio, read_book
 from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError

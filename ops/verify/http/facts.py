@@ -84,10 +84,10 @@ def read_book(subject: Subject, emails: Collection[str]) -> Book:
     with subject.core() as connection:
         users = {"emails": list(emails)}
         with connection.cursor(row_factory=class_row(Portfolio)) as cursor:
-            found = cursor.execute(statement("verify_http_portfolios"), users).fetchall()
+            found = cursor.execute(statement("verify/http/portfolios"), users).fetchall()
         ids = {"portfolios": [portfolio.id for portfolio in found]}
         with connection.cursor(row_factory=class_row(Held)) as cursor:
-            held = cursor.execute(statement("verify_http_holdings"), ids).fetchall()
+            held = cursor.execute(statement("verify/http/holdings"), ids).fetchall()
     holdings: dict[str, list[Held]] = {portfolio.id: [] for portfolio in found}
     for position in held:
         holdings[position.portfolio].append(position)
@@ -98,7 +98,7 @@ def read_stored(subject: Subject, book: Book) -> dict[str, Stored]:
     """What the batch left, by portfolio."""
     ids = {"portfolios": [portfolio.id for portfolio in book.portfolios]}
     with subject.core() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(statement("verify_http_analytics"), ids).fetchall()
+        rows = cursor.execute(statement("verify/http/analytics"), ids).fetchall()
     return {row["portfolio"]: _stored(row, book) for row in rows}
 
 

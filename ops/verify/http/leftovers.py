@@ -17,7 +17,7 @@ def remove_leftovers(subject: Subject) -> int:
         connect(subject.core_url, application_name=name) as core,
     ):
         marked = {"emails": list(DEMO_USERS), "route": VERIFICATION_ROUTE}
-        rows = core.execute(statement("verify_http_leftovers"), marked).fetchall()
+        rows = core.execute(statement("verify/http/leftovers"), marked).fetchall()
         if not rows:
             return 0
         conversations = [row[0] for row in rows]

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from ops.run_lock import exclusive_run
+from ops.books.run_lock import exclusive_run
 from tests.api.calculations.desk import FAMILY, LAST, Desk, calculate, status_of
 from tests.api.conftest import INDIVIDUAL
 from tests.prefect_session import ask

@@ -5,7 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from ops.run_lock import exclusive_run
+from ops.books.run_lock import exclusive_run
 from tests.api.calculations.desk import LAST, Desk, calculate, status_of
 from tests.api.conftest import INDIVIDUAL
 

@@ -5,11 +5,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy.engine import URL
 
-import ops.run_lock
+import ops.books.run_lock
 from ops.backfill.batch import finish_batch, plan_batch, run_block, run_symbols
 from ops.backfill.planning import BackfillRequest
+from ops.books.run_lock import exclusive_run
 from ops.errors import BadInputError, BusyError, ConfigurationError, FencedOutError
-from ops.run_lock import exclusive_run
 from tests.integration.backfill.book import (
     ANALYTIC_TABLES,
     DAYS,
@@ -131,7 +131,7 @@ def test_a_second_run_is_refused_until_the_first_is_over(
     pair: tuple[Book, UUID, UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book, *_ = pair
-    monkeypatch.setattr(ops.run_lock, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(ops.books.run_lock, "WAIT_SECONDS", 0.1)
     with (
         exclusive_run(book.url),
         pytest.raises(BusyError, match="another run"),

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ops.active_pair import set_active_pair
-from ops.bookkeeping import ensure_bookkeeping
+from ops.books.active_pair import set_active_pair
+from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
-from ops.cutover.access import begin_window, recorded_access
+from ops.legacy_access.account import begin_window, recorded_access
 from tests.integration.cleanup.swapped_world import World, changed, drop
 
 Damage = Callable[[World], AbstractContextManager[dict[str, Any] | None]]

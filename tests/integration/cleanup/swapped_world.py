@@ -14,21 +14,20 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.active_pair import Pair, active_pair, set_active_pair
 from ops.backup.content import content_of
-from ops.backup.record import Backup, Database
 from ops.backup.run import backup
+from ops.books.active_pair import Pair, active_pair, set_active_pair
+from ops.books.backups import Backup, Database
+from ops.books.cutovers import begin_cutover, end_cutover
+from ops.books.verifications import record_verification
 from ops.cleanup.folders import Rules
 from ops.cleanup.scene import Scene
 from ops.connection import connect
 from ops.content_hash import TableHash
-from ops.cutover.access import begin_window, recorded_access
-from ops.cutover.legacy_identity import identity
-from ops.cutover.record import begin_cutover, end_cutover
-from ops.cutover.write_lock import lock_writes
+from ops.database_identity import identity
+from ops.legacy_access.account import begin_window, recorded_access
 from ops.state_folder import StateFolder
-from ops.verify.record import record_verification
-from ops.verify.report import CheckResult, VerifyReport
+from ops.write_lock.lock import lock_writes
 
 SWAPPED_DAYS_AGO = 8
 LEGACY_TABLES = """
@@ -115,8 +114,7 @@ class World:
             return backup(url, database, self.root / "backups", self.core)
 
     def verified(self, outcome: str = "pass") -> None:
-        result = CheckResult("a check", outcome, "", {})  # type: ignore[arg-type]
-        record_verification(self.state, self.core, VerifyReport((result,), ()))
+        record_verification(self.state, self.core, [outcome], asked_backend=True)
 
     def backdate(self) -> None:
         """Let the swap, the lock and the account of accesses be eight days old."""

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from flows.prefect_server import PrefectServer
-from ops.cleanup import cleaned_up
-from ops.cleanup_date import NEW_YORK
+from ops.books.tombstones import cleaned_up
+from ops.cleanup.dates import NEW_YORK
 from ops.embedded.databases import EmbeddedDatabases
 from tests.acceptance.command_line import CommandLine
 from tests.integration.cleanup.swapped_world import (

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from ops.books.cleanup_plans import approve
 from ops.cleanup.dates import cleanup_moment, is_late
 from ops.cleanup.plan import plan_cleanup
 from ops.cleanup.scheduled import firing_of
-from ops.cleanup.shown_plans import approve
 from ops.errors import RefusedError
 from tests.integration.cleanup.swapped_world import World
 

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from app.migration_environment import PROJECT_ROOT
+from ops.books.run_lock import exclusive_rebuild, exclusive_run
 from ops.cleanup.plan import plan_cleanup
 from ops.cleanup.run import execute_cleanup
 from ops.cleanup.scene import Scene
 from ops.errors import BusyError, RefusedError, SigmaSightError
-from ops.run_lock import exclusive_rebuild, exclusive_run
 from tests.integration.cleanup.damages import (
     NO_ROLLBACK,
     ROLLED_BACK,
@@ -284,7 +284,7 @@ def _refusal(scene: Scene, plan_id: str) -> Exception | None:
 def test_it_waits_for_no_other_run(
     world: World, plan_id: str, lock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.run_lock.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("ops.books.run_lock.WAIT_SECONDS", 0.2)
     before = world.everything()
     with lock(world.core):
         (unmet,) = plan_cleanup(world.scene()).unmet

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops.cleanup import Tombstone, cleaned_up
+from ops.books.tombstones import Tombstone, cleaned_up
 from ops.cleanup.plan import CleanupPlan, plan_cleanup
 from ops.cleanup.run import STEPS, execute_cleanup
 from ops.connection import connect

@@ -7,7 +7,7 @@ import pytest
 from flows.cleanup_stack import CleanedStack
 from infra.automation import DrivenStack
 from infra.driven import record_outputs
-from ops.active_pair import set_active_pair
+from ops.books.active_pair import set_active_pair
 from ops.cleanup.database import remove_server
 from ops.embedded.databases import EmbeddedDatabases
 from ops.settings import OperatorSettings

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.carrying.swap_price import swap_price
 from ops.content_hash import database_hash
 from ops.copy import copy_delta
-from ops.cutover.swap_price import swap_price
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
 from tests.integration.copy.conftest import Run

@@ -4,11 +4,10 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.books.cutovers import begin_cutover, end_cutover
+from ops.carrying.swap_price import swap_price
 from ops.connection import connect
 from ops.copy import copy_delta, copy_group
-from ops.copy.after_swap import refuse_after_swap
-from ops.cutover.record import begin_cutover, end_cutover
-from ops.cutover.swap_price import swap_price
 from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices
 from ops.embedded.server import EmbeddedServer
@@ -18,6 +17,7 @@ from ops.errors import (
     FencedOutError,
     RefusedError,
 )
+from ops.evidence.cutovers import refuse_after_swap
 from ops.seed import seed
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import (

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.carrying.swap_price import swap_price
 from ops.copy import copy_delta
-from ops.cutover.swap_price import swap_price
 from ops.errors import BadInputError
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import (

@@ -5,9 +5,10 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
 
+from ops.books.copies import TableState
 from ops.connection import connect
 from ops.copy.catalogue import read_relation
-from ops.copy.unwritten import Look, Seen, look, own_transaction
+from ops.copy.table_state import StateChange, look, own_transaction
 from tests.integration.copy.conftest import Run
 
 EVERY = sql.SQL("true")
@@ -17,7 +18,7 @@ TABLE = (
 )
 
 
-def looked(connection: psycopg.Connection, since: Seen | None) -> Look:
+def looked(connection: psycopg.Connection, since: TableState | None) -> StateChange:
     relation = read_relation(connection, "t")
     assert relation is not None
     found = look(connection, relation, EVERY, "shape", since)
@@ -57,13 +58,13 @@ def test_every_write_is_noticed_and_little_else(
     run(scratch_database, TABLE)
     with connect(scratch_database, application_name="tests", autocommit=True) as connection:
         before = looked(connection, None)
-        assert (before.unwritten, before.new_rows, before.seen.rows) == (False, None, 5)
-        assert looked(connection, before.seen).unwritten
+        assert (before.unchanged, before.new_rows, before.seen.rows) == (False, None, 5)
+        assert looked(connection, before.seen).unchanged
         # One by one where there is no transaction: VACUUM allows none, not even an implied one.
         for statement in [statements] if "BEGIN" in statements else statements.split("; "):
             run(scratch_database, statement)
         after = looked(connection, before.seen)
-        assert after.unwritten is unwritten
+        assert after.unchanged is unwritten
         assert after.only_inserted is (unwritten or statements.startswith("INSERT"))
 
 
@@ -78,7 +79,7 @@ def test_what_was_being_written_while_one_looked_is_new(run: Run, scratch_databa
         before = looked(connection, None)
         writer.commit()
         after = looked(connection, before.seen)
-        assert not after.unwritten
+        assert not after.unchanged
         rows = sql.SQL("SELECT id FROM t WHERE {} ORDER BY id").format(before.seen.new_rows)
         assert (1,) in connection.execute(rows).fetchall()
 
@@ -90,9 +91,9 @@ def test_ones_own_rows_are_seen_and_those_of_others_beside_them_are_not(
     with connect(scratch_database, application_name="tests") as connection:
         connection.execute("UPDATE t SET v = v + 1")
         seen = looked(connection, None).seen
-        own = Seen(seen.place, seen.oldest, seen.rows, own_transaction(connection))
+        own = TableState(seen.place, seen.oldest, seen.rows, own_transaction(connection))
         connection.commit()
-        assert looked(connection, own).unwritten
+        assert looked(connection, own).unchanged
         run(scratch_database, "UPDATE t SET v = 0 WHERE id = 2")
         assert looked(connection, own).new_rows == 1
 
@@ -101,9 +102,9 @@ def test_another_life_of_the_server_proves_nothing(scratch_database: URL, run: R
     run(scratch_database, TABLE)
     with connect(scratch_database, application_name="tests", autocommit=True) as connection:
         seen = looked(connection, None).seen
-        restarted = Seen(f"2001{seen.place[4:]}", seen.oldest, seen.rows)
+        restarted = TableState(f"2001{seen.place[4:]}", seen.oldest, seen.rows)
         assert looked(connection, restarted).new_rows is None
-        long_ago = Seen(seen.place, seen.oldest - 2**31, seen.rows)
+        long_ago = TableState(seen.place, seen.oldest - 2**31, seen.rows)
         assert looked(connection, long_ago).new_rows is None
 
 

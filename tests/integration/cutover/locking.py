@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
-from ops.cutover.write_lock import lock_writes
+from ops.write_lock.lock import lock_writes
 
 EVERYTHING = Path(__file__).with_name("everything.sql").read_text()
 REFUSED = r"refused: this database is locked"

@@ -8,14 +8,14 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.books.cutovers import begin_cutover, end_cutover
 from ops.connection import connect
-from ops.cutover.access import access_evidence, begin_window, recorded_access, restart_window
-from ops.cutover.legacy_identity import identity
-from ops.cutover.record import begin_cutover, end_cutover
-from ops.cutover.write_lock import lock_writes, release_lock
+from ops.database_identity import identity
+from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
 from ops.seed import seed
 from ops.verify.copy_parity import market_data_equals_legacy
 from ops.verify.subject import Subject
+from ops.write_lock.lock import lock_writes, release_lock
 from tests.conftest import NewDatabase
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.watched_legacy import BOOKS, rows_of, settled, swap, use

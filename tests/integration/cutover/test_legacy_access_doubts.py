@@ -10,11 +10,11 @@ import psutil
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.cutover.access import access_evidence, begin_window, recorded_access, restart_window
-from ops.cutover.legacy_identity import identity, is_weak
-from ops.cutover.record import begin_cutover, end_cutover
+from ops.books.cutovers import begin_cutover, end_cutover
+from ops.database_identity import identity, is_weak
 from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import DatabaseUnavailableError
+from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
 from tests.conftest import NewDatabase, create_database, running_server
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, use
@@ -115,7 +115,7 @@ _ACCESS = """
 import sys, time
 from sqlalchemy.engine import make_url
 from ops.connection import connect
-from ops.cutover.access import recorded_access
+from ops.legacy_access.account import recorded_access
 core, legacy = (make_url(line) for line in sys.stdin.readline().split())
 with recorded_access(core, legacy, "killed copy"), connect(legacy, application_name="x") as session:
     session.execute("SELECT * FROM book")

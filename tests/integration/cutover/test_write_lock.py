@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
-from ops.cutover.write_lock import lock_state, lock_writes, prove_locked, release_lock
 from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
+from ops.write_lock.lock import lock_state, lock_writes, prove_locked, release_lock
 from tests.conftest import create_database
 from tests.integration.cutover.conftest import As, Ask, fill_lockable
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock

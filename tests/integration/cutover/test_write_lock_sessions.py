@@ -13,16 +13,16 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, conninfo
-from ops.cutover.write_lock import (
+from ops.embedded.account import server_account
+from ops.embedded.binaries import program_folder
+from ops.errors import BusyError
+from ops.write_lock.lock import (
     lock_state,
     lock_writes,
     prove_locked,
     release_lock,
     release_lock_in,
 )
-from ops.embedded.account import server_account
-from ops.embedded.binaries import program_folder
-from ops.errors import BusyError
 from tests.conftest import NewDatabase, running_server
 from tests.integration.cutover.conftest import Ask
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
@@ -132,7 +132,7 @@ _LOCKER = """
 import sys, time
 from sqlalchemy.engine import make_url
 from ops.connection import connect
-from ops.cutover.write_lock import lock_writes, prove_locked
+from ops.write_lock.lock import lock_writes, prove_locked
 with connect(make_url(sys.stdin.readline().strip()), application_name="tests") as connection:
     lock_writes(connection)
     prove_locked(connection)

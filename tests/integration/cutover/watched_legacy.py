@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from ops.books.cutovers import begin_cutover, end_cutover
 from ops.connection import connect
-from ops.cutover.access import AccessEvidence, access_evidence
-from ops.cutover.legacy_identity import identity
-from ops.cutover.record import begin_cutover, end_cutover
+from ops.database_identity import identity
+from ops.legacy_access.account import AccessEvidence, access_evidence
 from tests.integration.cutover.conftest import Ask
 
 BOOKS = """

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from ops.active_pair import Pair
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
+from ops.books.active_pair import Pair
 from tests.integration.serving.starting import ENVIRONMENT, eventually
 from tests.integration.serving.users import PAIR, asking
 

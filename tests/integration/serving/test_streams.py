@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.active_pair import Pair
 from ops.backend.supervised import SupervisedBackend
+from ops.books.active_pair import Pair
 from ops.connection import connect, conninfo
 from ops.state_folder import StateFolder
 from tests.api.backend import SECRET_KEY, authorization

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from app.migration_environment import PROJECT_ROOT
-from ops.active_pair import Pair, set_active_pair
 from ops.backend.control_folder import LONGEST_FOLDER, control_folder, supervisor_socket
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
+from ops.books.active_pair import Pair, set_active_pair
 from ops.state_folder import StateFolder
 from tests.integration.serving.starting import APPLICATION, ENVIRONMENT, eventually
 from tests.integration.serving.users import PAIR, asking

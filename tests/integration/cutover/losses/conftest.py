@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.engine import URL
 from users_rows import Pair, empty, empty_legacy, fill
 
-from ops.cutover.baseline import record_baseline
+from ops.carrying.baseline import record_baseline
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
 from tests.integration.legacy_shape import make_legacy

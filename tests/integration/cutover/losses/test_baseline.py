@@ -13,16 +13,16 @@ from users_rows import (
 )
 
 from app.models import AiBase, Base
-from ops.bookkeeping import keep_books
+from ops.books.cutovers import begin_cutover, end_cutover
+from ops.books.marker import keep_books
+from ops.books.run_lock import exclusive_run
+from ops.carrying.baseline import record_baseline
+from ops.carrying.import_target import content_digest
+from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
-from ops.cutover.baseline import record_baseline
-from ops.cutover.import_target import content_digest
-from ops.cutover.record import begin_cutover, end_cutover
-from ops.cutover.rollback_price import rollback_price
-from ops.cutover.user_tables import USER_TABLES, row_digests
 from ops.errors import FencedOutError, RefusedError
 from ops.migrate import upgrade
-from ops.run_lock import exclusive_run
+from ops.user_tables import USER_TABLES, row_digests
 from tests.conftest import NewDatabase
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.engine import URL
 from users_rows import Pair, contents, rows_of, run, write_everything
 
-from ops.cutover.export import export_losses
-from ops.cutover.import_file import import_losses
-from ops.cutover.rollback_price import rollback_price
+from ops.carrying.export import export_losses
+from ops.carrying.import_file import import_losses
+from ops.carrying.rollback_price import rollback_price
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from tests.conftest import NewDatabase
 
@@ -141,7 +141,7 @@ def test_an_export_that_cannot_be_written_leaves_no_file(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ops.cutover.losses_file.os.fsync", full)
+    monkeypatch.setattr("ops.carrying.losses_file.os.fsync", full)
     with pytest.raises(ConfigurationError, match=r"cannot be written \(No space left on device\)"):
         export_losses(*pair, tmp_path / "losses")
     assert os.listdir(tmp_path) == []

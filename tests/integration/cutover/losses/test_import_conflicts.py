@@ -22,8 +22,8 @@ from users_rows import (
     run,
 )
 
-from ops.cutover.export import export_losses
-from ops.cutover.import_file import ImportReport, import_losses
+from ops.carrying.export import export_losses
+from ops.carrying.import_file import ImportReport, import_losses
 from tests.conftest import NewDatabase
 
 

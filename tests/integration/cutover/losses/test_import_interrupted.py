@@ -15,11 +15,11 @@ from users_rows import (
     write_everything,
 )
 
+from ops.carrying.export import export_losses
+from ops.carrying.import_file import ImportReport, import_losses
 from ops.connection import connect
-from ops.cutover.export import export_losses
-from ops.cutover.import_file import ImportReport, import_losses
-from ops.cutover.write_lock import lock_writes, release_lock
 from ops.errors import BusyError, DatabaseUnavailableError, RefusedError, WrongDatabaseError
+from ops.write_lock.lock import lock_writes, release_lock
 
 
 def test_an_import_that_is_killed_between_both_databases_is_finished_by_the_next(

@@ -14,11 +14,11 @@ from sqlalchemy.engine import URL, make_url
 from users_rows import ALICE, APPLE, BOB, Pair, contents, rows_of, run
 
 from flows.commands import losses
-from ops.active_pair import set_active_pair
+from ops.books.active_pair import set_active_pair
+from ops.carrying.export import export_losses
+from ops.carrying.import_file import import_losses
+from ops.carrying.losses_file import Header, new_losses_file
 from ops.connection import conninfo
-from ops.cutover.export import export_losses
-from ops.cutover.import_file import import_losses
-from ops.cutover.losses_file import Header, new_losses_file
 from ops.endpoints import Endpoints
 from ops.errors import BadInputError, ConfigurationError
 from ops.settings import OperatorSettings

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import URL
 from users_rows import BOB, CHAT, Pair, contents, empty, fill, run
 
+from ops.carrying.baseline import record_baseline
+from ops.carrying.export import export_losses
+from ops.carrying.import_file import import_losses
+from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
-from ops.cutover.baseline import record_baseline
-from ops.cutover.export import export_losses
-from ops.cutover.import_file import import_losses
-from ops.cutover.rollback_price import rollback_price
 
 Model = dict[tuple[str, int], str]
 Write = tuple[str, int, str | None]  # table, row, and what it says; None: it goes

@@ -21,9 +21,9 @@ from users_rows import (
 )
 
 from app.agent.bounds import VERIFICATION_ROUTE
+from ops.carrying.baseline import record_baseline
+from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
-from ops.cutover.baseline import record_baseline
-from ops.cutover.rollback_price import rollback_price
 from ops.verify.http.logins import DEMO_USERS
 
 Statement = tuple[str, str, list[object]]

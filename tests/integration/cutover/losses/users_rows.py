@@ -7,9 +7,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
+from ops.carrying.import_target import content_digest
 from ops.connection import connect
-from ops.cutover.import_target import content_digest
-from ops.cutover.user_tables import Half, user_tables
+from ops.user_tables import Half, user_tables
 
 ALICE, BOB = (UUID(int=n) for n in (1, 2))
 BOOK, CLOSED_BOOK = (UUID(int=n) for n in (11, 12))

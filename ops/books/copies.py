@@ -1,0 +1,139 @@
+"""What the last complete copy of a table saw and left, by which an unchanged one is skipped."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+
+@dataclass(frozen=True)
+class TableState:
+    """A table as it was seen.
+
+    Attributes:
+        place: which file of which life of which server, of which shape.
+        oldest: the oldest transaction that was running: what it and younger ones wrote is new.
+        own: the transaction that looked, if it had written: its rows were seen.
+        rows: how many rows counted.
+    """
+
+    place: str
+    oldest: int
+    rows: int
+    own: int | None = None
+
+    @property
+    def new_rows(self) -> sql.Composable:
+        """A condition over the table: the row may have been written since."""
+        oldest = sql.Literal(str(self.oldest % 2**32))
+        newer = sql.SQL("age(xmin) <= age({}::text::xid)").format(oldest)
+        if self.own is None:
+            return newer
+        own = sql.Literal(str(self.own % 2**32))
+        return sql.SQL("{} AND xmin::text <> {}").format(newer, own)
+
+    def document(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A row of ops.copy_fingerprints.
+
+    Attributes:
+        source_hash: of every row that is read, acceptable or not, and of both sides' columns; empty
+            where the next copy must look at the rows again.
+        core_hash: content hash of the target's table after the copy.
+        source_seen, core_seen: both sides as they were; None where nothing can be told of one.
+        proved: both were compared as they were, and every accepted row was found equal.
+        proved_seen: the source as it was when that was last so; since then rows came by deltas
+            alone, so that only what is newer is unproved.
+    """
+
+    source_rows: int
+    accepted_rows: int
+    source_hash: str
+    core_hash: str
+    source_seen: TableState | None = None
+    core_seen: TableState | None = None
+    proved: bool = False
+    proved_seen: TableState | None = None
+
+    @property
+    def rejected_rows(self) -> int:
+        """How many rows of legacy the copy left out."""
+        return self.source_rows - self.accepted_rows
+
+
+def last_fingerprint(core: psycopg.Connection, table: str) -> Fingerprint | None:
+    """What the last complete copy of the table recorded."""
+    with core.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            "SELECT source_rows, accepted_rows, source_hash, core_hash, source_seen, core_seen,"
+            " proved, proved_seen FROM ops.copy_fingerprints WHERE table_name = %s",
+            [table],
+        ).fetchone()
+    if row is None:
+        return None
+    return replace(
+        Fingerprint(**row),
+        source_seen=_seen(row["source_seen"]),
+        core_seen=_seen(row["core_seen"]),
+        proved_seen=_seen(row["proved_seen"]),
+    )
+
+
+def record_fingerprint(core: psycopg.Connection, table: str, found: Fingerprint) -> None:
+    """Remember a complete copy, in the transaction that made it."""
+    core.execute(
+        "INSERT INTO ops.copy_fingerprints"
+        " (table_name, source_rows, accepted_rows, source_hash, core_hash, source_seen, core_seen,"
+        " proved, proved_seen) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (table_name) DO UPDATE SET"
+        " source_rows = excluded.source_rows, accepted_rows = excluded.accepted_rows,"
+        " source_hash = excluded.source_hash, core_hash = excluded.core_hash,"
+        " source_seen = excluded.source_seen, core_seen = excluded.core_seen,"
+        " proved = excluded.proved, proved_seen = excluded.proved_seen, copied_at = now()",
+        [
+            table,
+            found.source_rows,
+            found.accepted_rows,
+            found.source_hash,
+            found.core_hash,
+            _document(found.source_seen),
+            _document(found.core_seen),
+            found.proved,
+            _document(found.proved_seen),
+        ],
+    )
+
+
+def look_again(
+    core: psycopg.Connection, table: str, source: TableState | None, target: TableState | None
+) -> None:
+    """Remember how both sides are seen now, their content being what it was."""
+    core.execute(
+        "UPDATE ops.copy_fingerprints SET source_seen = %s, core_seen = %s WHERE table_name = %s",
+        [_document(source), _document(target), table],
+    )
+
+
+def record_proof(core: psycopg.Connection, table: str, found: Fingerprint) -> None:
+    """Remember that parity held for what a copy had seen and left, if that is still the last."""
+    core.execute(
+        "UPDATE ops.copy_fingerprints SET proved = true, proved_seen = source_seen"
+        " WHERE table_name = %s AND source_seen = %s AND core_seen = %s",
+        [table, _document(found.source_seen), _document(found.core_seen)],
+    )
+
+
+def _seen(document: dict[str, Any] | None) -> TableState | None:
+    return None if document is None else TableState(**document)
+
+
+def _document(seen: TableState | None) -> Jsonb | None:
+    return None if seen is None else Jsonb(seen.document())

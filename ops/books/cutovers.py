@@ -1,0 +1,106 @@
+"""What Core remembers of each swap and rollback, so that the next run can finish or undo it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from sqlalchemy.engine import URL
+
+from ops.books.active_pair import Pair
+from ops.books.session import open_books
+
+Kind = Literal["swap", "rollback"]
+State = Literal["running", "done", "undone"]
+LEADS_TO: Mapping[Kind, Pair] = {"swap": "new", "rollback": "old"}
+
+
+@dataclass(frozen=True)
+class Cutover:
+    """A swap or a rollback.
+
+    Attributes:
+        step: the last step that was begun.
+        legacy: identity of the old database: system_identifier, database_oid, database_name.
+        accepted_loss: rows that the operator gave up.
+        held_seconds: how long requests were held; None where none were yet.
+        timings: step → seconds.
+        reason: why it was undone.
+    """
+
+    id: int
+    kind: Kind
+    state: State
+    step: str
+    plan_id: str
+    legacy: Mapping[str, Any]
+    accepted_loss: int
+    held_seconds: float | None
+    timings: Mapping[str, float]
+    reason: str | None
+    begun_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def leads_to(self) -> Pair:
+        """The pair that it makes active."""
+        return LEADS_TO[self.kind]
+
+
+def begin_cutover(
+    core: URL, kind: Kind, plan_id: str, legacy: Mapping[str, Any], accepted_loss: int
+) -> int:
+    """Record that a swap or rollback begins; returns its id. The caller holds the phases' lock."""
+    with open_books(core) as session:
+        row = session.execute(
+            "INSERT INTO ops.cutovers (kind, plan_id, legacy, accepted_loss)"
+            " VALUES (%s, %s, %s, %s) RETURNING id",
+            [kind, plan_id, Jsonb(dict(legacy)), accepted_loss],
+        ).fetchone()
+    assert row is not None  # RETURNING
+    return int(row[0])
+
+
+def enter_step(core: URL, cutover: int, step: str) -> None:
+    """Record the step that begins."""
+    with open_books(core) as session:
+        session.execute("UPDATE ops.cutovers SET step = %s WHERE id = %s", [step, cutover])
+
+
+def end_cutover(
+    core: URL,
+    cutover: int,
+    state: Literal["done", "undone"],
+    timings: Mapping[str, float],
+    *,
+    held_seconds: float | None = None,
+    reason: str | None = None,
+) -> None:
+    """Record how it ended."""
+    with open_books(core) as session:
+        session.execute(
+            "UPDATE ops.cutovers SET state = %s, ended_at = now(), held_seconds = %s,"
+            " timings = %s, reason = %s WHERE id = %s",
+            [state, held_seconds, Jsonb(dict(timings)), reason, cutover],
+        )
+
+
+def first_words(error: BaseException) -> str:
+    """Why something was undone, in one line."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def known_cutovers(session: psycopg.Connection[Any]) -> list[Cutover]:
+    """The swaps and rollbacks that were begun, newest first."""
+    with session.cursor(row_factory=class_row(Cutover)) as cursor:
+        return cursor.execute("SELECT * FROM ops.cutovers ORDER BY id DESC").fetchall()
+
+
+def last_cutover(core: URL, *states: State) -> Cutover | None:
+    """The newest swap or rollback in one of `states` (by default any), if there was one."""
+    with open_books(core) as session:
+        known = known_cutovers(session)
+    return next((one for one in known if not states or one.state in states), None)

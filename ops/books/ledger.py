@@ -1,0 +1,46 @@
+"""How far the data of Core is: the backfill's ledger, and when anything last changed it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from ops.sql_files import statement
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Portfolio days of the backfill.
+
+    Attributes:
+        done, failed: days.
+        portfolios: those with a day that is done.
+        behind: live portfolios whose last day is not the ledger's last.
+        first, last: the days that it spans.
+        moment: when it was last written.
+    """
+
+    done: int
+    failed: int
+    portfolios: int
+    behind: int
+    first: date
+    last: date
+    moment: datetime
+
+
+def read_ledger(core: psycopg.Connection[Any]) -> Ledger | None:
+    """The ledger as it is now; None where nothing was recorded."""
+    with core.cursor(row_factory=class_row(Ledger)) as cursor:
+        found = cursor.execute(statement("books/ledger")).fetchone()
+    return found if found is not None and found.moment is not None else None
+
+
+def last_changes(core: psycopg.Connection[Any]) -> Mapping[str, datetime]:
+    """When each act (seeding, copy, backfill) last changed what a verification looks at."""
+    with core.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(statement("books/changes")).fetchone()
+    return {act: moment for act, moment in (row or {}).items() if moment is not None}

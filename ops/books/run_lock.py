@@ -1,0 +1,126 @@
+"""One run at a time: an advisory lock in Core, and a fencing number that outlives it.
+
+The lock ends with its session, also when the server dies under a run that goes on. So each run
+also takes a number, and each of its writing transactions checks that no newer one was taken.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.books.marker import marked_role
+from ops.connection import connect, explained, place
+from ops.errors import BusyError, FencedOutError, WrongDatabaseError
+
+# A killed run's backend needs a moment to notice; a living run holds on for longer than this.
+WAIT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The number that a run took."""
+
+    number: int
+
+    def check(self, connection: psycopg.Connection) -> None:
+        """Hold this run's number until the transaction ends.
+
+        Raises:
+            FencedOutError: a newer run has taken over.
+        """
+        row = connection.execute("SELECT number FROM ops.fencing FOR SHARE").fetchone()
+        if row is None or row[0] != self.number:
+            raise FencedOutError("a newer run works on this database; this one stops here")
+
+
+@contextmanager
+def exclusive_run(core: URL) -> Iterator[Fence]:
+    """Hold the phases' lock of a Core database and take the next fencing number.
+
+    Raises:
+        BusyError: another run holds the lock.
+        WrongDatabaseError: the database is not a Core that has been migrated.
+    """
+    with _held(core, "phase") as session:
+        _require_core(session, core)
+        with _busy_when_locked():  # by the last transaction of a run that has lost its lock
+            row = session.execute(
+                "UPDATE ops.fencing SET number = number + 1 RETURNING number"
+            ).fetchone()
+        assert row is not None  # the bookkeeping's script inserts it
+        yield Fence(int(row[0]))
+
+
+def _require_core(session: psycopg.Connection, core: URL) -> None:
+    role = marked_role(session)
+    if role == "ai":
+        raise WrongDatabaseError(
+            f"{place(core)} is the AI half of a pair, not Core; correct DATABASE_URL"
+        )
+    if role is None:
+        raise WrongDatabaseError(
+            f"{place(core)} is no Core database of ours; run `sigmasight migrate` first, "
+            "or correct DATABASE_URL"
+        )
+
+
+@contextmanager
+def exclusive_rebuild(core: URL) -> Iterator[None]:
+    """Hold the lock of a whole rebuild, whose phases take their own one after the other.
+
+    Raises:
+        BusyError: another rebuild runs on this database.
+    """
+    with _held(core, "rebuild"):
+        yield
+
+
+@contextmanager
+def exclusive_chat_check(core: URL) -> Iterator[None]:
+    """Hold the lock of the check that writes into the chat and removes what others left there.
+
+    Raises:
+        BusyError: another verification is at it.
+    """
+    with _held(core, "chat check"):
+        yield
+
+
+@contextmanager
+def exclusive_backup(core: URL, database: str) -> Iterator[None]:
+    """Hold the lock of the backups of one database of a move.
+
+    Raises:
+        BusyError: another backup of it is under way.
+    """
+    with _held(core, f"backup {database}"):
+        yield
+
+
+@contextmanager
+def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
+    with (
+        explained(core),
+        connect(core, application_name=f"{name} lock", autocommit=True) as session,
+    ):
+        session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
+        with _busy_when_locked():
+            session.execute(
+                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"]
+            )
+        yield session
+
+
+@contextmanager
+def _busy_when_locked() -> Iterator[None]:
+    try:
+        yield
+    except pg.LockNotAvailable:
+        raise BusyError(
+            "another run works on this database; wait until it is done (see the dashboard)"
+        ) from None

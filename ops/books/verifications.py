@@ -1,0 +1,65 @@
+"""When the databases were last verified from here, and how that went."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from ops.connection import place
+from ops.state_folder import StateFolder
+
+_DOCUMENT = "verification"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A finished verification: how many checks passed, failed and were skipped.
+
+    Attributes:
+        asked_backend: whether a backend was asked, or its checks were all skipped.
+    """
+
+    at: datetime
+    passed: int
+    failed: int
+    skipped: int
+    asked_backend: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return self.failed == 0
+
+
+def record_verification(
+    state: StateFolder, core: URL, outcomes: Iterable[str], *, asked_backend: bool
+) -> None:
+    """Remember a verification of a Core database. In the state folder, not in a database: looking
+    at a system must not change it.
+
+    Args:
+        outcomes: of every check: pass, fail or skipped.
+    """
+    counts = Counter(outcomes)
+    state.write(
+        _DOCUMENT,
+        {
+            "core": place(core),
+            "at": datetime.now(UTC).isoformat(),
+            "asked_backend": asked_backend,
+            **{name: counts[name] for name in ("pass", "fail", "skipped")},
+        },
+    )
+
+
+def last_verification(state: StateFolder, core: URL) -> Verification | None:
+    """The last verification of this Core database that was done from here, if any."""
+    known: dict[str, Any] = state.read(_DOCUMENT)
+    if known.get("core") != place(core):
+        return None
+    passed, failed, skipped = (int(known[name]) for name in ("pass", "fail", "skipped"))
+    at, asked = datetime.fromisoformat(known["at"]), bool(known.get("asked_backend"))
+    return Verification(at, passed, failed, skipped, asked)

@@ -1,0 +1,53 @@
+"""The baseline of a rollback's price: what users owned as the swap left it."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg.types.json import Jsonb
+from sqlalchemy.engine import URL
+
+from ops.books.copies import TableState
+from ops.carrying.changes import Changes, find_changes, states_of
+from ops.connection import connect, explained
+from ops.copy.report import Guard, no_guard
+from ops.sql_files import statement
+
+
+def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> int:
+    """Make the baseline say what the user-owned rows of Core and AI are now; how many it has.
+
+    It is one transaction in Core. What the baseline says already is not written again, so that a
+    second recording soon after the first, while requests wait, takes the time of what was written
+    between them.
+
+    Args:
+        guard: called with Core's connection as the last act of the transaction.
+    """
+    with (
+        explained(core_url),
+        explained(ai_url),
+        connect(core_url, application_name="baseline") as core,
+        connect(ai_url, application_name="baseline", read_only=True) as ai,
+    ):
+        before = _seen(core)
+        seen = find_changes(Changes(core, ai, datetime.now(UTC)), before)
+        _bring_up_to_date(core, seen)
+        if not before:
+            core.execute("ANALYZE ops.cutover_baseline")
+        row = core.execute("SELECT count(*) FROM ops.cutover_baseline").fetchone()
+        guard(core)
+    return int(row[0]) if row else 0
+
+
+def _seen(core: psycopg.Connection) -> dict[str, TableState]:
+    """How the tables were when the baseline was last recorded, void or not."""
+    row = core.execute("SELECT seen FROM ops.cutover_baseline_moment").fetchone()
+    return states_of(row[0]) if row else {}
+
+
+def _bring_up_to_date(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
+    core.execute(statement("carrying/baseline_forget"))
+    core.execute(statement("carrying/baseline_remember"))
+    documents = Jsonb({name: one.document() for name, one in seen.items()})
+    core.execute(statement("carrying/baseline_now"), {"seen": documents})

@@ -1,0 +1,291 @@
+"""What a rollback lost comes back: a file of losses into the databases that serve."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from app.database_url import same_database
+from ops.carrying.import_staging import check_digests, classify, make_staging, stage
+from ops.carrying.import_target import Target, read_target
+from ops.carrying.import_writing import REFUSED, Writer, make_refused
+from ops.carrying.losses_file import Header
+from ops.carrying.losses_reader import LossesReader, open_losses
+from ops.connection import connect, explained, place
+from ops.copy.report import Guard, no_guard
+from ops.copy.stream import stream
+from ops.errors import (
+    ConfigurationError,
+    RefusedError,
+    SigmaSightError,
+    WrongDatabaseError,
+)
+from ops.user_tables import USER_TABLES, Half, user_tables
+from ops.write_lock.lock import lock_state
+
+_LOCK_TIMEOUT = "30s"
+
+
+@dataclass(frozen=True)
+class TableImport:
+    """What became of the changes to a table.
+
+    Attributes:
+        already: changes that were there before.
+        conflicts: changes that were not made, because something else would have been lost.
+    """
+
+    table: str
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    already: int = 0
+    conflicts: int = 0
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did.
+
+    Attributes:
+        tables: those that the file has changes of, in the order of their references.
+        conflicts_file: where each conflict stands with its reason; None where there is none.
+    """
+
+    tables: tuple[TableImport, ...]
+    conflicts_file: Path | None
+
+    @property
+    def written(self) -> int:
+        """Changes that were made now."""
+        return sum(table.inserted + table.updated + table.deleted for table in self.tables)
+
+    @property
+    def conflicts(self) -> int:
+        """Changes that were not made."""
+        return sum(table.conflicts for table in self.tables)
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        return [
+            f"{table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
+            f"{table.deleted:,} deleted, {table.already:,} there already, "
+            f"{table.conflicts:,} in conflict"
+            for table in self.tables
+        ] or ["the file holds no changes"]
+
+
+class ConflictsError(SigmaSightError):
+    """Some changes of a file were not made, because something else would have been lost."""
+
+
+def refuse_conflicts(report: ImportReport) -> None:
+    """Let no conflict pass unseen.
+
+    Raises:
+        ConflictsError: there is one.
+    """
+    if report.conflicts:
+        total = report.conflicts + report.written + sum(table.already for table in report.tables)
+        raise ConflictsError(
+            f"{report.conflicts:,} of {total:,} changes contradict what is there and were not "
+            f"imported; each stands with its reason in {report.conflicts_file}"
+        )
+
+
+def import_losses(
+    path: Path, core_url: URL, ai_url: URL, *, guard: Guard = no_guard
+) -> ImportReport:
+    """Make the changes of an exported file in the pair that serves; where that is legacy, both
+    addresses are its own. Ids are kept. Twice is once, and so is a run after a killed one.
+
+    A row is written only where nothing else is lost by it: an update or deletion only over the row
+    that the swap left, or one that was not touched since. All else is a conflict: nothing of it is
+    written, and it is listed in a file beside the given one.
+
+    Args:
+        guard: called with Core's connection as the last act of its transaction.
+
+    Raises:
+        BadInputError: the file is not whole, not ours, or holds what no column takes; nothing was
+            changed.
+        RefusedError: the database is locked against writes.
+        WrongDatabaseError: the database holds none of the tables.
+    """
+    with open_losses(path) as reader:
+        header = _checked(reader)
+        with _open(core_url, ai_url) as databases:
+            for database in databases:
+                database.prepare(header)
+            sessions = {
+                target.table.name: (database.connection, target)
+                for database in databases
+                for target in database.targets
+            }
+            stage(reader, sessions)
+            _write(databases, reader, header)
+            report = _report(databases, path)
+            guard(databases[0].connection)
+            for database in databases:
+                database.connection.commit()
+    return report
+
+
+def _checked(reader: LossesReader) -> Header:
+    """Read the whole file once before any database is asked."""
+    for _ in reader.changes():
+        pass
+    return reader.header()
+
+
+@dataclass
+class _Database:
+    """A database of the pair, in one transaction.
+
+    Attributes:
+        halves: both where one database is the pair.
+    """
+
+    url: URL
+    connection: psycopg.Connection
+    halves: tuple[Half, ...]
+    targets: tuple[Target, ...] = ()
+
+    def prepare(self, header: Header) -> None:
+        """Look at the tables and make room for the file's rows.
+
+        Raises:
+            RefusedError: the database is locked against writes.
+            WrongDatabaseError: it is none of ours.
+        """
+        self.connection.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+        tables = [
+            table
+            for table in USER_TABLES
+            if table.database in self.halves and table.name in header.changes
+        ]
+        self.targets = tuple(read_target(self.connection, table) for table in tables)
+        self._check_ours()
+        for target in self.targets:
+            if target.relation is not None:
+                # From here on nobody can lock the table against writes.
+                self.connection.execute(
+                    sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(target.name)
+                )
+        if (found := lock_state(self.url)).any_locked:
+            raise RefusedError(
+                f"{place(self.url)} is {found} against writes since the swap, so nothing can be "
+                "imported there; roll back first, or correct the address"
+            )
+        for target in self.targets:
+            make_staging(self.connection, target)
+        make_refused(self.connection)
+
+    def _check_ours(self) -> None:
+        """An old database may lack any table but the first."""
+        first = user_tables(self.halves[0])[0]
+        if read_target(self.connection, first).relation is None:
+            raise WrongDatabaseError(
+                f"{place(self.url)} has no table {first.name!r} of ours; correct the address"
+            )
+
+
+@contextmanager
+def _open(core_url: URL, ai_url: URL) -> Iterator[list[_Database]]:
+    """Core before AI: what AI holds refers to Core."""
+    shared = same_database(core_url, ai_url)
+    pair: list[tuple[URL, tuple[Half, ...]]] = (
+        [(core_url, ("core", "ai"))] if shared else [(core_url, ("core",)), (ai_url, ("ai",))]
+    )
+    with ExitStack() as stack:
+        databases = []
+        for url, halves in pair:
+            stack.enter_context(explained(url))
+            connection = stack.enter_context(connect(url, application_name="import"))
+            databases.append(_Database(url, connection, halves))
+        yield databases
+
+
+def _write(databases: list[_Database], reader: LossesReader, header: Header) -> None:
+    for database in databases:
+        for target in database.targets:
+            check_digests(database.connection, target, reader)
+    for place_in_order, database in enumerate(databases):
+        for target in database.targets:
+            classify(database.connection, target, header.since)
+        if place_in_order:
+            _take_refused(databases[0].connection, database.connection)
+        Writer(database.connection, database.targets).write()
+
+
+def _take_refused(core: psycopg.Connection, ai: psycopg.Connection) -> None:
+    """Tell AI which rows of Core were not imported."""
+    query = sql.SQL("COPY {} (table_name, key) TO STDOUT (FORMAT binary)").format(REFUSED)
+    with core.cursor() as cursor, cursor.copy(query) as messages:
+        stream((message for message in messages), ai, REFUSED, ("table_name", "key"))
+
+
+def _report(databases: list[_Database], path: Path) -> ImportReport:
+    tables = tuple(
+        _counted(database.connection, target)
+        for database in databases
+        for target in database.targets
+    )
+    conflicts = path.with_name(f"{path.name}.conflicts")
+    if not any(table.conflicts for table in tables):
+        conflicts.unlink(missing_ok=True)  # of an earlier run, whose conflicts are settled
+        return ImportReport(tables, None)
+    _write_conflicts(databases, conflicts)
+    return ImportReport(tables, conflicts)
+
+
+def _counted(connection: psycopg.Connection, target: Target) -> TableImport:
+    rows = connection.execute(
+        sql.SQL(
+            "SELECT CASE loss_state WHEN 'written' THEN loss_change WHEN 'conflict' THEN"
+            " 'conflicts' ELSE loss_state END, count(*) FROM {} GROUP BY 1"
+        ).format(target.staging)
+    ).fetchall()
+    counts: Mapping[str, int] = dict(rows)
+    return TableImport(target.table.name, **counts)
+
+
+def _write_conflicts(databases: list[_Database], path: Path) -> None:
+    """List each conflict by its key; what stood in the rows stays in the file alone.
+
+    Raises:
+        ConfigurationError: the list cannot be written; nothing is imported then.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            for database in databases:
+                for target in database.targets:
+                    for line in _conflicts(database.connection, target):
+                        file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror or error}), so conflicts could not be "
+            "listed; nothing was imported"
+        ) from None
+
+
+def _conflicts(connection: psycopg.Connection, target: Target) -> Iterator[Mapping[str, object]]:
+    query = sql.SQL(
+        "SELECT loss_line, loss_change, loss_key::text, loss_reason FROM {}"
+        " WHERE loss_state = 'conflict' ORDER BY loss_line"
+    ).format(target.staging)
+    with connection.cursor(name="conflicts") as cursor:
+        for line, change, key, reason in cursor.execute(query):
+            yield {
+                "line": line,
+                "table": target.table.name,
+                "change": change,
+                "key": key,
+                "reason": reason,
+            }

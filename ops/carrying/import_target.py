@@ -1,0 +1,140 @@
+"""A table that losses are imported into, in whatever shape it is there."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Enum, String, Text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
+
+from app.models import AiBase, Base
+from ops.copy.catalogue import Column, Relation, read_relation
+from ops.sql_files import statement
+from ops.user_tables import UserTable, content_expression
+
+_MODIFIER = re.compile(r"\(\d+(,\d+)?\)")
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """A foreign key by which deleting a row would delete or empty rows of another table."""
+
+    schema: str
+    table: str
+    columns: Sequence[str]
+    referred: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One user-owned table of the database that serves.
+
+    Attributes:
+        relation: what is there under its name; None where nothing usable is.
+    """
+
+    table: UserTable
+    relation: Relation | None
+    cascades: tuple[Cascade, ...]
+
+    @property
+    def name(self) -> sql.Identifier:
+        """The table itself."""
+        assert self.relation is not None  # rows without a table are refused before
+        return self.relation.identifier
+
+    @property
+    def staging(self) -> sql.Identifier:
+        """The temporary table of the file's rows."""
+        return sql.Identifier(f"losses_{self.table.name}")
+
+    def columns(self) -> list[Column]:
+        """Columns that rows are written to: those of ours that are there."""
+        assert self.relation is not None
+        found = [self.relation.columns.get(name) for name in self.table.columns]
+        return [column for column in found if column is not None and not column.generated]
+
+    def updated_columns(self) -> list[Column]:
+        """Columns that an update sets. What a batch rolls forward stays as this database's own
+        batches have left it."""
+        rolled = self.table.apart - {"created_at", "updated_at"}
+        kept = {"id", *(rolled if self.table.group == "users" else ())}
+        return [column for column in self.columns() if column.name not in kept]
+
+    def value(self, column: Column, row: str = "s") -> sql.Composed:
+        """A staged value as this column's type, so that too long a text is an error and not cut."""
+        plain = _MODIFIER.sub("", column.type_name)
+        plain = "bpchar" if plain == "character" else plain
+        own = sql.Identifier(row, column.name)
+        return sql.SQL("{}::text::{}").format(own, sql.SQL(plain))
+
+    def as_declared(self) -> sql.Composed:
+        """A query of id, content and `touched` of the rows that are there and in the file, in the
+        types that the models declare; columns that are not there are NULL."""
+        content: list[sql.Composable] = [
+            sql.SQL(", {} AS {}").format(self._declared(name), sql.Identifier(name))
+            for name in self.table.counted
+        ]
+        return sql.SQL(
+            "SELECT t.id, {} AS touched{} FROM {} AS t WHERE t.id IN (SELECT loss_key FROM {})"
+        ).format(
+            self._declared("updated_at", "timestamptz"),
+            sql.SQL("").join(content),
+            self.name,
+            self.staging,
+        )
+
+    def _declared(self, column: str, kind: str | None = None) -> sql.Composed:
+        assert self.relation is not None
+        there = column in self.relation.columns
+        return sql.SQL("{}::{}").format(
+            sql.Identifier("t", column) if there else sql.NULL,
+            sql.SQL(kind or compared_type(self.table, column)),
+        )
+
+
+def read_target(connection: psycopg.Connection, table: UserTable) -> Target:
+    """Describe a table as it is there."""
+    found = read_relation(connection, table.name)
+    key = found.columns.get("id") if found else None
+    if found is None or key is None or key.type_name != "uuid":
+        return Target(table, None, ())
+    rows = connection.execute(statement("carrying/cascades"), {"oid": found.oid}).fetchall()
+    return Target(table, found, tuple(Cascade(*row) for row in rows))
+
+
+def content_digest(table: UserTable, row: str) -> sql.Composed:
+    """The digest of `user_tables.row_digests`, of a row that goes by the name `row`."""
+    columns = (content_expression(table, name, row) for name in table.counted)
+    return sql.SQL("encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex')").format(
+        sql.SQL(", ").join(columns)
+    )
+
+
+def compared_type(table: UserTable, column: str) -> str:
+    """The type by which two values of a column are compared: as text where a cast would cut."""
+    kind = _type(table, column)
+    return "text" if isinstance(kind, String | Text | Enum) else staged_type(table, column)
+
+
+def staged_type(table: UserTable, column: str) -> str:
+    """The type that the model declares, which a value of a file must have; enums are texts here,
+    since another database may lack them."""
+    kind = _type(table, column)
+    if isinstance(kind, Enum):
+        return "text"
+    return kind.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+
+
+def labels(table: UserTable, column: str) -> Sequence[str]:
+    """The values that an enum allows; of other types none."""
+    kind = _type(table, column)
+    return list(kind.enums) if isinstance(kind, Enum) else []
+
+
+def _type(table: UserTable, column: str) -> TypeEngine[object]:
+    metadata = AiBase.metadata if table.database == "ai" else Base.metadata
+    return metadata.tables[table.name].columns[column].type

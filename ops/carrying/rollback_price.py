@@ -1,0 +1,153 @@
+"""What a rollback costs: what users wrote to the new pair since the swap.
+
+A row is told by its key and the hash of what a user can see of it, so a row that was changed and
+changed back costs nothing, nor does what a batch rolls forward or verification leaves. What can be
+computed again is listed beside the price, not in it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+from sqlalchemy import Table
+from sqlalchemy.engine import URL
+
+from app.models import Base
+from ops.carrying.changes import Changes, changes_since_swap
+from ops.sql_files import statement
+from ops.user_tables import USER_TABLES, user_table
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class TablePrice:
+    """Rows of a table that users wrote since the swap, each counted once.
+
+    Attributes:
+        examples: keys of the first few.
+    """
+
+    table: str
+    inserted: int
+    updated: int
+    deleted: int
+    examples: Sequence[str] = ()
+
+    @property
+    def total(self) -> int:
+        """Rows in all."""
+        return self.inserted + self.updated + self.deleted
+
+
+@dataclass(frozen=True)
+class RollbackPrice:
+    """What the old database lacks.
+
+    Attributes:
+        since: when the swap left the rows that the price counts from.
+        tables: those with a price.
+        recomputable: table → rows written since then that a batch or a copy makes again.
+    """
+
+    since: datetime
+    tables: tuple[TablePrice, ...] = ()
+    recomputable: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """The price: rows that users would lose."""
+        return sum(table.total for table in self.tables)
+
+    @property
+    def by_table(self) -> Mapping[str, int]:
+        """Table → rows."""
+        return MappingProxyType({table.table: table.total for table in self.tables})
+
+    def summary(self) -> str:
+        """Tables with their rows, in one line."""
+        return ", ".join(f"{table} {rows:,}" for table, rows in self.by_table.items()) or "nothing"
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        return list(self._lines())
+
+    def rows(self) -> list[dict[str, str | int]]:
+        """For a table in the run history."""
+        return [
+            {
+                "table": table.table,
+                "inserted": table.inserted,
+                "updated": table.updated,
+                "deleted": table.deleted,
+                "for example": ", ".join(table.examples),
+            }
+            for table in self.tables
+        ]
+
+    def _lines(self) -> Iterator[str]:
+        moment = f"{self.since:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"a rollback loses {self.total:,} rows that users wrote since {moment}"
+        for table in self.tables:
+            yield (
+                f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
+                f"{table.deleted:,} deleted (for example {table.examples[0]})"
+            )
+        if self.recomputable:
+            listed = ", ".join(f"{name} {rows:,}" for name, rows in self.recomputable.items())
+            yield f"  not priced, since it can be computed again: {listed}"
+
+
+def rollback_price(core_url: URL, ai_url: URL, *, list_recomputable: bool = True) -> RollbackPrice:
+    """Compare what users own on the new pair with what the swap left.
+
+    Args:
+        list_recomputable: off while requests wait: it reads the tables of the analytics.
+
+    Raises:
+        RefusedError: no swap is in force.
+    """
+    with changes_since_swap(core_url, ai_url) as changes:
+        tables = table_prices(changes)
+        written = _recomputable(changes.core, changes.since) if list_recomputable else {}
+    return RollbackPrice(changes.since, tables, written)
+
+
+def table_prices(changes: Changes) -> tuple[TablePrice, ...]:
+    """The tables with changes, in the order of their references."""
+    with changes.core.cursor(row_factory=class_row(TablePrice)) as cursor:
+        cursor.execute(statement("carrying/change_counts"), {"examples": EXAMPLES})
+        priced = {price.table: price for price in cursor}
+    return tuple(priced[table.name] for table in USER_TABLES if table.name in priced)
+
+
+def _recomputable(core: psycopg.Connection, since: datetime) -> dict[str, int]:
+    tables = [table for table in Base.metadata.sorted_tables if user_table(table.name) is None]
+    counts = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {}::text, count(*) FROM {} AS t WHERE {}").format(
+            sql.Literal(table.name), sql.Identifier("public", table.name), _written_since(table)
+        )
+        for table in tables
+    )
+    found = core.execute(counts, {"since": since}).fetchall()
+    return {name: int(rows) for name, rows in sorted(found) if rows}
+
+
+def _written_since(table: Table, row: str = "t") -> sql.Composable:
+    """A condition by the row's own time stamp, or else by that of the row that it belongs to."""
+    for stamp in ("created_at", "updated_at"):
+        if stamp in table.columns:
+            return sql.SQL("{} >= %(since)s").format(sql.Identifier(row, stamp))
+    key = next(key for column in table.columns for key in column.foreign_keys)
+    parent, alias = key.column.table, f"{row}_of"
+    return sql.SQL("EXISTS (SELECT FROM {} AS {} WHERE {} = {} AND {})").format(
+        sql.Identifier("public", parent.name),
+        sql.Identifier(alias),
+        sql.Identifier(alias, key.column.name),
+        sql.Identifier(row, key.parent.name),
+        _written_since(parent, alias),
+    )

@@ -1,0 +1,212 @@
+"""What a swap would lose: rows of users that legacy holds and the new pair lacks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.books.copies import last_fingerprint
+from ops.connection import connect, explained
+from ops.copy.groups import GROUPS, TableSpec
+from ops.copy.keys import gone_keys, has_copied_keys
+from ops.copy.merge import differs, missing, missing_or_different
+from ops.copy.parity import pairs, proven_parity
+from ops.copy.plan import TablePlan
+from ops.copy.rejects import forget_rejects
+from ops.copy.report import Meter, ignore_progress
+from ops.copy.sessions import Sessions, copy_sessions
+from ops.copy.staging import DUPLICATE_KINDS, stage
+
+OWNED_GROUPS = ("users", "chat", "ai")
+EXAMPLES = 5
+
+# Each seeding draws a new salt, so that equal passwords look different until they are copied.
+_SALTED = "hashed_password"
+
+
+@dataclass(frozen=True)
+class TablePrice:
+    """What of a table would be lost.
+
+    Attributes:
+        missing: rows that the new pair lacks.
+        rejected: of these, how many were copied but did not fit.
+        different: rows that it has with other content.
+        deleted: copied rows that legacy has deleted since and the new pair still has.
+        examples: ids of the first of them.
+    """
+
+    missing: int = 0
+    rejected: int = 0
+    different: int = 0
+    deleted: int = 0
+    examples: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.missing + self.different + self.deleted
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a swap would lose, by user-owned table.
+
+    Attributes:
+        tables: those with a price.
+    """
+
+    tables: Mapping[str, TablePrice] = field(default_factory=dict)
+
+    @property
+    def by_table(self) -> dict[str, int]:
+        """Rows by table, every user-owned table in the order of their references."""
+        priced = {name: table.rows for name, table in self.tables.items()}
+        return {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
+
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(self.by_table.values())
+
+    def lasting(self, groups: Sequence[str]) -> int:
+        """Rows that no further copy of these groups brings: those of other tables, and those that
+        do not fit."""
+        copied = {spec.table for group in groups for spec in GROUPS[group]}
+        return sum(
+            table.rejected if name in copied else table.rows for name, table in self.tables.items()
+        )
+
+    def advice(self) -> str:
+        """One line: what would be lost, and what to do about it."""
+        if not self.total:
+            return "legacy holds nothing that the new pair lacks"
+        lost = ", ".join(f"{rows:,} of {name}" for name, rows in self.by_table.items() if rows)
+        groups = [
+            group
+            for group in OWNED_GROUPS
+            if any(spec.table in self.tables for spec in GROUPS[group])
+        ]
+        copies = " and ".join(f"`sigmasight copy --group {group}`" for group in groups)
+        rejected = sum(table.rejected for table in self.tables.values())
+        reasons = f" ({rejected:,} did not fit, see ops.copy_rejects)" if rejected else ""
+        return (
+            f"the new pair lacks rows of legacy: {lost}{reasons}; run {copies}, "
+            f"or swap with --accept-loss {self.total}"
+        )
+
+
+def swap_price(legacy_url: URL, core_url: URL, ai_url: URL) -> Price:
+    """Price a swap now; nothing is changed. A table that legacy lacks costs nothing.
+
+    Raises:
+        BadInputError: legacy cannot be read, or lacks a column without which no row can be made.
+        WrongDatabaseError: the new pair lacks a table.
+    """
+    with copy_sessions(legacy_url, core_url, ai_url, OWNED_GROUPS) as sessions:
+        found = {spec.table: _table_price(sessions, spec) for spec in _owned_specs()}
+    return Price({table: price for table, price in found.items() if price.rows})
+
+
+def copied_groups(core_url: URL) -> tuple[str, ...]:
+    """The groups of which a table was ever copied, in the order in which they are copied."""
+    with explained(core_url), connect(core_url, application_name="copied groups") as core:
+        copied = _copied_tables(core)
+    return tuple(
+        group for group, specs in GROUPS.items() if any(spec.table in copied for spec in specs)
+    )
+
+
+def _owned_specs() -> list[TableSpec]:
+    return [spec for group in OWNED_GROUPS for spec in GROUPS[group]]
+
+
+def _copied_tables(core: psycopg.Connection) -> set[str]:
+    return {row[0] for row in core.execute("SELECT table_name FROM ops.copy_fingerprints")}
+
+
+def _table_price(sessions: Sessions, spec: TableSpec) -> TablePrice:
+    """What a proof of parity leaves open is only what was rejected, and had no part in it."""
+    last = last_fingerprint(sessions.core, spec.table)
+    if last is None:
+        spec = replace(spec, apart=(*spec.apart, _SALTED))
+    elif not last.rejected_rows and proven_parity(sessions, spec).compared_by == "proof":
+        return TablePrice()
+    plan = sessions.plan(spec)
+    if plan is None:
+        return TablePrice()
+    found = _compared(sessions, plan)
+    # What was never copied may well fit once the rows that it names are there.
+    return replace(found, rejected=0) if last is None else found
+
+
+def _compared(sessions: Sessions, plan: TablePlan) -> TablePrice:
+    """Stage legacy's rows as a copy would, and undo it."""
+    target = sessions.target(plan.spec)
+    with target.transaction(undone=True):
+        forget_rejects(target.books, plan.table)
+        stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress))
+        absent, other, examples = _unequal(target.session, plan)
+        rejected = _rejected(target.books, plan)
+        gone = _gone(sessions, plan)
+    return TablePrice(
+        absent + len(rejected),
+        len(rejected),
+        other,
+        len(gone),
+        (*examples, *rejected, *gone)[:EXAMPLES],
+    )
+
+
+def _unequal(session: psycopg.Connection, plan: TablePlan) -> tuple[int, int, list[str]]:
+    lacking = missing(plan, "t")
+    if plan.table == "ai_kb_documents":
+        lacking = sql.SQL("{} AND NOT {}").format(lacking, _TWIN)
+    row = session.execute(
+        sql.SQL(
+            "SELECT count(*) FILTER (WHERE {lacking}),"
+            " count(*) FILTER (WHERE NOT {missing} AND {differs}),"
+            " (array_agg(s.id::text ORDER BY s.id) FILTER (WHERE {lacking} OR NOT {missing}))"
+            "[1:{examples}] FROM {pairs} WHERE {unequal}"
+        ).format(
+            lacking=lacking,
+            missing=missing(plan, "t"),
+            differs=differs(plan, "t", "s"),
+            examples=sql.Literal(EXAMPLES),
+            pairs=pairs(plan),
+            unequal=missing_or_different(plan, "t", "s"),
+        )
+    ).fetchone()
+    absent, other, examples = row or (0, 0, None)
+    return int(absent), int(other), list(examples or [])
+
+
+# A document says what it says under whatever id.
+_TWIN = sql.SQL(
+    "EXISTS (SELECT FROM ai_kb_documents AS d"
+    " WHERE (d.scope, d.title, d.content) = (s.scope, s.title, s.content))"
+)
+
+
+def _rejected(books: psycopg.Connection, plan: TablePlan) -> list[str]:
+    """Ids of the rows that do not fit; a second row of an id that does is none."""
+    rows = books.execute(
+        "SELECT coalesce(row_data ->> 'id', 'NULL') FROM ops.copy_rejects"
+        " WHERE table_name = %s AND kind <> ALL(%s) ORDER BY 1",
+        [plan.table, list(DUPLICATE_KINDS)],
+    )
+    return [row[0] for row in rows]
+
+
+def _gone(sessions: Sessions, plan: TablePlan) -> list[str]:
+    target = sessions.target(plan.spec)
+    if not has_copied_keys(target.books, plan.table):
+        return []
+    query = sql.SQL("SELECT id::text FROM {} WHERE id = ANY(%s)").format(plan.target.identifier)
+    return [
+        row[0]
+        for keys in gone_keys(sessions.legacy, target.books, plan)
+        for row in target.session.execute(query, [keys])
+    ]

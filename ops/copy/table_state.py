@@ -1,0 +1,93 @@
+"""Whether a table was written since somebody last looked, without reading what its rows say.
+
+Each row version bears the number of the transaction that wrote it (xmin). What a snapshot sees was
+written by transactions that had begun before; a row that it does not see can only bear the number
+of one that was running then or began later. So a table is as it was if no row bears a number from
+the oldest running one on, and there are as many rows as before: an insert and an update leave such
+a row, a deletion one row fewer. Numbers that come round again, after four thousand million
+transactions, only raise a false alarm. All of it holds within one life of one server, for one file
+of one table: a restart, a restored database or a rewritten table voids it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from ops.books.copies import TableState
+from ops.copy.catalogue import Relation
+from ops.sql_files import statement
+
+# Beyond it the age of a number says nothing.
+_HALF_ROUND = 2**31
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A table now, beside how it was seen before.
+
+    Attributes:
+        seen: as it is now.
+        new_rows: how many rows may have been written since; None where nothing can be said.
+        before: how many rows there were.
+    """
+
+    seen: TableState
+    new_rows: int | None = None
+    before: int | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether nothing was written since."""
+        return self.new_rows == 0 and self.seen.rows == self.before
+
+    @property
+    def only_inserted(self) -> bool:
+        """Whether rows were inserted since and nothing else: each update would be one more that may
+        be new, each deletion one row fewer."""
+        if self.new_rows is None or self.before is None:
+            return False
+        return self.seen.rows - self.before == self.new_rows
+
+
+def look(
+    connection: psycopg.Connection,
+    relation: Relation,
+    rows: sql.Composable,
+    shape: str,
+    since: TableState | None,
+) -> StateChange | None:
+    """StateChange at a table's rows that meet the condition `rows`; None at what is no plain table.
+
+    Args:
+        shape: what else must be the same, so that what was seen can be compared.
+    """
+    if not relation.is_table or relation.has_children:
+        return None
+    digest = hashlib.sha256(f"{shape} {rows.as_string(connection)}".encode()).hexdigest()[:16]
+    query = sql.SQL(_query()).format(
+        table=relation.identifier,
+        rows=rows,
+        new=sql.SQL("false") if since is None else since.new_rows,
+    )
+    found = connection.execute(query, {"oid": relation.oid}).fetchone()
+    assert found is not None  # aggregates always give a row
+    place, oldest, newest, total, new = found
+    seen = TableState(f"{place}/{digest}", int(oldest), int(total))
+    if since is None or since.place != seen.place or newest - since.oldest >= _HALF_ROUND:
+        return StateChange(seen)
+    return StateChange(seen, int(new), since.rows)
+
+
+def own_transaction(connection: psycopg.Connection) -> int:
+    """The number of the open transaction."""
+    row = connection.execute("SELECT txid_current()").fetchone()
+    assert row is not None  # it is a function of the server
+    return int(row[0])
+
+
+def _query() -> Any:
+    """The text of `look`'s query, whose parts are composed into it."""
+    return statement("copy/table_state").decode()

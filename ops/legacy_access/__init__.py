@@ -1,0 +1,1 @@
+"""The account of who accesses legacy after a swap."""

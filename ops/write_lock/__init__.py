@@ -1,0 +1,1 @@
+"""The lock of legacy against writes: set, proved, released."""

@@ -1,0 +1,193 @@
+"""The write lock on legacy: statement triggers on every table, and privileges taken away.
+
+It is the first thing of ours that legacy ever holds, and all of it can be taken off again. What it
+cannot stop, because no trigger can: a superuser or owner who drops tables or triggers, a table that
+is made later (`lock_state` names it, `lock_writes` locks it), writes through foreign tables to
+elsewhere, and what a subscription applies row by row (`LockReport.beyond` names these).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+from ops.errors import RefusedError
+from ops.sql_files import statement
+from ops.write_lock.proof import prove_locked
+from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
+from ops.write_lock.tables import Relation, hand_over, relations, tables
+
+
+@dataclass(frozen=True)
+class LockReport:
+    """What a call of `lock_writes` did.
+
+    Attributes:
+        tables: tables that are locked now.
+        newly: those that were not before.
+        revoked: privileges that are taken away now, by this call or an earlier one.
+        kept: privileges that this role could not take away, with the reason; the triggers hold.
+        beyond: what triggers do not reach: views and the like, subscriptions.
+    """
+
+    tables: int
+    newly: tuple[str, ...]
+    revoked: int
+    kept: tuple[str, ...]
+    beyond: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LockState:
+    """Whether a database is locked against writes.
+
+    Attributes:
+        tables: how many tables it holds.
+        unlocked: the names of those that could be written to, all of them where it is open.
+        since: when the lock was made; None where there is none.
+    """
+
+    state: Literal["locked", "partial", "open"]
+    tables: int
+    unlocked: tuple[str, ...]
+    since: datetime | None
+
+    @property
+    def any_locked(self) -> bool:
+        """Whether anything of a lock is there that `release_lock` would take off."""
+        return self.state != "open"
+
+    def __str__(self) -> str:
+        return self.state
+
+
+def lock_writes(
+    connection: psycopg.Connection, patience_seconds: float = PATIENCE_SECONDS
+) -> LockReport:
+    """Refuse every write to this database from the commit of the caller's transaction on.
+
+    Until then writers wait and readers read; a rollback, or the death of this session, leaves no
+    trace. On a locked database only what is new is locked.
+
+    Args:
+        patience_seconds: how long others may keep a table in use.
+
+    Raises:
+        RefusedError: a table belongs to a role whose rights this session has not.
+        BusyError: another session used a table all the time.
+    """
+    known = relations(connection)
+    chosen = [one for one in known if one.is_table]
+    _require_owned(connection, chosen)
+    lock_tables(connection, chosen, "SHARE ROW EXCLUSIVE", patience_seconds)
+    # Once more: a table may have changed while others were waited for.
+    chosen = tables(connection)
+    hand_over(connection, chosen)
+    connection.execute(statement("write_lock/lock"))
+    return _report(connection, chosen, [one for one in known if not one.is_table])
+
+
+def _require_owned(connection: psycopg.Connection, chosen: list[Relation]) -> None:
+    foreign = next((one for one in chosen if not one.owned), None)
+    if foreign is not None:
+        raise RefusedError(
+            f"legacy cannot be locked by role {connection.info.user!r}: table {str(foreign)!r} "
+            f"belongs to {foreign.owner!r}; give an address of that role or of a superuser"
+        )
+
+
+def _report(
+    connection: psycopg.Connection, chosen: list[Relation], others: list[Relation]
+) -> LockReport:
+    rows = connection.execute(
+        "SELECT why_kept, privilege || ' on ' || target || ' to ' || grantee || ' (' || why_kept"
+        " || ')' FROM sigmasight_cutover.revoked ORDER BY 2"
+    ).fetchall()
+    return LockReport(
+        len(chosen),
+        tuple(str(one) for one in chosen if not one.locked),
+        sum(why is None for why, _ in rows),
+        tuple(words for why, words in rows if why is not None),
+        tuple(f"{one.kind} {one}" for one in others) + _subscriptions(connection),
+    )
+
+
+def _subscriptions(connection: psycopg.Connection) -> tuple[str, ...]:
+    rows = connection.execute(
+        "SELECT subname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
+        " WHERE d.datname = current_database() AND s.subenabled ORDER BY 1"
+    ).fetchall()
+    return tuple(f"subscription {name}" for (name,) in rows)
+
+
+def lock_state(url: URL) -> LockState:
+    """Whether the database is locked, by its catalogue alone; `prove_locked` tries it.
+
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
+    """
+    with explained(url), connect(url, application_name="write lock", read_only=True) as session:
+        found = tables(session)
+        since = _locked_since(session)
+    unlocked = tuple(str(one) for one in found if not one.locked)
+    if since is None and not any(one.marked for one in found):
+        return LockState("open", len(found), unlocked, None)
+    return LockState("partial" if unlocked else "locked", len(found), unlocked, since)
+
+
+def _locked_since(session: psycopg.Connection) -> datetime | None:
+    row = session.execute(
+        "SELECT EXISTS (SELECT FROM pg_tables"
+        " WHERE schemaname = 'sigmasight_cutover' AND tablename = 'lock')"
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    found = session.execute("SELECT locked_at FROM sigmasight_cutover.lock").fetchone()
+    return None if found is None else found[0]
+
+
+def release_lock(url: URL, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Take the lock off, in one transaction. Where there is none, nothing happens.
+
+    Raises:
+        BusyError: another session used a table all the time, if only reading.
+    """
+    with explained(url), connect(url, application_name="write lock") as session:
+        release_lock_in(session, patience_seconds)
+
+
+def release_lock_in(
+    connection: psycopg.Connection, patience_seconds: float = PATIENCE_SECONDS
+) -> None:
+    """`release_lock` in the caller's transaction: triggers, privileges, schema, all as before."""
+    marked = [one for one in tables(connection) if one.marked]
+    lock_tables(connection, marked, "ACCESS EXCLUSIVE", patience_seconds)
+    connection.execute(statement("write_lock/release"))
+
+
+def lock_and_prove(legacy: URL) -> None:
+    """Lock legacy in a transaction of its own, and prove it from another session. Idempotent."""
+    with explained(legacy), connect(legacy, application_name="cutover lock") as lock:
+        lock_writes(lock)
+        prove_locked(lock)
+    prove_from_outside(legacy)
+
+
+def prove_from_outside(legacy: URL) -> None:
+    """Try to write from a session that did not make the lock.
+
+    Raises:
+        RefusedError: a write went through.
+    """
+    with explained(legacy), connect(legacy, application_name="cutover proof") as session:
+        prove_locked(session)
+        session.rollback()
+
+
+def release_any_lock(legacy: URL) -> None:
+    """Release whatever is locked, if anything is."""
+    if lock_state(legacy).any_locked:
+        release_lock(legacy)

@@ -1,0 +1,96 @@
+"""Locks on many tables at once, taken in one order, with patience for those who hold them."""
+
+import random
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import psycopg
+from psycopg import errors as pg
+from psycopg import sql
+
+from ops.errors import BusyError
+from ops.sql_files import statement
+from ops.write_lock.tables import Relation
+
+# What CREATE TRIGGER takes: readers read on, writers wait. What DROP TRIGGER takes: all wait.
+Mode = Literal["SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]
+
+# How long all attempts together may take, by default; requests are held in the meantime.
+PATIENCE_SECONDS = 5.0
+_PAUSE_SECONDS = (0.05, 0.15)
+
+
+def lock_tables(
+    connection: psycopg.Connection,
+    chosen: Sequence[Relation],
+    mode: Mode,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> None:
+    """Lock tables until the transaction ends, all or none.
+
+    An attempt that finds one of them taken gives all up again, so that whoever waits behind it goes
+    on. An autovacuum in the way is cancelled by the server as soon as it looks for a deadlock.
+
+    Raises:
+        BusyError: somebody held one of them all the time; the message says who.
+    """
+    if not chosen:
+        return
+    command = sql.SQL("LOCK TABLE {} IN {} MODE").format(
+        sql.SQL(", ").join(sql.SQL("ONLY {}").format(one.identifier) for one in chosen),
+        sql.SQL(mode),
+    )
+    deadline = time.monotonic() + patience_seconds
+    attempt_seconds = _attempt_seconds(connection)
+    while not _locked(connection, command, attempt_seconds):
+        if time.monotonic() > deadline:
+            raise BusyError(_who_holds(connection, chosen, mode))
+        time.sleep(random.uniform(*_PAUSE_SECONDS))
+
+
+def _locked(connection: psycopg.Connection, command: sql.Composed, seconds: float) -> bool:
+    before = _setting(connection, "lock_timeout")
+    try:
+        with connection.transaction():
+            _set(connection, "lock_timeout", f"{seconds * 1000:.0f}ms")
+            connection.execute(command)
+            _set(connection, "lock_timeout", before)
+    except (pg.LockNotAvailable, pg.DeadlockDetected):
+        return False
+    return True
+
+
+def _attempt_seconds(connection: psycopg.Connection) -> float:
+    """Long enough that the server has looked for a deadlock, which is when an autovacuum yields;
+    where this role may choose, it looks soon."""
+    if connection.info.server_version >= 150000:
+        connection.execute(
+            "SELECT set_config('deadlock_timeout', '50ms', true)"
+            " WHERE has_parameter_privilege('deadlock_timeout', 'SET')"
+        )
+    row = connection.execute(
+        "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
+    ).fetchone()
+    assert row is not None  # one value
+    return float(row[0]) + 0.25
+
+
+def _who_holds(connection: psycopg.Connection, chosen: Sequence[Relation], mode: Mode) -> str:
+    asked = {"tables": [one.oid for one in chosen], "readers": mode == "ACCESS EXCLUSIVE"}
+    row = connection.execute(statement("write_lock/holder"), asked).fetchone()
+    if row is None:
+        return "legacy's tables were in use by other sessions; try again"
+    pid, application, table = row
+    who = f"session {pid} ({application})" if pid else "a prepared transaction"
+    return f"legacy cannot be locked: {who} uses {table!r}; end it, or try again when it is done"
+
+
+def _setting(connection: psycopg.Connection, name: str) -> str:
+    row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+    assert row is not None  # one value
+    return str(row[0])
+
+
+def _set(connection: psycopg.Connection, name: str, value: str) -> None:
+    connection.execute("SELECT set_config(%s, %s, true)", [name, value])

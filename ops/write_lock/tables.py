@@ -1,0 +1,79 @@
+"""What a write lock is about: the tables of a database, and what can be written otherwise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Json
+
+from ops.sql_files import statement
+
+_TABLES = ("table", "partitioned table")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A relation of a user's schema.
+
+    Attributes:
+        owned: whether this session may do what its owner may.
+        ruled: whether a rule rewrites statements that write to it.
+        first_column: None for a table without columns.
+        marked: whether it has our trigger, in whatever state.
+        locked: whether our trigger refuses every kind of write.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    owner: str
+    owned: bool
+    ruled: bool
+    first_column: str | None
+    marked: bool
+    locked: bool
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it holds rows that a statement can write directly."""
+        return self.kind in _TABLES
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """Its name for a statement."""
+        return sql.Identifier(self.schema, self.name)
+
+    def __str__(self) -> str:
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+
+def relations(connection: psycopg.Connection) -> list[Relation]:
+    """Every relation of the users' schemas, in the order in which tables are locked."""
+    with connection.cursor(row_factory=class_row(Relation)) as cursor:
+        return cursor.execute(statement("write_lock/tables")).fetchall()
+
+
+def tables(connection: psycopg.Connection) -> list[Relation]:
+    """Those that hold rows."""
+    return [one for one in relations(connection) if one.is_table]
+
+
+def hand_over(connection: psycopg.Connection, chosen: Sequence[Relation]) -> None:
+    """Tell a script's DO block, which takes no parameters, the tables it is about."""
+    rows = [
+        {
+            "schema": one.schema,
+            "name": one.name,
+            "shown": str(one),
+            "first_column": one.first_column,
+            "ruled": one.ruled,
+            "marked": one.marked,
+        }
+        for one in chosen
+    ]
+    connection.execute(
+        "SELECT set_config('sigmasight.tables', %s::jsonb::text, true)", [Json(rows)]
+    )
