@@ -126,6 +126,7 @@ def _backup_fault(core: CoreFacts, *, kept: bool) -> str | None:
     """Why what is there would not bring everything back; None where it would."""
     if kept and core.swap_in_force is None:
         return None
-    halves: tuple[Database, ...] = ("core", "ai")
+    shared = core.schema is not None and core.schema.role == "shared"
+    halves: tuple[Database, ...] = ("core",) if shared else ("core", "ai")
     found = (backups.backed_up(core.backups, half, datetime.now(UTC)) for half in halves)
     return next((one.reason.rpartition(";")[0] for one in found if not one.met), None)
