@@ -25,7 +25,7 @@ from ops.cleanup.dates import NEW_YORK, SEVEN_DAYS, cleanup_moment, next_cleanup
 from ops.endpoints import resolve_endpoints
 from ops.errors import SigmaSightError
 from ops.evidence.cutovers import swap_in_force
-from ops.rehearsal.mark import rehearsing
+from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
 
 DEPLOYMENT = "cleanup/cleanup"

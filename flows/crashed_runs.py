@@ -1,12 +1,10 @@
 """Runs whose process died without a word are marked Crashed: by the next command, which looks for
 the process, or by the server, which misses its heartbeat."""
 
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import psutil
 from prefect import get_client, tags
 from prefect.automations import AutomationCore
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
@@ -18,7 +16,8 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import Crashed
 
 from flows.prefect_server import HEARTBEAT_SECONDS
-from ops.rehearsal.mark import rehearsing
+from ops.processes import identity_of, is_known_to_be_gone
+from ops.rehearsal.commands import rehearsing
 
 _PREFIX = "process"
 MOST_RUNS = 200
@@ -31,9 +30,7 @@ _MESSAGE = "its process is gone; run the same command again to finish it"
 @contextmanager
 def own_process() -> Iterator[None]:
     """Tag the runs of this block with the process they live in."""
-    process = psutil.Process()
-    own = f"{_PREFIX}:{platform.node()}:{process.pid}:{process.create_time():.2f}"
-    with tags(own, *(["rehearsal"] if rehearsing() else [])):
+    with tags(f"{_PREFIX}:{identity_of()}", *(["rehearsal"] if rehearsing() else [])):
         yield
 
 
@@ -95,13 +92,5 @@ def _is_dead(run: FlowRun) -> bool:
 
 
 def _names_dead_process(tag: str) -> bool:
-    prefix, _, rest = tag.partition(":")
-    if prefix != _PREFIX or rest.count(":") < 2:
-        return False
-    node, pid, started = rest.rsplit(":", 2)
-    if node != platform.node():
-        return False
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0
-    except psutil.NoSuchProcess:
-        return True
+    prefix, _, identity = tag.partition(":")
+    return prefix == _PREFIX and identity.count(":") >= 2 and is_known_to_be_gone(identity)

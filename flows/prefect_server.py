@@ -1,21 +1,19 @@
 """The Prefect server of a state folder: found where one answers, started where none does."""
 
 import os
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
-
-import httpx
-import psutil
 
 from ops.embedded.server import LOOPBACK, free_port, port_is_free
 from ops.errors import ConfigurationError, DatabaseUnavailableError
+from ops.http_answer import http_answer
+from ops.processes import ManagedProcess
 from ops.state_folder import StateFolder
+from ops.waiting import wait_until
 
 START_SECONDS = 120.0
+_STOP_SECONDS = 10.0
 HEARTBEAT_SECONDS = 30  # the shortest that Prefect allows
-_DOCUMENT = "prefect"
 _PROGRAM = "flows.prefect_process"
 _USUAL_PORT = 4200
 # Pages that ask the server that they come from, whatever its port, also through a tunnel.
@@ -37,7 +35,7 @@ class PrefectServer:
     @property
     def api_url(self) -> str | None:
         """The address that the environment gives, or of the server started here."""
-        return os.environ.get("PREFECT_API_URL") or self.state.read(_DOCUMENT).get("api_url")
+        return os.environ.get("PREFECT_API_URL") or self._recorded.document.get("api_url")
 
     @property
     def dashboard(self) -> str | None:
@@ -47,12 +45,10 @@ class PrefectServer:
     def answers(self) -> bool:
         """Whether the server is there right now. What answers in the place of one that was
         started here and is gone is somebody else's."""
-        if self.api_url is None or (self.ours and self._process() is None):
+        if self.api_url is None or self._is_gone():
             return False
-        try:
-            return httpx.get(f"{self.api_url}/health", timeout=2.0).is_success
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return False
+        answer = http_answer(f"{self.api_url}/health", 2.0)
+        return answer is not None and answer.is_success
 
     def start(self) -> None:
         """Start a server in the background unless one answers; `wait` tells when it is up.
@@ -68,23 +64,16 @@ class PrefectServer:
                 "start it, or unset PREFECT_API_URL to have one started here"
             )
         with self.state.lock("prefect"):
-            if self._process() is None:
+            if self._recorded.find() is None:
                 self._spawn()
 
     def _spawn(self) -> None:
         port = _USUAL_PORT if port_is_free(_USUAL_PORT) else free_port()
         command = [sys.executable, "-m", _PROGRAM, "server", "start"]
-        with open(self.state.root / "prefect.log", "a", opener=private_file) as log:
-            process = subprocess.Popen(
-                [*command, "--host", LOOPBACK, "--port", str(port)],
-                env={**os.environ, **environment_of(self.state), **_PAGES},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.state.write(
-            _DOCUMENT, {"api_url": f"http://{LOOPBACK}:{port}/api", "pid": process.pid}
+        self._recorded.start(
+            [*command, "--host", LOOPBACK, "--port", str(port)],
+            {**os.environ, **environment_of(self.state), **_PAGES},
+            api_url=f"http://{LOOPBACK}:{port}/api",
         )
 
     def wait(self) -> str:
@@ -93,14 +82,10 @@ class PrefectServer:
         Raises:
             DatabaseUnavailableError: it does not come up; the message names its log.
         """
-        deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
-            if time.monotonic() > deadline or (self.ours and self._process() is None):
-                raise DatabaseUnavailableError(
-                    f"the Prefect server does not answer at {self.api_url}; "
-                    f"read {self.state.root / 'prefect.log'}"
-                )
-            time.sleep(0.1)
+        if not wait_until(self.answers, START_SECONDS, pause=0.1, unless=self._is_gone):
+            raise DatabaseUnavailableError(
+                f"the Prefect server does not answer at {self.api_url}; read {self._recorded.log}"
+            )
         os.environ.update(environment_of(self.state))
         assert self.api_url is not None  # it has just answered
         os.environ["PREFECT_API_URL"] = self.api_url
@@ -108,28 +93,21 @@ class PrefectServer:
 
     def stop(self) -> bool:
         """Stop the server that was started here; its history stays. False where none runs."""
-        process = self._process()
-        if process is None:
-            return False
-        family = [process, *process.children(recursive=True)]
-        for member in family:
-            member.terminate()
-        psutil.wait_procs(family, timeout=10)
-        return True
+        return self.ours and self._recorded.stop(_STOP_SECONDS)
 
     @property
     def ours(self) -> bool:
         """Whether it is started here, not somebody else's that the environment names."""
         named = os.environ.get("PREFECT_API_URL")
-        return not named or named == self.state.read(_DOCUMENT).get("api_url")
+        return not named or named == self._recorded.document.get("api_url")
 
-    def _process(self) -> psutil.Process | None:
-        pid = self.state.read(_DOCUMENT).get("pid")
-        try:
-            process = psutil.Process(pid) if pid and self.ours else None
-            return process if process and _PROGRAM in process.cmdline() else None
-        except psutil.Error:
-            return None
+    @property
+    def _recorded(self) -> ManagedProcess:
+        home = str(self.state.root / "prefect")
+        return ManagedProcess(self.state, "prefect", _PROGRAM, ("PREFECT_HOME", home))
+
+    def _is_gone(self) -> bool:
+        return self.ours and self._recorded.find() is None
 
 
 def environment_of(state: StateFolder) -> dict[str, str]:
@@ -148,8 +126,3 @@ def environment_of(state: StateFolder) -> dict[str, str]:
         "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": _LINE.replace("_RUN", "flow"),
         "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": _LINE.replace("_RUN", "task"),
     }
-
-
-def private_file(path: str, flags: int) -> int:
-    """Open a file that only its owner reads; for `open`'s opener."""
-    return os.open(path, flags, 0o600)

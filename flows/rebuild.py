@@ -29,7 +29,7 @@ from ops.cutover.steps import CutoverReport
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.evidence.cutovers import swap_in_force
 from ops.plan_figures import FIRST_DAY, LAST_DAY
-from ops.rehearsal.mark import rehearsing
+from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
 from ops.summary import Figure, book_course, plan_comparison
 

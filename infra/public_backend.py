@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import httpx
 
-from ops.backend.address import is_loopback
 from ops.books.active_pair import Pair
 from ops.errors import SigmaSightError
+from ops.http_answer import is_loopback
 
 PAIR_HEADER = "X-SigmaSight-Pair"
 _PATIENCE_SECONDS = 10.0

@@ -4,12 +4,12 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import DatabaseUrl, SigningKey
-from ops.backend.address import BackendAddress
 from ops.books.declared_stack import declared_target
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
@@ -20,6 +20,25 @@ def _listed(text: object) -> object:
     if not isinstance(text, str):
         return text
     return tuple(part for part in text.split(":") if part)
+
+
+def _backend_address(text: str) -> str:
+    """`text` as the base of a backend's addresses, without a slash at its end.
+
+    Raises:
+        ValueError: it is no http(s) address, or holds more than one. The text is not repeated,
+            since it may hold a password.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a URL; write http(s)://HOST:PORT") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("is not a URL of a backend; write http(s)://HOST:PORT")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("holds more than an address; write http(s)://HOST:PORT alone")
+    return text.strip().rstrip("/")
 
 
 class OperatorSettings(BaseSettings):
@@ -48,7 +67,7 @@ class OperatorSettings(BaseSettings):
     # Signs the backend's tokens; without one it is generated once and kept in the state folder.
     SECRET_KEY: SigningKey | None = None
     # The backend that verify asks, where it is not the one of the state folder; and its log.
-    BACKEND_URL: BackendAddress | None = None
+    BACKEND_URL: Annotated[str, AfterValidator(_backend_address)] | None = None
     BACKEND_LOG: Path | None = None
     # How long a swap of an external stack waits until the platform serves the changed variables.
     BACKEND_REDEPLOY_SECONDS: int = Field(default=600, ge=1)

@@ -97,6 +97,11 @@ class StateFolder:
         return self.root / f"{name}.json"
 
 
+def private_file(path: str, flags: int) -> int:
+    """Open a file that only its owner reads; for `open`'s opener."""
+    return os.open(path, flags, 0o600)
+
+
 def _document(text: str) -> dict[str, Any]:
     document = json.loads(text)
     if not isinstance(document, dict):

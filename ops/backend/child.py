@@ -1,4 +1,4 @@
-"""One backend process, as its supervisor sees it."""
+"""One backend process, as its supervisor sees it, and users' connections that wait for one."""
 
 import asyncio
 import os
@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app.serving.channel import Channel, Message
-from ops.backend.processes import BACKEND
+from app.serving.channel import MOST_DESCRIPTORS, Channel, Message
 from ops.books.active_pair import Pair
+from ops.waiting import wait_until_async
+
+BACKEND = "app.serving"
+LOOPBACK = "127.0.0.1"
 
 START_SECONDS = 60.0
 # One that does not answer within that time hangs.
@@ -23,7 +27,7 @@ _ANSWER_SECONDS = 5.0
 # The bounds within which a backend cuts off what does not end by itself, and some more.
 _REST_SECONDS = 20.0
 _LEAVE_SECONDS = 15.0
-_LOOK_SECONDS = 0.02
+_QUESTION = b"GET /ready HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,11 @@ class Child:
         self.pair, self.accepting = message.said["pair"], message.said["accepting"]
         return message
 
+    async def ready(self, seconds: float) -> bool:
+        """Wait until it says of itself that it can serve; False where it does not come to that."""
+        question = partial(_says_ready, self.port)
+        return await wait_until_async(question, seconds, pause=0.1, unless=self.gone.is_set)
+
     async def accept(self) -> None:
         """Let it serve users.
 
@@ -141,9 +150,7 @@ class Child:
     async def leave(self) -> None:
         """Ask it to finish and end; kill it if it does not."""
         self._signal(signal.SIGTERM)
-        if not await self._ended():
-            self.kill()
-            await self._ended()
+        await self._await_end()
 
     def kill(self) -> None:
         """End it at once."""
@@ -161,14 +168,14 @@ class Child:
             # Not a child of ours: its number is its own while its end of the channel is open.
             os.kill(self.pid, number)
 
-    async def _ended(self) -> bool:
-        deadline = time.monotonic() + _LEAVE_SECONDS
-        while self._runs() and time.monotonic() < deadline:
-            await asyncio.sleep(_LOOK_SECONDS)
-        return not self._runs()
+    async def _await_end(self) -> None:
+        for _ in range(2):
+            if await wait_until_async(self._has_ended, _LEAVE_SECONDS, pause=0.02):
+                return
+            self.kill()
 
-    def _runs(self) -> bool:
-        return self.process.poll() is None if self.process is not None else self.alive
+    async def _has_ended(self) -> bool:
+        return self.process.poll() is not None if self.process is not None else not self.alive
 
     async def _command(
         self, said: dict[str, Any], answer: str, descriptors: Sequence[int] = ()
@@ -202,9 +209,22 @@ class Child:
             if not future.done():
                 future.set_result(None)
         self._channel.close()
-        if self.process is not None and not await self._ended():
-            self.kill()
-            await self._ended()
+        if self.process is not None:
+            await self._await_end()
+
+
+async def _says_ready(port: int) -> bool:
+    # By hand, because the supervisor stays small.
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            try:
+                writer.write(_QUESTION)
+                return b" 200 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
 
 
 async def _within(future: "asyncio.Future[Message | None]", seconds: float) -> Message:
@@ -225,7 +245,7 @@ def _waiting(message: Message) -> list[Waiting]:
     ]
 
 
-def spawn(
+def start(
     spec: Spec,
     listener: socket.socket,
     otherwise: Pair,
@@ -255,3 +275,29 @@ def spawn(
     child.process, child.pid = process, process.pid
     child.spec, child.marks = spec, spec.marks
     return child
+
+
+class WaitingRoom:
+    """Users' connections wait here, open, between one backend and the next."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Waiting] = []
+        self._passing_on = asyncio.Lock()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, waiting: list[Waiting]) -> None:
+        """Let some more wait."""
+        self._waiting += waiting
+
+    async def pass_on(self, child: Child) -> None:
+        """Give all of them to a backend; those that it does not take wait for the next one."""
+        async with self._passing_on:
+            while self._waiting and child.accepting:
+                batch = self._waiting[:MOST_DESCRIPTORS]
+                try:
+                    await child.adopt(batch)
+                except ChildGoneError:
+                    return
+                del self._waiting[: len(batch)]

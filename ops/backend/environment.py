@@ -1,16 +1,30 @@
-"""What a backend is told: by its environment alone, never on a command line."""
+"""What a backend is told, by its environment alone, never on a command line; and the marks by which
+a running one is known to be the one that would be started now."""
 
+import hashlib
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
+from app.config import Settings
+from app.migration_environment import PROJECT_ROOT
 from ops.books.active_pair import Pair
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases, LoginRole
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
+from ops.processes import HOME
 from ops.settings import OperatorSettings
+
+# What the supervisor has loaded beside its own package, and what may change on its own.
+_ALSO_LOADED = [
+    PROJECT_ROOT / name for name in ("app/serving/channel.py", "ops/processes.py", "ops/waiting.py")
+]
 
 # What a backend is not told, or is told anew: only the phases may know the owner's addresses, the
 # old database and the demo users' password.
@@ -49,7 +63,7 @@ def served_environment(
     if pair == "old":
         told.pop("PREFECT_API_URL", None)
     # The backend's own folder, by which its process is told from others'.
-    told["SIGMASIGHT_HOME"] = str(settings.state.root)
+    told[HOME] = str(settings.state.root)
     return told
 
 
@@ -123,3 +137,44 @@ def _embedded(settings: OperatorSettings, role: LoginRole) -> dict[str, str]:
         "DATABASE_URL": conninfo(databases.url("core", role)),
         "AI_DATABASE_URL": conninfo(databases.url("ai", role)),
     }
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Digests of a backend's code and of its settings."""
+
+    code: str
+    configuration: str
+
+
+def marks_of(environment: Mapping[str, str], application: str) -> Marks:
+    """The marks of a backend that would be started now."""
+    return Marks(_code_mark(), _configuration_mark(environment, application))
+
+
+def supervisor_mark() -> str:
+    """A digest of what a running supervisor has loaded."""
+    return _digest([*(PROJECT_ROOT / "ops" / "backend").glob("*.py"), *_ALSO_LOADED])
+
+
+def _code_mark() -> str:
+    """A digest of what a running backend has loaded."""
+    found = (PROJECT_ROOT / "app").rglob("*")
+    return _digest(path for path in found if path.is_file() and path.suffix != ".pyc")
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _configuration_mark(environment: Mapping[str, str], application: str) -> str:
+    """A digest of the backend's settings. The signing key goes into it, so that it cannot be
+    tried out what the settings are."""
+    told: dict[str, Any] = {name: environment.get(name) for name in sorted(Settings.model_fields)}
+    dotenv = Path(".env")
+    file = dotenv.read_text(errors="replace") if dotenv.is_file() else ""
+    return hashlib.sha256(json.dumps([application, told, file]).encode()).hexdigest()

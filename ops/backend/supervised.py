@@ -1,8 +1,8 @@
 """The backend of a state folder: kept running by a supervisor, so that another can take its place
 without anybody noticing."""
 
+import math
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -11,27 +11,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import httpx
 import psutil
 
 from app.migration_environment import PROJECT_ROOT
-from ops.backend.line import BackendUnavailableError, Line
-from ops.backend.marks import marks_of, supervisor_mark
-from ops.backend.processes import BACKEND, SUPERVISOR, end, our_process
-from ops.backend.public_socket import LOOPBACK
-from ops.backend.supervision import CODE_VARIABLE
+from ops.backend.child import BACKEND, LOOPBACK
+from ops.backend.control import BackendUnavailableError, Line
+from ops.backend.environment import marks_of, supervisor_mark
+from ops.backend.supervision import CODE_VARIABLE, DOCUMENT
 from ops.books.active_pair import Pair, active_pair
+from ops.http_answer import http_answer
+from ops.processes import HOME, end, found_process, lives, spawn
 from ops.state_folder import StateFolder
+from ops.waiting import wait_until
 
 START_SECONDS = 60.0
-_DOCUMENT = "backend"
 _STOP_SECONDS = 20.0
 _PATIENCE_SECONDS = 10.0
 _APPLICATION = "app.main:app"
 _SUPERVISOR_SECONDS = 20.0
-
-# Nobody waits for these: they outlive this process, as the databases do.
-_left_running: list["subprocess.Popen[bytes]"] = []
+_SUPERVISOR = "ops.backend.supervisor"
+_SERVES = "serves"
 
 
 class HeldBackend:
@@ -106,13 +105,13 @@ class SupervisedBackend:
 
     def ready(self) -> bool:
         """Whether it can serve right now: its databases are there, at their chains' heads."""
-        return self._word() == "ready"
+        return self._word(self.url) == "ready"
 
     def start(self, environment: Mapping[str, str], pair: Pair) -> None:
         """Have `pair` served; `wait` tells when it is. One of this code and configuration stays;
         another is replaced once its successor is ready, and nobody's request is lost."""
         spec = self._spec(environment, pair)
-        with self.state.lock(_DOCUMENT):
+        with self.state.lock(DOCUMENT):
             self._have_supervisor()
             status = self._status() or {}
             wanted = status.get("wanted") == spec["marks"] and not status.get("failure")
@@ -129,22 +128,21 @@ class SupervisedBackend:
             BackendUnavailableError: it cannot; the message names its log.
         """
         begun = time.monotonic()
-        while (fault := self._fault(time.monotonic() - begun)) is not None:
-            if fault:
-                raise BackendUnavailableError(f"the backend {fault}; read {self.log}")
-            time.sleep(0.05)
+        found = wait_until(lambda: self._outcome(time.monotonic() - begun), math.inf)
+        if found != _SERVES:
+            raise BackendUnavailableError(f"the backend {found}; read {self.log}")
         return self._address(self._port())
 
-    def _fault(self, waited: float) -> str | None:
-        """None when it serves; what is wrong with it, or an empty text while that is not known."""
+    def _outcome(self, waited: float) -> str:
+        """That it serves, or what is wrong with it; an empty text while neither is known."""
         status = self._status()
         if status and status["failure"]:
             return str(status["failure"])
         if status and status["changing"]:
             return "does not start" if waited > START_SECONDS else ""
-        word = self._word()
+        word = self._word(self.url)
         if word == "ready":
-            return None
+            return _SERVES
         # A database may answer a little later; one that is not there will not come.
         allowed = _PATIENCE_SECONDS if word == "not ready" else START_SECONDS
         if (status is None and self.process() is None) or waited > allowed:
@@ -158,17 +156,14 @@ class SupervisedBackend:
         Raises:
             BackendUnavailableError: it does not start, or is not ready.
         """
-        with self.state.lock(_DOCUMENT):
+        with self.state.lock(DOCUMENT):
             answer = self._ask(do="stage", spec=self._spec(environment, pair))
         address = self._address(answer["port"])
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not _says_ready(address):
-            if time.monotonic() > deadline:
-                raise BackendUnavailableError(
-                    f"the backend of the {pair} pair is not ready: a database is missing or "
-                    f"behind; read {self.log}"
-                )
-            time.sleep(0.05)
+        if not wait_until(lambda: self._word(address) == "ready", _PATIENCE_SECONDS):
+            raise BackendUnavailableError(
+                f"the backend of the {pair} pair is not ready: a database is missing or behind; "
+                f"read {self.log}"
+            )
         return address
 
     def staged(self, pair: Pair) -> str | None:
@@ -204,39 +199,41 @@ class SupervisedBackend:
         """Stop all of them. False where none runs."""
         if not self.state.root.is_dir():
             return False
-        with self.state.lock(_DOCUMENT):
+        with self.state.lock(DOCUMENT):
             supervisor = self.supervisor()
             running = [each for each in (supervisor, *self._backends()) if each is not None]
             if supervisor is not None and self._status() is not None:
                 with suppress(BackendUnavailableError):
                     self._ask(do="stop")
-                psutil.wait_procs([supervisor], timeout=_STOP_SECONDS)
-            end([each for each in running if each.is_running()], _STOP_SECONDS)
+                wait_until(lambda: not lives(supervisor), _STOP_SECONDS)
+            end(running, _STOP_SECONDS)
             return bool(running)
 
     def process(self) -> psutil.Process | None:
         """The process that serves users, or is to."""
         status = self._status()
         if status is not None:
-            return our_process(status["pid"], BACKEND, self.state.root)
+            return self._find(status["pid"], BACKEND)
         # Without a supervisor, one backend at most goes on.
         return next(iter(self._backends()), None)
 
     def supervisor(self) -> psutil.Process | None:
         """The supervisor's process."""
-        pid = self.state.read(_DOCUMENT).get("pid")
-        return our_process(pid, SUPERVISOR, self.state.root)
+        return self._find(self.state.read(DOCUMENT).get("pid"), _SUPERVISOR)
+
+    def _find(self, pid: int | None, word: str) -> psutil.Process | None:
+        return found_process(pid, word, (HOME, str(self.state.root)))
 
     def _backends(self) -> list[psutil.Process]:
-        found = (our_process(each["pid"], BACKEND, self.state.root) for each in self._recorded())
+        found = (self._find(each["pid"], BACKEND) for each in self._recorded())
         return [process for process in found if process is not None]
 
     def _recorded(self) -> list[dict[str, Any]]:
-        recorded: list[dict[str, Any]] = self.state.read(_DOCUMENT).get("backends", [])
+        recorded: list[dict[str, Any]] = self.state.read(DOCUMENT).get("backends", [])
         return recorded
 
     def _port(self) -> int:
-        return int(self.state.read(_DOCUMENT)["port"])
+        return int(self.state.read(DOCUMENT)["port"])
 
     def _address(self, port: int) -> str:
         return f"http://{LOOPBACK}:{port}"
@@ -255,29 +252,20 @@ class SupervisedBackend:
         except BackendUnavailableError:
             return None
 
-    def _word(self) -> Literal["ready", "not ready", "silent"]:
-        url = self.url
-        if url is None:
-            return "silent"
-        try:
-            found = httpx.get(f"{url}/ready", timeout=_PATIENCE_SECONDS, trust_env=False)
-        except httpx.HTTPError:
+    def _word(self, address: str | None) -> Literal["ready", "not ready", "silent"]:
+        found = http_answer(f"{address}/ready", _PATIENCE_SECONDS) if address else None
+        if found is None:
             return "silent"
         return "ready" if found.is_success else "not ready"
 
     def _settles(self) -> bool:
         """Whether what runs serves, or begins to within a while: it may have just been started."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while self.process() is not None:
-            if self.ready():
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        return False
+        return wait_until(
+            self.ready, _PATIENCE_SECONDS, pause=0.1, unless=lambda: self.process() is None
+        )
 
     def _spec(self, environment: Mapping[str, str], pair: Pair) -> dict[str, Any]:
-        told = {**environment, "ACTIVE_PAIR": pair, "SIGMASIGHT_HOME": str(self.state.root)}
+        told = {**environment, "ACTIVE_PAIR": pair, HOME: str(self.state.root)}
         told["PYTHONPATH"] = _importable(environment)
         return {
             "pair": pair,
@@ -296,45 +284,25 @@ class SupervisedBackend:
         if stale is not None:
             stale.kill()
             stale.wait(_STOP_SECONDS)
-        with open(self.log, "a", opener=_private) as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", SUPERVISOR, str(self.state.root)],
-                env=self._supervisors_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
+        words = [sys.executable, "-P", "-m", _SUPERVISOR, str(self.state.root)]
+        process = spawn(words, self._supervisors_environment(), self.log)
+        if not wait_until(
+            self._status,
+            _SUPERVISOR_SECONDS,
+            pause=0.02,
+            unless=lambda: process.poll() is not None,
+        ):
+            raise BackendUnavailableError(
+                f"the supervisor of the backend does not start; read {self.log}"
             )
-        _left_running.append(process)
-        self._await_supervisor(process)
 
     def _supervisors_environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        known = {"SIGMASIGHT_HOME": str(self.state.root), "PYTHONPATH": _importable(os.environ)}
+        known = {HOME: str(self.state.root), "PYTHONPATH": _importable(os.environ)}
         return {**kept, **known, CODE_VARIABLE: supervisor_mark()}
-
-    def _await_supervisor(self, process: "subprocess.Popen[bytes]") -> None:
-        deadline = time.monotonic() + _SUPERVISOR_SECONDS
-        while self._status() is None:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise BackendUnavailableError(
-                    f"the supervisor of the backend does not start; read {self.log}"
-                )
-            time.sleep(0.02)
-
-
-def _says_ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/ready", timeout=_PATIENCE_SECONDS, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _importable(environment: Mapping[str, str]) -> str:
     """Where the program lies; the processes must not find other packages where they are started."""
     given = environment.get("PYTHONPATH")
     return f"{PROJECT_ROOT}{os.pathsep}{given}" if given else str(PROJECT_ROOT)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

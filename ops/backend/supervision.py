@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ops.backend.child import Child, ChildGoneError, Spec, Waiting, spawn
-from ops.backend.control_folder import control_folder
-from ops.backend.orphans import Orphan
-from ops.backend.readiness import says_ready
-from ops.backend.waiting_room import WaitingRoom
+from ops.backend.child import Child, ChildGoneError, Spec, Waiting, WaitingRoom, start
+from ops.backend.control import control_folder
 from ops.books.active_pair import Pair, active_pair, set_active_pair
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
@@ -64,12 +61,11 @@ class Supervisor:
         self._delay = _FIRST_DELAY
         self._held_since = 0.0
 
-    def take_over(self, orphan: Orphan) -> None:
-        """Go on with a backend that served without a supervisor."""
-        self.listener.close()
-        self.listener, self.active = orphan.listener, orphan.child
-        self._watch(orphan.child)
-        _log.info("took over the backend %d", orphan.child.pid)
+    def take_over(self, orphan: Child, listener: socket.socket) -> None:
+        """Go on with a backend that served without a supervisor, and with the socket it holds."""
+        self.listener, self.active = listener, orphan
+        self._watch(orphan)
+        _log.info("took over the backend %d", orphan.pid)
 
     @property
     def port(self) -> int:
@@ -127,7 +123,9 @@ class Supervisor:
             return
         child = await self._started(spec, spec.pair)
         if active and active.alive:
-            await _await_ready(child, patience)
+            if not await child.ready(patience):
+                child.kill()
+                raise CannotServeError("is not ready: a database is missing or behind")
             await self.hold(_STREAM_SECONDS)
         try:
             await self._let_serve(child)
@@ -262,7 +260,7 @@ class Supervisor:
         """
         meeting = control_folder(self.state) / f"backend-{os.urandom(4).hex()}.sock"
         pointer = self.state.root / "active_pair.json"
-        child = spawn(spec, self.listener, otherwise, pointer, meeting, self.park)
+        child = start(spec, self.listener, otherwise, pointer, meeting, self.park)
         self._watch(child)
         self.record()
         try:
@@ -334,13 +332,3 @@ class Supervisor:
 
 def _like(child: Child, spec: Spec) -> bool:
     return child.pair == spec.pair and dict(child.marks) == dict(spec.marks)
-
-
-async def _await_ready(child: Child, patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while child.alive and time.monotonic() < deadline:
-        if await says_ready(child.port):
-            return
-        await asyncio.sleep(0.1)
-    child.kill()
-    raise CannotServeError("is not ready: a database is missing or behind")

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,6 +19,8 @@ from sqlalchemy.engine import URL
 from ops.embedded.account import Account
 from ops.embedded.binaries import MAJOR_VERSION, program_folder
 from ops.errors import ConfigurationError, DatabaseUnavailableError
+from ops.processes import found_process
+from ops.waiting import wait_until
 
 SUPERUSER = "postgres"
 LOOPBACK = "127.0.0.1"
@@ -97,16 +98,10 @@ class EmbeddedServer:
         Raises:
             DatabaseUnavailableError: it does not start; the message names its log file.
         """
-        deadline = time.monotonic() + START_ATTEMPTS_SECONDS
-        while self.process() is None:
-            self._forget_foreign_pid()
-            if self._try_start(port):
-                return
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailableError(
-                    f"the embedded server in {self.folder} does not start; read {self.log}"
-                )
-            time.sleep(0.25)
+        if not wait_until(lambda: self._runs(port), START_ATTEMPTS_SECONDS, pause=0.25):
+            raise DatabaseUnavailableError(
+                f"the embedded server in {self.folder} does not start; read {self.log}"
+            )
 
     def stop(self) -> None:
         """Stop the server if it runs: sessions are cut off, committed data is on disk."""
@@ -122,12 +117,7 @@ class EmbeddedServer:
 
     def process(self) -> psutil.Process | None:
         """The running postmaster of this very data folder, if any."""
-        pid = self._recorded_pid()
-        try:
-            process = psutil.Process(pid) if pid else None
-            return process if process and str(self.data) in process.cmdline() else None
-        except psutil.Error:
-            return None
+        return found_process(self._recorded_pid(), str(self.data))
 
     def running_port(self) -> int | None:
         """The port of the running server, or None where it does not run."""
@@ -148,7 +138,11 @@ class EmbeddedServer:
             )
         return loopback_url(port, SUPERUSER, self.password, database)
 
-    def _try_start(self, port: int) -> bool:
+    def _runs(self, port: int) -> bool:
+        """Whether it runs already, or does now."""
+        if self.process() is not None:
+            return True
+        self._forget_foreign_pid()
         sockets = self._socket_folder()
         options = f"-p {port} -k {shlex.quote(str(sockets))}"
         arguments = ["pg_ctl", "-D", str(self.data), "-l", str(self.log), "-w", "-t", "60"]

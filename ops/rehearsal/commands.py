@@ -1,7 +1,6 @@
 """The real commands, run on a throw-away place: what is rehearsed is what will run."""
 
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -10,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from ops.errors import SigmaSightError
-from ops.rehearsal.mark import REHEARSAL
+from ops.processes import HOME, identity_of
 from ops.settings import OperatorSettings
+from ops.state_folder import private_file
 
+_REHEARSAL = "SIGMASIGHT_REHEARSAL"
 _GRACE_SECONDS = 5.0
 _LONGEST_SECONDS = 4 * 3600.0
 # What the real move is told must not reach the rehearsal's commands; what they need is said anew.
@@ -24,6 +23,12 @@ _NEVER_INHERITED = frozenset(OperatorSettings.model_fields) | {"ACTIVE_PAIR"}
 
 class RehearsalStoppedError(SigmaSightError):
     """A step of the rehearsal failed. The real databases were not touched."""
+
+
+def rehearsing() -> bool:
+    """Whether this process acts on throw-away instances. What others share with the real move (the
+    schedule of its cleanup) is then left alone."""
+    return os.environ.get(_REHEARSAL) == "1"
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Stage:
         Raises:
             RehearsalStoppedError: it failed; the message names the step and the log.
         """
-        with open(self.log, "a", opener=_private) as log:
+        with open(self.log, "a", opener=private_file) as log:
             log.write(f"\n=== {name}: sigmasight {' '.join(words)}\n")
             log.flush()
             begun = time.monotonic()
@@ -75,12 +80,12 @@ class Stage:
                 stderr=log,
                 start_new_session=True,
             )
-            identity = _identity(process.pid)
+            identity = identity_of(process.pid)
             code = _wait(process)
         ran = RanCommand(name, words, time.monotonic() - begun, code, identity)
         if code != 0:
             raise RehearsalStoppedError(
-                f"the rehearsal failed in '{name}': {last_line(self.log)} (read {self.log})"
+                f"the rehearsal failed in '{name}': {_last_line(self.log)} (read {self.log})"
             )
         return ran
 
@@ -91,7 +96,7 @@ class Stage:
             for name, value in os.environ.items()
             if name not in _NEVER_INHERITED and not name.startswith("PREFECT__")
         }
-        return {**inherited, "SIGMASIGHT_HOME": str(self.place), REHEARSAL: "1", **self.told}
+        return {**inherited, HOME: str(self.place), _REHEARSAL: "1", **self.told}
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:
@@ -114,18 +119,7 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
             return
 
 
-def _identity(pid: int) -> str:
-    try:
-        return f"{platform.node()}:{pid}:{psutil.Process(pid).create_time():.2f}"
-    except psutil.Error:
-        return f"{platform.node()}:{pid}:0.00"
-
-
-def last_line(log: Path) -> str:
+def _last_line(log: Path) -> str:
     """The last thing that was said, which of a failed command is its error."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1].removeprefix("error: ") if lines else "it said nothing"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -7,21 +7,24 @@ in it, and files below it. So a later rehearsal can remove what a killed one lef
 import os
 import shutil
 import signal
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
-from ops.backend.control_folder import control_folder
+from ops.backend.control import control_folder
 from ops.books.rehearsals import forget_place, record_place, recorded_place
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.errors import SigmaSightError
+from ops.processes import HOME, end
 from ops.state_folder import StateFolder
 
 _PARENT = "rehearsals"
 _GRACE_SECONDS = 10.0
+_ASKED_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -72,7 +75,7 @@ def _is_ours(state: StateFolder, place: Path) -> bool:
 
 def discard(place: Path) -> None:
     """End every process of a place, and remove its files."""
-    _end(_told(place))  # first, or they would start servers again
+    end(_told(place), _GRACE_SECONDS)  # first, or they would start servers again
     with suppress(SigmaSightError, OSError):
         shutil.rmtree(control_folder(StateFolder(place)), ignore_errors=True)
     databases = EmbeddedDatabases(StateFolder(place))
@@ -83,7 +86,7 @@ def discard(place: Path) -> None:
         with suppress(SigmaSightError, OSError):
             server.remove()
     for folder in (*folders, place.resolve()):
-        _end(_standing_in(folder))
+        end(_standing_in(folder), _GRACE_SECONDS)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     shutil.rmtree(place, ignore_errors=True)
@@ -91,7 +94,7 @@ def discard(place: Path) -> None:
 
 def _told(place: Path) -> list[psutil.Process]:
     """Commands and backends whose environment names the place as their state folder."""
-    return [one for one in _others() if _environment(one).get("SIGMASIGHT_HOME") == str(place)]
+    return [one for one in _others() if _environment(one).get(HOME) == str(place)]
 
 
 def _standing_in(folder: Path) -> list[psutil.Process]:
@@ -115,20 +118,20 @@ def _environment(process: psutil.Process) -> dict[str, str]:
         return {}
 
 
-def _end(processes: list[psutil.Process]) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for one in processes:
-            with suppress(psutil.Error):
-                one.send_signal(number)
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while processes and time.monotonic() < deadline:
-            processes = [one for one in processes if _lives(one)]
-            time.sleep(0.02)
-
-
-def _lives(process: psutil.Process) -> bool:
-    """Whether it still does something: one that ended and whose parent has not noticed does not."""
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within the block, SIGTERM and SIGHUP raise KeyboardInterrupt, so that what was made is
+    removed first. Outside the main thread, which alone is told of signals, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in _ASKED_TO_END}
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -20,10 +20,9 @@ from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import RefusedError, SigmaSightError
 from ops.rehearsal.commands import RanCommand, RehearsalStoppedError, Stage
 from ops.rehearsal.evidence import gather
-from ops.rehearsal.interruption import interruptible
 from ops.rehearsal.load import Load
 from ops.rehearsal.old_database import accounted, copy_whole, real_legacy, size_of
-from ops.rehearsal.place import throw_away_place
+from ops.rehearsal.place import interruptible, throw_away_place
 from ops.rehearsal.report import Rehearsal
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder

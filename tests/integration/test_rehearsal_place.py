@@ -24,7 +24,7 @@ from ops.rehearsal import run
 from ops.rehearsal.commands import RehearsalStoppedError, Stage
 from ops.rehearsal.load import Load
 from ops.rehearsal.old_database import copy_whole, real_legacy
-from ops.rehearsal.place import remove_leftovers, throw_away_place
+from ops.rehearsal.place import interruptible, remove_leftovers, throw_away_place
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from tests.conftest import NewDatabase
@@ -185,8 +185,6 @@ def test_a_failed_command_names_its_step_and_its_log(tmp_path: Path) -> None:
 
 
 def test_asked_to_end_is_an_interruption() -> None:
-    from ops.rehearsal.interruption import interruptible
-
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), interruptible():
         os.kill(os.getpid(), signal.SIGTERM)

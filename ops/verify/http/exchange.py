@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import orjson
 
-from ops.backend.address import is_loopback
+from ops.http_answer import is_loopback
 from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
 from ops.verify.http.json_values import Json
 from ops.verify.http.target import HttpTarget

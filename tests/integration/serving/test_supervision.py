@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.migration_environment import PROJECT_ROOT
-from ops.backend.control_folder import LONGEST_FOLDER, control_folder, supervisor_socket
+from ops.backend.control import LONGEST_FOLDER, control_folder, supervisor_socket
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.books.active_pair import Pair, set_active_pair
 from ops.state_folder import StateFolder

@@ -1,17 +1,47 @@
-"""A connection to the supervisor of a state folder."""
+"""How a supervisor is reached: by a socket in a folder that is closed to others."""
 
 import json
+import os
 import socket
+import stat
+import tempfile
+from hashlib import sha256
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ops.backend.control_folder import supervisor_socket
-from ops.errors import DatabaseUnavailableError
+from ops.errors import ConfigurationError, DatabaseUnavailableError
 from ops.state_folder import StateFolder
 
 # Longer than anything takes that is answered only when it is done.
 _ANSWER_SECONDS = 180.0
 _CONNECT_SECONDS = 5.0
+# A socket's path is limited to 107 bytes, and the longest name here takes 22 of them.
+LONGEST_FOLDER = 80
+
+
+def control_folder(state: StateFolder) -> Path:
+    """The folder of the sockets, made where it is missing: below the state folder, or a temporary
+    one where that lies too deep.
+
+    Raises:
+        ConfigurationError: somebody else has a folder of that name.
+    """
+    folder = state.root / "control"
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        digest = sha256(os.fsencode(state.root)).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir()) / f"sigmasight-{os.geteuid()}-control-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise ConfigurationError(f"{folder} belongs to somebody else; remove it")
+    folder.chmod(0o700)
+    return folder
+
+
+def supervisor_socket(state: StateFolder) -> Path:
+    """Where the supervisor hears commands."""
+    return control_folder(state) / "supervisor.sock"
 
 
 class BackendUnavailableError(DatabaseUnavailableError):
@@ -19,7 +49,7 @@ class BackendUnavailableError(DatabaseUnavailableError):
 
 
 class Line:
-    """Commands go one way, an answer to each comes back.
+    """A connection to the supervisor: commands go one way, an answer to each comes back.
 
     Raises:
         BackendUnavailableError: no supervisor runs, or it went away, or it refuses.
