@@ -17,7 +17,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import Crashed
 
-from flows.prefect_server import HEARTBEAT_SECONDS
+from flows.heartbeat import HEARTBEAT_SECONDS
 from ops.rehearsal.mark import rehearsing
 
 _PREFIX = "process"
