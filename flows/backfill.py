@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, as_completed
 from prefect.runtime import flow_run
@@ -15,6 +15,7 @@ from prefect.utilities.annotations import quote
 from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, count_table
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.backfill.batch import (
     STREAMS,
@@ -45,10 +46,10 @@ def _run_name() -> str:
     return f"backfill {asked['first']}..{asked['last']}"
 
 
-@flow(
-    name="backfill",
+@phase_flow(
+    "backfill",
     flow_run_name=_run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=STREAMS),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=STREAMS),
 )
 def backfill(
     first: date = FIRST_DAY,

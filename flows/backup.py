@@ -4,11 +4,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.runtime import flow_run
 from sqlalchemy.engine import URL
 
 from flows.artifacts import rows_table
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.backup import KEPT
 from ops.backup.addresses import backup_addresses
@@ -26,7 +27,7 @@ def _run_name() -> str:
     return f"backup {', '.join(flow_run.parameters.get('databases') or ['everything'])}"
 
 
-@flow(name="backup", flow_run_name=_run_name)
+@phase_flow("backup", flow_run_name=_run_name)
 def backup(databases: list[Database] | None = None, keep: int = KEPT) -> None:
     """Dump each database, restore the dump into a scratch database and compare; the scratch
     database is dropped and old dumps are removed.

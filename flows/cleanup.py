@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.cleanup_plans import waiver_of
 from ops.books.declared_stack import declared_target
@@ -27,7 +28,7 @@ def _run_name() -> str:
     return f"cleanup {parameters.get('plan_id') or 'as approved'}"
 
 
-@flow(name="cleanup", flow_run_name=_run_name)
+@phase_flow("cleanup", flow_run_name=_run_name)
 def cleanup(plan_id: str | None = None, execute: bool = False, waiver: str | None = None) -> None:
     """Show what a cleanup would remove and every condition for it; with `execute` remove it.
 

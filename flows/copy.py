@@ -1,8 +1,9 @@
 """Phase 7: data from the old database."""
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from flows.artifacts import Progress, rows_table
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.copy import CopyReport, TableProgress, TableReport, copy_delta
@@ -13,7 +14,7 @@ from ops.evidence.cutovers import refuse_after_swap
 from ops.settings import operator_settings
 
 
-@flow(name="copy", flow_run_name="copy {group} data from legacy")
+@phase_flow("copy", flow_run_name="copy {group} data from legacy")
 def copy(group: str = "market") -> None:
     """Copy groups of tables from the old database to Core and AI. Repeatable: only what differs is
     written. Refused once a swap is in force, since users then write to the new pair.

@@ -15,7 +15,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import Crashed
 
-from flows.prefect_server import HEARTBEAT_SECONDS
+from flows.heartbeat import HEARTBEAT_SECONDS
 from ops.processes import identity_of, is_known_to_be_gone
 from ops.rehearsal.commands import rehearsing
 

@@ -1,7 +1,8 @@
 """Phases 3 and 4: both migration chains, then a look for drift."""
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.marker import keep_books
 from ops.drift import drift_of_pair
@@ -11,7 +12,7 @@ from ops.migrate import upgrade
 from ops.settings import operator_settings
 
 
-@flow(name="migrate", flow_run_name="migrate Core and AI")
+@phase_flow("migrate", flow_run_name="migrate Core and AI")
 def migrate() -> None:
     """Bring Core and AI to the heads of their chains, one after the other."""
     endpoints = resolve_endpoints(operator_settings())

@@ -13,7 +13,6 @@ from ops.waiting import wait_until
 
 START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
-HEARTBEAT_SECONDS = 30  # the shortest that Prefect allows
 _PROGRAM = "flows.prefect_process"
 _USUAL_PORT = 4200
 # Pages that ask the server that they come from, whatever its port, also through a tunnel.
@@ -117,8 +116,6 @@ def environment_of(state: StateFolder) -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
         "DO_NOT_TRACK": "1",
-        # So often a run says that it lives; by its silence the server knows that it does not.
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         # A killed server must not forget which run has the only place of its deployment.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",

@@ -3,9 +3,10 @@ by Pulumi; external ones are given."""
 
 from typing import Literal
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from flows.artifacts import rows_table
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.declared_stack import Target
 from ops.connection import connect, place
@@ -18,7 +19,7 @@ from ops.settings import OperatorSettings, operator_settings
 Mode = Literal["up", "preview"]
 
 
-@flow(name="provision", flow_run_name="provision databases")
+@phase_flow("provision", flow_run_name="provision databases")
 def provision(target: Target | None = None, mode: Mode = "up") -> None:
     """Make and start the embedded servers, with the demo's old database; or have Pulumi bring a
     declared stack up; or check that the servers given by the environment answer.

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import links_to_phases
 from flows.backfill import backfill
 from flows.copy import copy
 from flows.deployments import register_deployments
+from flows.heartbeat import phase_flow
 from flows.migrate import migrate
 from flows.prefect_server import PrefectServer
 from flows.provision import provision
@@ -62,7 +63,7 @@ class RebuildReport:
     backend: str | None
 
 
-@flow(name="rebuild", flow_run_name="rebuild {first}..{last}")
+@phase_flow("rebuild", flow_run_name="rebuild {first}..{last}")
 def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
     """The whole plan, phase after phase. On a finished system nothing changes.
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from prefect import flow, get_client, get_run_logger
+from prefect import get_client, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 
+from flows.heartbeat import phase_flow
 from flows.prefect_server import PrefectServer
 from ops.books.rehearsals import last_rehearsal
 from ops.plan_figures import FIRST_DAY, LAST_DAY
@@ -21,7 +22,7 @@ from ops.rehearsal.run import rehearse as rehearse_move
 from ops.settings import operator_settings
 
 
-@flow(name="rehearse", flow_run_name="rehearse {first}..{last}")
+@phase_flow("rehearse", flow_run_name="rehearse {first}..{last}")
 def rehearse(
     first: date = FIRST_DAY,
     last: date = LAST_DAY,

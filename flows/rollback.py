@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
 from flows.cutover import current_move, tell
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.cutover.blind import roll_back_blindly
@@ -20,7 +21,7 @@ from ops.errors import BadInputError
 from ops.settings import operator_settings
 
 
-@flow(name="rollback", flow_run_name="rollback to the old database")
+@phase_flow("rollback", flow_run_name="rollback to the old database")
 def rollback(
     accept_loss: int = 0,
     export: Path | None = None,

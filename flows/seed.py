@@ -1,7 +1,8 @@
 """Phase 6: demo users, portfolios, reference data, knowledge base."""
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
 from ops.endpoints import Endpoints, resolve_endpoints
@@ -10,7 +11,7 @@ from ops.seed import seed as seed_core
 from ops.settings import operator_settings
 
 
-@flow(name="seed", flow_run_name="seed Core")
+@phase_flow("seed", flow_run_name="seed Core")
 def seed() -> None:
     """Upsert the demo book, the reference data and the knowledge base. Twice is once."""
     endpoints = resolve_endpoints(operator_settings())

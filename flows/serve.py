@@ -1,15 +1,16 @@
 """Phase 8: the backend of the active pair, kept running beside the embedded databases; until the
 swap, a backend of the new pair stands by."""
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from flows.backend import backend_environment, current_pair
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.backend.supervised import SupervisedBackend
 from ops.settings import OperatorSettings, operator_settings
 
 
-@flow(name="serve", flow_run_name="serve the backend")
+@phase_flow("serve", flow_run_name="serve the backend")
 def serve() -> str | None:
     """Have the backend served, and return its address; None where that is not ours to do and
     no address is given."""

@@ -1,10 +1,11 @@
 """Phase 9: the active pair changes from the old database to Core and AI."""
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.cleanup_schedule import activate_cleanup_schedule
 from flows.cutover import current_move, tell
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
 from ops.cleanup.dates import SEVEN_DAYS
@@ -17,7 +18,7 @@ from ops.endpoints import resolve_endpoints
 from ops.settings import operator_settings
 
 
-@flow(name="swap", flow_run_name="swap to Core and AI")
+@phase_flow("swap", flow_run_name="swap to Core and AI")
 def swap(
     accept_loss: int = 0,
     dry_run: bool = False,

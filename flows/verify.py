@@ -2,9 +2,10 @@
 
 from datetime import date
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 
 from flows.artifacts import rows_table
+from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.verifications import record_verification
 from ops.endpoints import Endpoints, resolve_endpoints
@@ -16,7 +17,7 @@ from ops.verify.http.known_backend import backend_checks
 from ops.verify.refusal import refuse_failures
 
 
-@flow(name="verify", flow_run_name="verify {first}..{last}")
+@phase_flow("verify", flow_run_name="verify {first}..{last}")
 def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
     """Check both databases and their data, and the backend over HTTP; fails, naming them, when
     any check fails.

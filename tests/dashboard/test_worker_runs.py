@@ -13,7 +13,8 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.crashed_runs import watch_heartbeats
-from flows.prefect_server import HEARTBEAT_SECONDS, environment_of
+from flows.heartbeat import HEARTBEAT_SECONDS
+from flows.prefect_server import environment_of
 from ops.books.run_lock import exclusive_run
 from ops.embedded.databases import SPECS, EmbeddedDatabases
 from tests.acceptance.test_secrets import files_with
