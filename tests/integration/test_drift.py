@@ -1,7 +1,5 @@
 """Drift names every way in which a database differs from what its chain builds."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy.engine import URL
 
@@ -14,8 +12,10 @@ from ops.drift.reference import build_reference, load_reference, main, reference
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import DatabaseUnavailableError
 from ops.migrate import upgrade
-from tests.conftest import NewDatabase, create_database, running_server
+from tests.conftest import NewDatabase, create_database
 from tests.integration.drift_damages import DAMAGES
+
+pytestmark = pytest.mark.usefixtures("models_compared_once")
 
 WARNINGS = {"redundant index", "redundant constraint", "extension version", "unexpected extension"}
 
@@ -149,12 +149,6 @@ def test_a_server_that_does_not_answer_is_one_clear_line() -> None:
     nobody = loopback_url(free_port(), "postgres", "secret", "core")
     with pytest.raises(DatabaseUnavailableError, match="no PostgreSQL server answers"):
         drift(nobody, "core")
-
-
-@pytest.fixture(scope="module")
-def old_server() -> Iterator[EmbeddedServer]:
-    with running_server(major_version=16) as instance:
-        yield instance
 
 
 @pytest.mark.parametrize("chain", ["core", "ai"])

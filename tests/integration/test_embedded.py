@@ -1,6 +1,7 @@
 """The embedded server: closed to strangers, and there again after every kind of stop."""
 
 import signal
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -26,24 +27,32 @@ def test_refuses_a_login_without_password_over_its_socket(server: EmbeddedServer
         connect(local, application_name="tests")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT])
-def test_starts_again_with_its_data_after_a_signal(how: signal.Signals) -> None:
+@pytest.fixture(scope="module")
+def durable() -> Iterator[EmbeddedServer]:
+    """A server with the settings of a real one, which a test may kill and start again."""
     with running_server(settings={}) as instance:
-        with connect(instance.url(), application_name="tests", autocommit=True) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
-        process = instance.process()
-        assert process is not None
-        process.send_signal(how)
-        psutil.wait_procs([process], timeout=10)
-        instance.start(free_port())
-        with connect(instance.url(), application_name="tests") as connection:
-            assert connection.execute("SELECT answer FROM kept").fetchall() == [(42,)]
+        yield instance
 
 
-def test_starts_although_a_stale_pid_file_names_a_living_stranger() -> None:
-    with running_server() as instance:
-        instance.stop()
-        stranger = psutil.Process().pid
-        (instance.data / "postmaster.pid").write_text(f"{stranger}\n{instance.data}\n")
-        instance.start(free_port())
-        assert instance.process() is not None
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT])
+def test_starts_again_with_its_data_after_a_signal(
+    durable: EmbeddedServer, how: signal.Signals
+) -> None:
+    with connect(durable.url(), application_name="tests", autocommit=True) as connection:
+        connection.execute(f"CREATE TABLE kept_{how.name} AS SELECT 42 AS answer".encode())
+    process = durable.process()
+    assert process is not None
+    process.send_signal(how)
+    psutil.wait_procs([process], timeout=10)
+    durable.start(free_port())
+    with connect(durable.url(), application_name="tests") as connection:
+        found = connection.execute(f"SELECT answer FROM kept_{how.name}".encode())
+        assert found.fetchall() == [(42,)]
+
+
+def test_starts_although_a_stale_pid_file_names_a_living_stranger(durable: EmbeddedServer) -> None:
+    durable.stop()
+    stranger = psutil.Process().pid
+    (durable.data / "postmaster.pid").write_text(f"{stranger}\n{durable.data}\n")
+    durable.start(free_port())
+    assert durable.process() is not None

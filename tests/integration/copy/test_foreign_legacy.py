@@ -1,14 +1,12 @@
 """The copy from a legacy database that is not shaped like ours: moved whole, or refused."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy.engine import URL
 
 from ops.copy import copy_group, parity
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BadInputError, ConfigurationError
-from tests.conftest import create_database, running_server
+from tests.conftest import create_database
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.foreign_prices import ROWS, copied, loose
 
@@ -232,17 +230,11 @@ def test_what_cannot_be_read_gives_one_line_and_changes_nothing(
     run(legacy_url, "DROP OWNED BY outsider; DROP ROLE outsider")
 
 
-@pytest.fixture(scope="module")
-def older_server() -> Iterator[EmbeddedServer]:
-    with running_server(major_version=16) as instance:
-        yield instance
-
-
 def test_an_older_legacy_server_is_read_alike(
-    run: Run, older_server: EmbeddedServer, core_url: URL, legacy_url: URL
+    run: Run, old_server: EmbeddedServer, core_url: URL, legacy_url: URL
 ) -> None:
-    create_database(older_server, "legacy")
-    older = older_server.url("legacy")
+    create_database(old_server, "legacy")
+    older = old_server.url("legacy")
     columns = ", ".join(
         f"{name} {kind}"
         for name, kind in run(

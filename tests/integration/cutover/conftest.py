@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import NewDatabase
+from tests.conftest import NewDatabase, running_server
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 As = Callable[[URL, str], URL]
@@ -32,6 +32,14 @@ def lock_roles(server: EmbeddedServer) -> Iterator[dict[str, str]]:
     with connect(server.url(), application_name="tests", autocommit=True) as connection:
         for role in ROLES:
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[EmbeddedServer]:
+    """A server that a test may kill and start again, with an autovacuum that comes every second."""
+    settings = {"autovacuum_naptime": "1s", "fsync": "off", "autovacuum_vacuum_cost_delay": "0"}
+    with running_server(settings=settings) as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")

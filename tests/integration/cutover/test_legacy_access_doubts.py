@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -15,7 +14,7 @@ from ops.database_identity import identity, is_weak
 from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import DatabaseUnavailableError
 from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
-from tests.conftest import NewDatabase, create_database, running_server
+from tests.conftest import NewDatabase, create_database
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, use
 
@@ -148,14 +147,6 @@ def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
         use(legacy)
     assert settled(core, legacy).untouched
     assert found_reason(core, ask) == found.reason
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[EmbeddedServer]:
-    """A server that a test may kill, with an autovacuum that comes every second."""
-    settings = {"autovacuum_naptime": "1s", "fsync": "off", "autovacuum_vacuum_cost_delay": "0"}
-    with running_server(settings=settings) as instance:
-        yield instance
 
 
 def test_an_autovacuum_is_nobody(own_server: EmbeddedServer, core_url: URL, ask: Ask) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from ops.connection import connect, conninfo
 from ops.embedded.account import server_account
 from ops.embedded.binaries import program_folder
+from ops.embedded.server import EmbeddedServer
 from ops.errors import BusyError
 from ops.write_lock.lock import (
     lock_state,
@@ -23,7 +24,7 @@ from ops.write_lock.lock import (
     release_lock,
     release_lock_in,
 )
-from tests.conftest import NewDatabase, running_server
+from tests.conftest import NewDatabase, create_database
 from tests.integration.cutover.conftest import Ask
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
 
@@ -179,12 +180,10 @@ def test_the_demo_is_locked_and_proved_in_a_third_of_a_second(
     assert taken < 0.3
 
 
-def test_an_autovacuum_gives_way() -> None:
-    settings = {"autovacuum_naptime": "1s", "fsync": "off"}
-    with (
-        running_server(settings=settings) as instance,
-        connect(instance.url(), application_name="tests", autocommit=True) as connection,
-    ):
+def test_an_autovacuum_gives_way(own_server: EmbeddedServer) -> None:
+    create_database(own_server, "vacuumed_while_locked")
+    url = own_server.url("vacuumed_while_locked")
+    with connect(url, application_name="tests", autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE big WITH (autovacuum_vacuum_threshold = 1, autovacuum_enabled = true,"
             " autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 100,"
@@ -194,9 +193,9 @@ def test_an_autovacuum_gives_way() -> None:
         progress = "SELECT 1 FROM pg_stat_progress_vacuum WHERE relid = 'big'::regclass"
         _until(lambda: connection.execute(progress).fetchone() is not None, 30)
         started = time.perf_counter()
-        lock(instance.url())
+        lock(url)
         assert time.perf_counter() - started < 15  # the autovacuum takes half a minute
-        assert lock_state(instance.url()).state == "locked"
+        assert lock_state(url).state == "locked"
 
 
 def _until(holds: object, seconds: float = 10) -> None:
