@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help rebuild dashboard test bench lint clean
+# Two processes; tests that share a scene run in one of them (tests/groups.py).
+GROUPED := -n 2 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: help rebuild dashboard check test soak bench lint unit style types imports clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -14,12 +17,28 @@ rebuild: $(BIN)/.installed ## Build everything: make rebuild [PRICES=FILE]
 dashboard: $(BIN)/.installed ## The run history in a browser, with a button and a schedule per phase
 	@$(BIN)/sigmasight dashboard
 
-test: $(BIN)/.installed-test lint ## Run every test
-	@$(BIN)/python -m pytest
+check: $(BIN)/.installed-test ## Format, lint, types and unit tests, in a minute
+	@$(MAKE) --no-print-directory -j2 style types imports unit
+
+test: $(BIN)/.installed-test lint ## Run every test, on two cores, with coverage
+	@$(BIN)/python -m pytest $(GROUPED) --durations=25 --cov
+
+soak: $(BIN)/.installed-test ## Run what takes long on purpose, for an hour at most
+	@$(BIN)/python -m pytest $(GROUPED) -m soak --session-timeout=3600
 
 lint: $(BIN)/.installed-test ## Format, lint, types and the direction of imports
+	@$(MAKE) --no-print-directory -j2 style types imports
+
+unit: $(BIN)/.installed-test
+	@$(BIN)/python -m pytest -q tests/unit
+
+style: $(BIN)/.installed-test
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+
+types: $(BIN)/.installed-test
 	@$(BIN)/mypy
+
+imports: $(BIN)/.installed-test
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
 
 bench: $(BIN)/.installed-test ## Measure against the peers, ratios in one run

@@ -3,9 +3,10 @@
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from ops.connection import connect
 from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices
 from ops.embedded.account import server_account
-from ops.embedded.server import EmbeddedServer, free_port
+from ops.embedded.server import LOOPBACK, EmbeddedServer, free_port
 from ops.settings import OperatorSettings
+from tests.groups import pytest_collection_modifyitems
+
+__all__ = ["pytest_collection_modifyitems"]
 
 NewDatabase = Callable[..., URL]
 
@@ -38,6 +42,16 @@ _ROOM_BYTES = 4 * 2**30
 
 
 _AT_THE_START = frozenset(os.environ)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _usual_port_taken() -> Iterator[None]:
+    """Prefect servers that start at the same moment would both take the usual port."""
+    with socket.socket() as listener:
+        with suppress(OSError):
+            listener.bind((LOOPBACK, 4200))
+            listener.listen()
+        yield
 
 
 @pytest.fixture(autouse=True)

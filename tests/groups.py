@@ -1,0 +1,35 @@
+"""Which tests one process runs when several share the work: those of a group."""
+
+import os
+
+import pytest
+
+# Fixtures that take long to make, and the group of the tests that share what they make: one process
+# runs a group, so that each is made once. The groups that take longest come first.
+SCENES = {
+    "stage": "kills",
+    "desk": "calculations",
+    "backfilled_template": "api",
+    "rehearsed": "rehearsal",
+    "dashboard": "dashboard",
+    "rebuilt": "rebuilt",
+    "market_template": "backfill",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marks in this same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests: by the first scene that they use, the others by their file."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)[1]))
+    items.sort(key=lambda item: _group(item)[0])
+
+
+def _group(item: pytest.Item) -> tuple[int, str]:
+    """A test's group and its place among the groups; the real engine's tests come last where its
+    command line is still being built."""
+    names, file = getattr(item, "fixturenames", ()), item.path.stem
+    if "engine" in names and os.environ.get("BUILD_PULUMI"):
+        return len(SCENES) + 1, f"{file} on the engine"
+    used = [(rank, SCENES[scene]) for rank, scene in enumerate(SCENES) if scene in names]
+    return used[0] if used else (len(SCENES), file)
