@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import URL
 
@@ -22,9 +23,17 @@ from ops.settings import OperatorSettings
 
 NewDatabase = Callable[..., URL]
 
+# How many examples a property gets that does not say it itself; choose by --hypothesis-profile.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("soak", deadline=None, max_examples=1000)
+settings.load_profile("quick")
+
+# Nothing here speaks TLS, and each HTTP client would load the certificates of the world: 40 ms.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
+
 # Nothing of a test must survive a crash, so the tests do not wait for the disk.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
 
 _AT_THE_START = frozenset(os.environ)
 
