@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
@@ -28,9 +30,11 @@ settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("soak", deadline=None, max_examples=1000)
 settings.load_profile("quick")
 
-# Nothing here speaks TLS, and each HTTP client would load the certificates of the world: 40 ms.
+# Nothing here speaks TLS, and each HTTP client would load the certificates of the world, which
+# takes 40 ms. The variables are for commands and for Prefect; clients of ours do not read them.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = os.devnull
+ssl.create_default_context = lru_cache(ssl.create_default_context)
 
 # Nothing of a test must survive a crash, so the tests do not wait for the disk.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
