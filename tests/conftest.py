@@ -4,13 +4,16 @@ import os
 import secrets
 import shutil
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import URL
 
@@ -27,6 +30,17 @@ __all__ = ["pytest_collection_modifyitems"]
 
 NewDatabase = Callable[..., URL]
 
+# How many examples a property gets that does not say it itself; choose by --hypothesis-profile.
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("soak", deadline=None, max_examples=1000)
+settings.load_profile("quick")
+
+# Nothing here speaks TLS, and each HTTP client would load the certificates of the world, which
+# takes 40 ms. The variables are for commands and for Prefect; clients of ours do not read them.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull
+ssl.create_default_context = lru_cache(ssl.create_default_context)
+
 # Nothing of a test must survive a crash, so the tests do not wait for the disk. Nobody analyses
 # behind a test's back either: a test that depends on statistics says ANALYZE itself.
 _FAST = {
@@ -39,7 +53,6 @@ _FAST = {
     "max_wal_size": "512MB",
 }
 _ROOM_BYTES = 4 * 2**30
-
 
 _AT_THE_START = frozenset(os.environ)
 

@@ -75,7 +75,7 @@ def ask_for(
     """What a user is told of a portfolio. Loading certificates would take a tenth of a second."""
     headers = authorization(email, user_id)
     response = httpx.get(
-        backend.url + url(portfolio, path), params=query, headers=headers, timeout=30, verify=False
+        backend.url + url(portfolio, path), params=query, headers=headers, timeout=30
     )
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()

@@ -2,7 +2,6 @@
 the document says."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -15,26 +14,28 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.demo.book import derived_id
+from ops.embedded.server import EmbeddedServer
 from tests.api.backend import authorization, backend_process
 from tests.api.conftest import HNW
-from tests.conftest import NewDatabase
+from tests.conftest import create_database
 
 EXAMPLES = 15
 CHECKS = [response_schema_conformance]
 
 
-@pytest.fixture
-def own_pair(
-    new_database: NewDatabase, backfilled_template: str, ai_template: str
-) -> tuple[URL, URL]:
+@pytest.fixture(scope="module")
+def own_pair(server: EmbeddedServer, backfilled_template: str, ai_template: str) -> tuple[URL, URL]:
     """A pair that odd requests may change."""
-    return new_database(backfilled_template), new_database(ai_template)
+    for name, template in (("openapi_core", backfilled_template), ("openapi_ai", ai_template)):
+        create_database(server, name, template)
+    return server.url("openapi_core"), server.url("openapi_ai")
 
 
-@pytest.fixture
-def address(own_pair: tuple[URL, URL], tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def address(own_pair: tuple[URL, URL], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A backend in a process of its own, because the session's must stay as it is."""
-    with backend_process(*own_pair, tmp_path, ADMIN_EMAILS=HNW) as backend:
+    folder = tmp_path_factory.mktemp("openapi")
+    with backend_process(*own_pair, folder, ADMIN_EMAILS=HNW) as backend:
         yield backend.answering()
 
 
@@ -50,7 +51,8 @@ def own_ids(core: URL, user_id: UUID) -> dict[str, str]:
     return {"portfolio_id": row[0], "position_id": row[1]}
 
 
-@pytest.mark.parametrize("logged_in", [True, False], ids=["logged in", "a stranger"])
+# The stranger first: who is logged in may delete what a path leads to.
+@pytest.mark.parametrize("logged_in", [False, True], ids=["a stranger", "logged in"])
 def test_odd_requests_are_answered_as_documented(
     logged_in: bool, address: str, own_pair: tuple[URL, URL]
 ) -> None:

@@ -1,7 +1,6 @@
 """The same backend on an old single database, and on one database that holds both halves."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -9,33 +8,40 @@ from sqlalchemy.engine import URL
 
 from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
+from ops.embedded.server import EmbeddedServer
 from ops.migrate import upgrade
 from ops.seed import seed
 from tests.api.backend import BackendProcess, authorization, backend_process
 from tests.api.conftest import DEMO_PASSWORD, HNW
 from tests.api.test_access import PARAMETER, operations
-from tests.conftest import NewDatabase
+from tests.conftest import create_database
 
 
-@pytest.fixture
-def legacy(new_database: NewDatabase, legacy_template: str) -> URL:
-    return new_database(legacy_template)
+@pytest.fixture(scope="module")
+def legacy(server: EmbeddedServer, legacy_template: str) -> URL:
+    create_database(server, "lonely_legacy", legacy_template)
+    return server.url("lonely_legacy")
 
 
-@pytest.fixture
-def shared(scratch_database: URL) -> URL:
-    with connect(scratch_database, application_name="tests") as connection:
+@pytest.fixture(scope="module")
+def shared(server: EmbeddedServer) -> URL:
+    create_database(server, "lonely_shared")
+    found = server.url("lonely_shared")
+    with connect(found, application_name="tests") as connection:
         ensure_bookkeeping(connection, "shared")
-    upgrade("core", scratch_database, shared=True)
-    upgrade("ai", scratch_database, shared=True)
-    seed(scratch_database, demo_password=DEMO_PASSWORD)
-    return scratch_database
+    upgrade("core", found, shared=True)
+    upgrade("ai", found, shared=True)
+    seed(found, demo_password=DEMO_PASSWORD)
+    return found
 
 
-@pytest.fixture(params=["legacy", "shared"])
-def lonely(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BackendProcess]:
+@pytest.fixture(scope="module", params=["legacy", "shared"])
+def lonely(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BackendProcess]:
     """A backend with one database and no AI_DATABASE_URL."""
-    with backend_process(request.getfixturevalue(request.param), None, tmp_path) as backend:
+    core, folder = request.getfixturevalue(request.param), tmp_path_factory.mktemp("lonely")
+    with backend_process(core, None, folder) as backend:
         backend.answering()
         yield backend
 

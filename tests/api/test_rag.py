@@ -16,8 +16,10 @@ from app.agent.services import rag_service
 from app.agent.services.rag_service import POSITIVE_EXAMPLE_SCOPE, Document
 from app.sql_files import statement
 from ops.connection import connect
+from ops.embedded.server import EmbeddedServer
 from ops.knowledge import seed_knowledge_base
 from tests.api.backend import Statements
+from tests.conftest import NewDatabase, create_database
 
 T = TypeVar("T")
 
@@ -63,11 +65,12 @@ def nearest(
     )
 
 
-@pytest.fixture
-def crowded(ai_url: URL) -> URL:
+@pytest.fixture(scope="module")
+def crowded_template(server: EmbeddedServer, ai_template: str) -> str:
     """Thousands of documents nearer to the question than the five of the rare scope."""
-    index = "ix_ai_kb_documents_embedding_hnsw"
-    with connect(ai_url, application_name="tests", autocommit=True) as database:
+    name, index = "template_crowded", "ix_ai_kb_documents_embedding_hnsw"
+    create_database(server, name, ai_template)
+    with connect(server.url(name), application_name="tests", autocommit=True) as database:
         definition = database.execute("SELECT pg_get_indexdef(%s::regclass)", [index]).fetchone()
         assert definition is not None
         database.execute(f"DROP INDEX {index}".encode())
@@ -76,7 +79,12 @@ def crowded(ai_url: URL) -> URL:
         database.execute("SET maintenance_work_mem = '256MB'")
         database.execute(definition[0].encode())
         database.execute("VACUUM ANALYZE ai_kb_documents")
-    return ai_url
+    return name
+
+
+@pytest.fixture
+def crowded(new_database: NewDatabase, crowded_template: str) -> URL:
+    return new_database(crowded_template)
 
 
 THROUGH_THE_INDEX = "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off"

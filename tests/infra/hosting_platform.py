@@ -42,7 +42,7 @@ class Platform:
     def pair(self) -> str | None:
         """What the backend says it serves from; None while it does not answer."""
         try:
-            answer = httpx.get(f"{self.url}/ready", timeout=10, verify=False)
+            answer = httpx.get(f"{self.url}/ready", timeout=10)
         except httpx.HTTPError:
             return None
         return answer.headers.get(PAIR_HEADER) if answer.is_success else "not ready"

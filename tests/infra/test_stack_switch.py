@@ -181,7 +181,7 @@ def unnamed_backend(tmp_path: Path) -> Iterator[str]:
     from threading import Thread
 
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as answering:
-        thread = Thread(target=answering.serve_forever)
+        thread = Thread(target=answering.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{answering.server_port}"
         answering.shutdown()

@@ -29,7 +29,7 @@ class _Busy(BaseHTTPRequestHandler):
 def busy() -> Iterator[tuple[str, type[_Busy]]]:
     handler = type("Handler", (_Busy,), {"asked": [], "refusals": 0})
     with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", handler
         server.shutdown()
 

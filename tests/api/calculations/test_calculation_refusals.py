@@ -140,7 +140,7 @@ def impostor(port: int, answer: tuple[int, bytes] | None) -> Iterator[None]:
         return
     handler = type("Handler", (Impostor,), {"answer": answer})
     with HTTPServer(("127.0.0.1", port), handler) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield
         server.shutdown()

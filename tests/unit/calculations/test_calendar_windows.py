@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -20,7 +20,6 @@ def _dates(offsets: set[int]) -> np.ndarray:
     return START + np.array(sorted(offsets)).astype("timedelta64[D]")
 
 
-@settings(deadline=None)
 @given(OFFSETS, st.integers(0, 60))
 def test_a_window_holds_exactly_the_dates_within_its_calendar_days(
     offsets: set[int], length: int
@@ -32,7 +31,6 @@ def test_a_window_holds_exactly_the_dates_within_its_calendar_days(
         assert list(dates[low:high]) == expected
 
 
-@settings(deadline=None)
 @given(OFFSETS, st.integers(1, 60), st.data())
 def test_returns_lie_between_neighbouring_own_prices_inside_the_window(
     offsets: set[int], length: int, data: st.DataObject

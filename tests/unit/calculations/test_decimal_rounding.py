@@ -2,7 +2,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.calculations.rounding import round_half_away
@@ -18,7 +18,6 @@ def decimal_with_places(draw: st.DrawFn) -> tuple[Decimal, int]:
     return Decimal(units).scaleb(-(places + extra)), places
 
 
-@settings(deadline=None)
 @given(decimal_with_places())
 def test_agrees_with_decimal_arithmetic(case: tuple[Decimal, int]) -> None:
     value, places = case
@@ -26,7 +25,6 @@ def test_agrees_with_decimal_arithmetic(case: tuple[Decimal, int]) -> None:
     assert float(round_half_away(float(value), places)) == float(expected)
 
 
-@settings(deadline=None)
 @given(decimal_with_places())
 def test_rounding_twice_is_rounding_once(case: tuple[Decimal, int]) -> None:
     value, places = case

@@ -2,7 +2,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.calculations.equity import (
@@ -132,7 +132,6 @@ def test_the_first_session_of_the_axis_has_nothing_before_it() -> None:
     np.testing.assert_allclose(change[:, 0], [10.0, 10.0])
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.integers(50, 150)), min_size=5, max_size=5),
     st.integers(1, 4),
@@ -188,7 +187,6 @@ def test_no_return_on_equity_that_is_not_positive(equity: float) -> None:
     assert history.equity[0] == equity + 5.0
 
 
-@settings(deadline=None)
 @given(
     st.integers(-(10**9), 10**12),
     st.lists(st.integers(-(10**10), 10**10), min_size=1, max_size=12),

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -8,7 +8,6 @@ from app.calculations.price_lookback import last_price, last_price_before
 START = np.datetime64("2025-03-03")
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.integers(0, 60), min_size=1, max_size=15),
     st.one_of(st.none(), st.integers(0, 20)),
