@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 from ops.active_pair import Pair
 from ops.connection import connect
 from ops.copy import copy_delta
+from ops.copy.after_swap import refuse_after_swap
 from ops.cutover.move import Move
 from ops.cutover.report import CutoverReport
 from ops.cutover.rollback import RollbackPlan, plan_rollback, rollback
@@ -108,6 +109,7 @@ class SmallSystem:
 
     def copy(self) -> None:
         with self._move() as move:
+            refuse_after_swap(self.core)
             copy_delta(self.old, self.core, self.ai, OWNED, guard=move.guard)
 
     def verified(self, ago: timedelta = timedelta(0), core: URL | None = None, **more: int) -> None:
@@ -124,11 +126,15 @@ class SmallSystem:
             warnings.simplefilter("ignore", DeprecationWarning)  # the backend is a thread
             child = os.fork()
         if child == 0:
+            ended = 1
             try:
                 command(**options, then={step: lambda: os._exit(_KILLED)})
+                ended = 0
             finally:
-                os._exit(0)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == _KILLED
+                os._exit(ended)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert ended in (0, _KILLED), "the command failed by itself"
+        return ended == _KILLED
 
     # What there is
 

@@ -1,9 +1,11 @@
 """Each thing that stops a swap or a rollback, by itself: it is refused in these words, the pair of
 before serves and nothing is changed. What is wrong is then mended, and the command succeeds."""
 
+import gzip
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
