@@ -7,7 +7,6 @@ operator sees it.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from ops.errors import RefusedError
@@ -78,12 +77,12 @@ def another_core_verified(system: SmallSystem) -> Iterator[dict[str, Any]]:
     system.verified()
 
 
-def verified(ago: timedelta = timedelta(0), **outcomes: int) -> Damage:
+def verified(*outcomes: str, **how: Any) -> Damage:
     """A verification that went otherwise, or was done earlier."""
 
     @contextmanager
     def damage(system: SmallSystem) -> Iterator[dict[str, Any]]:
-        system.verified(ago, **outcomes)
+        system.verified(*outcomes, **how)
         yield {}
         system.verified()
 
@@ -207,7 +206,8 @@ def value_lost(system: SmallSystem) -> Iterator[dict[str, Any]]:
     system.state.write("active_pair", {"pair": "new"})
 
 
-LATER = "UPDATE ops.backfill_ledger SET recorded_at = recorded_at {} interval '2 hours'"
+BACKFILLED_LATER = "UPDATE ops.backfill_ledger SET recorded_at = recorded_at {} interval '2 hours'"
+COPIED_LATER = "UPDATE ops.copy_fingerprints SET copied_at = copied_at {} interval '2 hours'"
 FAILED_DAY = f"""
 INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, reason, recorded_at)
 VALUES ('{A_PORTFOLIO}', '2025-06-30', 'failed', 'no price', now() - interval '1 hour')

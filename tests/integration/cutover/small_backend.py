@@ -13,7 +13,7 @@ from typing import Any, Literal
 from psycopg.rows import dict_row
 from sqlalchemy.engine import URL
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.connection import connect
 
 PASSWORD = "demo"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from ops.active_pair import Pair, active_pair, set_active_pair
+from ops.books.active_pair import Pair, active_pair, set_active_pair
 from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
 

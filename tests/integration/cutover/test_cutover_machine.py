@@ -1,6 +1,7 @@
 """Whatever users do, and wherever swaps, rollbacks and copies are killed: one pair serves, and it
 holds exactly the rows that a model of it holds."""
 
+import json
 from uuid import UUID
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.errors import RefusedError
 from tests.integration.copy.owned_world import A_USER
@@ -67,13 +68,11 @@ class CutoverMachine(RuleBasedStateMachine):
 
     @rule()
     def copy(self) -> None:
-        try:
-            self.system.copy()
-        except RefusedError as error:
-            assert "the swap is in force" in str(error)
-            assert self.active == "new" or self.open_end
+        if self.active == "new" or self.open_end:
+            with pytest.raises(RefusedError, match="a copy would set their rows back"):
+                self.system.copy()
         else:
-            assert self.active == "old" or self.open_end
+            self.system.copy()
             self._carry_over()
 
     @rule()
@@ -168,8 +167,6 @@ class CutoverMachine(RuleBasedStateMachine):
 
 
 def _key_of(line: str) -> Key | None:
-    import json
-
     said = json.loads(line)
     return (said["table"], UUID(said["key"]).int - 1000) if "key" in said else None
 

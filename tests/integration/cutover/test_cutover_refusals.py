@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.active_pair import Pair
+from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.errors import BadInputError, FencedOutError, RefusedError, SigmaSightError
 from tests.integration.cutover import cutover_damages as d
@@ -68,31 +68,47 @@ NO_LEGACY = (
     "there is no old database, so there is nothing to swap with; set LEGACY_DATABASE_URL if there "
     "is one"
 )
-NEVER = "the new pair was never verified; run `sigmasight verify`"
+NEVER = "this Core was never verified from here; run `sigmasight verify`"
 INCOMPLETE = "{} portfolios done, {} behind, {} days failed; run `sigmasight backfill`"
 SWAP = (
     verification("never verified", d.never_verified, NEVER),
     verification("another Core was verified", d.another_core_verified, NEVER),
     verification(
         "checks failed",
-        d.verified(fail=2),
-        "2 checks failed when it was verified; correct that and verify again",
+        d.verified("pass", "fail", "fail"),
+        "2 checks failed, 1 passed; mend that and run `sigmasight verify`",
+    ),
+    verification(
+        "no check passed",
+        d.verified("skipped"),
+        "0 checks failed, 0 passed; mend that and run `sigmasight verify`",
     ),
     verification(
         "verified a day ago",
         d.verified(ago=timedelta(hours=24, seconds=1)),
-        "the verification is older than a day; run it again",
+        "the verification of … UTC is not of the last 24 hours; run `sigmasight verify`",
     ),
     verification(
-        "backfilled since",
-        d.changed("core", d.LATER.format("+"), d.LATER.format("-")),
-        "a backfill wrote after the verification; verify again",
+        "no backend was asked",
+        d.verified(asked_backend=False),
+        "the verification asked no backend, though one is ours to ask; see that it runs; run "
+        "`sigmasight verify`",
     ),
-    verification("never backfilled", d.never_backfilled, INCOMPLETE.format(0, 0, 0)),
+    *(
+        verification(
+            f"{act} since",
+            d.changed("core", later.format("+"), later.format("-")),
+            f"the verification is older than the last {act}; run `sigmasight verify`",
+        )
+        for act, later in (("backfill", d.BACKFILLED_LATER), ("copy", d.COPIED_LATER))
+    ),
     verification(
-        "a portfolio is behind",
-        d.changed("core", d.AHEAD, d.NOT_AHEAD),
-        INCOMPLETE.format(2, 1, 0),
+        "never backfilled",
+        d.never_backfilled,
+        "nothing was computed yet; run `sigmasight backfill`",
+    ),
+    verification(
+        "a portfolio is behind", d.changed("core", d.AHEAD, d.NOT_AHEAD), INCOMPLETE.format(2, 1, 0)
     ),
     verification(
         "a day failed",
@@ -311,7 +327,7 @@ def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
     with d.never_verified(system), d.never_backfilled(system), d.unfit(0)(system):
         before = system.everything()
         plan = system.plan_swap()
-        assert [one.name for one in plan.conditions if not one.holds] == [
+        assert [one.condition for one in plan.conditions if not one.met] == [
             "verified",
             "backfill complete",
         ]
