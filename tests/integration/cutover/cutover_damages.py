@@ -33,11 +33,6 @@ INSERT INTO tags_v2 (id, user_id, name) VALUES ('{ID}e8', '{A_USER}', 'mine too'
 NOT_WRITTEN = f"DELETE FROM tags_v2 WHERE id IN ('{ID}e7', '{ID}e8')"
 
 
-@contextmanager
-def nothing(_system: SmallSystem) -> Iterator[dict[str, Any]]:
-    yield {}
-
-
 def given(**options: Any) -> Damage:
     """An option with which the command is refused."""
 
@@ -70,13 +65,6 @@ def never_verified(system: SmallSystem) -> Iterator[dict[str, Any]]:
     system.verified()
 
 
-@contextmanager
-def another_core_verified(system: SmallSystem) -> Iterator[dict[str, Any]]:
-    system.verified(core=system.ai)
-    yield {}
-    system.verified()
-
-
 def verified(*outcomes: str, **how: Any) -> Damage:
     """A verification that went otherwise, or was done earlier."""
 
@@ -99,29 +87,23 @@ def never_backfilled(system: SmallSystem) -> Iterator[dict[str, Any]]:
         system.ask(system.core, f"INSERT INTO ops.backfill_ledger ({columns}) VALUES ({values})")
 
 
-def unfit(accept_loss: int) -> Damage:
-    """Rows of legacy that no copy brings."""
+def unfit(**options: Any) -> Damage:
+    """Rows of legacy that no copy brings; or, `meanwhile`, they come after the first look at them,
+    before legacy is locked."""
 
     @contextmanager
     def damage(system: SmallSystem) -> Iterator[dict[str, Any]]:
         system.ask(system.core, TAKEN)
-        system.ask(system.old, UNFIT)
-        yield {"accept_loss": accept_loss}
+        if options.get("meanwhile"):
+            yield {"then": {"first baseline": lambda: system.ask(system.old, UNFIT)}}
+        else:
+            system.ask(system.old, UNFIT)
+            yield options
         system.ask(system.old, NO_UNFIT)
         system.ask(system.core, NOT_TAKEN)
         system.copy()
 
     return damage
-
-
-@contextmanager
-def unfit_meanwhile(system: SmallSystem) -> Iterator[dict[str, Any]]:
-    """They come after the first look at them, before legacy is locked."""
-    system.ask(system.core, TAKEN)
-    yield {"then": {"first baseline": lambda: system.ask(system.old, UNFIT)}}
-    system.ask(system.old, NO_UNFIT)
-    system.ask(system.core, NOT_TAKEN)
-    system.copy()
 
 
 def meanwhile(step: str, database: str, change: str, back: str, **options: Any) -> Damage:
@@ -225,3 +207,5 @@ ORDER BY id DESC LIMIT 1
 """
 OTHER_COLOR = f"UPDATE tags_v2 SET color = '#000000' WHERE id = '{A_TAG}'"
 UNLOCKED = 'ALTER TABLE users DISABLE TRIGGER "00_sigmasight_write_lock"'
+FORGOTTEN = "UPDATE ops.cutovers SET state = 'undone' WHERE state = 'done'"
+REMEMBERED = "UPDATE ops.cutovers SET state = 'done' WHERE id = 1"

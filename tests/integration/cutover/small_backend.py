@@ -48,10 +48,11 @@ class SmallBackend:
         pair, fault = self.answering(role), self.faults.get(role)
         if pair is None:
             return 503, {"detail": "nobody is here"}
-        url = self.databases[pair]
         for pattern, route in _ROUTES.items():
             if found := re.fullmatch(pattern, f"{method} /{rest}"):
-                return route(_Question(url, token, body, found.groups(), fault))
+                return route(
+                    _Question(self.databases.get(pair), token, body, found.groups(), fault)
+                )
         return 404, {"detail": "Not Found"}
 
     def named(self, role: str) -> str | None:
@@ -63,7 +64,7 @@ class SmallBackend:
 
 @dataclass(frozen=True)
 class _Question:
-    url: URL
+    url: URL | None
     token: str
     body: dict[str, Any]
     parts: tuple[str, ...]
@@ -74,6 +75,7 @@ class _Question:
         return "unhealthy" if self.fault == "unwell" else "healthy"
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        assert self.url is not None
         with connect(self.url, application_name="small backend") as session:
             cursor = session.cursor(row_factory=dict_row).execute(query.encode(), values)
             return cursor.fetchall() if cursor.description else []

@@ -5,9 +5,11 @@ import gzip
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 
 from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
@@ -43,6 +45,9 @@ def verification(name: str, damage: d.Damage, says: str) -> Case:
     return Case(name, damage, f"not swapped: {says}")
 
 
+rollback = partial(Case, before="new")
+
+
 def wrong_answers(before: Pair, after: Pair, role: str, *faults: tuple[d.Fault, str]) -> list[Case]:
     return [
         Case(
@@ -55,7 +60,12 @@ def wrong_answers(before: Pair, after: Pair, role: str, *faults: tuple[d.Fault, 
     ]
 
 
-NO_LOGIN = "…demo_hnw@sigmasight.com: the password is refused; set DEMO_PASSWORD to theirs…"
+UNWELL = "THE BACKEND: backend alive: http://…: unhealthy; /ready: ready; …"
+NO_LOGIN = (
+    "THE BACKEND: demo logins: …demo_hnw@sigmasight.com: the password is refused; set DEMO_PASSWORD "
+    "to theirs…"
+)
+MOVED = "the world has moved since plan …: it is … now; look at it by --dry-run"
 PRICE = (
     "not swapped: the new pair lacks rows of legacy: 1 of users, 1 of tags_v2 (2 did not fit, see "
     "ops.copy_rejects); run `sigmasight copy --group users`, or swap with --accept-loss 2"
@@ -68,11 +78,12 @@ NO_LEGACY = (
     "there is no old database, so there is nothing to swap with; set LEGACY_DATABASE_URL if there "
     "is one"
 )
+ELSEWHERE = URL.create("postgresql", host="elsewhere.example", database="core")
 NEVER = "this Core was never verified from here; run `sigmasight verify`"
 INCOMPLETE = "{} portfolios done, {} behind, {} days failed; run `sigmasight backfill`"
 SWAP = (
     verification("never verified", d.never_verified, NEVER),
-    verification("another Core was verified", d.another_core_verified, NEVER),
+    verification("another Core was verified", d.verified(core=ELSEWHERE), NEVER),
     verification(
         "checks failed",
         d.verified("pass", "fail", "fail"),
@@ -135,14 +146,10 @@ SWAP = (
         d.given(plan_id="0123456789ab"),
         "the world has moved since plan 0123456789ab: it is … now; look at it by --dry-run",
     ),
-    Case(
-        "rows that no copy brings came after the dry run",
-        d.copied_no_more,
-        "the world has moved since plan …",
-    ),
-    Case("two rows do not fit", d.unfit(0), PRICE),
-    Case("two rows do not fit, one is given up", d.unfit(1), PRICE),
-    Case("two rows that do not fit come meanwhile", d.unfit_meanwhile, PRICE),
+    Case("rows that no copy brings came after the dry run", d.copied_no_more, MOVED),
+    Case("two rows do not fit", d.unfit(), PRICE),
+    Case("two rows do not fit, one is given up", d.unfit(accept_loss=1), PRICE),
+    Case("two rows that do not fit come meanwhile", d.unfit(meanwhile=True), PRICE),
     Case(
         "a row of the new pair is changed at the last moment",
         d.meanwhile(
@@ -172,8 +179,8 @@ SWAP = (
         ("silent", "no backend of the new pair answers at http://…/new (…)"),
         ("wrong pair", "http://…/new serves from the old pair, not the new"),
         ("unnamed", "http://…/new serves from the unnamed pair, not the new"),
-        ("unwell", "THE BACKEND: backend alive: http://…: unhealthy; /ready: ready; …"),
-        ("no logins", f"THE BACKEND: demo logins: {NO_LOGIN}"),
+        ("unwell", UNWELL),
+        ("no logins", NO_LOGIN),
         ("wrong portfolio", "THE BACKEND: portfolios complete: …"),
         ("no chat", "THE BACKEND: chat: …does not name the largest holding, AAPL"),
     ),
@@ -182,7 +189,7 @@ SWAP = (
         "new",
         "public",
         ("wrong pair", "http://…/public serves from the old pair, not the new"),
-        ("no logins", f"THE BACKEND: demo logins: {NO_LOGIN}"),
+        ("no logins", NO_LOGIN),
         ("wrong portfolio", "THE BACKEND: portfolios complete: …"),
     ),
     *(
@@ -191,103 +198,68 @@ SWAP = (
         if step not in ("release", "watch legacy")
     ),
 )
-ROLLBACK = tuple(
-    Case(name, damage, says, error, "new", command)
-    for name, damage, says, error, command in (
-        (
-            "the value of the active pair was lost",
-            d.value_lost,
-            "Core records a swap in force, but the active pair is the old one, …",
-            RefusedError,
-            "swap",
-        ),
-        ("no old database", d.no_legacy, NO_LEGACY, RefusedError, ""),
-        (
-            "another old database",
-            d.another_legacy,
-            "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL",
-            RefusedError,
-            "",
-        ),
-        (
-            "the old database was removed",
-            d.changed("core", d.REMOVED, "DELETE FROM ops.tombstones"),
-            "the old database was removed by a cleanup on 05 January 2026; there is nothing to "
-            "roll back to, restore a backup instead",
-            RefusedError,
-            "",
-        ),
-        (
-            "no swap is known",
-            d.changed(
-                "core",
-                "UPDATE ops.cutovers SET state = 'undone' WHERE state = 'done'",
-                "UPDATE ops.cutovers SET state = 'done' WHERE id = 1",
-            ),
-            "no swap is in force, so there is nothing to roll back",
-            RefusedError,
-            "",
-        ),
-        (
-            "two rows were written",
-            d.changed("core", d.WRITTEN, d.NOT_WRITTEN),
-            WROTE,
-            RefusedError,
-            "",
-        ),
-        (
-            "two rows were written, one is given up",
-            d.changed("core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
-            WROTE,
-            RefusedError,
-            "",
-        ),
-        (
-            "two rows are written meanwhile",
-            d.meanwhile("ask it", "core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
-            WROTE,
-            RefusedError,
-            "",
-        ),
-        (
-            "rows were written after the dry run",
-            d.moved_since_the_dry_run,
-            "the world has moved since plan …: it is … now; look at it by --dry-run",
-            RefusedError,
-            "",
-        ),
-        (
-            "the file exists",
-            d.file_taken,
-            "…/taken.jsonl exists already and is not overwritten; name another file",
-            RefusedError,
-            "",
-        ),
-        (
-            "its folder does not exist",
-            d.no_folder,
-            "there is no folder …/nowhere; make it or name another file",
-            BadInputError,
-            "",
-        ),
-        *(
-            (f"rollback: {step} fails", d.fails(step), d.STOPPED, RefusedError, "")
-            for step in ROLLBACK_STEPS
-            if step not in ("export", "release")
-        ),
-    )
-) + tuple(
-    case
-    for role in ("old", "public")
-    for case in wrong_answers(
-        "new",
-        "old",
-        role,
-        ("wrong pair", f"http://…/{role} serves from the new pair, not the old"),
-        ("unwell", "THE BACKEND: backend alive: http://…: unhealthy; /ready: ready; …"),
-        ("no logins", f"THE BACKEND: demo logins: {NO_LOGIN}"),
-        ("no portfolio", "THE BACKEND: GET …/complete answers 500: broken"),
-    )
+WRITTEN = partial(d.changed, "core", d.WRITTEN, d.NOT_WRITTEN)
+ROLLBACK = (
+    rollback("no old database", d.no_legacy, NO_LEGACY),
+    rollback(
+        "another old database",
+        d.another_legacy,
+        "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL",
+    ),
+    rollback(
+        "the old database was removed",
+        d.changed("core", d.REMOVED, "DELETE FROM ops.tombstones"),
+        "the old database was removed by a cleanup on 05 January 2026; there is nothing to roll "
+        "back to, restore a backup instead",
+    ),
+    rollback(
+        "no swap is known",
+        d.changed("core", d.FORGOTTEN, d.REMEMBERED),
+        "no swap is in force, so there is nothing to roll back",
+    ),
+    rollback("two rows were written", WRITTEN(), WROTE),
+    rollback("two rows were written, one is given up", WRITTEN(accept_loss=1), WROTE),
+    rollback(
+        "two rows are written meanwhile",
+        d.meanwhile("ask it", "core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
+        WROTE,
+    ),
+    rollback("rows were written after the dry run", d.moved_since_the_dry_run, MOVED),
+    rollback(
+        "the file exists",
+        d.file_taken,
+        "…/taken.jsonl exists already and is not overwritten; name another file",
+    ),
+    rollback(
+        "its folder does not exist",
+        d.no_folder,
+        "there is no folder …/nowhere; make it or name another file",
+        error=BadInputError,
+    ),
+    rollback(
+        "the value of the active pair was lost",
+        d.value_lost,
+        "Core records a swap in force, but the active pair is the old one, …",
+        command="swap",
+    ),
+    *(
+        case
+        for role in ("old", "public")
+        for case in wrong_answers(
+            "new",
+            "old",
+            role,
+            ("wrong pair", f"http://…/{role} serves from the new pair, not the old"),
+            ("unwell", UNWELL),
+            ("no logins", NO_LOGIN),
+            ("no portfolio", "THE BACKEND: GET …/complete answers 500: broken"),
+        )
+    ),
+    *(
+        rollback(f"rollback: {step} fails", d.fails(step), d.STOPPED)
+        for step in ROLLBACK_STEPS
+        if step not in ("export", "release")
+    ),
 )
 
 
@@ -324,7 +296,7 @@ def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
     systems: Systems, pristine: dict[Pair, dict[str, object]]
 ) -> None:
     system = systems["old"]
-    with d.never_verified(system), d.never_backfilled(system), d.unfit(0)(system):
+    with d.never_verified(system), d.never_backfilled(system), d.unfit()(system):
         before = system.everything()
         plan = system.plan_swap()
         assert [one.condition for one in plan.conditions if not one.met] == [
@@ -383,7 +355,7 @@ def test_exactly_as_many_rows_as_would_be_lost_may_be_given_up(
 ) -> None:
     """The last test: what the others have damaged is mended, so everything succeeds."""
     system = systems["old"]
-    with d.unfit(2)(system) as options:
+    with d.unfit(accept_loss=2)(system) as options:
         assert system.swap(plan_id=system.plan_swap().plan_id, **options).changed
         assert system.everything() == {
             **pristine["new"],
