@@ -28,7 +28,7 @@ from ops.books.rebuilds import record_rebuild
 from ops.books.run_lock import exclusive_rebuild
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import Endpoints, resolve_endpoints
-from ops.evidence.cutovers import swap_in_force
+from ops.evidence.cutovers import users_may_write_to_new
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
@@ -93,7 +93,7 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
 
 def _bring_data(endpoints: Endpoints, clock: PhaseClock) -> None:
     """Seed and copy; not once users write to the new pair, which is ahead of legacy since."""
-    if swap_in_force(endpoints.core) is not None:
+    if users_may_write_to_new(endpoints.core):
         get_run_logger().info("the swap is in force: nothing is seeded or copied any more")
         launch_backend()
         return

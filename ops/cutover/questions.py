@@ -84,7 +84,8 @@ def _subject(move: Move, pair: Pair) -> Subject:
 
 def _check_pair(address: str, pair: Pair) -> None:
     try:
-        found = httpx.get(f"{address}/health", timeout=_SECONDS, trust_env=False)
+        encrypted = not address.startswith("http:")
+        found = httpx.get(f"{address}/health", timeout=_SECONDS, trust_env=False, verify=encrypted)
     except httpx.HTTPError as error:
         raise RefusedError(
             f"no backend of the {pair} pair answers at {address} ({type(error).__name__})"

@@ -24,12 +24,25 @@ def swap_in_force(core: URL) -> Cutover | None:
     return in_force([last] if last is not None else [])
 
 
+def users_may_write_to_new(core: URL) -> bool:
+    """Whether a swap is in force, or a killed swap or rollback may have left the new pair active.
+    The caller holds the phases' lock, so what is not ended was killed."""
+    return last_cutover(core, "running") is not None or swap_in_force(core) is not None
+
+
 def refuse_after_swap(core: URL) -> None:
     """Let nothing be copied once users write to the new pair: legacy would set their rows back.
+    The caller holds the phases' lock.
 
     Raises:
-        RefusedError: a swap is in force.
+        RefusedError: a swap is in force, or may be.
     """
+    left = last_cutover(core, "running")
+    if left is not None:
+        raise RefusedError(
+            f"a {left.kind} was killed at '{left.step}', so users may write to the new pair, and a "
+            f"copy would set their rows back; run `sigmasight {left.kind}` again, which ends it"
+        )
     if swap_in_force(core) is not None:
         raise RefusedError(
             "the swap is in force: users write to the new pair, and a copy would set their rows "

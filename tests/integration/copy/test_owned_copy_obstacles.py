@@ -206,7 +206,8 @@ def test_a_seeded_demo_pair_gets_its_passwords_and_nothing_else(
 def test_nothing_is_copied_while_a_swap_is_in_force(core_url: URL) -> None:
     refuse_after_swap(core_url)
     swap = begin_cutover(core_url, "swap", "plan", {}, 0)
-    refuse_after_swap(core_url)
+    with pytest.raises(RefusedError, match=r"a swap was killed at 'begun'.*sigmasight swap` again"):
+        refuse_after_swap(core_url)
     end_cutover(core_url, swap, "done", {})
     with pytest.raises(RefusedError, match=r"the swap is in force.*sigmasight rollback"):
         refuse_after_swap(core_url)

@@ -2,6 +2,9 @@
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,12 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import NewDatabase, running_server
+from tests.conftest import NewDatabase, create_database, running_server
+from tests.integration.cutover.small_system import SmallSystem, fill_book, small_system
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 As = Callable[[URL, str], URL]
+MakeSystem = Callable[[], SmallSystem]
 
 ROLES = ("lock_owner", "lock_app", "lock_second")
 _SHAPE = Path(__file__).with_name("locked_shape.sql")
@@ -79,3 +84,64 @@ def fill_lockable(url: URL, as_role: As, ask: Ask) -> URL:
     owner = as_role(url, "lock_owner")
     ask(owner, _SHAPE.read_text())
     return owner
+
+
+@pytest.fixture(scope="session")
+def small_book(server: EmbeddedServer, core_template: str, ai_template: str) -> dict[str, str]:
+    """The names of databases that hold a small book, copied and backfilled; clone them."""
+    templates = {"core": core_template, "ai": ai_template, "legacy": None}
+    names = {half: f"template_book_{half}" for half in templates}
+    for half, template in templates.items():
+        create_database(server, names[half], template)
+    fill_book(*(server.url(name) for name in names.values()))
+    return names
+
+
+@pytest.fixture(scope="module")
+def make_system(
+    server: EmbeddedServer,
+    small_book: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    drift_remembered: None,
+) -> Iterator[MakeSystem]:
+    """Makes installations that serve the small book; they are gone after the module."""
+    numbers, made = count(1), list[str]()
+
+    def make() -> SmallSystem:
+        mark = f"small_{next(numbers)}"
+        for half, template in small_book.items():
+            made.append(f"{mark}_{half}")
+            create_database(server, made[-1], template)
+        urls = (server.url(f"{mark}_{half}") for half in small_book)
+        return stack.enter_context(small_system(*urls, tmp_path_factory.mktemp(mark) / "home"))
+
+    with ExitStack() as stack:
+        yield make
+    with connect(server.url(), application_name="tests", autocommit=True) as session:
+        for name in made:
+            command = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+            session.execute(command.format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def drift_remembered() -> Iterator[None]:
+    """Half a second of a swap is the look at every column; it is taken again where one changed."""
+    from ops.cutover import preflight
+
+    shape = (
+        "SELECT string_agg(concat(attrelid, attname, atttypid), ',' ORDER BY attrelid, attnum)"
+        " FROM pg_attribute WHERE attrelid >= 16384"
+    )
+    look = lru_cache(lambda core, ai, _shapes: _look(core, ai))
+    _look = preflight.drift_of_pair
+
+    def remembered(core: URL, ai: URL) -> object:
+        shapes = []
+        for url in (core, ai):
+            with connect(url, application_name="tests") as session:
+                shapes += session.execute(shape).fetchall()
+        return look(core, ai, tuple(shapes))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preflight, "drift_of_pair", remembered)
+        yield

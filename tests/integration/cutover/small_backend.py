@@ -1,0 +1,224 @@
+"""A backend of a few routes, of either pair, in a thread: what a cutover asks, it answers from the
+databases. Each fault is one way of answering wrongly, at one address."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, Literal
+
+from psycopg.rows import dict_row
+from sqlalchemy.engine import URL
+
+from ops.books.active_pair import Pair
+from ops.connection import connect
+
+PASSWORD = "demo"
+Fault = Literal[
+    "silent",
+    "wrong pair",
+    "unnamed",
+    "unwell",
+    "no logins",
+    "wrong portfolio",
+    "no portfolio",
+    "no chat",
+]
+Answer = tuple[int, Any]
+
+
+@dataclass
+class SmallBackend:
+    """Attributes:
+    answering: which pair answers at the address of a role: `public`, `old` or `new`.
+    databases: where that pair's users and portfolios are.
+    faults: role → what is wrong there.
+    """
+
+    databases: Mapping[Pair, URL]
+    answering: Callable[[str], Pair | None] = lambda role: None
+    faults: dict[str, Fault] = field(default_factory=dict)
+
+    def answer(self, method: str, path: str, token: str, body: dict[str, Any]) -> Answer:
+        """The status, and what is sent as JSON, or as text where it is that."""
+        role, _, rest = path.lstrip("/").partition("/")
+        pair, fault = self.answering(role), self.faults.get(role)
+        if pair is None:
+            return 503, {"detail": "nobody is here"}
+        for pattern, route in _ROUTES.items():
+            if found := re.fullmatch(pattern, f"{method} /{rest}"):
+                return route(
+                    _Question(self.databases.get(pair), token, body, found.groups(), fault)
+                )
+        return 404, {"detail": "Not Found"}
+
+    def named(self, role: str) -> str | None:
+        """What the answers at an address say which pair it is."""
+        fault, pair = self.faults.get(role), self.answering(role)
+        wrong = {"old": "new", "new": "old"}.get(pair or "")
+        return {"wrong pair": wrong, "unnamed": None}.get(fault or "", pair)
+
+
+@dataclass(frozen=True)
+class _Question:
+    url: URL | None
+    token: str
+    body: dict[str, Any]
+    parts: tuple[str, ...]
+    fault: Fault | None
+
+    @property
+    def health(self) -> str:
+        return "unhealthy" if self.fault == "unwell" else "healthy"
+
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        assert self.url is not None
+        with connect(self.url, application_name="small backend") as session:
+            cursor = session.cursor(row_factory=dict_row).execute(query.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+
+def _log_in(question: _Question) -> Answer:
+    email = question.body["email"]
+    known = question.rows("SELECT id FROM users WHERE email = %s AND is_active", email)
+    if question.fault == "no logins" or not known or question.body["password"] != PASSWORD:
+        return 401, {"detail": "no"}
+    return 200, {"access_token": email}
+
+
+def _portfolios(question: _Question) -> Answer:
+    if not question.token:
+        return 401, {"detail": "no token"}
+    return 200, question.rows(
+        "SELECT p.id::text FROM portfolios AS p JOIN users AS u ON u.id = p.user_id"
+        " WHERE u.email = %s AND p.deleted_at IS NULL",
+        question.token,
+    )
+
+
+def _complete(question: _Question) -> Answer:
+    (portfolio,) = question.rows(
+        "SELECT equity_balance::float8 AS equity FROM portfolios WHERE id = %s", *question.parts
+    )
+    held = question.rows(
+        "SELECT id::text, symbol, position_type::text AS side,"
+        " coalesce(market_value, quantity * entry_price)::float8 AS market_value"
+        " FROM positions WHERE portfolio_id = %s",
+        *question.parts,
+    )
+    if question.fault == "no portfolio":
+        return 500, {"detail": "broken"}
+    net = sum(each["market_value"] for each in held) + (question.fault == "wrong portfolio")
+    equity = portfolio["equity"]
+    sides = [each["side"] for each in held]
+    return 200, {
+        "portfolio": {
+            "equity_balance": equity or 0.0,
+            "net_asset_value": net if equity is None else equity,
+            "position_count": len(held),
+        },
+        "positions_summary": {
+            "long_count": sides.count("LONG"),
+            "short_count": sides.count("SHORT"),
+            "option_count": 0,
+            "total_market_value": net,
+        },
+        "holdings": held,
+    }
+
+
+def _begin_talk(question: _Question) -> Answer:
+    return 201, question.rows(
+        "INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at,"
+        " metadata) SELECT gen_random_uuid(), id, 'green', 'rules', now(), now(),"
+        " jsonb_build_object('route', %s::text) FROM users WHERE email = %s RETURNING id::text",
+        question.body["route"],
+        question.token,
+    )[0]
+
+
+def _say(question: _Question) -> Answer:
+    text = "Your largest holding is AAPL." if question.fault != "no chat" else "I do not know."
+    kept = question.rows(
+        "INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)"
+        " VALUES (gen_random_uuid(), %s, 'assistant', %s, '[]', now()) RETURNING id::text",
+        question.body["conversation_id"],
+        text,
+    )
+    tools = ("list_user_portfolios", "get_portfolio_complete")
+    calls = [{"tool_name": tool, "tool_call_id": tool} for tool in tools]
+    result = {"duration_ms": 1.0, "tool_result": {"data": ["something"]}}
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("message_created", {"assistant_message_id": kept[0]["id"]}),
+        ("start", {}),
+        *(("tool_call", call) for call in calls),
+        *(("tool_result", {**call, **result}) for call in calls),
+        ("token", {"delta": text}),
+        ("done", {"final_text": text}),
+    ]
+    return 200, "".join(_frame(number, *event) for number, event in enumerate(events))
+
+
+def _frame(number: int, name: str, data: dict[str, Any]) -> str:
+    payload = {"type": name, "run_id": "run", "seq": number, "data": data, **data}
+    return f"event: {name}\ndata: {json.dumps(payload)}\n\n"
+
+
+def _end_talk(question: _Question) -> Answer:
+    question.rows("DELETE FROM agent_conversations WHERE id = %s", *question.parts)
+    return 200, {}
+
+
+_ROUTES: dict[str, Callable[[_Question], Answer]] = {
+    "GET /health": lambda question: (200, {"status": question.health}),
+    "GET /ready": lambda _: (200, {"status": "ready"}),
+    "POST /api/v1/auth/login": _log_in,
+    "GET /api/v1/auth/me": lambda question: (200, {"email": question.token}),
+    "GET /api/v1/data/portfolios": _portfolios,
+    "GET /api/v1/data/portfolio/([^/]+)/complete": _complete,
+    "POST /api/v1/chat/conversations": _begin_talk,
+    "POST /api/v1/chat/send": _say,
+    "DELETE /api/v1/chat/conversations/([^/]+)": _end_talk,
+}
+
+
+@contextmanager
+def serving(backend: SmallBackend) -> Iterator[str]:
+    """Serve until the block ends; yields the address, below which each role has its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            body = json.loads(self.rfile.read(length) or b"{}")
+            status, said = backend.answer(self.command, self.path, token, body)
+            role = self.path.split("/")[1]
+            if backend.faults.get(role) == "silent":
+                return
+            named = backend.named(role)
+            text = said if isinstance(said, str) else json.dumps(said)
+            self.send_response(status)
+            if named is not None:
+                self.send_header("X-SigmaSight-Pair", named)
+            kind = "text/event-stream" if isinstance(said, str) else "application/json"
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_GET = do_POST = do_DELETE = _answer
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

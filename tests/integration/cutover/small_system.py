@@ -1,0 +1,222 @@
+"""A whole installation in small, and the commands of its cutover: real databases, a stand-in for
+the switch, a small backend. Only this file knows how the product carries the commands out."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy.engine import URL
+
+from ops.books.active_pair import Pair
+from ops.books.run_lock import exclusive_run
+from ops.books.verifications import record_verification
+from ops.connection import connect
+from ops.copy import copy_delta
+from ops.cutover.move import Move
+from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback, rollback
+from ops.cutover.steps import CutoverReport
+from ops.cutover.swap import SwapPlan, plan_swap, swap
+from ops.endpoints import Endpoints
+from ops.evidence.cutovers import refuse_after_swap
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+from ops.verify.http.logins import DEMO_USERS
+from ops.write_lock.lock import lock_state
+from tests.integration.copy.owned_world import ID, OWNED, WORLD
+from tests.integration.cutover.losses.users_rows import contents
+from tests.integration.cutover.small_backend import PASSWORD, SmallBackend, serving
+from tests.integration.cutover.stand_in_switch import StandInSwitch
+from tests.integration.legacy_shape import make_legacy
+
+Rows = dict[str, set[tuple[object, ...]]]
+Then = Mapping[str, Callable[[], object]]  # step → what happens when it has ended
+_KILLED = 9
+_BOOK = f"""
+INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at, updated_at)
+VALUES ('{ID}c9', '{DEMO_USERS[2]}', 'hash of c', 'C', true, '2025-01-01', '2025-01-01');
+UPDATE users SET email = '{DEMO_USERS[0]}' WHERE email = 'a@example.com';
+UPDATE users SET email = '{DEMO_USERS[1]}' WHERE email = 'b@example.com';
+UPDATE positions SET investment_class = 'PRIVATE';
+"""
+_BACKFILLED = """
+INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, recorded_at)
+SELECT id, '2025-07-01', 'done', now() - interval '1 hour' FROM portfolios;
+INSERT INTO portfolio_snapshots (id, portfolio_id, snapshot_date, total_value, cash_value,
+    long_value, short_value, gross_exposure, net_exposure, num_positions, num_long_positions,
+    num_short_positions, created_at)
+SELECT gen_random_uuid(), portfolio_id, '2025-07-01', 0, 0, greatest(value, 0), least(value, 0),
+    0, 0, 1, 0, 0, now()
+FROM (SELECT portfolio_id, coalesce(market_value, quantity * entry_price) AS value
+    FROM positions) AS held
+"""
+
+
+@dataclass(frozen=True)
+class SmallSystem:
+    """Attributes:
+    legacy: None where the operator has not said which it is.
+    """
+
+    core: URL
+    ai: URL
+    legacy: URL | None
+    switch: StandInSwitch
+    backend: SmallBackend
+
+    @property
+    def state(self) -> StateFolder:
+        return self.switch.state
+
+    @property
+    def old(self) -> URL:
+        """The old database, which the operator may have lost sight of."""
+        return self.backend.databases["old"]
+
+    # Commands
+
+    def swap(
+        self, *, accept_loss: int = 0, plan_id: str | None = None, then: Then | None = None
+    ) -> CutoverReport:
+        with self._move(then) as move:
+            return swap(move, accept_loss=accept_loss, plan=plan_id)
+
+    def rollback(
+        self,
+        *,
+        accept_loss: int = 0,
+        export: Path | None = None,
+        plan_id: str | None = None,
+        then: Then | None = None,
+    ) -> CutoverReport:
+        with self._move(then) as move:
+            return rollback(move, Acceptance(accept_loss, export), plan=plan_id)
+
+    def plan_swap(self) -> SwapPlan:
+        with self._move() as move:
+            return plan_swap(move)
+
+    def plan_rollback(self) -> RollbackPlan:
+        with self._move() as move:
+            return plan_rollback(move)
+
+    def copy(self) -> None:
+        """Copy users' rows, and verify what came."""
+        with self._move() as move:
+            refuse_after_swap(self.core)
+            copy_delta(self.old, self.core, self.ai, OWNED, guard=move.guard)
+        self.verified()
+
+    def verified(
+        self,
+        *outcomes: str,
+        ago: timedelta = timedelta(0),
+        core: URL | None = None,
+        asked_backend: bool = True,
+    ) -> None:
+        """Record a verification; by default one check that passed."""
+        outcomes = outcomes or ("pass",)
+        record_verification(self.state, core or self.core, outcomes, asked_backend=asked_backend)
+        self.state.update("verification", at=(datetime.now(UTC) - ago).isoformat())
+
+    def killed_after(self, step: str, command: Callable[..., object], **options: Any) -> bool:
+        """Give a command to a process that dies after a step: no cleanup of its own runs. Whether
+        it came so far."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the backend is a thread
+            child = os.fork()
+        if child == 0:
+            ended = 1
+            try:
+                command(**options, then={step: lambda: os._exit(_KILLED)})
+                ended = 0
+            finally:
+                os._exit(ended)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert ended in (0, _KILLED), "the command failed by itself"
+        return ended == _KILLED
+
+    # What there is
+
+    def active(self) -> Pair:
+        return self.switch.active()
+
+    def serving(self) -> str | None:
+        """The pair that answers users."""
+        url = f"{self.switch.public_address()}/ready"
+        found = httpx.get(url, timeout=20, trust_env=False, verify=False)
+        return found.headers.get("X-SigmaSight-Pair") if found.is_success else None
+
+    def legacy_is(self) -> str:
+        """`open` or `locked`, wholly."""
+        return lock_state(self.old).state
+
+    def rows(self, pair: Pair) -> Rows:
+        """Users' rows: table → key and digest of each."""
+        return contents(self.core, self.ai) if pair == "new" else contents(self.old, self.old)
+
+    def cutovers(self) -> list[tuple[str, str]]:
+        """Kind and state of each swap and rollback, in their order."""
+        return self.ask(self.core, "SELECT kind, state FROM ops.cutovers ORDER BY id")
+
+    def everything(self) -> dict[str, object]:
+        """What a refused command leaves as it was."""
+        return {
+            "active": self.active(),
+            "serving": self.serving(),
+            "backends": self.switch.backends(),
+            "legacy": self.legacy_is(),
+            "old": self.rows("old"),
+            "new": self.rows("new"),
+            "swapped": [kind for kind, state in self.cutovers() if state == "done"][-1:]
+            == ["swap"],
+            "running": [kind for kind, state in self.cutovers() if state == "running"],
+        }
+
+    def ask(self, url: URL, statements: str) -> list[Any]:
+        with connect(url, application_name="tests", autocommit=True) as session:
+            cursor = session.execute(statements.encode())
+            while cursor.nextset():
+                pass
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def _move(self, then: Then | None = None) -> Iterator[Move]:
+        def announce(step: str, _seconds: float) -> None:
+            (then or {}).get(step, lambda: None)()
+
+        told = {"SIGMASIGHT_HOME": self.state.root, "DEMO_PASSWORD": PASSWORD}
+        settings = OperatorSettings.model_validate(told)
+        endpoints = Endpoints(self.core, self.ai, self.legacy, "embedded")
+        with exclusive_run(self.core) as fence:
+            yield Move(settings, endpoints, self.switch, fence, announce)
+
+
+def fill_book(core: URL, ai: URL, legacy: URL) -> None:
+    """A small book, copied and backfilled."""
+    make_legacy(legacy)
+    with connect(legacy, application_name="tests", autocommit=True) as session:
+        session.execute((WORLD + _BOOK).encode())
+    copy_delta(legacy, core, ai, OWNED)
+    with connect(core, application_name="tests", autocommit=True) as session:
+        session.execute(_BACKFILLED.encode())
+
+
+@contextmanager
+def small_system(core: URL, ai: URL, legacy: URL, folder: Path) -> Iterator[SmallSystem]:
+    """Serve a filled book from the old database, verified."""
+    state = StateFolder(folder)
+    state.create()
+    backend = SmallBackend({"old": legacy, "new": core})
+    with serving(backend) as url:
+        switch = StandInSwitch(state, url)
+        backend.answering = switch.answering
+        system = SmallSystem(core, ai, legacy, switch, backend)
+        switch.serve_active()
+        system.copy()  # what is found unwritten now need not be compared again
+        yield system

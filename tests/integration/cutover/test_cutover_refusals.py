@@ -1,0 +1,378 @@
+"""Each thing that stops a swap or a rollback, by itself: it is refused in these words, the pair of
+before serves and nothing is changed. What is wrong is then mended, and the command succeeds."""
+
+import gzip
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.books.active_pair import Pair
+from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
+from ops.errors import BadInputError, FencedOutError, RefusedError, SigmaSightError
+from tests.integration.cutover import cutover_damages as d
+from tests.integration.cutover.conftest import MakeSystem
+from tests.integration.cutover.small_system import SmallSystem
+
+Systems = dict[Pair, SmallSystem]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is wrong, and what is said of it.
+
+    Attributes:
+        says: a pattern of the whole refusal; `…` stands for anything.
+        command: by default the one that changes the pair of before.
+    """
+
+    name: str
+    damage: d.Damage
+    says: str
+    error: type[Exception] = RefusedError
+    before: Pair = "old"
+    command: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def verification(name: str, damage: d.Damage, says: str) -> Case:
+    return Case(name, damage, f"not swapped: {says}")
+
+
+rollback = partial(Case, before="new")
+
+
+def wrong_answers(before: Pair, after: Pair, role: str, *faults: tuple[d.Fault, str]) -> list[Case]:
+    return [
+        Case(
+            f"{'staged' if role == after else 'public'} {after}: {fault}",
+            d.answered(role, fault),
+            says.replace("THE BACKEND", f"the backend of the {after} pair"),
+            before=before,
+        )
+        for fault, says in faults
+    ]
+
+
+UNWELL = "THE BACKEND: backend alive: http://…: unhealthy; /ready: ready; …"
+NO_LOGIN = (
+    "THE BACKEND: demo logins: …demo_hnw@sigmasight.com: the password is refused; "
+    "set DEMO_PASSWORD to theirs…"
+)
+MOVED = "the world has moved since plan …: it is … now; look at it by --dry-run"
+PRICE = (
+    "not swapped: the new pair lacks rows of legacy: 1 of users, 1 of tags_v2 (2 did not fit, see "
+    "ops.copy_rejects); run `sigmasight copy --group users`, or swap with --accept-loss 2"
+)
+WROTE = (
+    "not rolled back: users have written 2 rows since the swap (tags_v2 2), which the old database "
+    "lacks; keep them by --export FILE, or give them up by --accept-loss 2"
+)
+NO_LEGACY = (
+    "there is no old database, so there is nothing to swap with; set LEGACY_DATABASE_URL if there "
+    "is one"
+)
+ELSEWHERE = URL.create("postgresql", host="elsewhere.example", database="core")
+NEVER = "this Core was never verified from here; run `sigmasight verify`"
+INCOMPLETE = "{} portfolios done, {} behind, {} days failed; run `sigmasight backfill`"
+SWAP = (
+    verification("never verified", d.never_verified, NEVER),
+    verification("another Core was verified", d.verified(core=ELSEWHERE), NEVER),
+    verification(
+        "checks failed",
+        d.verified("pass", "fail", "fail"),
+        "2 checks failed, 1 passed; mend that and run `sigmasight verify`",
+    ),
+    verification(
+        "no check passed",
+        d.verified("skipped"),
+        "0 checks failed, 0 passed; mend that and run `sigmasight verify`",
+    ),
+    verification(
+        "verified a day ago",
+        d.verified(ago=timedelta(hours=24, seconds=1)),
+        "the verification of … UTC is not of the last 24 hours; run `sigmasight verify`",
+    ),
+    verification(
+        "no backend was asked",
+        d.verified(asked_backend=False),
+        "the verification asked no backend, though one is ours to ask; see that it runs; run "
+        "`sigmasight verify`",
+    ),
+    *(
+        verification(
+            f"{act} since",
+            d.changed("core", later.format("+"), later.format("-")),
+            f"the verification is older than the last {act}; run `sigmasight verify`",
+        )
+        for act, later in (("backfill", d.BACKFILLED_LATER), ("copy", d.COPIED_LATER))
+    ),
+    verification(
+        "never backfilled",
+        d.never_backfilled,
+        "nothing was computed yet; run `sigmasight backfill`",
+    ),
+    verification(
+        "a portfolio is behind", d.changed("core", d.AHEAD, d.NOT_AHEAD), INCOMPLETE.format(2, 1, 0)
+    ),
+    verification(
+        "a day failed",
+        d.changed("core", d.FAILED_DAY, d.NO_FAILED_DAY),
+        INCOMPLETE.format(2, 0, 1),
+    ),
+    verification(
+        "Core has drifted",
+        d.changed("core", "CREATE TABLE stray (x int)", "DROP TABLE stray"),
+        "1 difference(s) from what the migration chains build, first: …stray…",
+    ),
+    verification(
+        "AI has drifted",
+        d.changed(
+            "ai",
+            "ALTER TABLE ai_memories ADD stray int",
+            "ALTER TABLE ai_memories DROP stray",
+        ),
+        "…difference(s) from what the migration chains build, first: …stray…",
+    ),
+    Case("no old database", d.no_legacy, NO_LEGACY),
+    Case(
+        "another plan",
+        d.given(plan_id="0123456789ab"),
+        "the world has moved since plan 0123456789ab: it is … now; look at it by --dry-run",
+    ),
+    Case("rows that no copy brings came after the dry run", d.copied_no_more, MOVED),
+    Case("two rows do not fit", d.unfit(), PRICE),
+    Case("two rows do not fit, one is given up", d.unfit(accept_loss=1), PRICE),
+    Case("two rows that do not fit come meanwhile", d.unfit(meanwhile=True), PRICE),
+    Case(
+        "a row of the new pair is changed at the last moment",
+        d.meanwhile(
+            "final delta",
+            "core",
+            d.OTHER_COLOR,
+            d.OTHER_COLOR.replace("#000000", "#4A90E2"),
+        ),
+        "not swapped: tags_v2 of the new pair lacks 0 rows of legacy and has 1 otherwise; run "
+        "`sigmasight copy`",
+    ),
+    Case(
+        "a write passes the lock",
+        d.meanwhile("commit the lock", "old", d.UNLOCKED, ""),
+        "…users…",
+    ),
+    Case(
+        "a newer run has taken over",
+        d.meanwhile("first parity", "core", "UPDATE ops.fencing SET number = number + 1", ""),
+        "a newer run works on this database; this one stops here",
+        FencedOutError,
+    ),
+    *wrong_answers(
+        "old",
+        "new",
+        "new",
+        ("silent", "no backend of the new pair answers at http://…/new (…)"),
+        ("wrong pair", "http://…/new serves from the old pair, not the new"),
+        ("unnamed", "http://…/new serves from the unnamed pair, not the new"),
+        ("unwell", UNWELL),
+        ("no logins", NO_LOGIN),
+        ("wrong portfolio", "THE BACKEND: portfolios complete: …"),
+        ("no chat", "THE BACKEND: chat: …does not name the largest holding, AAPL"),
+    ),
+    *wrong_answers(
+        "old",
+        "new",
+        "public",
+        ("wrong pair", "http://…/public serves from the old pair, not the new"),
+        ("no logins", NO_LOGIN),
+        ("wrong portfolio", "THE BACKEND: portfolios complete: …"),
+    ),
+    *(
+        Case(f"swap: {step} fails", d.fails(step), d.STOPPED)
+        for step in SWAP_STEPS
+        if step not in ("release", "watch legacy")
+    ),
+)
+WRITTEN = partial(d.changed, "core", d.WRITTEN, d.NOT_WRITTEN)
+ROLLBACK = (
+    rollback("no old database", d.no_legacy, NO_LEGACY),
+    rollback(
+        "another old database",
+        d.another_legacy,
+        "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL",
+    ),
+    rollback(
+        "the old database was removed",
+        d.changed("core", d.REMOVED, "DELETE FROM ops.tombstones"),
+        "the old database was removed by a cleanup on 05 January 2026; there is nothing to roll "
+        "back to, restore a backup instead",
+    ),
+    rollback(
+        "no swap is known",
+        d.changed("core", d.FORGOTTEN, d.REMEMBERED),
+        "no swap is in force, so there is nothing to roll back",
+    ),
+    rollback("two rows were written", WRITTEN(), WROTE),
+    rollback("two rows were written, one is given up", WRITTEN(accept_loss=1), WROTE),
+    rollback(
+        "two rows are written meanwhile",
+        d.meanwhile("ask it", "core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
+        WROTE,
+    ),
+    rollback("rows were written after the dry run", d.moved_since_the_dry_run, MOVED),
+    rollback(
+        "the file exists",
+        d.file_taken,
+        "…/taken.jsonl exists already and is not overwritten; name another file",
+    ),
+    rollback(
+        "its folder does not exist",
+        d.no_folder,
+        "there is no folder …/nowhere; make it or name another file",
+        error=BadInputError,
+    ),
+    rollback(
+        "the value of the active pair was lost",
+        d.value_lost,
+        "Core records a swap in force, but the active pair is the old one, …",
+        command="swap",
+    ),
+    *(
+        case
+        for role in ("old", "public")
+        for case in wrong_answers(
+            "new",
+            "old",
+            role,
+            ("wrong pair", f"http://…/{role} serves from the new pair, not the old"),
+            ("unwell", UNWELL),
+            ("no logins", NO_LOGIN),
+            ("no portfolio", "THE BACKEND: GET …/complete answers 500: broken"),
+        )
+    ),
+    *(
+        rollback(f"rollback: {step} fails", d.fails(step), d.STOPPED)
+        for step in ROLLBACK_STEPS
+        if step not in ("export", "release")
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def systems(make_system: MakeSystem) -> Systems:
+    """An installation before its swap, and one after."""
+    made: Systems = {"old": make_system(), "new": make_system()}
+    assert made["new"].swap().changed
+    return made
+
+
+@pytest.fixture(scope="module")
+def pristine(systems: Systems) -> dict[Pair, dict[str, object]]:
+    return {pair: system.everything() for pair, system in systems.items()}
+
+
+@pytest.mark.parametrize("case", [*SWAP, *ROLLBACK], ids=str)
+def test_it_is_refused_in_these_words_and_nothing_is_changed(
+    systems: Systems, pristine: dict[Pair, dict[str, object]], case: Case
+) -> None:
+    system = systems[case.before]
+    with case.damage(system) as options:
+        on = options.pop("on", system)
+        command = case.command or {"old": "swap", "new": "rollback"}[case.before]
+        with pytest.raises(SigmaSightError) as refusal:
+            getattr(on, command)(**options)
+    pattern = re.escape(case.says).replace("…", ".*")
+    assert re.fullmatch(pattern, str(refusal.value)), refusal.value
+    assert type(refusal.value) is case.error
+    assert system.everything() == pristine[case.before]
+
+
+def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
+    systems: Systems, pristine: dict[Pair, dict[str, object]]
+) -> None:
+    system = systems["old"]
+    with d.never_verified(system), d.never_backfilled(system), d.unfit()(system):
+        before = system.everything()
+        plan = system.plan_swap()
+        assert [one.condition for one in plan.conditions if not one.met] == [
+            "verified",
+            "backfill complete",
+        ]
+        assert plan.price.by_table["tags_v2"] == plan.price.by_table["users"] == 1
+        assert system.plan_swap().plan_id == plan.plan_id
+        assert system.everything() == before
+        with pytest.raises(RefusedError, match=r"never verified; .* \(and 1 more\)$"):
+            system.swap(accept_loss=2)
+    assert system.everything() == pristine["old"]
+
+
+@pytest.mark.parametrize("step", ["release", "watch legacy"])
+def test_a_swap_that_fails_once_the_pair_has_changed_is_finished_by_the_next(
+    systems: Systems, pristine: dict[Pair, dict[str, object]], step: str
+) -> None:
+    system = systems["old"]
+    with d.fails(step)(system) as options, pytest.raises(SigmaSightError):
+        system.swap(**options)
+    assert (system.active(), system.serving(), system.legacy_is()) == ("new", "new", "locked")
+    assert system.swap().recovered == f"a swap that was killed at '{step}' was finished"
+    system.rollback()
+    assert system.everything() == pristine["old"]
+
+
+def test_a_rollback_that_fails_once_the_pair_has_changed_is_finished_by_the_next(
+    systems: Systems, pristine: dict[Pair, dict[str, object]]
+) -> None:
+    system = systems["new"]
+    with d.fails("release")(system) as options, pytest.raises(SigmaSightError):
+        system.rollback(**options)
+    assert (system.active(), system.serving(), system.legacy_is()) == ("old", "old", "open")
+    assert system.rollback().recovered == "a rollback that was killed at 'release' was finished"
+    system.swap()
+    assert system.everything() == pristine["new"]
+
+
+def test_what_users_wrote_before_a_wrong_public_answer_is_kept_in_a_file(
+    systems: Systems, pristine: dict[Pair, dict[str, object]]
+) -> None:
+    system = systems["old"]
+    written = d.meanwhile("release", "core", d.WRITTEN, d.NOT_WRITTEN)
+    with d.answered("public", "no logins")(system), written(system) as options:
+        with pytest.raises(RefusedError, match="demo logins"):
+            system.swap(**options)
+        (kept,) = system.state.root.glob("undone-swap-*.jsonl.gz")
+        lines = gzip.decompress(kept.read_bytes()).decode().splitlines()
+        assert [line.count("mine") for line in lines if '"change"' in line] == [1, 1]
+    assert system.everything() == pristine["old"]
+
+
+def test_exactly_as_many_rows_as_would_be_lost_may_be_given_up(
+    systems: Systems, pristine: dict[Pair, dict[str, object]], tmp_path: Path
+) -> None:
+    """The last test: what the others have damaged is mended, so everything succeeds."""
+    system = systems["old"]
+    with d.unfit(accept_loss=2)(system) as options:
+        assert system.swap(plan_id=system.plan_swap().plan_id, **options).changed
+        assert system.everything() == {
+            **pristine["new"],
+            "old": system.rows("old"),
+            "new": system.rows("new"),
+        }
+        assert not system.swap().changed
+        with d.changed("core", d.WRITTEN, d.NOT_WRITTEN)(system):
+            plan = system.plan_rollback().plan_id
+            assert system.rollback(accept_loss=2, plan_id=plan).lost == 2
+        assert not system.rollback().changed
+    assert system.everything() == pristine["old"]
+    assert system.swap().changed
+    with d.changed("core", d.WRITTEN, d.NOT_WRITTEN)(system):
+        report = system.rollback(export=tmp_path / "losses.jsonl")
+        assert (report.lost, report.export) == (2, tmp_path / "losses.jsonl")
+        assert (tmp_path / "losses.jsonl").read_text().count("mine") == 2
+    assert system.everything() == pristine["old"]
+    assert systems["new"].rollback().changed
+    assert systems["new"].swap().changed
