@@ -4,27 +4,33 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import bcrypt
 import httpx
 
 from ops.backend.supervised import SupervisedBackend
 from ops.books.active_pair import Pair, active_pair
 from ops.books.cutovers import Cutover, last_cutover
 from ops.connection import connect
-from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.questions import PAIR_HEADER
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from ops.verify.http.logins import DEMO_USERS
 from ops.write_lock.lock import lock_state
-from tests.acceptance.command_line import Outcome, Pause, Running
 from tests.faults.stage import SMALL_BOOK, TEN_DAYS, Stage
+
+_FEWEST_ROUNDS = 4
 
 
 @dataclass
 class CutoverScene:
-    """A stage whose backend serves."""
+    """A stage whose backend serves.
+
+    Attributes:
+        light: the same folder, where commands do without Prefect: `serve`, `swap`, `rollback`.
+    """
 
     stage: Stage
+    light: Stage
 
     @property
     def state(self) -> StateFolder:
@@ -43,17 +49,22 @@ class CutoverScene:
     def prepare(self) -> None:
         """Three portfolios and ten days on both sides, every group copied, all checks green."""
         self.stage.back_to("backfill")
+        self._change_legacy()
+        self.stage.must("copy", "--group", "all")
+        self.light.must("serve")
+        self.stage.must("verify", *TEN_DAYS)
+
+    def _change_legacy(self) -> None:
+        """Of its book only the small one is left; and passwords are compared in no time."""
+        salt = bcrypt.gensalt(_FEWEST_ROUNDS)
+        hashed = bcrypt.hashpw(self.password.encode(), salt).decode()
         with connect(self.stage.url("legacy"), application_name="tests") as legacy:
             legacy.execute(
                 "UPDATE portfolios SET deleted_at = now()"
                 " WHERE account_name <> ALL(%s) AND deleted_at IS NULL",
                 [list(SMALL_BOOK)],
             )
-        self.stage.must("copy", "--group", "all")
-        switch = EmbeddedSwitch(self._settings(), self.stage.command_line.prefect.api_url)
-        switch.serve_active()
-        switch.stage("new")
-        self.stage.must("verify", *TEN_DAYS)
+            legacy.execute("UPDATE users SET hashed_password = %s", [hashed])
 
     def leave(self) -> None:
         """Stop the backend; nothing is swapped or locked any more."""
@@ -68,12 +79,6 @@ class CutoverScene:
     def password(self) -> str:
         """The demo users'."""
         return self._settings().demo_password()
-
-    def start(self, words: tuple[str, ...], pause: Pause) -> Running:
-        return self.stage.start(words, pause)
-
-    def must(self, *words: str) -> Outcome:
-        return self.stage.must(*words)
 
     def pointer(self) -> Pair:
         return active_pair(self.state, has_legacy=True)
