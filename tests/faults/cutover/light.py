@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from ops.backend import supervised
-from ops.backend.processes import BACKEND, SUPERVISOR
+from ops.backend.child import BACKEND
+from ops.books.run_lock import exclusive_run
 from ops.cutover import preflight
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.move import Move
@@ -17,7 +16,7 @@ from ops.cutover.rollback import Acceptance, rollback
 from ops.cutover.swap import swap
 from ops.endpoints import resolve_endpoints
 from ops.errors import SigmaSightError
-from ops.books.run_lock import exclusive_run
+from ops.processes import spawn
 from ops.settings import operator_settings
 
 _PRELOADED = "tests.faults.cutover.preloaded"
@@ -47,11 +46,13 @@ def main() -> None:
 
 
 def _have_backends_preloaded() -> None:
-    supervised.subprocess = SimpleNamespace(Popen=_preloaded, DEVNULL=subprocess.DEVNULL)
+    supervised.spawn = _preloaded
     supervised._SUPERVISOR_SECONDS = 120.0  # it imports the application first
 
 
-def _preloaded(words: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+def _preloaded(
+    words: Sequence[str], environment: Mapping[str, str], log: Path
+) -> "subprocess.Popen[bytes]":
     """What the product would start, with the application in memory."""
-    program = [sys.executable, "-P", "-m", _PRELOADED, SUPERVISOR, BACKEND]
-    return subprocess.Popen([*program, words[-1]], **options)
+    program = [sys.executable, "-P", "-m", _PRELOADED, supervised._SUPERVISOR, BACKEND]
+    return spawn([*program, words[-1]], environment, log)

@@ -25,7 +25,7 @@ import uvicorn.protocols.http.h11_impl
 import app.application
 import app.serving.server
 from ops.backend import child, supervisor
-from ops.backend.processes import BACKEND, SUPERVISOR
+from ops.backend.child import BACKEND
 
 __all__ = ["app", "uvicorn"]
 _MOST_DESCRIPTORS = 4096
@@ -85,5 +85,5 @@ def _become(words: Sequence[str], descriptors: Sequence[int]) -> NoReturn:
 
 if __name__ == "__main__":
     child.subprocess = SimpleNamespace(Popen=Fork, DEVNULL=subprocess.DEVNULL)
-    sys.argv = [SUPERVISOR, sys.argv[-1]]
+    sys.argv = [__file__, sys.argv[-1]]
     supervisor.main()
