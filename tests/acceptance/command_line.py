@@ -126,16 +126,25 @@ class Running:
         return Outcome(self.process.exitcode, out, err)
 
 
+def sigmasight() -> None:
+    """What the installed script does."""
+    from flows.cli import main
+
+    main()
+
+
 @dataclass
 class CommandLine:
     """Runs commands against one Prefect server.
 
     Attributes:
         folder: each command finds itself in a new folder below it, beside its own output.
+        program: what a command runs; its words are in `sys.argv`.
     """
 
     prefect: PrefectServer
     folder: Path
+    program: Callable[[], None] = sigmasight
     _count: int = field(default=0, init=False)
 
     def run(self, *words: str, **environment: str | Path) -> Outcome:
@@ -155,7 +164,9 @@ class CommandLine:
         outputs = (here / "stdout", here / "stderr")
         seen = {**self._environment(), **{name: str(v) for name, v in environment.items()}}
         context = _fork_context(self._environment())
-        process = context.Process(target=_command, args=(words, seen, here, outputs, pause))
+        process = context.Process(
+            target=_command, args=(self.program, words, seen, here, outputs, pause)
+        )
         process.start()
         return Running(process, outputs)
 
@@ -189,6 +200,7 @@ def _set(environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def _command(
+    program: Callable[[], None],
     words: tuple[str, ...],
     environment: dict[str, str],
     folder: Path,
@@ -206,6 +218,4 @@ def _command(
     sys.argv = ["sigmasight", *words]
     if pause is not None:
         pause.install()
-    from flows.cli import main
-
-    main()
+    program()

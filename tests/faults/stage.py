@@ -1,7 +1,7 @@
 """Embedded servers that a test may kill, and their databases put back to a known point."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.content_hash import TableHash, database_hash
-from ops.embedded.databases import SPECS, EmbeddedDatabases, Name
+from ops.embedded.databases import NAMES, SPECS, EmbeddedDatabases, Name
 from ops.provision import OWNER
 from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine, Outcome, Pause, Running
 
 SMALL_BOOK = ("Individual Brokerage", "Private Opportunities", "Education Savings")
 TEN_DAYS = ("--first", "2025-07-01", "--last", "2025-07-15")
+KEPT: tuple[Name, ...] = ("core", "ai")  # the old database is only read
 PHASES: dict[str, tuple[str, ...]] = {
     "migrate": ("migrate",),
     "seed": ("seed",),
@@ -47,6 +48,20 @@ class Stage:
     home: Path
     contents: dict[str, Content] = field(default_factory=dict)
 
+    def make(self) -> None:
+        """Make the servers. Nothing of them must survive a crash of the machine, and a clone that
+        is thrown away after a second needs no vacuum; a commit is safe from a kill as ever."""
+        self.must("up")
+        for name in NAMES:
+            url = self.databases.server(name).url()
+            with connect(url, application_name="tests", autocommit=True) as connection:
+                for setting in ("fsync", "full_page_writes", "autovacuum"):
+                    connection.execute(
+                        sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting))
+                    )
+                connection.execute("SELECT pg_reload_conf()")
+        self._keep("nothing")
+
     @property
     def databases(self) -> EmbeddedDatabases:
         return EmbeddedDatabases(StateFolder(self.home))
@@ -76,16 +91,26 @@ class Stage:
         process.kill()
         process.wait(timeout=20)
 
-    def keep(self, point: str) -> None:
-        """Remember what both databases hold, and how to get back to it."""
-        self.contents[point] = self.content()
-        for name in ("core", "ai"):
-            self._clone(name, SPECS[name].database, f"at_{point}")
+    def content_at(self, point: str) -> Content:
+        """What both databases hold there, when nothing disturbed the way to it."""
+        if point not in self.contents:
+            before, go_on = POINTS[point]
+            self.back_to(before)
+            go_on(self)
+            self._keep(point)
+        return self.contents[point]
 
     def back_to(self, point: str) -> None:
-        self.databases.up()  # whatever the test before has left
-        for name in ("core", "ai"):
+        """Both databases as they are there, after whatever the test before has left."""
+        self.databases.up()
+        self.content_at(point)
+        for name in KEPT:
             self._clone(name, f"at_{point}", SPECS[name].database)
+
+    def _keep(self, point: str) -> None:
+        self.contents[point] = self.content()
+        for name in KEPT:
+            self._clone(name, SPECS[name].database, f"at_{point}")
 
     def _clone(self, name: Name, template: str, database: str) -> None:
         names = {
@@ -114,6 +139,37 @@ class Stage:
                 break
             time.sleep(0.1)
         return found
+
+
+def _keep_small_book(stage: Stage) -> None:
+    with connect(stage.url("core"), application_name="tests") as connection:
+        connection.execute(
+            "UPDATE portfolios SET deleted_at = now() WHERE account_name <> ALL(%s)",
+            [list(SMALL_BOOK)],
+        )
+
+
+def _spoil_prices(stage: Stage) -> None:
+    with connect(stage.url("core"), application_name="tests") as connection:
+        connection.execute("DELETE FROM market_data_cache WHERE symbol = 'SPY'")
+        connection.execute("UPDATE market_data_cache SET close = close + 1 WHERE symbol = 'VTV'")
+
+
+def _phase(name: str) -> Callable[[Stage], object]:
+    return lambda stage: stage.must(*PHASES[name])
+
+
+# Each with the one before it, and how to go on from there.
+POINTS: Mapping[str, tuple[str, Callable[[Stage], object]]] = {
+    "migrate": ("nothing", _phase("migrate")),
+    "seed": ("migrate", _phase("seed")),
+    "whole_copy": ("seed", _phase("copy")),  # the whole demo book
+    "small_seed": ("seed", _keep_small_book),
+    "copy": ("small_seed", _phase("copy")),
+    "stale": ("copy", _spoil_prices),  # some are missing, some are not as legacy has them
+    "copy_again": ("stale", _phase("copy_again")),
+    "backfill": ("copy", _phase("backfill")),
+}
 
 
 def _ledger(core: URL) -> list[tuple[object, ...]]:

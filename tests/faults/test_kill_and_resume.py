@@ -9,16 +9,8 @@ import pytest
 from ops.embedded.databases import Name
 from tests.acceptance.command_line import Pause
 from tests.acceptance.rebuilt import discard
-from tests.faults.stage import PHASES, Stage
+from tests.faults.stage import PHASES, POINTS, Stage
 from tests.prefect_session import flow_runs_of
-
-BEFORE = {
-    "migrate": "nothing",
-    "seed": "migrate",
-    "copy": "small_seed",
-    "copy_again": "stale",
-    "backfill": "copy",
-}
 
 # Phase, the function at one call of which it is stopped, and whether before or after that call.
 PROCESS_KILLS = [
@@ -49,11 +41,12 @@ SERVER_KILLS = [
 def test_a_killed_command_is_finished_by_the_same_command(
     stage: Stage, tmp_path: Path, phase: str, function: str, call: int, moment: str
 ) -> None:
-    stage.back_to(BEFORE[phase])
+    undisturbed = stage.content_at(phase)
+    stage.back_to(POINTS[phase][0])
     running = stage.start(PHASES[phase], Pause(function, call, tmp_path, moment == "after"))
     running.kill()
     again = stage.must(*PHASES[phase])
-    assert stage.content() == stage.contents[phase]
+    assert stage.content() == undisturbed
     assert stage.sessions_of_the_dead() == []
     assert "marked as crashed" in again.out
     runs = flow_runs_of(stage.command_line.prefect, running.pid)
@@ -64,7 +57,8 @@ def test_a_killed_command_is_finished_by_the_same_command(
 def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     stage: Stage, tmp_path: Path, phase: str, server: Name, function: str, call: int
 ) -> None:
-    stage.back_to(BEFORE[phase])
+    undisturbed = stage.content_at(phase)
+    stage.back_to(POINTS[phase][0])
     pause = Pause(function, call, tmp_path)
     running = stage.start(PHASES[phase], pause)
     stage.kill(server)
@@ -75,13 +69,14 @@ def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     assert interrupted.code == 0 or len(interrupted.errors) == 1, interrupted
     assert "Traceback" not in interrupted.err, interrupted
     stage.must(*PHASES[phase])
-    assert stage.content() == stage.contents[phase]
+    assert stage.content() == undisturbed
     assert stage.sessions_of_the_dead() == []
 
 
 def test_a_server_that_stays_away_ends_the_command_in_one_line(
     stage: Stage, tmp_path: Path
 ) -> None:
+    undisturbed = stage.content_at("backfill")
     stage.back_to("copy")
     pause = Pause("ops.backfill.writer:copy_rows", 12, tmp_path)
     running = stage.start(PHASES["backfill"], pause)
@@ -93,7 +88,7 @@ def test_a_server_that_stays_away_ends_the_command_in_one_line(
     assert "Traceback" not in outcome.err, outcome
     stage.must("up")
     stage.must(*PHASES["backfill"])
-    assert stage.content() == stage.contents["backfill"]
+    assert stage.content() == undisturbed
 
 
 def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
@@ -111,6 +106,7 @@ def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
 
 
 def test_an_interrupt_ends_in_one_line_and_can_be_resumed(stage: Stage, tmp_path: Path) -> None:
+    undisturbed = stage.content_at("backfill")
     stage.back_to("copy")
     running = stage.start(PHASES["backfill"], Pause("ops.backfill.batch:plan_spans", 1, tmp_path))
     os.kill(running.pid, signal.SIGINT)
@@ -119,7 +115,7 @@ def test_an_interrupt_ends_in_one_line_and_can_be_resumed(stage: Stage, tmp_path
     assert outcome.errors == ["error: interrupted; run the same command again to go on"]
     assert "Traceback" not in outcome.err, outcome
     stage.must(*PHASES["backfill"])
-    assert stage.content() == stage.contents["backfill"]
+    assert stage.content() == undisturbed
 
 
 def test_a_kill_while_the_servers_are_made_is_mended_by_the_same_command(
@@ -134,6 +130,6 @@ def test_a_kill_while_the_servers_are_made_is_mended_by_the_same_command(
             pause_folder.mkdir()
             half_made.start(("up",), Pause(function, 1, pause_folder)).kill()
         half_made.must("up")
-        assert half_made.content() == stage.contents["nothing"]
+        assert half_made.content() == stage.content_at("nothing")
     finally:
         discard(half_made.databases)

@@ -1,30 +1,38 @@
 """A small system before its swap: verified, served from the old database."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import bcrypt
 import httpx
 
 from ops.backend.supervised import SupervisedBackend
 from ops.books.active_pair import Pair, active_pair
 from ops.books.cutovers import Cutover, last_cutover
 from ops.connection import connect
-from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.questions import PAIR_HEADER
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from ops.verify.http.logins import DEMO_USERS
 from ops.write_lock.lock import lock_state
-from tests.acceptance.command_line import Outcome, Pause, Running
 from tests.faults.stage import SMALL_BOOK, TEN_DAYS, Stage
+
+_FEWEST_ROUNDS = 4
+_PLAIN: Mapping[str, bool] = {"trust_env": False, "verify": False}  # no certificates to read
 
 
 @dataclass
 class CutoverScene:
-    """A stage whose backend serves."""
+    """A stage whose backend serves.
+
+    Attributes:
+        light: the same folder, where commands do without Prefect: `serve`, `swap`, `rollback`.
+    """
 
     stage: Stage
+    light: Stage
 
     @property
     def state(self) -> StateFolder:
@@ -43,17 +51,22 @@ class CutoverScene:
     def prepare(self) -> None:
         """Three portfolios and ten days on both sides, every group copied, all checks green."""
         self.stage.back_to("backfill")
+        self._change_legacy()
+        self.stage.must("copy", "--group", "all")
+        self.light.must("serve")
+        self.stage.must("verify", *TEN_DAYS)
+
+    def _change_legacy(self) -> None:
+        """Of its book only the small one is left; and passwords are compared in no time."""
+        salt = bcrypt.gensalt(_FEWEST_ROUNDS)
+        hashed = bcrypt.hashpw(self.password.encode(), salt).decode()
         with connect(self.stage.url("legacy"), application_name="tests") as legacy:
             legacy.execute(
                 "UPDATE portfolios SET deleted_at = now()"
                 " WHERE account_name <> ALL(%s) AND deleted_at IS NULL",
                 [list(SMALL_BOOK)],
             )
-        self.stage.must("copy", "--group", "all")
-        switch = EmbeddedSwitch(self._settings(), self.stage.command_line.prefect.api_url)
-        switch.serve_active()
-        switch.stage("new")
-        self.stage.must("verify", *TEN_DAYS)
+            legacy.execute("UPDATE users SET hashed_password = %s", [hashed])
 
     def leave(self) -> None:
         """Stop the backend; nothing is swapped or locked any more."""
@@ -69,12 +82,6 @@ class CutoverScene:
         """The demo users'."""
         return self._settings().demo_password()
 
-    def start(self, words: tuple[str, ...], pause: Pause) -> Running:
-        return self.stage.start(words, pause)
-
-    def must(self, *words: str) -> Outcome:
-        return self.stage.must(*words)
-
     def pointer(self) -> Pair:
         return active_pair(self.state, has_legacy=True)
 
@@ -88,7 +95,7 @@ class CutoverScene:
         deadline = time.monotonic() + patience
         while True:
             try:
-                found = httpx.get(f"{self.address}/ready", timeout=patience, trust_env=False)
+                found = httpx.get(f"{self.address}/ready", timeout=patience, **_PLAIN)
                 if found.is_success:
                     return found.headers[PAIR_HEADER]
             except (httpx.HTTPError, AssertionError):
@@ -99,7 +106,7 @@ class CutoverScene:
     def log_in(self) -> httpx.Response:
         who = {"email": DEMO_USERS[0], "password": self.password}
         address = f"{self.address}/api/v1/auth/login"
-        return httpx.post(address, json=who, timeout=20, trust_env=False)
+        return httpx.post(address, json=who, timeout=20, **_PLAIN)
 
     def assert_settled(self, pair: Pair) -> None:
         """That pair serves, legacy is locked exactly where it does not, nothing is left open."""

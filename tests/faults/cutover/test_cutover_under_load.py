@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ops.cutover.plan import SWAP_STEPS
-from tests.faults.cutover_scene import CutoverScene, losses
-from tests.faults.load import READERS, TALKERS, VISITORS, Load
+from tests.faults.cutover.load import READERS, TALKERS, VISITORS, Load
+from tests.faults.cutover.scene import CutoverScene, losses
 
 MOST_HELD_SECONDS = 10.0  # against a hang; what it takes is printed, and measured in benchmarks/
 
@@ -15,7 +15,7 @@ def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     held = []
     with Load(swappable.address, swappable.password) as load:
         for words in (("swap",), losses(tmp_path), ("swap",)):
-            swappable.must(*words)
+            swappable.stage.must(*words)
             held.append(swappable.cutover().held_seconds)
             load.wait_for(300)
     assert load.faults() == {}

@@ -12,35 +12,38 @@ from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.embedded.databases import EmbeddedDatabases
 from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Pause
-from tests.faults.cutover_scene import CutoverScene, losses
+from tests.faults.cutover.scene import CutoverScene, losses
+from tests.faults.stage import Stage
 
 STEP = "ops.cutover.steps:enter_step"
 # Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
-STEPS = [step for step in ROLLBACK_STEPS if step != "export"]
-KILLS = [
-    (swap, rollback % len(STEPS) + 1) for rollback, swap in enumerate(range(1, len(SWAP_STEPS) + 1))
-]
-SUPERVISOR_KILLS = ["lock legacy", "flip", "commit the lock", "release"]
+BACK = [step for step in ROLLBACK_STEPS if step != "export"]
+KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
+# One step of each kind is killed in the command itself, and so is what comes after: it copies,
+# has requests wait, locks, changes the pair, or has done all of that.
+BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "watch legacy"}
+SUPERVISOR_KILLS = ["lock legacy", "commit the lock", "release"]
 
 
 @pytest.mark.parametrize(("swap_step", "rollback_step"), KILLS)
 def test_what_was_killed_leaves_one_pair_serving_and_is_settled_by_the_next_run(
-    swappable: CutoverScene, tmp_path: Path, swap_step: int, rollback_step: int
+    swappable: CutoverScene, tmp_path: Path, swap_step: str, rollback_step: str
 ) -> None:
-    _kill_at(swappable, ("swap",), swap_step, tmp_path / "swap")
-    swappable.must("swap")
+    commands = swappable.stage if swap_step in BY_COMMAND else swappable.light
+    _kill_at(swappable, commands, ("swap",), SWAP_STEPS.index(swap_step), tmp_path / "swap")
+    commands.must("swap")
     swappable.assert_settled("new")
-    _kill_at(swappable, losses(tmp_path), rollback_step, tmp_path / "rollback")
-    swappable.must(*losses(tmp_path))
+    back = losses(tmp_path)
+    _kill_at(swappable, commands, back, BACK.index(rollback_step), tmp_path / "rollback")
+    commands.must(*losses(tmp_path))
     swappable.assert_settled("old")
 
 
-def _kill_at(scene: CutoverScene, words: tuple[str, ...], step: int, folder: Path) -> None:
+def _kill_at(
+    scene: CutoverScene, commands: Stage, words: tuple[str, ...], step: int, folder: Path
+) -> None:
     folder.mkdir()
-    pause = Pause(STEP, step, folder)
-    running = scene.start(words, pause)
-    running.wait_for(pause.reached)
-    running.kill()
+    commands.start(words, Pause(STEP, step + 1, folder)).kill()
     assert scene.serving() == scene.pointer()
     assert scene.log_in().status_code == 200
 
@@ -49,34 +52,37 @@ def _kill_at(scene: CutoverScene, words: tuple[str, ...], step: int, folder: Pat
 def test_a_killed_supervisor_leaves_one_pair_serving_and_the_next_swap_ends_well(
     swappable: CutoverScene, tmp_path: Path, step: str
 ) -> None:
-    pause = Pause(STEP, SWAP_STEPS.index(step) + 1, tmp_path)
-    running = swappable.start(("swap",), pause)
-    running.wait_for(pause.reached)
-    supervisor = swappable.backend.supervisor()
+    _kill_supervisor(swappable, swappable.light, tmp_path, step)
+
+
+def _kill_supervisor(scene: CutoverScene, commands: Stage, folder: Path, step: str) -> None:
+    pause = Pause(STEP, SWAP_STEPS.index(step) + 1, folder)
+    running = commands.start(("swap",), pause)
+    supervisor = scene.backend.supervisor()
     assert supervisor is not None
     supervisor.kill()
-    assert swappable.serving() == swappable.pointer()
+    assert scene.serving() == scene.pointer()
     pause.resumed.touch()
     interrupted = running.outcome()
     assert "Traceback" not in interrupted.err, interrupted
-    assert swappable.serving() == swappable.pointer()
-    swappable.must("swap")
-    swappable.assert_settled("new")
-    swappable.must(*losses(tmp_path))
-    swappable.assert_settled("old")
+    assert scene.serving() == scene.pointer()
+    commands.must("swap")
+    scene.assert_settled("new")
+    commands.must(*losses(folder))
+    scene.assert_settled("old")
 
 
 def test_a_second_swap_is_refused_where_the_value_of_the_active_pair_was_lost(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
-    swappable.must("swap")
+    swappable.stage.must("swap")
     set_active_pair(swappable.state, "old")
     refused = swappable.stage.run("swap")
     assert refused.code != 0
     assert "that value was lost" in refused.errors[0]
     set_active_pair(swappable.state, "new")
     swappable.assert_settled("new")
-    swappable.must(*losses(tmp_path))
+    swappable.stage.must(*losses(tmp_path))
 
 
 @contextmanager
@@ -96,20 +102,27 @@ def _lost_core(scene: CutoverScene) -> Iterator[None]:
 def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
-    swappable.must("swap")
+    swappable.stage.must("swap")
     needless = swappable.stage.run("rollback", "--blind")
     assert needless.code != 0
     assert "without --blind" in needless.errors[0]
     swappable.assert_settled("new")
 
     with _lost_core(swappable):
-        swappable.must("rollback", "--blind")
+        swappable.stage.must("rollback", "--blind")
         assert swappable.pointer() == swappable.serving() == "old"
         assert swappable.log_in().status_code == 200
         assert lock_state(swappable.stage.url("legacy")).state == "open"
-        assert "active already" in swappable.must("rollback", "--blind").out
+        assert "active already" in swappable.stage.must("rollback", "--blind").out
 
-    assert "a blind rollback was recorded" in swappable.must("swap").out
+    assert "a blind rollback was recorded" in swappable.stage.must("swap").out
     swappable.assert_settled("new")
-    swappable.must(*losses(tmp_path))
+    swappable.stage.must(*losses(tmp_path))
     swappable.assert_settled("old")
+
+
+def test_a_killed_supervisor_and_the_backends_are_started_anew_by_a_command(
+    swappable: CutoverScene, tmp_path: Path
+) -> None:
+    """The last one here: from now on they are the product's own, which take longer to start."""
+    _kill_supervisor(swappable, swappable.stage, tmp_path, "flip")
