@@ -1,4 +1,4 @@
-"""Statements that are too long to stand in code: `app/sql/NAME.sql`, parameters as `:name`."""
+"""Statements that are too long to stand in code: each package keeps its own in `sql/`."""
 
 from functools import cache
 from importlib.resources import files
@@ -8,5 +8,8 @@ from sqlalchemy import TextClause, text
 
 @cache
 def statement(name: str) -> TextClause:
-    """The statement in `app/sql/NAME.sql`. Write casts as cast(x AS type)."""
-    return text(files("app").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8"))
+    """A statement with parameters as `:name`: `data/portfolios` is `app/data/sql/portfolios.sql`,
+    and a name without a package is below `app/sql/`. Write casts as cast(x AS type)."""
+    *packages, own = name.split("/")
+    path = files("app").joinpath(*packages, "sql", f"{own}.sql")
+    return text(path.read_text(encoding="utf-8"))

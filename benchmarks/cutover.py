@@ -22,7 +22,7 @@ from ops.books.active_pair import Pair
 from ops.books.run_lock import exclusive_run
 from ops.connection import connect
 from ops.cutover.embedded_switch import EmbeddedSwitch
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.rollback import rollback
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import swap
@@ -57,8 +57,8 @@ FROM agent_conversations ORDER BY id LIMIT 1
 def run() -> list[dict[str, Any]]:
     """Time bare handovers, then a swap and a rollback for each number of messages."""
     with _rebuilt() as settings:
-        with _moving(settings) as move:
-            floor = statistics.median(_handover(move) for _ in range(_HANDOVERS))
+        with _moving(settings) as installation:
+            floor = statistics.median(_handover(installation) for _ in range(_HANDOVERS))
         lines = [_bare(floor)]
         held_before = 0
         for count in MESSAGES:
@@ -69,10 +69,10 @@ def run() -> list[dict[str, Any]]:
 
 
 def _there_and_back(settings: OperatorSettings, count: int, floor: float) -> list[dict[str, Any]]:
-    with _moving(settings) as move:
-        with _writing(move.legacy):
-            there = swap(move)
-        back = rollback(move)
+    with _moving(settings) as installation:
+        with _writing(installation.legacy):
+            there = swap(installation)
+        back = rollback(installation)
     lines = [_line(f"swap, held, {count:,} chat messages", there, floor)]
     return [*lines, _line(f"rollback, held, {count:,} chat messages", back, floor)]
 
@@ -94,19 +94,19 @@ def _bare(floor: float) -> dict[str, Any]:
     return {"benchmark": name, "peer_seconds": round(floor, 3)}
 
 
-def _handover(move: Move) -> float:
+def _handover(installation: Installation) -> float:
     """From the old backend to the new one and back; the seconds held on the way there."""
-    seconds = _change(move, "new", "old")
-    _change(move, "old", "new")
+    seconds = _change(installation, "new", "old")
+    _change(installation, "old", "new")
     return seconds
 
 
-def _change(move: Move, pair: Pair, other: Pair) -> float:
-    move.switch.stage(pair)
-    with move.switch.hold(move.stream_seconds) as held:
+def _change(installation: Installation, pair: Pair, other: Pair) -> float:
+    installation.switch.stage(pair)
+    with installation.switch.hold(installation.stream_seconds) as held:
         held.flip(pair)
         seconds = held.release()
-    move.switch.retire(other)
+    installation.switch.retire(other)
     return seconds
 
 
@@ -155,10 +155,10 @@ def _status(settings: OperatorSettings) -> dict[str, Any]:
 
 
 @contextmanager
-def _moving(settings: OperatorSettings) -> Iterator[Move]:
+def _moving(settings: OperatorSettings) -> Iterator[Installation]:
     endpoints = resolve_endpoints(settings)
     with exclusive_run(endpoints.core) as fence:
-        yield Move(settings, endpoints, EmbeddedSwitch(settings, None), fence)
+        yield Installation(settings, endpoints, EmbeddedSwitch(settings, None), fence)
 
 
 @contextmanager

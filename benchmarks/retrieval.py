@@ -175,9 +175,9 @@ async def _ours(ai: AsyncSession, query: Sequence[float], scopes: list[str]) -> 
 
 
 async def _exact(ai: AsyncSession, query: Sequence[float], scopes: list[str]) -> list[str]:
-    await ai.execute(statement("knowledge_search_exact"))
+    await ai.execute(statement("agent/services/search_exact"))
     values = rag_service.search_values(query, scopes, limit=FOUND, model=MODEL)
-    return [row.title for row in await ai.execute(statement("knowledge_search"), values)]
+    return [row.title for row in await ai.execute(statement("agent/services/search"), values)]
 
 
 def main() -> None:

@@ -21,9 +21,10 @@ from prefect.client.schemas.schedules import RRuleSchedule
 from prefect.exceptions import MissingContextError, ObjectNotFound
 from prefect.logging import get_logger, get_run_logger
 
-from ops.cleanup.dates import NEW_YORK, SEVEN_DAYS, cleanup_moment, next_cleanup_day
+from ops.cleanup.dates import NEW_YORK, cleanup_moment, next_cleanup_day
 from ops.endpoints import resolve_endpoints
 from ops.errors import SigmaSightError
+from ops.evidence import SEVEN_DAYS
 from ops.evidence.cutovers import swap_in_force
 from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings

@@ -1,4 +1,4 @@
-"""What the flows of swap and rollback share: the move they work on, and what they leave to see."""
+"""What the flows of swap and rollback share: the installation they work on, and what they leave to see."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,20 +10,20 @@ from infra.driven import follow_pointer
 from infra.stack_switch import switch_for
 from ops.books.run_lock import Fence
 from ops.cutover.embedded_switch import EmbeddedSwitch
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import resolve_endpoints
 from ops.settings import operator_settings
 
 
-def current_move(fence: Fence, stream_seconds: float) -> Move:
-    """The move of this state folder, whose steps are logged as they end."""
+def current_installation(fence: Fence, stream_seconds: float) -> Installation:
+    """The installation of this state folder, whose steps are logged as they end."""
     settings, log = operator_settings(), get_run_logger()
     server = PrefectServer(settings.state)
     switch = switch_for(settings, lambda line: log.info("%s", line)) or EmbeddedSwitch(
         settings, server.api_url if server.answers() else None
     )
-    return Move(
+    return Installation(
         settings,
         resolve_endpoints(settings),
         switch,
@@ -33,16 +33,16 @@ def current_move(fence: Fence, stream_seconds: float) -> Move:
     )
 
 
-def tell(report: CutoverReport, kind: str, move: Move) -> None:
+def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
     """Log and keep what a swap or rollback did, and let a declared stack follow."""
     log = get_run_logger()
     if report.recovered:
         log.warning("%s", report.recovered)
-    follow_pointer(move.settings, lambda line: log.info("%s", line))
+    follow_pointer(installation.settings, lambda line: log.info("%s", line))
     if not report.changed:
         log.info("the %s pair is active already, at %s", report.active, report.address)
         return
-    how = "requests waited" if move.switch.loses_nothing else "nobody was served"
+    how = "requests waited" if installation.switch.loses_nothing else "nobody was served"
     log.info(
         "the %s pair is active at %s; %s for %.2f s",
         report.active,

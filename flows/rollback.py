@@ -6,12 +6,12 @@ from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
-from flows.cutover import current_move, tell
+from flows.cutover import current_installation, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.cutover.blind import roll_back_blindly
-from ops.cutover.move import STREAM_SECONDS, Move
+from ops.cutover.installation import STREAM_SECONDS, Installation
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback
 from ops.cutover.rollback import rollback as roll_back
 from ops.cutover.steps import CutoverReport
@@ -44,11 +44,11 @@ def rollback(
         return _without_core(stream_seconds, accept_loss or export or dry_run or plan_id)
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
-        move = current_move(fence, stream_seconds)
+        installation = current_installation(fence, stream_seconds)
         if dry_run:
-            return plan_task(move)
-        report = rollback_task(move, Acceptance(accept_loss, export), plan_id)
-        tell(report, "rollback", move)
+            return plan_task(installation)
+        report = rollback_task(installation, Acceptance(accept_loss, export), plan_id)
+        tell(report, "rollback", installation)
     deactivate_cleanup_schedule()
     return report
 
@@ -61,29 +61,31 @@ def _without_core(stream_seconds: float, unusable: object) -> CutoverReport:
     if settings.embedded and databases.exists():
         databases.up(("legacy",))
     # Without Core there is no lock of the phases, and no phase that could run beside it.
-    move = current_move(Fence(0), stream_seconds)
-    report = blind_task(move)
-    tell(report, "rollback", move)
+    installation = current_installation(Fence(0), stream_seconds)
+    report = blind_task(installation)
+    tell(report, "rollback", installation)
     deactivate_cleanup_schedule()
     return report
 
 
 @phase_task("price")
-def plan_task(move: Move) -> RollbackPlan:
+def plan_task(installation: Installation) -> RollbackPlan:
     """Compare the users' rows of the new pair with what the swap left."""
-    plan = plan_rollback(move)
+    plan = plan_rollback(installation)
     get_run_logger().info("plan %s: %s", plan.plan_id, plan.price.summary())
     rows_table("rollback-price", "What users wrote since the swap", plan.price.rows())
     return plan
 
 
 @phase_task("rollback")
-def rollback_task(move: Move, accepted: Acceptance, plan_id: str | None) -> CutoverReport:
+def rollback_task(
+    installation: Installation, accepted: Acceptance, plan_id: str | None
+) -> CutoverReport:
     """Every step from the price to the public answer."""
-    return roll_back(move, accepted, plan=plan_id)
+    return roll_back(installation, accepted, plan=plan_id)
 
 
 @phase_task("blind rollback")
-def blind_task(move: Move) -> CutoverReport:
+def blind_task(installation: Installation) -> CutoverReport:
     """Every step that needs neither Core nor AI."""
-    return roll_back_blindly(move)
+    return roll_back_blindly(installation)

@@ -4,17 +4,17 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.cleanup_schedule import activate_cleanup_schedule
-from flows.cutover import current_move, tell
+from flows.cutover import current_installation, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
-from ops.cleanup.dates import SEVEN_DAYS
-from ops.cutover.move import STREAM_SECONDS, Move
+from ops.cutover.installation import STREAM_SECONDS, Installation
 from ops.cutover.plan import SWAP_STEPS
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
 from ops.endpoints import resolve_endpoints
+from ops.evidence import SEVEN_DAYS
 from ops.settings import operator_settings
 
 
@@ -36,20 +36,20 @@ def swap(
     """
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
-        move = current_move(fence, stream_seconds)
+        installation = current_installation(fence, stream_seconds)
         if dry_run:
-            return plan_task(move)
-        report = swap_task(move, accept_loss, plan_id)
-        tell(report, "swap", move)
+            return plan_task(installation)
+        report = swap_task(installation, accept_loss, plan_id)
+        tell(report, "swap", installation)
     if report.ended_at is not None:
         activate_cleanup_schedule(report.ended_at + SEVEN_DAYS)
     return report
 
 
 @phase_task("plan")
-def plan_task(move: Move) -> SwapPlan:
+def plan_task(installation: Installation) -> SwapPlan:
     """Look at every condition, and at the price."""
-    plan = plan_swap(move)
+    plan = plan_swap(installation)
     for condition in plan.conditions:
         state = "holds" if condition.met else "does NOT hold"
         get_run_logger().info("%s %s: %s", condition.condition, state, condition.reason)
@@ -61,9 +61,9 @@ def plan_task(move: Move) -> SwapPlan:
 
 
 @phase_task("swap")
-def swap_task(move: Move, accept_loss: int, plan_id: str | None) -> CutoverReport:
+def swap_task(installation: Installation, accept_loss: int, plan_id: str | None) -> CutoverReport:
     """Every step from the first delta to the public answer."""
-    return swap_pair(move, accept_loss=accept_loss, plan=plan_id)
+    return swap_pair(installation, accept_loss=accept_loss, plan=plan_id)
 
 
 def _markdown(plan: SwapPlan) -> str:

@@ -101,7 +101,7 @@ async def _add(
         "messages": bounds.HISTORY_MESSAGES,
         "characters": bounds.HISTORY_CHARACTERS,
     }
-    row = (await session.execute(statement("chat_open_turn"), values)).one()
+    row = (await session.execute(statement("agent/open_turn"), values)).one()
     if not row.is_active:
         raise UnauthorizedError("Could not validate credentials")
     if row.mode is None:

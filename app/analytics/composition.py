@@ -100,7 +100,7 @@ async def sector_exposure(session: AsyncSession, portfolio: OwnedPortfolio) -> S
 
 async def _benchmark(session: AsyncSession, day: date) -> tuple[dict[str, float], date | None]:
     asked = {"benchmark": BENCHMARK, "day": day}
-    rows = (await session.execute(statement("analytics_benchmark_weights"), asked)).all()
+    rows = (await session.execute(statement("analytics/benchmark_weights"), asked)).all()
     weights = {benchmark_name(row.sector): row.weight for row in rows}
     return weights, rows[0].asof_date if rows else None
 

@@ -60,7 +60,7 @@ async def correlation_matrix(
     held = gross_by_symbol(await open_holdings(session, [portfolio.id]))
     asked: dict[str, Any] = {"days": lookback_days, "overlap": min_overlap, "most": max_symbols}
     asked |= {"portfolio": portfolio.id, "held": list(held)}
-    rows = (await session.execute(statement("analytics_correlation_matrix"), asked)).all()
+    rows = (await session.execute(statement("analytics/correlation_matrix"), asked)).all()
     found = {row.symbol: row.correlations for row in rows if row.symbol is not None}
     limits: Metadata = {"lookback_days": lookback_days, "min_overlap": min_overlap}
     limits["max_symbols"] = max_symbols
@@ -103,7 +103,7 @@ async def diversification_score(
     held = gross_by_symbol(await open_holdings(session, [portfolio.id]))
     asked: dict[str, Any] = {"portfolio": portfolio.id, "days": lookback_days}
     asked |= {"overlap": min_overlap, "symbols": list(held), "weights": list(held.values())}
-    row = (await session.execute(statement("analytics_diversification"), asked)).one_or_none()
+    row = (await session.execute(statement("analytics/diversification"), asked)).one_or_none()
     limits: Metadata = {"lookback_days": lookback_days, "min_overlap": min_overlap}
     limits["selection_method"] = "full_calculation_set"
     head: Envelope

@@ -88,7 +88,7 @@ async def factor_exposures(
     """The newest day with every factor, else the newest with any; with `use_latest_successful`
     off the newest with any at once."""
     asked = {"portfolio": portfolio.id, "complete": use_latest_successful}
-    rows = (await session.execute(statement("analytics_factor_exposures"), asked)).all()
+    rows = (await session.execute(statement("analytics/factor_exposures"), asked)).all()
     if not rows:
         return {**await nothing(session, portfolio, _GAP), "factors": []}
     day = rows[0].day
@@ -156,7 +156,7 @@ async def position_factor_exposures(
     where these are given, in any case."""
     wanted = [symbol.upper() for symbol in symbols] if symbols else None
     asked = {"portfolio": portfolio.id, "symbols": wanted, "limit": limit, "offset": offset}
-    rows = (await session.execute(statement("analytics_position_exposures"), asked)).all()
+    rows = (await session.execute(statement("analytics/position_exposures"), asked)).all()
     day, total = rows[0][:2]
     page = {"total": total, "limit": limit, "offset": offset}
     requested: Metadata = {"symbols_requested": list(symbols)} if symbols else {}

@@ -112,7 +112,7 @@ def _exposures(holdings: Sequence[Holding], value: float) -> Exposures:
 
 
 async def _profit(session: AsyncSession, portfolio: OwnedPortfolio, book: Book) -> ProfitAndLoss:
-    rows = await session.execute(statement("analytics_profit"), {"portfolio": portfolio.id})
+    rows = await session.execute(statement("analytics/profit"), {"portfolio": portfolio.id})
     realized, ytd, mtd = rows.one()
     unrealized = sum(holding.unrealized_pnl for holding in book.holdings)
     return {

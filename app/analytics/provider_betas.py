@@ -93,7 +93,7 @@ async def beta_comparison(session: AsyncSession, portfolio: OwnedPortfolio) -> B
         "ids": [holding.id for holding in held],
         "symbols": [holding.symbol for holding in held],
     }
-    rows = (await session.execute(statement("analytics_position_betas"), asked)).all()
+    rows = (await session.execute(statement("analytics/position_betas"), asked)).all()
     positions = [_betas(holding, row) for holding, row in zip(held, rows, strict=True)]
     provided = sum(one["market_beta"] is not None for one in positions)
     calculated = sum(one["calculated_beta"] is not None for one in positions)

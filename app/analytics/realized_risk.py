@@ -41,7 +41,7 @@ async def risk_metrics(
 ) -> RiskMetrics:
     """Risk from the snapshots of the last `lookback_days` calendar days."""
     asked = {"portfolio": portfolio.id, "days": lookback_days, "market_beta": MARKET_BETA_NAME}
-    rows = (await session.execute(statement("analytics_risk_window"), asked)).all()
+    rows = (await session.execute(statement("analytics/risk_window"), asked)).all()
     if not rows:
         empty = await nothing(
             session, portfolio, _NO_SNAPSHOTS, context={"lookback_days": lookback_days}

@@ -59,7 +59,7 @@ class SpreadFactors(Envelope):
 async def spread_factors(session: AsyncSession, portfolio: OwnedPortfolio) -> SpreadFactors:
     """Exposures to the long-short factors, in words too."""
     asked = {"portfolio": portfolio.id}
-    rows = (await session.execute(statement("analytics_spread_factors"), asked)).all()
+    rows = (await session.execute(statement("analytics/spread_factors"), asked)).all()
     if not rows:
         return {**await nothing(session, portfolio, _UNDEFINED), "factors": []}
     factors = [read_spread(row.name, row.beta, row.dollars) for row in rows]

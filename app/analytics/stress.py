@@ -65,7 +65,7 @@ async def stress_test(
     """The newest results of all scenarios, or of those with the ids in `scenarios`."""
     wanted = list(scenarios) if scenarios else None
     asked = {"portfolio": portfolio.id, "scenarios": wanted}
-    rows = (await session.execute(statement("analytics_stress_test"), asked)).all()
+    rows = (await session.execute(statement("analytics/stress_test"), asked)).all()
     requested: Metadata = {"scenarios_requested": wanted} if wanted else {}
     gap = _gap(rows, wanted)
     if gap is not None:

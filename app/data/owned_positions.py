@@ -26,7 +26,7 @@ async def owned_positions(
         NotFoundError: one of them does not exist, is deleted, or is somebody else's.
     """
     rows = await session.execute(
-        statement("data_owned_positions"), {"positions": list(position_ids), "user_id": user_id}
+        statement("data/owned_positions"), {"positions": list(position_ids), "user_id": user_id}
     )
     found = {row.id: OwnedPosition(row.portfolio_id, row.symbol) for row in rows}
     if found.keys() != set(position_ids):

@@ -112,7 +112,7 @@ async def _records(
     portfolio_id: UUID | None = None,
 ) -> list[PortfolioRecord]:
     wanted = {"user_id": user_id, "inactive_too": include_inactive, "portfolio_id": portfolio_id}
-    rows: Sequence[Row[Any]] = (await session.execute(statement("data_portfolios"), wanted)).all()
+    rows: Sequence[Row[Any]] = (await session.execute(statement("data/portfolios"), wanted)).all()
     held = await open_holdings(session, [row.id for row in rows])
     counts = Counter(h.portfolio_id for h in held)
     return [_record(row, counts[row.id]) for row in rows]

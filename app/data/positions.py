@@ -119,7 +119,7 @@ async def _closed(
     session: AsyncSession, portfolios: Sequence[UUID], open_: Sequence[Holding]
 ) -> list[Holding]:
     rows = await session.execute(
-        statement("data_closable_positions"), {"portfolios": list(portfolios)}
+        statement("data/closable_positions"), {"portfolios": list(portfolios)}
     )
     still = {h.id for h in open_}
     return [Holding(*row) for row in rows if row.id not in still]

@@ -52,7 +52,7 @@ async def complete_symbols(
         h.symbol for h in holdings if h.price_date is not None and _is_current(h.price_date, day)
     }
     rows = await session.execute(
-        statement("data_deep_histories"),
+        statement("data/deep_histories"),
         {
             "symbols": list(current),
             "day": day,
@@ -68,7 +68,7 @@ async def price_histories(
 ) -> Mapping[str, PriceHistory]:
     """The histories of symbols as of `day`; symbols without any close in the span are absent."""
     rows = await session.execute(
-        statement("data_history_counts"),
+        statement("data/history_counts"),
         {"symbols": sorted(set(symbols)), "day": day, "span": HISTORY_SPAN_DAYS},
     )
     return {r.symbol: PriceHistory(r.closes, _is_current(r.newest, day)) for r in rows}

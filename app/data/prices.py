@@ -145,7 +145,7 @@ async def historical_prices(
     if include_factor_etfs:
         symbols = [*symbols, *(etf for etf in FACTOR_ETFS.values() if etf not in symbols)]
     found = await session.execute(
-        statement("data_price_history"), {"symbols": symbols, "lookback": lookback_days}
+        statement("data/price_history"), {"symbols": symbols, "lookback": lookback_days}
     )
     rows = found.all()
     days = sorted({day for row in rows for day in row.dates})
@@ -181,7 +181,7 @@ async def factor_etf_prices(
     """The newest prices of the factors' ETFs; `factors` are names, in any case, or ETFs."""
     chosen = _chosen_factors(factors)
     rows = await session.execute(
-        statement("data_factor_etfs"), {"symbols": list(chosen), "lookback": lookback_days}
+        statement("data/factor_etfs"), {"symbols": list(chosen), "lookback": lookback_days}
     )
     by_symbol = {row.symbol: row for row in rows}
     data = {

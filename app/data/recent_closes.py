@@ -26,6 +26,6 @@ async def recent_closes(
     """Symbol -> its last `count` days, newest first; symbols without any are absent."""
     wanted = {"symbols": sorted(set(symbols)), "count": count}
     found: dict[str, list[DailyPrice]] = {}
-    for symbol, *day in await session.execute(statement("data_recent_closes"), wanted):
+    for symbol, *day in await session.execute(statement("data/recent_closes"), wanted):
         found.setdefault(symbol, []).append(DailyPrice(*day))
     return found

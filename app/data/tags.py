@@ -104,7 +104,7 @@ _TagRow = tuple[str, str, str | None, str | None, list[str]]
 
 async def _rows(session: AsyncSession, portfolio_ids: Sequence[UUID]) -> list[_TagRow]:
     rows = await session.execute(
-        statement("data_tagged_positions"), {"portfolios": list(portfolio_ids)}
+        statement("data/tagged_positions"), {"portfolios": list(portfolio_ids)}
     )
     return [(r[0], r[1], r[2], r[3], r[4]) for r in rows]
 

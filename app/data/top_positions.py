@@ -138,7 +138,7 @@ async def _marked_on(session: AsyncSession, held: Sequence[Holding], day: date) 
     entered = [h for h in held if h.entry_date <= day]
     priced = {h.symbol for h in entered if h.price_date is not None}
     rows = await session.execute(
-        statement("data_marks_on_day"), {"symbols": sorted(priced), "day": day}
+        statement("data/marks_on_day"), {"symbols": sorted(priced), "day": day}
     )
     marks = {row.symbol: row.close for row in rows}
     return [h if h.price_date is None else replace(h, price=marks.get(h.symbol)) for h in entered]

@@ -96,7 +96,7 @@ async def calculation_status(
 
 async def _needed_days(session: AsyncSession, portfolio_id: UUID) -> tuple[date, date]:
     asked = {"portfolio": portfolio_id, "market_etf": MARKET_ETF}
-    first, last = (await session.execute(statement("calculation_range"), asked)).one()
+    first, last = (await session.execute(statement("jobs/range"), asked)).one()
     if last is None:
         raise BadRequestError("There are no market prices to calculate with")
     return first, last
@@ -165,7 +165,7 @@ async def _jobs(
 ) -> Sequence[Row[Any]]:
     """The job of this id, or without one all that are unfinished."""
     asked = {"job_type": JOB_TYPE, "portfolio": str(portfolio_id), "job": job_id}
-    return (await session.execute(statement("calculation_job"), asked)).all()
+    return (await session.execute(statement("jobs/job"), asked)).all()
 
 
 def _one_at_a_time(portfolio_id: UUID) -> Select[Any]:

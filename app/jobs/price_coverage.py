@@ -33,7 +33,7 @@ async def price_coverage(session: AsyncSession, portfolio_id: UUID, last: date) 
     """How well prices up to `last` cover a portfolio. One without listed symbols needs none."""
     recent = last - timedelta(days=_RECENT_DAYS)
     asked = {"portfolio": portfolio_id, "recent": recent}
-    found = (await session.execute(statement("calculation_coverage"), asked)).one()
+    found = (await session.execute(statement("jobs/coverage"), asked)).one()
     percent = 100.0 * found.fresh / found.symbols if found.symbols else 100.0
     return {
         "symbols_count": found.symbols,

@@ -3,9 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from ops.evidence import GOOD_FOR
-
-SEVEN_DAYS = timedelta(days=7)
+from ops.evidence import GOOD_FOR, SEVEN_DAYS
 
 
 def cleanup_moment(swapped_at: datetime, given: date | None) -> datetime:

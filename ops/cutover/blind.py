@@ -6,7 +6,7 @@ import psycopg
 
 from ops.books.cutovers import begin_cutover, end_cutover, first_words
 from ops.carrying.rollback_price import rollback_price
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public, ask_staged
 from ops.cutover.steps import CutoverReport, Steps
 from ops.database_identity import identity
@@ -17,7 +17,7 @@ from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 _DOCUMENT = "blind_rollback"
 
 
-def roll_back_blindly(move: Move) -> CutoverReport:
+def roll_back_blindly(installation: Installation) -> CutoverReport:
     """Serve from the old database although the new pair cannot be asked what users wrote to it.
 
     Their rows are neither priced nor exported; they stay in what is left of Core and AI. Core
@@ -26,41 +26,43 @@ def roll_back_blindly(move: Move) -> CutoverReport:
     Raises:
         RefusedError: the price can be told, or the old database bears no lock of a swap.
     """
-    with move.settings.state.lock("blind_rollback", wait=False):
-        if move.switch.active() == "old":
-            move.switch.serve_active()
-            return CutoverReport("old", False, move.switch.public_address())
-        _refuse_needless(move)
-        _refuse_stranger(move)
-        move.settings.state.write(_DOCUMENT, {"legacy": identity(move.legacy)})
-        steps = Steps(lambda _step: None, move.announce)
-        held = _change(move, steps)
-    address, now = move.switch.public_address(), datetime.now(UTC)
+    with installation.settings.state.lock("blind_rollback", wait=False):
+        if installation.switch.active() == "old":
+            installation.switch.serve_active()
+            return CutoverReport("old", False, installation.switch.public_address())
+        _refuse_needless(installation)
+        _refuse_stranger(installation)
+        installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
+        steps = Steps(lambda _step: None, installation.announce)
+        held = _change(installation, steps)
+    address, now = installation.switch.public_address(), datetime.now(UTC)
     return CutoverReport("old", True, address, held, steps.seconds, ended_at=now)
 
 
-def settle_blind_rollback(move: Move) -> str | None:
+def settle_blind_rollback(installation: Installation) -> str | None:
     """Record in Core, which answers again, that the old pair was gone back to without it; where a
     blind rollback was killed before that, lock legacy again. What was done, or None."""
-    if not move.settings.state.read(_DOCUMENT):
+    if not installation.settings.state.read(_DOCUMENT):
         return None
-    swapped, done = swap_in_force(move.core), "undone"
-    if move.switch.active() == "old":
+    swapped, done = swap_in_force(installation.core), "undone"
+    if installation.switch.active() == "old":
         done = "recorded"
         if swapped is not None:
-            begun = begin_cutover(move.core, "rollback", "blind", swapped.legacy, 0)
-            end_cutover(move.core, begun, "done", {}, reason="blind: its price was not known")
+            begun = begin_cutover(installation.core, "rollback", "blind", swapped.legacy, 0)
+            end_cutover(
+                installation.core, begun, "done", {}, reason="blind: its price was not known"
+            )
     elif swapped is not None:
-        lock_and_prove(move.legacy)
-    move.settings.state.write(_DOCUMENT, {})
+        lock_and_prove(installation.legacy)
+    installation.settings.state.write(_DOCUMENT, {})
     return f"a blind rollback was {done}"
 
 
-def _refuse_needless(move: Move) -> None:
+def _refuse_needless(installation: Installation) -> None:
     try:
-        price = rollback_price(move.core, move.ai, list_recomputable=False)
+        price = rollback_price(installation.core, installation.ai, list_recomputable=False)
     except (SigmaSightError, psycopg.Error) as error:
-        move.announce(f"without a price ({first_words(error)})", 0.0)
+        installation.announce(f"without a price ({first_words(error)})", 0.0)
         return
     raise RefusedError(
         f"not rolled back blindly: Core and AI answer, and users would lose {price.total} rows; "
@@ -68,36 +70,36 @@ def _refuse_needless(move: Move) -> None:
     )
 
 
-def _refuse_stranger(move: Move) -> None:
+def _refuse_stranger(installation: Installation) -> None:
     """Only the old database of the swap bears its lock; or bore it, until a blind rollback that was
     killed took it off."""
-    known = move.settings.state.read(_DOCUMENT).get("legacy")
-    if not lock_state(move.legacy).any_locked and known != identity(move.legacy):
+    known = installation.settings.state.read(_DOCUMENT).get("legacy")
+    if not lock_state(installation.legacy).any_locked and known != identity(installation.legacy):
         raise RefusedError(
             "the old database bears no lock of a swap, so it may be another one; correct "
             "LEGACY_DATABASE_URL"
         )
 
 
-def _change(move: Move, steps: Steps) -> float:
+def _change(installation: Installation, steps: Steps) -> float:
     """There is nothing to go back to: once the pair has changed it stays so."""
     try:
-        _stage(move, steps)
-        with move.switch.hold(move.stream_seconds) as held:
-            steps.run("unlock legacy", lambda: release_any_lock(move.legacy))
+        _stage(installation, steps)
+        with installation.switch.hold(installation.stream_seconds) as held:
+            steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
             steps.run("flip", lambda: held.flip("old"))
             seconds = steps.run("release", held.release)
     except BaseException:
-        if move.switch.active() == "new":
-            lock_and_prove(move.legacy)
-            move.switch.retire("old")
+        if installation.switch.active() == "new":
+            lock_and_prove(installation.legacy)
+            installation.switch.retire("old")
         raise
-    steps.run("ask the public address", lambda: ask_public(move, "old"))
-    move.switch.retire("new")
+    steps.run("ask the public address", lambda: ask_public(installation, "old"))
+    installation.switch.retire("new")
     return seconds
 
 
-def _stage(move: Move, steps: Steps) -> None:
-    address = steps.run("stage the old backend", lambda: move.switch.stage("old"))
+def _stage(installation: Installation, steps: Steps) -> None:
+    address = steps.run("stage the old backend", lambda: installation.switch.stage("old"))
     if address is not None:
-        steps.run("ask it", lambda: ask_staged(move, address, "old"))
+        steps.run("ask it", lambda: ask_staged(installation, address, "old"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.books.cutovers import Kind
 from ops.connection import place
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.errors import RefusedError
 
 SWAP_STEPS = (
@@ -42,15 +42,17 @@ ROLLBACK_STEPS = (
 _SHOWN = 12
 
 
-def plan_id(kind: Kind, move: Move, legacy: Mapping[str, Any], price: Mapping[str, int]) -> str:
+def plan_id(
+    kind: Kind, installation: Installation, legacy: Mapping[str, Any], price: Mapping[str, int]
+) -> str:
     """A digest of what is to be done, to which databases, at which price: the dry run prints it,
     and the execution that is given it refuses when any of that has changed."""
     facts = [
         kind,
         dict(legacy),
-        place(move.core),
-        place(move.ai),
-        move.switch.active(),
+        place(installation.core),
+        place(installation.ai),
+        installation.switch.active(),
         {table: rows for table, rows in price.items() if rows},
     ]
     text = json.dumps(facts, sort_keys=True, default=str)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ops.books.ledger import last_changes, read_ledger
 from ops.books.session import open_books
 from ops.books.verifications import last_verification
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.drift import drift_of_pair
 from ops.drift.refusal import refuse_drift
 from ops.errors import RefusedError, VerificationError
@@ -15,15 +15,15 @@ from ops.evidence.finding import Finding
 from ops.evidence.verification import verified
 
 
-def swap_conditions(move: Move) -> list[Finding]:
+def swap_conditions(installation: Installation) -> list[Finding]:
     """Look at everything that must hold before a swap; none hides the others."""
-    with open_books(move.core) as session:
+    with open_books(installation.core) as session:
         ledger, changes = read_ledger(session), last_changes(session)
-    last = last_verification(move.settings.state, move.core)
-    expected = move.settings.backend_expected
+    last = last_verification(installation.settings.state, installation.core)
+    expected = installation.settings.backend_expected
     return [
         verified(last, changes, datetime.now(UTC), backend_expected=expected),
-        _no_drift(move),
+        _no_drift(installation),
         backfill_complete(ledger),
     ]
 
@@ -40,9 +40,9 @@ def refuse_unmet(conditions: Sequence[Finding]) -> None:
         raise RefusedError(f"not swapped: {unmet[0].reason}{more}")
 
 
-def _no_drift(move: Move) -> Finding:
+def _no_drift(installation: Installation) -> Finding:
     try:
-        refuse_drift(drift_of_pair(move.core, move.ai))
+        refuse_drift(drift_of_pair(installation.core, installation.ai))
     except VerificationError as error:
         return Finding("no drift", False, str(error))
     return Finding("no drift", True, "Core and AI are what their chains build")

@@ -8,7 +8,7 @@ import httpx
 
 from app.data.portfolios import ListedPortfolio
 from ops.books.active_pair import Pair
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.errors import RefusedError
 from ops.plan_figures import LAST_DAY
 from ops.verify.http.checks import http_checks
@@ -25,29 +25,29 @@ _COMPLETE = ("portfolios complete",)
 _SECONDS = 10.0
 
 
-def ask_staged(move: Move, address: str, pair: Pair) -> None:
+def ask_staged(installation: Installation, address: str, pair: Pair) -> None:
     """Ask a backend that no user reaches yet: health, logins, every portfolio, and of the new pair
     a chat, whose traces are removed. The old one's database is locked, and a chat writes.
 
     Raises:
         RefusedError: an answer is wrong.
     """
-    _ask(move, address, pair, ("chat",) if pair == "new" else ())
+    _ask(installation, address, pair, ("chat",) if pair == "new" else ())
 
 
-def ask_public(move: Move, pair: Pair) -> None:
+def ask_public(installation: Installation, pair: Pair) -> None:
     """Ask where users do, once requests are let in again. Raises what `ask_staged` raises."""
-    _ask(move, move.switch.public_address(), pair)
+    _ask(installation, installation.switch.public_address(), pair)
 
 
-def _ask(move: Move, address: str, pair: Pair, more: tuple[str, ...] = ()) -> None:
+def _ask(installation: Installation, address: str, pair: Pair, more: tuple[str, ...] = ()) -> None:
     _check_pair(address, pair)
-    target = HttpTarget(address, move.settings.demo_password())
+    target = HttpTarget(address, installation.settings.demo_password())
     # The new pair's portfolios are reconciled with its database; the old one's batch was another's.
     names = (*_ALWAYS, *_COMPLETE, *more) if pair == "new" else _ALWAYS
     for check in http_checks(target):
         if check.name in names:
-            _require(answer(_subject(move, pair), check), pair)
+            _require(answer(_subject(installation, pair), check), pair)
     if pair == "old":
         visit = Visit(target)
         tokens = visit.tokens()
@@ -77,8 +77,12 @@ async def _look_at_portfolios(http: Exchange, tokens: Mapping[str, str]) -> None
             found.expect(200)
 
 
-def _subject(move: Move, pair: Pair) -> Subject:
-    core, ai = (move.core, move.ai) if pair == "new" else (move.legacy, move.legacy)
+def _subject(installation: Installation, pair: Pair) -> Subject:
+    core, ai = (
+        (installation.core, installation.ai)
+        if pair == "new"
+        else (installation.legacy, installation.legacy)
+    )
     return Subject(core, ai, None, LAST_DAY, LAST_DAY)
 
 

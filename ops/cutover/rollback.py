@@ -11,7 +11,7 @@ from ops.books.tombstones import cleaned_up
 from ops.carrying.export import export_losses
 from ops.carrying.losses_file import refuse_unusable
 from ops.carrying.rollback_price import RollbackPrice, rollback_price
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.questions import ask_public, ask_staged
 from ops.cutover.recovery import recover, undo_rollback
@@ -73,27 +73,27 @@ class RollbackPlan:
     plan_id: str
 
 
-def plan_rollback(move: Move) -> RollbackPlan:
+def plan_rollback(installation: Installation) -> RollbackPlan:
     """Look at what a rollback would cost; nothing is changed.
 
     Raises:
         RefusedError: no swap is in force, or the old database is gone or another one.
     """
-    _refuse_removed(move)
-    swapped = swap_in_force(move.core)
+    _refuse_removed(installation)
+    swapped = swap_in_force(installation.core)
     if swapped is None:
         raise RefusedError("no swap is in force, so there is nothing to roll back")
-    legacy = identity(move.legacy)
+    legacy = identity(installation.legacy)
     if legacy != swapped.legacy:
         raise RefusedError(
             "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
         )
-    price = rollback_price(move.core, move.ai)
-    return RollbackPlan(price, legacy, plan_id("rollback", move, legacy, price.by_table))
+    price = rollback_price(installation.core, installation.ai)
+    return RollbackPlan(price, legacy, plan_id("rollback", installation, legacy, price.by_table))
 
 
-def _refuse_removed(move: Move) -> None:
-    tombstone = cleaned_up(move.core)
+def _refuse_removed(installation: Installation) -> None:
+    tombstone = cleaned_up(installation.core)
     if tombstone is not None:
         raise RefusedError(
             f"the old database was removed by a cleanup on {tombstone.begun_at:%d %B %Y}; there "
@@ -102,7 +102,7 @@ def _refuse_removed(move: Move) -> None:
 
 
 def rollback(
-    move: Move, accepted: Acceptance | None = None, *, plan: str | None = None
+    installation: Installation, accepted: Acceptance | None = None, *, plan: str | None = None
 ) -> CutoverReport:
     """Make the old database active again. Where it is, nothing is done.
 
@@ -117,31 +117,31 @@ def rollback(
     """
     accepted = accepted or Acceptance()
     accepted.refuse_taken_file()
-    recovered = recover(move)
-    if swap_in_force(move.core) is None and move.switch.active() == "old":
-        return _already(move, recovered)
-    planned = plan_rollback(move)
+    recovered = recover(installation)
+    if swap_in_force(installation.core) is None and installation.switch.active() == "old":
+        return _already(installation, recovered)
+    planned = plan_rollback(installation)
     refuse_moved(plan, planned.plan_id)
     accepted.check(planned.price)
-    move.switch.serve_active()
+    installation.switch.serve_active()
     report = carry_out(
-        move,
+        installation,
         "rollback",
         planned.plan_id,
         planned.legacy,
         accepted.rows,
-        lambda steps: RollbackSteps(move, steps, accepted).carry_out(),
+        lambda steps: RollbackSteps(installation, steps, accepted).carry_out(),
     )
     return replace(report, export=accepted.export if report.lost else None, recovered=recovered)
 
 
-def _already(move: Move, recovered: str | None) -> CutoverReport:
-    move.switch.serve_active()
-    last = last_cutover(move.core, "done")
+def _already(installation: Installation, recovered: str | None) -> CutoverReport:
+    installation.switch.serve_active()
+    last = last_cutover(installation.core, "done")
     return CutoverReport(
         "old",
         recovered is not None,
-        move.switch.public_address(),
+        installation.switch.public_address(),
         recovered=recovered,
         ended_at=last.ended_at if last else None,
     )
@@ -151,7 +151,7 @@ def _already(move: Move, recovered: str | None) -> CutoverReport:
 class RollbackSteps:
     """One rollback."""
 
-    move: Move
+    installation: Installation
     steps: Steps
     accepted: Acceptance
 
@@ -165,26 +165,28 @@ class RollbackSteps:
             self._stage()
             held, lost = self._change()
         except BaseException:
-            if self.move.switch.active() == "new":
-                self.move.switch.retire("old")
+            if self.installation.switch.active() == "new":
+                self.installation.switch.retire("old")
                 # What it read of legacy is nobody else's.
-                begin_window(self.move.core, self.move.legacy)
+                begin_window(self.installation.core, self.installation.legacy)
             raise
         try:
-            self.steps.run("ask the public address", lambda: ask_public(self.move, "old"))
+            self.steps.run("ask the public address", lambda: ask_public(self.installation, "old"))
         except BaseException:
-            undo_rollback(self.move)
+            undo_rollback(self.installation)
             raise
-        self.move.switch.retire("new")
+        self.installation.switch.retire("new")
         return held, lost
 
     def _stage(self) -> None:
-        address = self.steps.run("stage the old backend", lambda: self.move.switch.stage("old"))
+        address = self.steps.run(
+            "stage the old backend", lambda: self.installation.switch.stage("old")
+        )
         if address is not None:
-            self.steps.run("ask it", lambda: ask_staged(self.move, address, "old"))
+            self.steps.run("ask it", lambda: ask_staged(self.installation, address, "old"))
 
     def _change(self) -> tuple[float, int]:
-        hold = self.move.switch.hold(self.move.stream_seconds)
+        hold = self.installation.switch.hold(self.installation.stream_seconds)
         with ExitStack() as stack:
             held = self.steps.run("hold requests", lambda: stack.enter_context(hold))
             lost = self.steps.run("final price", self._price)
@@ -197,20 +199,22 @@ class RollbackSteps:
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and lock again. See `SwapSteps._restore`."""
-        if self.move.switch.active() == "old":
+        if self.installation.switch.active() == "old":
             held.flip("new")
-        lock_and_prove(self.move.legacy)
+        lock_and_prove(self.installation.legacy)
 
     def _price(self) -> int:
         """What is lost now that nobody writes any more."""
-        price = rollback_price(self.move.core, self.move.ai, list_recomputable=False)
+        price = rollback_price(
+            self.installation.core, self.installation.ai, list_recomputable=False
+        )
         self.accepted.check(price)
         if price.total and self.accepted.export is not None:
-            export_losses(self.move.core, self.move.ai, self.accepted.export)
+            export_losses(self.installation.core, self.installation.ai, self.accepted.export)
         return price.total
 
     def _open_and_flip(self, held: Hold) -> None:
         """First the lock, then the pair: a kill in between leaves the new pair serving, and the
         next run locks again."""
-        self.steps.run("unlock legacy", lambda: release_any_lock(self.move.legacy))
+        self.steps.run("unlock legacy", lambda: release_any_lock(self.installation.legacy))
         self.steps.run("flip", lambda: held.flip("old"))

@@ -17,7 +17,7 @@ from ops.books.cutovers import (
     first_words,
     last_cutover,
 )
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class Steps:
 
 
 def carry_out(
-    move: Move,
+    installation: Installation,
     kind: Kind,
     plan_id: str,
     legacy: Mapping[str, Any],
@@ -86,20 +86,22 @@ def carry_out(
     Args:
         work: does them; returns for how many seconds requests were held, and the rows lost.
     """
-    begun = begin_cutover(move.core, kind, plan_id, legacy, accepted_loss)
-    steps = Steps(lambda step: enter_step(move.core, begun, step), move.announce)
+    begun = begin_cutover(installation.core, kind, plan_id, legacy, accepted_loss)
+    steps = Steps(lambda step: enter_step(installation.core, begun, step), installation.announce)
     try:
         held, lost = work(steps)
     except BaseException as error:
-        if move.switch.active() != LEADS_TO[kind]:  # else the next run finishes it
-            end_cutover(move.core, begun, "undone", steps.seconds, reason=first_words(error))
+        if installation.switch.active() != LEADS_TO[kind]:  # else the next run finishes it
+            end_cutover(
+                installation.core, begun, "undone", steps.seconds, reason=first_words(error)
+            )
         raise
-    end_cutover(move.core, begun, "done", steps.seconds, held_seconds=held)
-    ended = last_cutover(move.core, "done")
+    end_cutover(installation.core, begun, "done", steps.seconds, held_seconds=held)
+    ended = last_cutover(installation.core, "done")
     return CutoverReport(
         LEADS_TO[kind],
         True,
-        move.switch.public_address(),
+        installation.switch.public_address(),
         held,
         steps.seconds,
         lost,

@@ -13,7 +13,7 @@ from ops.carrying.swap_price import Price, copied_groups, swap_price
 from ops.connection import connect, explained
 from ops.copy import copy_delta, delta_parity, prove_copied
 from ops.copy.groups import GROUPS
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.preflight import refuse_unmet, swap_conditions
 from ops.cutover.questions import ask_public, ask_staged
@@ -47,23 +47,27 @@ class SwapPlan:
     plan_id: str
 
 
-def plan_swap(move: Move) -> SwapPlan:
+def plan_swap(installation: Installation) -> SwapPlan:
     """Look at everything that a swap depends on; nothing is changed.
 
     Raises:
         RefusedError: there is no old database.
     """
-    legacy = identity(move.legacy)
-    conditions = swap_conditions(move)
-    with recorded_access(move.core, move.legacy, "swap plan"):
-        price = swap_price(move.legacy, move.core, move.ai)
-    groups = copied_groups(move.core)
+    legacy = identity(installation.legacy)
+    conditions = swap_conditions(installation)
+    with recorded_access(installation.core, installation.legacy, "swap plan"):
+        price = swap_price(installation.legacy, installation.core, installation.ai)
+    groups = copied_groups(installation.core)
     copied = {spec.table for group in groups for spec in GROUPS[group]}
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
-    return SwapPlan(conditions, price, groups, legacy, plan_id("swap", move, legacy, lasting))
+    return SwapPlan(
+        conditions, price, groups, legacy, plan_id("swap", installation, legacy, lasting)
+    )
 
 
-def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> CutoverReport:
+def swap(
+    installation: Installation, *, accept_loss: int = 0, plan: str | None = None
+) -> CutoverReport:
     """Make Core and AI the active pair. Where they are, nothing is done.
 
     The caller holds the phases' lock. Whatever fails, everything is put back; a run that is killed
@@ -76,27 +80,27 @@ def swap(move: Move, *, accept_loss: int = 0, plan: str | None = None) -> Cutove
     Raises:
         RefusedError: a condition does not hold, or rows would be lost.
     """
-    recovered = recover(move)
-    last = swap_in_force(move.core)
+    recovered = recover(installation)
+    last = swap_in_force(installation.core)
     if last is not None:
-        _refuse_lost_value(move)
-    move.switch.serve_active()
+        _refuse_lost_value(installation)
+    installation.switch.serve_active()
     if last is not None:
-        return _already(move, last, recovered)
-    planned = plan_swap(move)
+        return _already(installation, last, recovered)
+    planned = plan_swap(installation)
     refuse_unmet(planned.conditions)
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:
-        return SwapSteps(move, steps, planned.groups, accept_loss).carry_out(), 0
+        return SwapSteps(installation, steps, planned.groups, accept_loss).carry_out(), 0
 
-    report = carry_out(move, "swap", planned.plan_id, planned.legacy, accept_loss, work)
+    report = carry_out(installation, "swap", planned.plan_id, planned.legacy, accept_loss, work)
     return replace(report, recovered=recovered)
 
 
-def _refuse_lost_value(move: Move) -> None:
+def _refuse_lost_value(installation: Installation) -> None:
     """A second swap would set Core back to what the old database was at the first."""
-    if move.switch.active() == "old":
+    if installation.switch.active() == "old":
         raise RefusedError(
             "Core records a swap in force, but the active pair is the old one, so that value was "
             'lost; write {"pair": "new"} into active_pair.json of the state folder (or `active: '
@@ -104,11 +108,11 @@ def _refuse_lost_value(move: Move) -> None:
         )
 
 
-def _already(move: Move, last: Cutover, recovered: str | None) -> CutoverReport:
+def _already(installation: Installation, last: Cutover, recovered: str | None) -> CutoverReport:
     return CutoverReport(
         "new",
         recovered is not None,
-        move.switch.public_address(),
+        installation.switch.public_address(),
         last.held_seconds or 0.0,
         last.timings,
         recovered=recovered,
@@ -125,7 +129,7 @@ class SwapSteps:
         accept_loss: rows of legacy that the new pair may lack.
     """
 
-    move: Move
+    installation: Installation
     steps: Steps
     groups: tuple[str, ...]
     accept_loss: int
@@ -143,24 +147,26 @@ class SwapSteps:
             self.steps.run("first baseline", self._record_baseline)
             held = self._change()
         except BaseException:
-            if self.move.switch.active() == "old":
-                self.move.switch.retire("new")
+            if self.installation.switch.active() == "old":
+                self.installation.switch.retire("new")
             raise
         try:
-            self.steps.run("ask the public address", lambda: ask_public(self.move, "new"))
+            self.steps.run("ask the public address", lambda: ask_public(self.installation, "new"))
         except BaseException:
-            undo_swap(self.move)
+            undo_swap(self.installation)
             raise
         self.steps.run("watch legacy", self._watch)
         return held
 
     def _stage(self) -> None:
-        address = self.steps.run("stage the new backend", lambda: self.move.switch.stage("new"))
+        address = self.steps.run(
+            "stage the new backend", lambda: self.installation.switch.stage("new")
+        )
         if address is not None:
-            self.steps.run("ask it", lambda: ask_staged(self.move, address, "new"))
+            self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
 
     def _change(self) -> float:
-        hold = self.move.switch.hold(self.move.stream_seconds)
+        hold = self.installation.switch.hold(self.installation.stream_seconds)
         with ExitStack() as stack:
             held = self.steps.run("hold requests", lambda: stack.enter_context(hold))
             try:
@@ -173,41 +179,52 @@ class SwapSteps:
     def _lock_and_flip(self, held: Hold) -> None:
         """The lock is one open transaction until the pair has changed: a kill before that lets the
         server roll it back, so that nothing stays locked."""
-        move, run = self.move, self.steps.run
-        with explained(move.legacy), connect(move.legacy, application_name="cutover lock") as lock:
+        installation, run = self.installation, self.steps.run
+        with (
+            explained(installation.legacy),
+            connect(installation.legacy, application_name="cutover lock") as lock,
+        ):
             run("lock legacy", lambda: _lock(lock))
             run("final delta", self._delta)
             run("parity and price", self._compare)
             run("baseline", self._record_baseline)
             run("flip", lambda: held.flip("new"))
             run("commit the lock", lock.commit)
-        run("prove the lock", lambda: prove_from_outside(move.legacy))
+        run("prove the lock", lambda: prove_from_outside(installation.legacy))
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and the lock. Where the flip cannot be undone, because what holds the
         requests is gone, the new pair serves already, and the lock stays."""
-        if self.move.switch.active() == "new":
+        if self.installation.switch.active() == "new":
             held.flip("old")
-        release_any_lock(self.move.legacy)
+        release_any_lock(self.installation.legacy)
 
     def _delta(self) -> None:
-        move = self.move
-        copy_delta(move.legacy, move.core, move.ai, self.groups, guard=move.guard)
+        installation = self.installation
+        copy_delta(
+            installation.legacy,
+            installation.core,
+            installation.ai,
+            self.groups,
+            guard=installation.guard,
+        )
 
     def _prove(self) -> None:
         """What is found equal now need not be compared again while requests wait. Users go on
         writing, so only what no further delta will bring is a reason to refuse already."""
-        move = self.move
-        prove_copied(move.legacy, move.core, move.ai, self.groups)
-        price = swap_price(move.legacy, move.core, move.ai)
+        installation = self.installation
+        prove_copied(installation.legacy, installation.core, installation.ai, self.groups)
+        price = swap_price(installation.legacy, installation.core, installation.ai)
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
     def _compare(self) -> None:
-        move = self.move
+        installation = self.installation
         apart = [
             found
-            for found in delta_parity(move.legacy, move.core, move.ai, self.groups)
+            for found in delta_parity(
+                installation.legacy, installation.core, installation.ai, self.groups
+            )
             if not found.holds
         ]
         if apart:
@@ -218,16 +235,16 @@ class SwapSteps:
         self._check_price()
 
     def _check_price(self) -> None:
-        price = swap_price(self.move.legacy, self.move.core, self.move.ai)
+        price = swap_price(self.installation.legacy, self.installation.core, self.installation.ai)
         if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
     def _record_baseline(self) -> None:
-        record_baseline(self.move.core, self.move.ai, guard=self.move.guard)
+        record_baseline(self.installation.core, self.installation.ai, guard=self.installation.guard)
 
     def _watch(self) -> None:
-        self.move.switch.retire("old")
-        begin_window(self.move.core, self.move.legacy)
+        self.installation.switch.retire("old")
+        begin_window(self.installation.core, self.installation.legacy)
 
 
 def _lock(lock: psycopg.Connection) -> None:

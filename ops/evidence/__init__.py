@@ -6,3 +6,5 @@ Status, the swap's preflight and the cleanup choose from these rules and word th
 from datetime import timedelta
 
 GOOD_FOR = timedelta(hours=24)
+# How long a swap must have been in force, and legacy unused, before legacy may be removed.
+SEVEN_DAYS = timedelta(days=7)

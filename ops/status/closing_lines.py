@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 
 from ops.errors import SigmaSightError
+from ops.evidence import SEVEN_DAYS
 from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, instant
 from ops.status.looks import Answer, LookError
 
 _SECONDS = 0.9
 _WORKER_SILENCE = timedelta(seconds=90)
-_WINDOW = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,6 @@ def _planned(word: Answer[Dashboard] | None) -> str:
 
 
 def _prospect(begun: datetime, planned: str) -> str:
-    allowed = begun + _WINDOW
+    allowed = begun + SEVEN_DAYS
     word = "not before" if allowed > datetime.now(UTC) else "allowed since"
     return f"{word} {instant(allowed)}; {planned}; `sigmasight cleanup` shows what is missing"

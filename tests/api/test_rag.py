@@ -128,11 +128,11 @@ def test_a_common_scope_is_searched_through_the_vectors_and_a_rare_one_by_its_ow
         "user_id": None,
         "limit": 3,
     }
-    explained = text(f"EXPLAIN {statement('knowledge_search')}")
+    explained = text(f"EXPLAIN {statement('agent/services/search')}")
     engine = create_engine(crowded, poolclass=NullPool)
     with engine.connect() as database:
         database.execute(
-            statement("knowledge_search_settings"), {"ef_search": rag_service.EF_SEARCH}
+            statement("agent/services/search_settings"), {"ef_search": rag_service.EF_SEARCH}
         )
         plan = "\n".join(database.execute(explained, values).scalars())
     assert ("ix_ai_kb_documents_embedding_hnsw" in plan) == uses_vectors

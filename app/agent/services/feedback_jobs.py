@@ -141,7 +141,7 @@ async def reprocess(*, days: int) -> Reprocessing:
         "limit": _MOST_REPROCESSED,
     }
     async with get_ai_session() as ai:
-        rows = await ai.execute(statement("knowledge_feedback_unlearned"), values)
+        rows = await ai.execute(statement("agent/services/feedback_unlearned"), values)
         waiting = list(rows.scalars())
     lessons, failed = await learn_all(waiting)
     errors: list[JobError] = [

@@ -163,7 +163,7 @@ async def _counts(ai: AsyncSession, since: datetime, messages: Collection[UUID] 
         "recent_since": utc_now() - _RECENT,
         "message_ids": None if messages is None else list(messages),
     }
-    return (await ai.execute(statement("knowledge_feedback_stats"), values)).one()
+    return (await ai.execute(statement("agent/services/feedback_stats"), values)).one()
 
 
 def _share(part: int, whole: int) -> float:

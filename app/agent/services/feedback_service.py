@@ -81,7 +81,7 @@ async def rate(
         "edited_text": edited_text,
         "comment": comment,
     }
-    row = (await ai.execute(statement("knowledge_feedback_rate"), values)).one()
+    row = (await ai.execute(statement("agent/services/feedback_rate"), values)).one()
     await _forget(ai, [row.id], AiMemory.user_id == user_id)
     await ai.commit()
     return _feedback(row)

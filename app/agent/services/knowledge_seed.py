@@ -149,13 +149,13 @@ def _write(
         "seed": BUILTIN,
         "kept": [document.id for document in builtin_documents()],
     }
-    changed: int = database.execute(statement("knowledge_seed"), values).scalar_one()
+    changed: int = database.execute(statement("agent/services/seed"), values).scalar_one()
     return changed
 
 
 def _foreign(database: Database, *, model: str) -> list[Foreign]:
     values = {"model": model, "unnamed_model": UNNAMED_MODEL, "limit": _BATCH}
-    rows = database.execute(statement("knowledge_foreign_vectors"), values)
+    rows = database.execute(statement("agent/services/foreign_vectors"), values)
     return [Foreign(*row) for row in rows]
 
 
@@ -174,4 +174,4 @@ def _re_embed(
         "vectors": [vector_text(vector) for vector in vectors],
         "model": model,
     }
-    return len(database.execute(statement("knowledge_reembed"), values).all())
+    return len(database.execute(statement("agent/services/reembed"), values).all())

@@ -137,7 +137,7 @@ async def write_memory(
         "once": once,
         "most_others": MOST_MEMORIES - 1,
     }
-    return (await ai.execute(statement("knowledge_memory_add"), values)).one_or_none()
+    return (await ai.execute(statement("agent/services/memory_add"), values)).one_or_none()
 
 
 async def delete_memory(ai: AsyncSession, user_id: UUID, memory_id: UUID) -> bool:
@@ -176,7 +176,7 @@ async def memories_for_prompt(ai: AsyncSession, user_id: UUID, portfolio_id: UUI
         "most_general": _GENERAL_IN_PROMPT,
         "most_of_portfolio": _OF_PORTFOLIO_IN_PROMPT,
     }
-    rows = (await ai.execute(statement("knowledge_memories_for_prompt"), values)).all()
+    rows = (await ai.execute(statement("agent/services/memories_for_prompt"), values)).all()
     lines, room = list[str](), _LONGEST_PROMPT
     for row in rows:
         mark = "[portfolio] " if row.scope == "portfolio" else ""

@@ -114,10 +114,10 @@ async def nearest(
     the scopes hold as many. An index scan may end before it has found enough in a rare scope; then
     the scope is read exactly."""
     values = search_values(vector, scopes, limit=limit, model=model, user_id=user_id)
-    await ai.execute(statement("knowledge_search_settings"), {"ef_search": EF_SEARCH})
+    await ai.execute(statement("agent/services/search_settings"), {"ef_search": EF_SEARCH})
     found = await _search(ai, values)
     if len(found) < limit:
-        await ai.execute(statement("knowledge_search_exact"))
+        await ai.execute(statement("agent/services/search_exact"))
         found = await _search(ai, values)
     return found
 
@@ -143,7 +143,7 @@ def search_values(
 
 
 async def _search(ai: AsyncSession, values: dict[str, Any]) -> list[Document]:
-    rows = await ai.execute(statement("knowledge_search"), values)
+    rows = await ai.execute(statement("agent/services/search"), values)
     # A vector of zeros has no angle to anything.
     return [Document(*row) for row in rows if row.similarity == row.similarity]
 
@@ -215,7 +215,7 @@ async def upsert_document(
 async def write_document(ai: AsyncSession, values: dict[str, Any]) -> UUID:
     """Write a document with its vector, without a commit: the values of `knowledge_upsert`."""
     await hold(ai, f"document {values['scope']}/{values['title']}")
-    found: UUID = (await ai.execute(statement("knowledge_upsert"), values)).scalar_one()
+    found: UUID = (await ai.execute(statement("agent/services/upsert"), values)).scalar_one()
     return found
 
 

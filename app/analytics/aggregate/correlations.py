@@ -91,7 +91,8 @@ async def _correlated(
 ) -> CorrelationBlock | None:
     first = day - timedelta(days=CORRELATION_WINDOW_DAYS)
     rows = await session.execute(
-        statement("aggregate_closes"), {"symbols": list(symbols), "first": first, "last": day}
+        statement("analytics/aggregate/closes"),
+        {"symbols": list(symbols), "first": first, "last": day},
     )
     closes = {row.symbol: row for row in rows}
     dates = np.array(sorted({d for row in closes.values() for d in row.dates}), "datetime64[D]")

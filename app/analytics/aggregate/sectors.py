@@ -61,7 +61,7 @@ async def sector_exposure(
 async def _gross_by_sector(session: AsyncSession, holdings: Sequence[Holding]) -> dict[str, float]:
     """Gross dollars; a stock of unknown sector is left out."""
     symbols = sorted({holding.symbol for holding in holdings})
-    rows = await session.execute(statement("aggregate_profiles"), {"symbols": symbols})
+    rows = await session.execute(statement("analytics/aggregate/profiles"), {"symbols": symbols})
     profiles = {row.symbol: (row.sector, row.is_fund) for row in rows}
     gross: dict[str, float] = {}
     for holding in holdings:
@@ -77,7 +77,7 @@ async def _benchmark(session: AsyncSession, holdings: Sequence[Holding]) -> dict
     days = [holding.price_date for holding in holdings if holding.price_date]
     day = max(days, default=datetime.now(UTC).date())
     asked = {"benchmark": _BENCHMARK, "day": day}
-    rows = await session.execute(statement("analytics_benchmark_weights"), asked)
+    rows = await session.execute(statement("analytics/benchmark_weights"), asked)
     return {benchmark_name(row.sector): row.weight for row in rows}
 
 

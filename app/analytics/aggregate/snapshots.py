@@ -25,7 +25,7 @@ class NewestFigures:
 async def newest_figures(session: AsyncSession, portfolio_ids: Sequence[UUID]) -> NewestFigures:
     """Beta and volatility in the newest snapshot of each portfolio."""
     rows = await session.execute(
-        statement("aggregate_newest_snapshots"), {"portfolios": list(portfolio_ids)}
+        statement("analytics/aggregate/newest_snapshots"), {"portfolios": list(portfolio_ids)}
     )
     found = rows.all()
     return NewestFigures(

@@ -62,7 +62,9 @@ async def stress_test(
 ) -> AggregateStressTest:
     """The correlated losses and gains of each portfolio's newest snapshot, added up."""
     combined = await combined_portfolios(session, user_id, portfolio_ids)
-    rows = await session.execute(statement("aggregate_stress_test"), {"portfolios": combined.ids})
+    rows = await session.execute(
+        statement("analytics/aggregate/stress_test"), {"portfolios": combined.ids}
+    )
     found = rows.all()
     reason = _NO_RESULTS if not found else NOT_POSITIVE if combined.equity <= 0 else None
     head = unavailable(combined, reason) if reason else available(combined)

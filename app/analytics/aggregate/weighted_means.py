@@ -116,7 +116,7 @@ async def factor_exposures(
     """The mean beta to each factor, over the portfolios that have one."""
     combined = await combined_portfolios(session, user_id, portfolio_ids)
     rows = await session.execute(
-        statement("aggregate_factor_exposures"),
+        statement("analytics/aggregate/factor_exposures"),
         {"portfolios": combined.ids, "weights": combined.weights},
     )
     found = rows.all()

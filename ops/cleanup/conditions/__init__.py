@@ -9,6 +9,7 @@ from ops.cleanup.conditions.backups import (
     legacy_as_dumped,
     legacy_dumped,
 )
+from ops.cleanup.conditions.files import files_removable, repository_removable
 from ops.cleanup.conditions.quiet import no_connections, no_reads, no_writes, writes_locked
 from ops.cleanup.conditions.swap import (
     date_reached,
@@ -19,10 +20,9 @@ from ops.cleanup.conditions.swap import (
     verified,
 )
 from ops.cleanup.conditions.target import droppable, is_neither_half, is_recorded_legacy
-from ops.cleanup.conditions.things import files_removable, repository_removable
-from ops.cleanup.dates import SEVEN_DAYS
 from ops.cleanup.facts import Facts
 from ops.errors import SigmaSightError
+from ops.evidence import SEVEN_DAYS
 from ops.evidence.finding import Finding
 
 __all__ = ["CONDITIONS", "SEVEN_DAYS", "Condition", "findings_of"]

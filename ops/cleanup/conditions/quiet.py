@@ -4,9 +4,9 @@ import time
 from datetime import timedelta
 
 from ops.cleanup.database import others
-from ops.cleanup.dates import SEVEN_DAYS
 from ops.cleanup.facts import Facts
 from ops.connection import connect, explained
+from ops.evidence import SEVEN_DAYS
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import AccessEvidence
 

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from ops.books.cutovers import last_cutover
 from ops.books.verifications import last_verification
-from ops.cleanup.dates import SEVEN_DAYS, cleanup_moment
+from ops.cleanup.dates import cleanup_moment
 from ops.cleanup.facts import Facts
 from ops.connection import connect, explained
-from ops.evidence import verification
+from ops.evidence import SEVEN_DAYS, verification
 from ops.evidence.finding import Finding
 from ops.sql_files import statement
 

@@ -11,7 +11,7 @@ from ops.backend.child import BACKEND
 from ops.books.run_lock import exclusive_run
 from ops.cutover import preflight
 from ops.cutover.embedded_switch import EmbeddedSwitch
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.rollback import Acceptance, rollback
 from ops.cutover.swap import swap
 from ops.endpoints import resolve_endpoints
@@ -36,11 +36,11 @@ def main() -> None:
             switch.stage("new")
             return
         with exclusive_run(endpoints.core) as fence:
-            move = Move(settings, endpoints, switch, fence)
+            installation = Installation(settings, endpoints, switch, fence)
             if sys.argv[1] == "swap":
-                swap(move)
+                swap(installation)
             else:
-                rollback(move, Acceptance(export=Path(sys.argv[-1])))
+                rollback(installation, Acceptance(export=Path(sys.argv[-1])))
     except SigmaSightError as error:
         sys.exit(f"error: {error}")
 

@@ -18,7 +18,7 @@ from ops.books.run_lock import exclusive_run
 from ops.books.verifications import record_verification
 from ops.connection import connect
 from ops.copy import copy_delta
-from ops.cutover.move import Move
+from ops.cutover.installation import Installation
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback, rollback
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap, swap
@@ -83,8 +83,8 @@ class SmallSystem:
     def swap(
         self, *, accept_loss: int = 0, plan_id: str | None = None, then: Then | None = None
     ) -> CutoverReport:
-        with self._move(then) as move:
-            return swap(move, accept_loss=accept_loss, plan=plan_id)
+        with self._move(then) as installation:
+            return swap(installation, accept_loss=accept_loss, plan=plan_id)
 
     def rollback(
         self,
@@ -94,22 +94,22 @@ class SmallSystem:
         plan_id: str | None = None,
         then: Then | None = None,
     ) -> CutoverReport:
-        with self._move(then) as move:
-            return rollback(move, Acceptance(accept_loss, export), plan=plan_id)
+        with self._move(then) as installation:
+            return rollback(installation, Acceptance(accept_loss, export), plan=plan_id)
 
     def plan_swap(self) -> SwapPlan:
-        with self._move() as move:
-            return plan_swap(move)
+        with self._move() as installation:
+            return plan_swap(installation)
 
     def plan_rollback(self) -> RollbackPlan:
-        with self._move() as move:
-            return plan_rollback(move)
+        with self._move() as installation:
+            return plan_rollback(installation)
 
     def copy(self) -> None:
         """Copy users' rows, and verify what came."""
-        with self._move() as move:
+        with self._move() as installation:
             refuse_after_swap(self.core)
-            copy_delta(self.old, self.core, self.ai, OWNED, guard=move.guard)
+            copy_delta(self.old, self.core, self.ai, OWNED, guard=installation.guard)
         self.verified()
 
     def verified(
@@ -186,7 +186,7 @@ class SmallSystem:
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
-    def _move(self, then: Then | None = None) -> Iterator[Move]:
+    def _move(self, then: Then | None = None) -> Iterator[Installation]:
         def announce(step: str, _seconds: float) -> None:
             (then or {}).get(step, lambda: None)()
 
@@ -194,7 +194,7 @@ class SmallSystem:
         settings = OperatorSettings.model_validate(told)
         endpoints = Endpoints(self.core, self.ai, self.legacy, "embedded")
         with exclusive_run(self.core) as fence:
-            yield Move(settings, endpoints, self.switch, fence, announce)
+            yield Installation(settings, endpoints, self.switch, fence, announce)
 
 
 def fill_book(core: URL, ai: URL, legacy: URL) -> None:

@@ -21,7 +21,7 @@ def say_nothing(_step: str, _seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class Move:
+class Installation:
     """The databases, what serves from them, and who is told of each step.
 
     Attributes:
