@@ -142,7 +142,7 @@ def migrate() -> None:
 
 @app.command()
 def seed() -> None:
-    """Seed users, portfolios and reference data. Twice is once."""
+    """Seed users, portfolios and reference data. Idempotent."""
     run_phase(lambda: flow_named("seed")())
 
 

@@ -52,7 +52,7 @@ def mark_crashed_runs() -> list[str]:
 
 
 def watch_heartbeats(silent_seconds: int = SILENT_SECONDS) -> None:
-    """Have the server mark runs as crashed that have been silent so long. Twice is once.
+    """Have the server mark runs as crashed that have been silent so long. Idempotent.
 
     A run that only could not be heard, and ends well later, is Completed all the same.
     """

@@ -1,4 +1,4 @@
-"""What the flows of swap and rollback share: the installation they work on, and what they leave to see."""
+"""What the flows of swap and rollback share: the installation, and what they leave to see."""
 
 from collections.abc import Mapping, Sequence
 

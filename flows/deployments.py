@@ -24,7 +24,7 @@ _TOLD = ("slug", "replaces", "active", "parameters")
 
 
 def register_deployments() -> list[str]:
-    """Make the work pool and every deployment; twice is once, and a schedule that the swap has
+    """Make the work pool and every deployment; idempotent, and a schedule that the swap has
     activated stays active. Returns their names."""
     make_work_pool()
     declared = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]

@@ -9,7 +9,7 @@ from flows.artifacts import rows_table
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.declared_stack import Target
-from ops.connection import connect, place
+from ops.connection import connect, shown_address
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
@@ -85,7 +85,7 @@ def provide_embedded(settings: OperatorSettings) -> None:
     demo = settings.LEGACY_DATABASE_URL is None and "legacy" in databases.names()
     prices = price_history(settings) if demo else None
     urls = databases.up()
-    log.info("embedded PostgreSQL runs: %s", ", ".join(place(url) for url in urls.values()))
+    log.info("embedded PostgreSQL runs: %s", ", ".join(shown_address(url) for url in urls.values()))
     if prices is not None:
         report = build_legacy(urls["legacy"], prices, settings)
         state = "made" if report.created else "there already"
@@ -100,4 +100,6 @@ def reach(endpoints: Endpoints) -> None:
         if url is not None:
             with connect(url, application_name="provision") as connection:
                 version = connection.info.parameter_status("server_version")
-                get_run_logger().info("%s answers: %s, PostgreSQL %s", name, place(url), version)
+                get_run_logger().info(
+                    "%s answers: %s, PostgreSQL %s", name, shown_address(url), version
+                )

@@ -29,7 +29,7 @@ class _LikeAReport(logging.Filter):
 
 
 def tell_failures_in_one_line() -> None:
-    """Have the logs of runs of this process read like a report. Twice is once."""
+    """Have the logs of runs of this process read like a report. Idempotent."""
     loggers = [logging.getLogger(name) for name in _RUN_LOGGERS]
     if not any(isinstance(known, _LikeAReport) for known in loggers[0].filters):
         report = _LikeAReport()

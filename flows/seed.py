@@ -13,7 +13,7 @@ from ops.settings import operator_settings
 
 @phase_flow("seed", flow_run_name="seed Core")
 def seed() -> None:
-    """Upsert the demo book, the reference data and the knowledge base. Twice is once."""
+    """Upsert the demo book, the reference data and the knowledge base. Idempotent."""
     endpoints = resolve_endpoints(operator_settings())
     with exclusive_run(endpoints.core):
         seed_book(endpoints)

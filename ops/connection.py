@@ -57,7 +57,7 @@ def conninfo(url: URL) -> str:
     return plain.render_as_string(hide_password=False).replace(" ", "%20")
 
 
-def place(url: URL) -> str:
+def shown_address(url: URL) -> str:
     """Host, port and database of an address: enough to find it, nothing to log in with."""
     return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
@@ -66,17 +66,20 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
     text = str(error)
     if isinstance(error, pg.InvalidPassword) or "password authentication failed" in text:
         return ConfigurationError(
-            f"{place(url)} refuses the password of role {url.username!r}; correct it in the URL"
+            f"{shown_address(url)} refuses the password of role "
+            f"{url.username!r}; correct it in the URL"
         )
     for pattern, advice in _REFUSALS:
         if re.search(pattern, text):
-            return ConfigurationError(f"{place(url)}: {advice}")
+            return ConfigurationError(f"{shown_address(url)}: {advice}")
     if re.search(_STOPPING, text):
-        return DatabaseUnavailableError(f"{place(url)} is starting or stopping; try again shortly")
+        return DatabaseUnavailableError(
+            f"{shown_address(url)} is starting or stopping; try again shortly"
+        )
     if found := re.search(r"FATAL:\s+(.+)", text):
-        return ConfigurationError(f"{place(url)} refuses the connection: {found[1]}")
+        return ConfigurationError(f"{shown_address(url)} refuses the connection: {found[1]}")
     return DatabaseUnavailableError(
-        f"no PostgreSQL server answers at {place(url)}; start it or correct the URL"
+        f"no PostgreSQL server answers at {shown_address(url)}; start it or correct the URL"
     )
 
 
@@ -133,14 +136,16 @@ def explained(url: URL) -> Iterator[None]:
     except psycopg.Error as error:
         for kind, advice in _SERVER_CONDITIONS:
             if isinstance(error, kind):
-                raise ConfigurationError(f"{place(url)}: {advice} ({first_line(error)})") from None
+                raise ConfigurationError(
+                    f"{shown_address(url)}: {advice} ({first_line(error)})"
+                ) from None
         if isinstance(error, pg.LockNotAvailable):
             raise BusyError(
-                f"{place(url)}: another session holds a lock; try again when it is done"
+                f"{shown_address(url)}: another session holds a lock; try again when it is done"
             ) from None
         if isinstance(error, _UNAVAILABLE) or _lost(error):
             raise DatabaseUnavailableError(
-                f"{place(url)} went away; start it again and run the command again"
+                f"{shown_address(url)} went away; start it again and run the command again"
             ) from None
         raise
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from app.agent.embeddings import EmbeddingError
 from app.agent.services.knowledge_seed import KnowledgeBaseMissingError, seed_in
-from ops.connection import place
+from ops.connection import shown_address
 from ops.demo.transaction import transaction
 from ops.errors import ConfigurationError, WrongDatabaseError
 
@@ -32,7 +32,7 @@ def seed_knowledge_base(ai_url: URL) -> int:
         return asyncio.run(seed_in(in_transaction))
     except KnowledgeBaseMissingError:
         raise WrongDatabaseError(
-            f"{place(ai_url)} holds no knowledge base of ours; run `sigmasight migrate`, "
+            f"{shown_address(ai_url)} holds no knowledge base of ours; run `sigmasight migrate`, "
             "or correct AI_DATABASE_URL"
         ) from None
     except EmbeddingError as error:

@@ -19,7 +19,7 @@ def price_history(settings: OperatorSettings) -> PriceHistory:
 
 
 def build_legacy(url: URL, prices: PriceHistory, settings: OperatorSettings) -> LegacyReport:
-    """Make the demo's old database. Twice is once.
+    """Make the demo's old database. Idempotent.
 
     Raises:
         ConfigurationError: it was made from other prices.

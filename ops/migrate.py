@@ -18,7 +18,7 @@ from app.migration_environment import (
     version_table,
 )
 from app.migration_recognition import ChainName, MigrationRefusedError
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, shown_address
 from ops.errors import BusyError, SigmaSightError, VerificationError, WrongDatabaseError
 
 # Alembic keeps its environment in module globals: in two threads, one chain's statements have
@@ -113,7 +113,7 @@ def _run(
     if said.getvalue():
         setting = "DATABASE_URL" if chain == "core" else "AI_DATABASE_URL"
         raise WrongDatabaseError(f"{said.getvalue().strip()}; correct {setting}")
-    return MigrationReport(chain, place(url), before, current(chain, url, shared=shared))
+    return MigrationReport(chain, shown_address(url), before, current(chain, url, shared=shared))
 
 
 def _config(chain: ChainName, url: URL, stdout: io.StringIO, *, shared: bool) -> Config:
@@ -130,9 +130,9 @@ def _call(run: _Command, config: Config, url: URL, revision: str) -> None:
     except MigrationFailedError as error:
         raise _explained_failure(error, url) from error
     except MigrationLockedError as error:
-        raise BusyError(f"{place(url)}: {error}") from None
+        raise BusyError(f"{shown_address(url)}: {error}") from None
     except MigrationRefusedError as error:
-        raise WrongDatabaseError(f"{place(url)}: {error}") from None
+        raise WrongDatabaseError(f"{shown_address(url)}: {error}") from None
 
 
 def _explained_failure(error: MigrationFailedError, url: URL) -> SigmaSightError:

@@ -37,7 +37,7 @@ class Passwords:
 
 
 def provision(superuser: Callable[[str], URL], spec: DatabaseSpec, passwords: Passwords) -> None:
-    """Make roles, database, extensions and bookkeeping on a server. Twice is once.
+    """Make roles, database, extensions and bookkeeping on a server. Idempotent.
 
     Args:
         superuser: the superuser's address of a database, by name.

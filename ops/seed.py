@@ -47,7 +47,7 @@ class SeedReport:
 
 
 def seed(core_url: URL, *, demo_password: str, legacy_url: URL | None = None) -> SeedReport:
-    """Bring Core to the seeded state. Twice is once.
+    """Bring Core to the seeded state. Idempotent.
 
     Args:
         core_url: a migrated Core database with schema ops.

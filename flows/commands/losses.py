@@ -26,7 +26,7 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="What `rollback --export` wrote.")],
     into: Annotated[PairName | None, typer.Option(help="By default the pair that serves.")] = None,
 ) -> None:
-    """Bring back what users wrote before a rollback. Twice is once; nothing is overwritten."""
+    """Bring back what users wrote before a rollback. Idempotent; nothing is overwritten."""
     from ops.carrying.import_file import refuse_conflicts
     from ops.endpoints import resolve_endpoints
 

@@ -1,7 +1,7 @@
 """Roles, database, extensions and schema ops, made over TCP in a server that is healthy.
 
 Not by init scripts of the image: those run on an empty volume only. As a resource of the stack, it
-is done before the backend starts, again when a container or a password is new, and twice is once.
+is done before the backend starts, again when a container or a password is new; idempotent.
 """
 
 import time

@@ -13,7 +13,7 @@ Role = Literal["core", "ai", "shared"]
 
 
 def ensure_bookkeeping(connection: psycopg.Connection, role: Role) -> None:
-    """Create schema `ops` where it is missing and mark the database as `role`. Twice is once.
+    """Create schema `ops` where it is missing and mark the database as `role`. Idempotent.
 
     Raises:
         WrongDatabaseError: the database is already marked as another half of a pair.

@@ -14,7 +14,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import marked_role
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, shown_address
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
@@ -60,11 +60,11 @@ def _require_core(session: psycopg.Connection, core: URL) -> None:
     role = marked_role(session)
     if role == "ai":
         raise WrongDatabaseError(
-            f"{place(core)} is the AI half of a pair, not Core; correct DATABASE_URL"
+            f"{shown_address(core)} is the AI half of a pair, not Core; correct DATABASE_URL"
         )
     if role is None:
         raise WrongDatabaseError(
-            f"{place(core)} is no Core database of ours; run `sigmasight migrate` first, "
+            f"{shown_address(core)} is no Core database of ours; run `sigmasight migrate` first, "
             "or correct DATABASE_URL"
         )
 

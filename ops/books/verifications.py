@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
-from ops.connection import place
+from ops.connection import shown_address
 from ops.state_folder import StateFolder
 
 _DOCUMENT = "verification"
@@ -47,7 +47,7 @@ def record_verification(
     state.write(
         _DOCUMENT,
         {
-            "core": place(core),
+            "core": shown_address(core),
             "at": datetime.now(UTC).isoformat(),
             "asked_backend": asked_backend,
             **{name: counts[name] for name in ("pass", "fail", "skipped")},
@@ -58,7 +58,7 @@ def record_verification(
 def last_verification(state: StateFolder, core: URL) -> Verification | None:
     """The last verification of this Core database that was done from here, if any."""
     known: dict[str, Any] = state.read(_DOCUMENT)
-    if known.get("core") != place(core):
+    if known.get("core") != shown_address(core):
         return None
     passed, failed, skipped = (int(known[name]) for name in ("pass", "fail", "skipped"))
     at, asked = datetime.fromisoformat(known["at"]), bool(known.get("asked_backend"))

@@ -17,7 +17,7 @@ from ops.carrying.import_target import Target, read_target
 from ops.carrying.import_writing import REFUSED, Writer, make_refused
 from ops.carrying.losses_file import Header
 from ops.carrying.losses_reader import LossesReader, open_losses
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, shown_address
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import stream
 from ops.errors import (
@@ -103,7 +103,7 @@ def import_losses(
     path: Path, core_url: URL, ai_url: URL, *, guard: Guard = no_guard
 ) -> ImportReport:
     """Make the changes of an exported file in the pair that serves; where that is legacy, both
-    addresses are its own. Ids are kept. Twice is once, and so is a run after a killed one.
+    addresses are its own. Ids are kept. Idempotent, as is a run after a killed one.
 
     A row is written only where nothing else is lost by it: an update or deletion only over the row
     that the swap left, or one that was not touched since. All else is a conflict: nothing of it is
@@ -180,8 +180,8 @@ class _Database:
                 )
         if (found := lock_state(self.url)).any_locked:
             raise RefusedError(
-                f"{place(self.url)} is {found} against writes since the swap, so nothing can be "
-                "imported there; roll back first, or correct the address"
+                f"{shown_address(self.url)} is {found} against writes since the swap, so nothing "
+                "can be imported there; roll back first, or correct the address"
             )
         for target in self.targets:
             make_staging(self.connection, target)
@@ -192,7 +192,8 @@ class _Database:
         first = user_tables(self.halves[0])[0]
         if read_target(self.connection, first).relation is None:
             raise WrongDatabaseError(
-                f"{place(self.url)} has no table {first.name!r} of ours; correct the address"
+                f"{shown_address(self.url)} has no table {first.name!r} of ours; "
+                "correct the address"
             )
 
 

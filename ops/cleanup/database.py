@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.cleanup.scene import Scene
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, shown_address
 from ops.database_identity import identity
 from ops.errors import ConfigurationError, RefusedError
 from ops.sql_files import statement
@@ -78,7 +78,7 @@ def _is_there(session: psycopg.Connection, url: URL, recorded: Mapping[str, Any]
     server = str(identity(url)["system_identifier"])
     if server != str(recorded["system_identifier"]):
         raise RefusedError(
-            f"{place(url)} is on another server than the old database; correct its address"
+            f"{shown_address(url)} is on another server than the old database; correct its address"
         )
     row = session.execute(
         "SELECT oid::bigint FROM pg_database WHERE datname = %s", [recorded["database_name"]]

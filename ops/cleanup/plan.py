@@ -11,7 +11,7 @@ from ops.cleanup.conditions import findings_of
 from ops.cleanup.facts import Facts
 from ops.cleanup.folders import FoundFile, FoundFolder
 from ops.cleanup.scene import Scene
-from ops.connection import place
+from ops.connection import shown_address
 from ops.errors import RefusedError, SigmaSightError
 from ops.evidence.finding import Finding
 
@@ -121,7 +121,7 @@ def _removal(facts: Facts) -> Removal:
         files, repository = (), None
     return Removal(
         database,
-        place(scene.legacy) if scene.legacy else "",
+        shown_address(scene.legacy) if scene.legacy else "",
         rows,
         scene.own_server is not None,
         files,

@@ -3,7 +3,7 @@
     locks → conditions → tombstone 'running' → stack → database → server → repository → files
           → settle → tombstone 'done'
 
-The tombstone says what goes before anything goes. Each step twice is once, and a run that finds a
+The tombstone says what goes before anything goes. Each step is idempotent, and a run that finds a
 tombstone begins at the step that was begun last.
 """
 

@@ -18,7 +18,7 @@ from ops.state_folder import StateFolder
 
 
 class DeclaredLegacy(Protocol):
-    """A declared stack, as far as a cleanup changes it. Each method twice is once."""
+    """A declared stack, as far as a cleanup changes it. Each method is idempotent."""
 
     def active(self) -> Pair:
         """The pair that the stack's configuration says."""

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, first_line, place
+from ops.connection import connect, explained, first_line, shown_address
 from ops.copy.errors import CoreRefusedRowsError
 from ops.copy.stream import rows_of, stream
 from ops.errors import DatabaseUnavailableError
@@ -17,7 +17,7 @@ LOCK_TIMEOUT = "30s"
 
 
 @dataclass(frozen=True)
-class Target:
+class Destination:
     """Where the rows of a table go.
 
     Attributes:
@@ -74,10 +74,11 @@ def core_session(url: URL, name: str = "Core") -> Iterator[psycopg.Connection]:
             yield connection
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise CoreRefusedRowsError(
-            f"{name} at {place(url)} refused the rows: {first_line(error)}; "
+            f"{name} at {shown_address(url)} refused the rows: {first_line(error)}; "
             "nothing of it was changed"
         ) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(
-            f"{name} at {place(url)} ended the copy: {first_line(error)}; run the command again"
+            f"{name} at {shown_address(url)} ended the copy: {first_line(error)}; "
+            "run the command again"
         ) from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from ops.copy.core import Target
+from ops.copy.core import Destination
 from ops.copy.plan import TablePlan
 from ops.sql_files import statement
 
@@ -39,7 +39,7 @@ def may_pass(kind: str) -> bool:
     return _NAMES_NOTHING in kind or _TAKEN in kind
 
 
-def refuse_unfit(target: Target, plan: TablePlan, staged: sql.Identifier) -> None:
+def refuse_unfit(target: Destination, plan: TablePlan, staged: sql.Identifier) -> None:
     """Take the rows out of `staged` (copy_rank 0) that break a check of the target, name a row that
     is not there, or have a unique key that another row keeps; their reasons stand beside them."""
     for refusal in _lasting_reasons(target, plan, staged):
@@ -51,7 +51,7 @@ def refuse_unfit(target: Target, plan: TablePlan, staged: sql.Identifier) -> Non
         pass
 
 
-def make_way(target: Target, plan: TablePlan, staged: sql.Identifier) -> None:
+def make_way(target: Destination, plan: TablePlan, staged: sql.Identifier) -> None:
     """Free the unique keys that pass from one row to another in the coming merge."""
     for key in _unique_keys(plan):
         condition = sql.SQL(
@@ -70,7 +70,9 @@ def make_way(target: Target, plan: TablePlan, staged: sql.Identifier) -> None:
         )
 
 
-def _lasting_reasons(target: Target, plan: TablePlan, staged: sql.Identifier) -> Iterator[_Refusal]:
+def _lasting_reasons(
+    target: Destination, plan: TablePlan, staged: sql.Identifier
+) -> Iterator[_Refusal]:
     session, oid = target.session, {"oid": plan.target.oid}
     present = set(plan.names)
     for name, columns, condition in session.execute(statement("copy/checks"), oid).fetchall():
@@ -114,7 +116,7 @@ def _absent(column: str, table: sql.Identifier) -> sql.Composed:
 
 
 def _absent_elsewhere(
-    target: Target, staged: sql.Identifier, column: str, table: str
+    target: Destination, staged: sql.Identifier, column: str, table: str
 ) -> sql.Composed:
     own = sql.Identifier("s", column)
     query = sql.SQL(
@@ -165,7 +167,7 @@ def _taken(plan: TablePlan, staged: sql.Identifier, key: list[str]) -> _Refusal:
     return _Refusal(condition, ", ".join(key), _TAKEN, _shown(key), advice)
 
 
-def _refuse(target: Target, staged: sql.Identifier, refusal: _Refusal) -> int:
+def _refuse(target: Destination, staged: sql.Identifier, refusal: _Refusal) -> int:
     """Mark the rows that a refusal concerns; how many there are."""
     return target.session.execute(
         sql.SQL(

@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from ops.copy.core import Target
+from ops.copy.core import Destination
 from ops.copy.legacy import Legacy
 from ops.copy.plan import TablePlan
 from ops.copy.stream import rows_of, stream
@@ -24,7 +24,7 @@ def has_copied_keys(books: psycopg.Connection, table: str) -> bool:
 
 
 def record_keys(
-    target: Target, books: psycopg.Connection, plan: TablePlan, staged: sql.Identifier
+    target: Destination, books: psycopg.Connection, plan: TablePlan, staged: sql.Identifier
 ) -> None:
     """Remember the ids of the staged rows that stay, in the open transaction of `books`."""
     query = sql.SQL("SELECT id FROM {} WHERE copy_rank = 1").format(staged)

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, first_line, place
+from ops.connection import connect, explained, first_line, shown_address
 from ops.content_hash import TableHash, rows_hash
 from ops.copy.catalogue import Relation, read_relation
 from ops.copy.errors import LegacyUnreadableError
@@ -57,7 +57,7 @@ class Legacy:
         except psycopg.Error as error:
             reason = first_line(error)
             raise LegacyUnreadableError(
-                f"{table!r} of legacy at {place(self.url)} cannot be read: {reason}"
+                f"{table!r} of legacy at {shown_address(self.url)} cannot be read: {reason}"
             ) from None
 
 

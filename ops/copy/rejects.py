@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
-from ops.copy.core import Target
+from ops.copy.core import Destination
 from ops.copy.judgement import Rule, judged
 from ops.copy.legacy import Legacy
 from ops.copy.plan import EVERY, TablePlan
@@ -48,14 +48,14 @@ def fetch_rejects(
 
 
 def store_rejects(
-    target: Target, plan: TablePlan, staging: sql.Composable, rules: Sequence[Rule]
+    target: Destination, plan: TablePlan, staging: sql.Composable, rules: Sequence[Rule]
 ) -> None:
     """Keep the staged rows that break a rule."""
     rows = sql.SQL("{} AS r").format(staging)
     target.write_down(_rejected(plan.table, rows, rules), TABLE, COLUMNS)
 
 
-def store_ranked(target: Target, plan: TablePlan, ranked: sql.Composable) -> None:
+def store_ranked(target: Destination, plan: TablePlan, ranked: sql.Composable) -> None:
     """Keep the ranked rows that say why they are not wanted."""
     query = sql.SQL("SELECT {}::text, copy_kind, copy_reason, {} FROM {} AS r").format(
         sql.Literal(plan.table), _told(), ranked

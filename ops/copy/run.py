@@ -16,7 +16,7 @@ from ops.books.copies import (
     record_fingerprint,
 )
 from ops.content_hash import TableHash, content_hash, rows_hash
-from ops.copy.core import Target
+from ops.copy.core import Destination
 from ops.copy.deletion import delete_rows
 from ops.copy.direct import is_empty, load_directly
 from ops.copy.indexes import drop_indexes
@@ -48,7 +48,7 @@ class TableCopy:
     """One table's copy."""
 
     sessions: Sessions
-    target: Target
+    target: Destination
     plan: TablePlan
     guard: Guard
     on_progress: OnProgress

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from app.database_url import same_database
 from ops.books.copies import Fingerprint
-from ops.copy.core import Target, core_session
+from ops.copy.core import Destination, core_session
 from ops.copy.groups import TableSpec, specs_of
 from ops.copy.legacy import Legacy, legacy_snapshot
 from ops.copy.plan import EVERY, TablePlan, plan_table
@@ -34,11 +34,11 @@ class Sessions:
     notes: psycopg.Connection
     leftovers: Leftovers
 
-    def target(self, spec: TableSpec) -> Target:
+    def target(self, spec: TableSpec) -> Destination:
         """Where the rows of a table go."""
         if spec.database == "core" or self.ai is None:
-            return Target(self.core, self.core)
-        return Target(self.ai, self.core)
+            return Destination(self.core, self.core)
+        return Destination(self.ai, self.core)
 
     def plan(self, spec: TableSpec) -> TablePlan | None:
         """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""

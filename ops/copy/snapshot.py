@@ -30,7 +30,7 @@ def copy_group(
 
     All of legacy is read in one snapshot and nothing is written to it. Each table is one
     transaction, which `guard` may still refuse before it commits: a kill at any instant leaves a
-    table either as it was, indexes included, or complete. Twice is once; rows changed in legacy are
+    table either as it was, indexes included, or complete. Idempotent; rows changed in legacy are
     updated, rows that only the new pair has stay. Of user-owned tables, whose ids are kept, what
     was copied once and is gone from legacy is deleted.
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from ops.content_hash import canonical
 from ops.copy.catalogue import Column
-from ops.copy.core import Target
+from ops.copy.core import Destination
 from ops.copy.errors import CoreTooOldError
 from ops.copy.judgement import cast_from_text, fits, text_rules, typed_rules
 from ops.copy.kept_ids import refuse_unfit
@@ -32,7 +32,7 @@ FIRST_VERSION_THAT_CHECKS_TEXT = 160000  # pg_input_is_valid
 
 def stage(
     legacy: Legacy,
-    target: Target,
+    target: Destination,
     plan: TablePlan,
     meter: Meter,
     only: sql.Composable = EVERY,
@@ -71,7 +71,7 @@ def stage(
 
 
 def _receive_typed(
-    legacy: Legacy, target: Target, plan: TablePlan, meter: Meter, only: sql.Composable
+    legacy: Legacy, target: Destination, plan: TablePlan, meter: Meter, only: sql.Composable
 ) -> None:
     rules = typed_rules(plan)
     fetch_rejects(legacy, target.books, plan, rules, only)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ops.books.cutovers import Kind
-from ops.connection import place
+from ops.connection import shown_address
 from ops.cutover.installation import Installation
 from ops.errors import RefusedError
 
@@ -50,8 +50,8 @@ def plan_id(
     facts = [
         kind,
         dict(legacy),
-        place(installation.core),
-        place(installation.ai),
+        shown_address(installation.core),
+        shown_address(installation.ai),
         installation.switch.active(),
         {table: rows for table, rows in price.items() if rows},
     ]

@@ -32,7 +32,7 @@ from ops.backfill.binary_copy import (
     time_ordered_uuids,
     uuids,
 )
-from ops.connection import place
+from ops.connection import shown_address
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.catalogue import Instrument, catalogue
 from ops.demo.prices import PriceHistory
@@ -101,7 +101,7 @@ def _finished(database: psycopg.Connection, url: URL) -> LegacyReport | None:
         return LegacyReport(False, source, fingerprint)
     if tables:
         raise WrongDatabaseError(
-            f"{place(url)} already holds {tables} tables that are not the demo's; "
+            f"{shown_address(url)} already holds {tables} tables that are not the demo's; "
             "give the legacy demo an empty database"
         )
     return None
@@ -116,7 +116,7 @@ def _require_vector(database: psycopg.Connection, url: URL) -> None:
     found = database.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
     if found is None:
         raise ConfigurationError(
-            f"{place(url)} lacks the vector extension; "
+            f"{shown_address(url)} lacks the vector extension; "
             "let a superuser run CREATE EXTENSION vector there"
         )
 

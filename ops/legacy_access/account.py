@@ -26,7 +26,7 @@ from ops.books.legacy_accesses import (
     one_at_a_time,
     record,
 )
-from ops.connection import connect, place
+from ops.connection import connect, shown_address
 from ops.errors import SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.counters import (
@@ -113,10 +113,10 @@ def recorded_access(core: URL, legacy: URL | None, purpose: str) -> Iterator[Non
             begun. A second reading that fails is only logged: the record then has a gap.
     """
     inside = _WITHIN.get()
-    if legacy is None or place(legacy) in inside or (swap := swap_in_force(core)) is None:
+    if legacy is None or shown_address(legacy) in inside or (swap := swap_in_force(core)) is None:
         yield
         return
-    token = _WITHIN.set(inside | {place(legacy)})
+    token = _WITHIN.set(inside | {shown_address(legacy)})
     try:
         with _bracketed(core, legacy, purpose, swap):
             yield

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from ops.backend.supervised import SupervisedBackend
 from ops.books.rehearsals import LastRehearsal, record_end
-from ops.connection import conninfo, place
+from ops.connection import conninfo, shown_address
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import RefusedError, SigmaSightError
 from ops.rehearsal.commands import RanCommand, RehearsalStoppedError, Stage
@@ -153,7 +153,7 @@ def _set_up(
     if legacy is None:
         _run(stage, course, on_step, "old database", "up")
     else:
-        course.source = f"a copy of the old database at {place(legacy)}"
+        course.source = f"a copy of the old database at {shown_address(legacy)}"
         _begin(course, on_step, "copy of the old database")
         begun = time.monotonic()
         _copy_old(settings, legacy, here)

@@ -1,7 +1,7 @@
 """Whether what was moved and computed is what the rules demand, as named checks."""
 
 from ops.verify.checks import DATABASE_CHECKS
-from ops.verify.report import Check, CheckResult, Finding, Outcome, VerifyReport
+from ops.verify.report import Check, CheckResult, Outcome, Verdict, VerifyReport
 from ops.verify.run import verify
 from ops.verify.subject import Subject
 
@@ -9,9 +9,9 @@ __all__ = [
     "DATABASE_CHECKS",
     "Check",
     "CheckResult",
-    "Finding",
     "Outcome",
     "Subject",
+    "Verdict",
     "VerifyReport",
     "verify",
 ]

@@ -2,13 +2,13 @@
 
 from ops.copy import TableParity, parity
 from ops.legacy_access.account import recorded_access
-from ops.verify.report import Finding, judged, skipped
+from ops.verify.report import Verdict, judged, skipped
 from ops.verify.subject import Subject
 
 GROUP = "market"
 
 
-def market_data_equals_legacy(subject: Subject) -> Finding:
+def market_data_equals_legacy(subject: Subject) -> Verdict:
     """Every acceptable row of legacy's market data is found equal in Core."""
     if subject.legacy_url is None:
         return skipped("no legacy database is configured (LEGACY_DATABASE_URL)")

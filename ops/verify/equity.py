@@ -1,11 +1,11 @@
 """Whether the equity of each day follows from the day before, to the cent."""
 
 from ops.sql_files import statement
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
 
-def starting_capital(subject: Subject) -> Finding:
+def starting_capital(subject: Subject) -> Verdict:
     """The first snapshot with positions starts from the recorded capital:
     E = capital + daily profit + capital flows since the first snapshot."""
     with subject.core() as connection:
@@ -22,7 +22,7 @@ def starting_capital(subject: Subject) -> Finding:
     )
 
 
-def equity_chain(subject: Subject) -> Finding:
+def equity_chain(subject: Subject) -> Verdict:
     """E of a day = E of the last day with positions + daily profit + capital flows in between,
     give or take the cent by which two rounded figures may differ."""
     with subject.core() as connection:
@@ -32,7 +32,7 @@ def equity_chain(subject: Subject) -> Finding:
     return judged(not broken, detail, steps=steps, broken=broken)
 
 
-def snapshot_identities(subject: Subject) -> Finding:
+def snapshot_identities(subject: Subject) -> Verdict:
     """gross = long + |short|, net = long + short, total value = equity, positions = long + short
     ones; a day without positions stores zeros."""
     with subject.core() as connection:

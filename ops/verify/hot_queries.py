@@ -18,21 +18,21 @@ from ops.verify.plans import (
     explain_with_indexes_only,
     pages,
 )
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 from ops.verify.tenfold import GROWING_TABLES, all_indexes, multiply
 
 Parameters = Mapping[str, Any]
 
 
-class Verdict(NamedTuple):
+class PlanVerdict(NamedTuple):
     """What is wrong with a query's plan, if anything, and the indexes that answer it."""
 
     fault: str | None
     indexes: frozenset[str]
 
 
-def hot_queries(subject: Subject) -> Finding:
+def hot_queries(subject: Subject) -> Verdict:
     """At ten times the rows no hot query of Core reads a big table whole.
 
     Plans with the planner's default settings on temporary copies (see `tenfold`), in a transaction
@@ -43,7 +43,7 @@ def hot_queries(subject: Subject) -> Finding:
         parameters = _parameters(connection, subject)
         empty = sorted(name for name, value in parameters.items() if not value)
         if empty:
-            return Finding("fail", f"there is no {', '.join(empty)} to ask about; run the backfill")
+            return Verdict("fail", f"there is no {', '.join(empty)} to ask about; run the backfill")
         today = {name: explain(connection, query, parameters) for name, query in _queries().items()}
         rows = {
             table: multiply(connection, table, _indexes_for(connection, table, today))
@@ -55,7 +55,7 @@ def hot_queries(subject: Subject) -> Finding:
     return _finding(verdicts, rows)
 
 
-def vector_search(subject: Subject) -> Finding:
+def vector_search(subject: Subject) -> Verdict:
     """The search for the nearest documents goes through the HNSW index, at today's rows: building
     that index ten times over would take minutes."""
     query = statement("verify/hot_vector_search")
@@ -107,19 +107,19 @@ def _indexes_for(
 
 def _verdict(
     connection: psycopg.Connection, query: bytes, parameters: Parameters | None
-) -> Verdict:
+) -> PlanVerdict:
     plan = explain(connection, query, parameters)
     big = [table for table in plan.whole if pages(connection, table) >= BIG_TABLE_PAGES]
     if big:
-        return Verdict(f"reads {', '.join(sorted(big))} whole", plan.indexes)
+        return PlanVerdict(f"reads {', '.join(sorted(big))} whole", plan.indexes)
     if not plan.whole:
-        return Verdict(None, plan.indexes)
+        return PlanVerdict(None, plan.indexes)
     # Small tables are read whole, rightly; but an index must be able to answer.
     plan = explain_with_indexes_only(connection, query, parameters)
-    return Verdict("no index can answer it" if plan.whole else None, plan.indexes)
+    return PlanVerdict("no index can answer it" if plan.whole else None, plan.indexes)
 
 
-def _finding(verdicts: Mapping[str, Verdict], rows: Mapping[str, int]) -> Finding:
+def _finding(verdicts: Mapping[str, PlanVerdict], rows: Mapping[str, int]) -> Verdict:
     faults = [f"{name}: {found.fault}" for name, found in verdicts.items() if found.fault]
     sizes = ", ".join(f"{table} {count:,}" for table, count in sorted(rows.items()))
     lines = [f"{len(verdicts)} queries, {len(faults)} not by index", *faults, f"rows: {sizes}"]

@@ -1,11 +1,11 @@
 """Whether the batch finished every portfolio on every trading day, by its own record."""
 
 from ops.sql_files import statement
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
 
-def backfill_ledger(subject: Subject) -> Finding:
+def backfill_ledger(subject: Subject) -> Verdict:
     """`done` for every live portfolio and trading day."""
     with subject.core() as connection:
         row = connection.execute(statement("verify/ledger"), {"days": subject.days}).fetchone()
@@ -18,7 +18,7 @@ def backfill_ledger(subject: Subject) -> Finding:
     )
 
 
-def tracking_rows(subject: Subject) -> Finding:
+def tracking_rows(subject: Subject) -> Verdict:
     """One successful row of batch_run_tracking per trading day, and none for any other day."""
     with subject.core() as connection:
         row = connection.execute(statement("verify/tracking"), {"days": subject.days}).fetchone()

@@ -2,14 +2,14 @@
 
 from app.calculations.factors import REQUIRED_ETFS
 from ops.sql_files import statement
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
 # A symbol may be halted or stop trading; more holes than this mean that a copy is incomplete.
 MINIMUM_COVERAGE = 0.95
 
 
-def market_data(subject: Subject) -> Finding:
+def market_data(subject: Subject) -> Verdict:
     """Each required ETF, and what is held taken together, has a price on 95 % of the days."""
     values = {"days": subject.days, "etfs": list(REQUIRED_ETFS), "minimum": MINIMUM_COVERAGE}
     with subject.core() as connection:

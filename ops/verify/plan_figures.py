@@ -1,7 +1,7 @@
 """The six counts that the original run left, beside ours."""
 
 from ops.summary import plan_comparison
-from ops.verify.report import Finding, Row, judged
+from ops.verify.report import Row, Verdict, judged
 from ops.verify.subject import Subject
 
 
@@ -11,7 +11,7 @@ def plan_figures(subject: Subject) -> tuple[Row, ...]:
     return tuple({"table": f.table, "plan": f.plan, "ours": f.ours} for f in figures)
 
 
-def meets_the_plan(subject: Subject) -> Finding:
+def meets_the_plan(subject: Subject) -> Verdict:
     """Whether all six counts are the plan's. True of the demo data only, by the rules alone."""
     figures = plan_comparison(subject.core_url)
     others = [f"{f.table} {f.ours:,} not {f.plan:,}" for f in figures if not f.equal]

@@ -11,13 +11,13 @@ from app.migration_recognition import ChainName
 from ops.drift.reference import load_reference
 from ops.sql_files import statement
 from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
 _BATCH = 10_000
 
 
-def foreign_keys(subject: Subject) -> Finding:
+def foreign_keys(subject: Subject) -> Verdict:
     """Every foreign key that the chain builds is there, has looked at every row, and is enforced:
     then the server itself guarantees that no row of Core refers to nothing."""
     expected = {
@@ -41,7 +41,7 @@ def foreign_keys(subject: Subject) -> Finding:
     )
 
 
-def loose_references(subject: Subject) -> Finding:
+def loose_references(subject: Subject) -> Verdict:
     """Ids that nothing in the database guarantees, each looked up where it should exist."""
     keys = {reference: _orphans(subject, reference) for reference in LOOSE_REFERENCES}
     lines = [

@@ -11,7 +11,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Verdict:
     """What a check found: an outcome, one line with numbers, and the numbers."""
 
     outcome: Outcome
@@ -24,7 +24,7 @@ class Check:
     """A named question about the databases. A finding is its answer; an error is a failure."""
 
     name: str
-    run: Callable[[Subject], Finding]
+    run: Callable[[Subject], Verdict]
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class VerifyReport:
         return [result.as_row() for result in self.results]
 
 
-def judged(ok: bool, detail: str, **measured: Any) -> Finding:
+def judged(ok: bool, detail: str, **measured: Any) -> Verdict:
     """A finding that passes if `ok`."""
-    return Finding("pass" if ok else "fail", detail, measured)
+    return Verdict("pass" if ok else "fail", detail, measured)
 
 
-def skipped(reason: str) -> Finding:
+def skipped(reason: str) -> Verdict:
     """A finding that could not be asked for here, and why."""
-    return Finding("skipped", reason)
+    return Verdict("skipped", reason)

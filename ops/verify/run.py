@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from ops.errors import SigmaSightError
 from ops.verify.checks import DATABASE_CHECKS, PLAN_CHECK
 from ops.verify.plan_figures import plan_figures
-from ops.verify.report import Check, CheckResult, Finding, VerifyReport
+from ops.verify.report import Check, CheckResult, Verdict, VerifyReport
 from ops.verify.subject import Subject
 
 # The ten-times check keeps one connection busy for as long as all others together.
@@ -60,17 +60,17 @@ def answer(subject: Subject, check: Check) -> CheckResult:
     return CheckResult(check.name, finding.outcome, detail, finding.measured)
 
 
-def _finding(subject: Subject, check: Check) -> Finding:
+def _finding(subject: Subject, check: Check) -> Verdict:
     try:
         return check.run(subject)
     except SigmaSightError as error:
-        return Finding("fail", str(error))
+        return Verdict("fail", str(error))
     except psycopg.Error as error:
         said = error.diag.message_primary or str(error) or type(error).__name__
-        return Finding("fail", f"could not be checked: {said.splitlines()[0]}")
+        return Verdict("fail", f"could not be checked: {said.splitlines()[0]}")
     except Exception as error:  # one check's defect must not hide what the others find
         said = str(error).splitlines()[0] if str(error) else "no message"
-        return Finding("fail", f"could not be checked: {type(error).__name__}: {said}")
+        return Verdict("fail", f"could not be checked: {type(error).__name__}: {said}")
 
 
 def _figures(subject: Subject) -> tuple[dict[str, object], ...]:

@@ -4,13 +4,13 @@ from app.migration_recognition import AI_TABLES, CORE_TABLES, ChainName
 from ops.drift import drift
 from ops.drift.audit import is_shared
 from ops.sql_files import statement
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
 _SHOWN = 3
 
 
-def schema(subject: Subject, *, chain: ChainName) -> Finding:
+def schema(subject: Subject, *, chain: ChainName) -> Verdict:
     """Exactly the chain's tables and Alembic's own, at the head, without drift.
 
     Warnings are shown and do not fail.

@@ -5,7 +5,7 @@ from sqlalchemy import Numeric
 
 from app.models import Base
 from ops.sql_files import statement
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
 ANALYTIC_TABLES = (
@@ -27,7 +27,7 @@ ANALYTIC_TABLES = (
 BETA_CAP = 5
 
 
-def finite_values(subject: Subject) -> Finding:
+def finite_values(subject: Subject) -> Verdict:
     """No numeric column of an analytic table holds NaN or infinity."""
     found: dict[str, int] = {}
     columns = 0
@@ -58,7 +58,7 @@ def _non_finite_counts(table: str, columns: list[str]) -> sql.Composed:
     return sql.SQL("SELECT {} FROM {}").format(counts, sql.Identifier("public", table))
 
 
-def betas(subject: Subject) -> Finding:
+def betas(subject: Subject) -> Verdict:
     """No stored beta beyond ±5, the cap that every regression applies."""
     with subject.core() as connection:
         row = connection.execute(statement("verify/betas"), {"cap": BETA_CAP}).fetchone() or ()
@@ -74,7 +74,7 @@ def betas(subject: Subject) -> Finding:
     return judged(not named, detail, betas=row[0], **beyond)
 
 
-def correlations(subject: Subject) -> Finding:
+def correlations(subject: Subject) -> Verdict:
     """Within [-1, 1]; 1 with itself; the same in both directions, and both directions there."""
     with subject.core() as connection:
         row = connection.execute(statement("verify/correlation_values")).fetchone()
@@ -90,7 +90,7 @@ def correlations(subject: Subject) -> Finding:
     return judged(not named, detail, pairs=pairs, **faults)
 
 
-def volatility_and_concentration(subject: Subject) -> Finding:
+def volatility_and_concentration(subject: Subject) -> Verdict:
     """Volatilities are not negative; the Herfindahl index is in (0, 10000] where there is one."""
     with subject.core() as connection:
         row = connection.execute(statement("verify/volatility")).fetchone()

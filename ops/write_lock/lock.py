@@ -18,7 +18,7 @@ from ops.errors import RefusedError
 from ops.sql_files import statement
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
-from ops.write_lock.tables import Relation, hand_over, relations, tables
+from ops.write_lock.tables import UserRelation, hand_over, relations, tables
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def lock_writes(
     return _report(connection, chosen, [one for one in known if not one.is_table])
 
 
-def _require_owned(connection: psycopg.Connection, chosen: list[Relation]) -> None:
+def _require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) -> None:
     foreign = next((one for one in chosen if not one.owned), None)
     if foreign is not None:
         raise RefusedError(
@@ -100,7 +100,7 @@ def _require_owned(connection: psycopg.Connection, chosen: list[Relation]) -> No
 
 
 def _report(
-    connection: psycopg.Connection, chosen: list[Relation], others: list[Relation]
+    connection: psycopg.Connection, chosen: list[UserRelation], others: list[UserRelation]
 ) -> LockReport:
     rows = connection.execute(
         "SELECT why_kept, privilege || ' on ' || target || ' to ' || grantee || ' (' || why_kept"

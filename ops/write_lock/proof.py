@@ -13,7 +13,7 @@ from psycopg import sql
 from ops.connection import first_line
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
-from ops.write_lock.tables import Relation, hand_over, tables
+from ops.write_lock.tables import UserRelation, hand_over, tables
 
 WRITE_LOCKED = "SGW01"
 
@@ -73,7 +73,7 @@ def _statements(connection: psycopg.Connection) -> list[_Attempt]:
     return [_Attempt(one["table"], one["kind"], one["outcome"]) for one in found]
 
 
-def _copies(connection: psycopg.Connection, chosen: list[Relation]) -> list[_Attempt]:
+def _copies(connection: psycopg.Connection, chosen: list[UserRelation]) -> list[_Attempt]:
     """COPY of no rows: the only write that a script on the server cannot try."""
     attempts = []
     with connection.cursor() as cursor:
@@ -86,7 +86,7 @@ def _copies(connection: psycopg.Connection, chosen: list[Relation]) -> list[_Att
     return attempts
 
 
-def _copy(cursor: psycopg.Cursor[Any], table: Relation) -> str:
+def _copy(cursor: psycopg.Cursor[Any], table: UserRelation) -> str:
     try:
         with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(table.identifier)):
             pass

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from ops.errors import BusyError
 from ops.sql_files import statement
-from ops.write_lock.tables import Relation
+from ops.write_lock.tables import UserRelation
 
 # What CREATE TRIGGER takes: readers read on, writers wait. What DROP TRIGGER takes: all wait.
 Mode = Literal["SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"]
@@ -23,7 +23,7 @@ _PAUSE_SECONDS = (0.05, 0.15)
 
 def lock_tables(
     connection: psycopg.Connection,
-    chosen: Sequence[Relation],
+    chosen: Sequence[UserRelation],
     mode: Mode,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> None:
@@ -76,7 +76,7 @@ def _attempt_seconds(connection: psycopg.Connection) -> float:
     return float(row[0]) + 0.25
 
 
-def _who_holds(connection: psycopg.Connection, chosen: Sequence[Relation], mode: Mode) -> str:
+def _who_holds(connection: psycopg.Connection, chosen: Sequence[UserRelation], mode: Mode) -> str:
     asked = {"tables": [one.oid for one in chosen], "readers": mode == "ACCESS EXCLUSIVE"}
     row = connection.execute(statement("write_lock/holder"), asked).fetchone()
     if row is None:

@@ -14,7 +14,7 @@ _TABLES = ("table", "partitioned table")
 
 
 @dataclass(frozen=True)
-class Relation:
+class UserRelation:
     """A relation of a user's schema.
 
     Attributes:
@@ -50,18 +50,18 @@ class Relation:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
 
-def relations(connection: psycopg.Connection) -> list[Relation]:
+def relations(connection: psycopg.Connection) -> list[UserRelation]:
     """Every relation of the users' schemas, in the order in which tables are locked."""
-    with connection.cursor(row_factory=class_row(Relation)) as cursor:
+    with connection.cursor(row_factory=class_row(UserRelation)) as cursor:
         return cursor.execute(statement("write_lock/tables")).fetchall()
 
 
-def tables(connection: psycopg.Connection) -> list[Relation]:
+def tables(connection: psycopg.Connection) -> list[UserRelation]:
     """Those that hold rows."""
     return [one for one in relations(connection) if one.is_table]
 
 
-def hand_over(connection: psycopg.Connection, chosen: Sequence[Relation]) -> None:
+def hand_over(connection: psycopg.Connection, chosen: Sequence[UserRelation]) -> None:
     """Tell a script's DO block, which takes no parameters, the tables it is about."""
     rows = [
         {

@@ -115,7 +115,7 @@ def test_a_swap_activates_it_and_a_rollback_stops_it(here: Dashboard) -> None:
     at_first = shown(here)
     assert not at_first[1]
     for _ in range(2):  # swap, rollback, swap
-        for _ in range(2):  # each twice is once
+        for _ in range(2):  # each is idempotent
             assert activate_cleanup_schedule(SOON) == due_time(DAY)
             assert shown(here) == (rule(DAY), True)
         deactivate_cleanup_schedule()

@@ -196,7 +196,7 @@ def test_the_old_database_is_forgotten_only_after_a_swap_and_for_good(world: Wor
     world.change("new")
     left = forget_legacy(world.settings(), world.log.append)
     assert "delete the service itself" in left[0]
-    assert forget_legacy(world.settings(), world.log.append) == left, "twice is once"
+    assert forget_legacy(world.settings(), world.log.append) == left, "idempotent"
     world.served("new")
     still_given = DrivenStack(world.state, "external", "external", world.log.append, world.given)
     assert still_given.up().changes == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, place
+from ops.connection import connect, shown_address
 from ops.settings import OperatorSettings
 from tests.integration.checklist_look import IDENTITY, execute, external, look, swapped
 
@@ -21,7 +21,13 @@ def settings(tmp_path: Path, core_url: URL, ai_url: URL) -> OperatorSettings:
 def verified(settings: OperatorSettings, core: URL, at: datetime, failed: int = 0) -> None:
     settings.state.write(
         "verification",
-        {"core": place(core), "at": at.isoformat(), "pass": 9, "fail": failed, "skipped": 0},
+        {
+            "core": shown_address(core),
+            "at": at.isoformat(),
+            "pass": 9,
+            "fail": failed,
+            "skipped": 0,
+        },
     )
 
 

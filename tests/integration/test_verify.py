@@ -16,7 +16,7 @@ from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import BadInputError, VerificationError
 from ops.migrate import upgrade
 from ops.trading_calendar import trading_days
-from ops.verify import DATABASE_CHECKS, Check, Finding, Subject, VerifyReport, verify
+from ops.verify import DATABASE_CHECKS, Check, Subject, Verdict, VerifyReport, verify
 from ops.verify.hot_queries import hot_queries
 from ops.verify.loose_references import LOOSE_REFERENCES, REFERENCES_TO_NOTHING
 from ops.verify.refusal import refuse_failures
@@ -182,10 +182,10 @@ def test_the_copy_is_compared_with_legacy_where_there_is_one(
 
 
 def test_checks_of_other_parts_come_after_those_of_the_databases(world_templates: Pair) -> None:
-    def broken(_: Subject) -> Finding:
+    def broken(_: Subject) -> Verdict:
         raise ZeroDivisionError("by\nzero")
 
-    checks = (Check("login", lambda _: Finding("pass", "3 users")), Check("chat", broken))
+    checks = (Check("login", lambda _: Verdict("pass", "3 users")), Check("chat", broken))
     report = verify(*world_templates, None, FIRST, LAST, more_checks=checks)
     assert [result.name for result in report.results[-2:]] == ["login", "chat"]
     assert [result.name for result in report.failures] == ["chat"]

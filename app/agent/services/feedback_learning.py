@@ -89,7 +89,7 @@ async def _learn_and_log(feedback_id: UUID) -> None:
 
 
 async def learn(feedback_id: UUID, *, orphans_go: bool = False) -> Lesson | None:
-    """Learn from a rating; what it taught, if anything. Twice is once.
+    """Learn from a rating; what it taught, if anything. Idempotent.
 
     Args:
         orphans_go: delete the rating if its message is gone: that was deleted while it was rated.

@@ -1,7 +1,7 @@
 """Conditions on what would be dropped: it is the recorded old database, and nothing else."""
 
 from ops.cleanup.facts import Facts
-from ops.connection import connect, explained, place
+from ops.connection import connect, explained, shown_address
 from ops.database_identity import is_weak
 from ops.evidence.finding import Finding
 from ops.sql_files import statement
@@ -17,8 +17,8 @@ def is_recorded_legacy(facts: Facts) -> Finding:
     if found != recorded:
         unequal = ", ".join(key for key in recorded if found.get(key) != recorded[key])
         reason = (
-            f"what answers at {place(facts.legacy_url)} is another database than the swap left "
-            f"(its {unequal or 'identity'} differs); correct LEGACY_DATABASE_URL"
+            f"what answers at {shown_address(facts.legacy_url)} is another database than the swap "
+            f"left (its {unequal or 'identity'} differs); correct LEGACY_DATABASE_URL"
         )
         return Finding(name, False, reason, evidence)
     if is_weak(found):
@@ -59,9 +59,11 @@ def droppable(facts: Facts) -> Finding:
         row = session.execute(statement("cleanup/droppable"), {"database": database}).fetchone()
     oid, template, allowed = row or (None, False, False)
     if str(oid) != str(wanted["database_oid"]):
-        reason = f"{place(url)} is on another server than the old database; correct its address"
+        reason = (
+            f"{shown_address(url)} is on another server than the old database; correct its address"
+        )
         return Finding(name, False, reason)
     if template or not allowed:
         reason = "this role may not drop it; use the database owner's address"
         return Finding(name, False, reason)
-    return Finding(name, True, f"from {place(url)}")
+    return Finding(name, True, f"from {shown_address(url)}")

@@ -8,7 +8,7 @@ from app import analytics
 from app.analytics import aggregate, envelope
 from ops.verify.http.facts import Stored, read_book, read_stored
 from ops.verify.http.visit import Question, Visit, differing
-from ops.verify.report import Finding, skipped
+from ops.verify.report import Verdict, skipped
 from ops.verify.subject import Subject
 
 # Endpoint → what answers it, and what must be filled where it is available. Of market-beta the
@@ -44,7 +44,7 @@ AGGREGATES: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def analytics_populated(subject: Subject, visit: Visit) -> Finding:
+def analytics_populated(subject: Subject, visit: Visit) -> Verdict:
     """Each endpoint answers, is available and filled where the database holds the rows that it
     shows, and its main figure is the stored one."""
     tokens = visit.tokens()
@@ -75,7 +75,7 @@ def analytics_populated(subject: Subject, visit: Visit) -> Finding:
     )
 
 
-def aggregate_analytics(subject: Subject, visit: Visit) -> Finding:
+def aggregate_analytics(subject: Subject, visit: Visit) -> Verdict:
     """Each of the nine endpoints answers each demo user, and the total is the sum of the equities
     in the database."""
     tokens = visit.tokens()

@@ -17,7 +17,7 @@ from ops.verify.http.facts import Held, Portfolio, read_book
 from ops.verify.http.logins import DEMO_USERS
 from ops.verify.http.stream import ServerEvent, read_events, require_order
 from ops.verify.http.visit import Faults, Once, Visit
-from ops.verify.report import Finding, judged, skipped
+from ops.verify.report import Verdict, judged, skipped
 from ops.verify.subject import Subject
 
 TOOLS = ("list_user_portfolios", "get_portfolio_complete")
@@ -57,7 +57,7 @@ class ChatChecks:
     def __init__(self) -> None:
         self._turn: Once[Turn] = Once()
 
-    def answer(self, subject: Subject, visit: Visit) -> Finding:
+    def answer(self, subject: Subject, visit: Visit) -> Verdict:
         """The stream is whole, both tools succeeded, and the answer, kept in the database as it
         was streamed, names the largest holding."""
         try:
@@ -76,7 +76,7 @@ class ChatChecks:
             events=len(turn.events),
         )
 
-    def documents(self, subject: Subject, visit: Visit) -> Finding:
+    def documents(self, subject: Subject, visit: Visit) -> Verdict:
         """The answer rests on documents that are in the knowledge base."""
         try:
             turn = self._turn(lambda: hold_turn(subject, visit))

@@ -12,7 +12,7 @@ from ops.verify.http.log_scan import log_scan
 from ops.verify.http.logins import DEMO_USERS, login_faults
 from ops.verify.http.portfolios import batch_day, portfolios_complete
 from ops.verify.http.visit import NobodyLoggedInError, UnreachableError, Visit
-from ops.verify.report import Check, Finding, judged, skipped
+from ops.verify.report import Check, Verdict, judged, skipped
 from ops.verify.subject import Subject
 
 
@@ -20,7 +20,7 @@ class _HttpCheck(NamedTuple):
     """A check, and whether a backend must have what it asks for."""
 
     name: str
-    question: Callable[[Subject, Visit], Finding]
+    question: Callable[[Subject, Visit], Verdict]
     required: bool = True
 
 
@@ -54,7 +54,7 @@ def _checks() -> tuple[_HttpCheck, ...]:
     )
 
 
-def _answer(check: _HttpCheck, visit: Visit, subject: Subject) -> Finding:
+def _answer(check: _HttpCheck, visit: Visit, subject: Subject) -> Verdict:
     try:
         with visit.under_way():
             if check.question is not _alive_and_ready:
@@ -64,10 +64,10 @@ def _answer(check: _HttpCheck, visit: Visit, subject: Subject) -> Finding:
         return skipped(str(error))
     except UnansweredError as error:
         required = check.required or not isinstance(error, AbsentError)
-        return Finding("fail" if required else "skipped", str(error))
+        return Verdict("fail" if required else "skipped", str(error))
 
 
-def _alive_and_ready(_: Subject, visit: Visit) -> Finding:
+def _alive_and_ready(_: Subject, visit: Visit) -> Verdict:
     """/health says healthy; /ready and /health/prerequisites, where they exist, agree."""
     health, ready, prerequisites = visit.ask(_words)
     good = (
@@ -94,7 +94,7 @@ async def _word(http: Exchange, path: str, name: str) -> str:
         return "absent"
 
 
-def _demo_logins(_: Subject, visit: Visit) -> Finding:
+def _demo_logins(_: Subject, visit: Visit) -> Verdict:
     logins = visit.logins()
     found = visit.ask(lambda http: login_faults(http, logins))
     detail = "; ".join(found) or f"{len(DEMO_USERS)} users; a wrong password and no token refused"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ops.verify.http.visit import Visit
-from ops.verify.report import Finding, judged, skipped
+from ops.verify.report import Verdict, judged, skipped
 from ops.verify.subject import Subject
 
 # What is looked at of a log of any length: its end.
@@ -38,7 +38,7 @@ class _Scan(NamedTuple):
     others: list[str]
 
 
-def log_scan(_: Subject, visit: Visit) -> Finding:
+def log_scan(_: Subject, visit: Visit) -> Verdict:
     """Since its last start, no line tells of a database error, and none is of level ERROR but for
     refused tokens."""
     log = visit.target.log

@@ -10,7 +10,7 @@ from app.data.snapshot import LatestSnapshot
 from ops.sql_files import statement
 from ops.verify.http.facts import Book, Portfolio, read_book
 from ops.verify.http.visit import Question, Visit, differing
-from ops.verify.report import Finding
+from ops.verify.report import Verdict
 from ops.verify.subject import Subject
 
 LIST = "/api/v1/data/portfolios"
@@ -19,7 +19,7 @@ _SNAPSHOT = "/api/v1/data/portfolio/{}/snapshot"
 _OPTIONS = ("LC", "LP", "SC", "SP")
 
 
-def portfolios_complete(subject: Subject, visit: Visit) -> Finding:
+def portfolios_complete(subject: Subject, visit: Visit) -> Verdict:
     """Every live portfolio of every demo user is listed and complete: its holdings one by one, its
     counts and sums, and its equity, each against the database; long and short also against the
     newest snapshot while that is still of what is held."""
@@ -54,7 +54,7 @@ def portfolios_complete(subject: Subject, visit: Visit) -> Finding:
     )
 
 
-def batch_day(subject: Subject, visit: Visit) -> Finding:
+def batch_day(subject: Subject, visit: Visit) -> Verdict:
     """The newest day of batch_run_tracking succeeded, every live portfolio has its snapshot, and
     that is the day which each demo portfolio shows."""
     tokens = visit.tokens()

@@ -18,7 +18,7 @@ from ops.verify.http.exchange import (
     exchange,
 )
 from ops.verify.http.logins import Login, log_in
-from ops.verify.report import Finding, judged
+from ops.verify.report import Verdict, judged
 
 T = TypeVar("T")
 _SHOWN = 3
@@ -58,7 +58,7 @@ class Faults:
     lines: list[str] = field(default_factory=list)
     absent: int = 0
 
-    def finding(self, good: str, **measured: Any) -> Finding:
+    def finding(self, good: str, **measured: Any) -> Verdict:
         """`good` where nothing is wrong, else how much is, and what comes first."""
         if not self.lines:
             return judged(True, good, **measured)

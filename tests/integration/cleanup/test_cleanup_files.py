@@ -28,7 +28,7 @@ def test_suffixes_links_and_folders_below_decide(root: Path) -> None:
     assert _names(Rules((dumps,))) == ["old.dump", "old.sql"]
     deep = ["deep.sql", "old.dump", "old.sql"]
     assert _names(Rules((dumps,), recursive=True)) == deep, "precious.sql is behind a link"
-    assert _names(Rules((dumps, dumps, dumps / "below"))) == deep, "twice is once"
+    assert _names(Rules((dumps, dumps, dumps / "below"))) == deep, "idempotent"
     assert _names(Rules((dumps,), spared=(dumps / "old.sql",))) == ["old.dump"]
     assert _names(Rules((dumps,), True, spared=(dumps / "below",))) == ["old.dump", "old.sql"]
     assert _names(Rules((dumps,)), dumps / "old.dump") == ["old.sql"], "a backup stays"

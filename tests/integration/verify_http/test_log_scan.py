@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from ops.verify import Finding, Subject
+from ops.verify import Subject, Verdict
 from ops.verify.http.exchange import HttpTarget
 from ops.verify.http.log_scan import log_scan
 from ops.verify.http.visit import Visit
@@ -45,7 +45,7 @@ NO_TROUBLE = [
 ]
 
 
-def scanned(tmp_path: Path, *lines: str) -> Finding:
+def scanned(tmp_path: Path, *lines: str) -> Verdict:
     log = tmp_path / "backend.log"
     log.write_text("\n".join(lines) + "\n")
     return log_scan(SUBJECT, Visit(HttpTarget("http://127.0.0.1:1", "demo", log)))
