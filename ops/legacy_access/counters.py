@@ -5,7 +5,6 @@ do an autovacuum or an analyze. What no counter shows: a row fetched by its ctid
 standby, a copy of the server's files.
 """
 
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -17,10 +16,10 @@ from ops.books.legacy_accesses import Counters
 from ops.connection import connect, explained
 from ops.database_identity import identity_in
 from ops.sql_files import statement
+from ops.waiting import wait_until
 
 # A session's counts are there when it is gone; that takes milliseconds after it was closed.
 FLUSH_SECONDS = 5.0
-_POLL_SECONDS = 0.02
 
 
 class UnknownUseError(Exception):
@@ -110,12 +109,12 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
     Args:
         everybody: wait for all sessions, whoever they seem to be.
     """
-    deadline = time.monotonic() + FLUSH_SECONDS
     with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
-        while any(one.seems_ours or everybody for one in _sessions(legacy, before)):
-            if time.monotonic() > deadline:
-                return
-            time.sleep(_POLL_SECONDS)
+        wait_until(
+            lambda: not any(one.seems_ours or everybody for one in _sessions(legacy, before)),
+            FLUSH_SECONDS,
+            pause=0.02,
+        )
 
 
 def _sessions(legacy: psycopg.Connection, ours: Collection[int]) -> list[Session]:

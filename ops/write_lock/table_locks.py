@@ -1,7 +1,6 @@
 """Locks on many tables at once, taken in one order, with patience for those who hold them."""
 
 import random
-import time
 from collections.abc import Sequence
 from typing import Literal
 
@@ -11,6 +10,7 @@ from psycopg import sql
 
 from ops.errors import BusyError
 from ops.sql_files import statement
+from ops.waiting import wait_until
 from ops.write_lock.tables import UserRelation
 
 # What CREATE TRIGGER takes: readers read on, writers wait. What DROP TRIGGER takes: all wait.
@@ -41,12 +41,13 @@ def lock_tables(
         sql.SQL(", ").join(sql.SQL("ONLY {}").format(one.identifier) for one in chosen),
         sql.SQL(mode),
     )
-    deadline = time.monotonic() + patience_seconds
     attempt_seconds = _attempt_seconds(connection)
-    while not _locked(connection, command, attempt_seconds):
-        if time.monotonic() > deadline:
-            raise BusyError(_who_holds(connection, chosen, mode))
-        time.sleep(random.uniform(*_PAUSE_SECONDS))
+    if not wait_until(
+        lambda: _locked(connection, command, attempt_seconds),
+        patience_seconds,
+        pause=random.uniform(*_PAUSE_SECONDS),  # two that are at it must not meet every time
+    ):
+        raise BusyError(_who_holds(connection, chosen, mode))
 
 
 def _locked(connection: psycopg.Connection, command: sql.Composed, seconds: float) -> bool:

@@ -1,11 +1,9 @@
 """Waiting for what the backend does after its response."""
 
-import time
 from typing import Any
+
+from ops.waiting import wait_until
 
 
 def eventually(condition: Any, seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it does not happen"
-        time.sleep(0.02)
+    assert wait_until(condition, seconds, pause=0.02), "it does not happen"

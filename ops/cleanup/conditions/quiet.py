@@ -1,6 +1,5 @@
 """Conditions on what others do with the old database: nothing."""
 
-import time
 from datetime import timedelta
 
 from ops.cleanup.database import others
@@ -9,6 +8,7 @@ from ops.connection import connect, explained
 from ops.evidence import SEVEN_DAYS
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import AccessEvidence
+from ops.waiting import wait_until
 
 # A session of ours that has just ended is seen for a moment longer.
 _LINGER_SECONDS = 2.0
@@ -20,13 +20,12 @@ def no_connections(facts: Facts) -> Finding:
     """Nobody is connected, and nothing prepared or replicated holds on to it."""
     name, url = "no connections", facts.maintenance_url
     database = facts.legacy_url.database or ""
-    deadline = time.monotonic() + _LINGER_SECONDS
     with (
         explained(url),
         connect(url, application_name="cleanup", autocommit=True) as session,
     ):
-        while (found := others(session, database)) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: not others(session, database), _LINGER_SECONDS, pause=0.1)
+        found = others(session, database)
     if found:
         reason = f"{len(found)} use it: {', '.join(found[:3])}; end them"
         return Finding(name, False, reason, {"found": found})

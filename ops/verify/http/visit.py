@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -167,10 +166,8 @@ class Visit:
 
     def wait_for_others(self) -> None:
         """Wait until no other check is under way, so that what they caused can be seen."""
-        deadline = time.monotonic() + self.target.patience.check
         with self._changed:
-            while self._under_way > 1 and time.monotonic() < deadline:
-                self._changed.wait(1.0)
+            self._changed.wait_for(lambda: self._under_way <= 1, self.target.patience.check)
 
     async def _bounded(self, work: Callable[[Exchange], Awaitable[T]]) -> T:
         allowed = self.target.patience.check
