@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 import httpx
 
+from app.data.portfolios import ListedPortfolio
 from ops.books.active_pair import Pair
 from ops.cutover.move import Move
 from ops.errors import RefusedError
 from ops.plan_figures import LAST_DAY
 from ops.verify.http.checks import http_checks
-from ops.verify.http.exchange import Exchange
-from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
-from ops.verify.http.target import HttpTarget
+from ops.verify.http.exchange import Exchange, HttpTarget, UnansweredError
+from ops.verify.http.portfolios import COMPLETE, LIST
 from ops.verify.http.visit import Visit
 from ops.verify.report import CheckResult
 from ops.verify.run import answer
@@ -64,15 +64,15 @@ def _require(found: CheckResult, pair: Pair) -> None:
 def _refused(pair: Pair) -> Iterator[None]:
     try:
         yield
-    except (AbsentError, NoAnswerError, UnusableAnswerError) as error:
+    except UnansweredError as error:
         raise RefusedError(f"the backend of the {pair} pair: {error}") from None
 
 
 async def _look_at_portfolios(http: Exchange, tokens: Mapping[str, str]) -> None:
     """Each portfolio of each user is shown, whatever its figures."""
     for token in tokens.values():
-        listed = (await http.get("/api/v1/data/portfolios", token)).json().items()
-        paths = [f"/api/v1/data/portfolio/{each['id'].text()}/complete" for each in listed]
+        listed = (await http.get(LIST, token)).read(list[ListedPortfolio])
+        paths = [COMPLETE.format(each["id"]) for each in listed]
         for found in await asyncio.gather(*(http.get(path, token) for path in paths)):
             found.expect(200)
 

@@ -1,18 +1,54 @@
-"""Whether the chat answers the plan's question by its tools and documents."""
+"""Whether the chat answers the plan's question by its tools and documents, in a conversation that
+is deleted afterwards."""
 
+import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from app.agent.bounds import VERIFICATION_ROUTE
+from ops.connection import connect, explained
 from ops.errors import BusyError
-from ops.verify.http.chat_turn import Turn, hold_turn
-from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
-from ops.verify.http.faults import Faults
-from ops.verify.http.server_events import ServerEvent, require_order
-from ops.verify.http.visit import Once, Visit
+from ops.books.run_lock import exclusive_chat_check
+from ops.sql_files import statement
+from ops.verify.http.exchange import Exchange, NoAnswerError, UnansweredError, UnusableAnswerError
+from ops.verify.http.facts import Held, Portfolio, read_book
+from ops.verify.http.logins import DEMO_USERS
+from ops.verify.http.stream import ServerEvent, read_events, require_order
+from ops.verify.http.visit import Faults, Once, Visit
 from ops.verify.report import Finding, judged, skipped
 from ops.verify.subject import Subject
 
 TOOLS = ("list_user_portfolios", "get_portfolio_complete")
+QUESTION = "What are my top holdings?"
+_CONVERSATIONS = "/api/v1/chat/conversations"
+_SEND = "/api/v1/chat/send"
+_BUSY = "another verification talks to the chat"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question and what the chat said to it.
+
+    Attributes:
+        top: the portfolio's largest holding by the database; several where they are worth the same.
+        events: the frames of the stream, in order.
+        kept: what the database kept as the answer; None where it has no such message.
+        leftovers: conversations of earlier verifications, cut off, that were removed first.
+        unremoved: why the conversation could not be deleted through the API, if so.
+    """
+
+    top: Sequence[Held]
+    events: Sequence[ServerEvent]
+    kept: str | None
+    leftovers: int
+    unremoved: str | None
+
+    def of(self, name: str, tool: str | None = None) -> list[ServerEvent]:
+        """The events of a name; of a tool, those about it."""
+        found = [event for event in self.events if event.name == name]
+        return [each for each in found if tool is None or each.field("data.tool_name", str) == tool]
 
 
 class ChatChecks:
@@ -27,22 +63,14 @@ class ChatChecks:
         try:
             turn = self._turn(lambda: hold_turn(subject, visit))
         except BusyError:
-            return skipped("another verification talks to the chat")
+            return skipped(_BUSY)
         require_order(turn.events)
-        faults, text = Faults(), _spoken(turn.events)
-        faults.lines += [_told(each) for each in turn.events if each.name == "error"]
-        used = [_used(turn.events, tool, faults) for tool in TOOLS]
-        final = turn.events[-1].content["final_text"].text()
-        faults.unless(final == text != "", "the final text is not what was streamed")
-        faults.unless(turn.kept == final, "the database did not keep the answer")
-        named = [held.symbol for held in turn.top if _names(text, held.symbol)]
-        symbols = "/".join(sorted({held.symbol for held in turn.top}))
-        faults.unless(bool(named), f"the answer does not name the largest holding, {symbols}")
-        if turn.unremoved:
-            faults.add(f"the conversation could not be deleted: {turn.unremoved}")
+        text = "".join(each.field("data.delta", str) for each in turn.of("token"))
+        faults = Faults(_faults(turn, text))
+        used = [_used(turn, tool, faults) for tool in TOOLS]
         swept = f"; {turn.leftovers} of earlier runs removed" if turn.leftovers else ""
         return faults.finding(
-            f"{len(text):,} characters that name {symbols}, {len(turn.events)} events; "
+            f"{len(text):,} characters that name {_symbols(turn)}, {len(turn.events)} events; "
             f"{', '.join(used)}{swept}",
             characters=len(text),
             events=len(turn.events),
@@ -53,61 +81,82 @@ class ChatChecks:
         try:
             turn = self._turn(lambda: hold_turn(subject, visit))
         except BusyError:
-            return skipped("another verification talks to the chat")
-        except (AbsentError, NoAnswerError, UnusableAnswerError):
+            return skipped(_BUSY)
+        except UnansweredError:
             return skipped("the chat did not answer")
-        start = next((event for event in turn.events if event.name == "start"), None)
-        if start is None or "rag" not in (start.content.value or {}):
+        starts = [each.field("data", dict[str, Any]) for each in turn.of("start")]
+        if not starts or "rag" not in starts[0]:
             return skipped("this backend does not say which documents it retrieved")
-        titles = [title.text() for title in start.content["rag.titles"].items()]
+        titles = turn.of("start")[0].field("data.rag.titles", list[str])
         documents, known = _known(subject, titles)
+        unknown = len(set(titles)) - known
         detail = f"{len(titles)} of {documents} documents retrieved: {'; '.join(titles) or 'none'}"
-        if known != len(set(titles)):
-            detail += f"; {len(set(titles)) - known} not in the database"
-        return judged(
-            bool(titles) and known == len(set(titles)), detail, retrieved=len(titles), all=documents
-        )
+        if unknown:
+            detail += f"; {unknown} not in the database"
+        return judged(bool(titles) and not unknown, detail, retrieved=len(titles), all=documents)
 
 
-def _spoken(events: Sequence[ServerEvent]) -> str:
-    return "".join(event.content["delta"].text() for event in events if event.name == "token")
+def hold_turn(subject: Subject, visit: Visit) -> Turn:
+    """Ask the plan's question as a demo user, and leave nothing behind.
+
+    Raises:
+        BusyError: another verification is at it.
+        UnansweredError: there is no such chat, or no whole answer.
+    """
+    email, token = next(iter(visit.tokens().items()))
+    portfolio, top = _asked_about(subject, email)
+    seconds = visit.target.patience.stream
+    with exclusive_chat_check(subject.core_url):
+        leftovers = _remove_leftovers(subject)
+        try:
+            events, kept, unremoved = visit.ask(
+                lambda http: _converse(http, subject, token, portfolio, seconds)
+            )
+        finally:
+            _remove_leftovers(subject)
+    return Turn(top, events, kept, leftovers, unremoved)
 
 
-def _told(error: ServerEvent) -> str:
-    return f"the chat reports an error: {error.content['error'].text()[:120]}"
+def _faults(turn: Turn, text: str) -> list[str]:
+    """What is wrong with an answer that was streamed as `text`."""
+    final = turn.events[-1].field("data.final_text", str)
+    wrong = {
+        "the final text is not what was streamed": final != text or not text,
+        "the database did not keep the answer": turn.kept != final,
+        f"the answer does not name the largest holding, {_symbols(turn)}": not any(
+            _names(text, held.symbol) for held in turn.top
+        ),
+        f"the conversation could not be deleted: {turn.unremoved}": turn.unremoved is not None,
+    }
+    errors = [each.field("data.error", str)[:120] for each in turn.of("error")]
+    told = [f"the chat reports an error: {error}" for error in errors]
+    return told + [line for line, holds in wrong.items() if holds]
 
 
-def _used(events: Sequence[ServerEvent], tool: str, faults: Faults) -> str:
-    """How a tool was used, in words; whatever is wrong with it is a fault."""
-    calls = _of(events, "tool_call", tool)
-    results = [
-        result
-        for result in _of(events, "tool_result", tool)
-        if any(_same_call(call, result) for call in calls)
-    ]
-    good = [each for each in results if not _failed(each)]
-    if not calls:
-        faults.add(f"the tool {tool} was not called")
-    elif not good:
-        faults.add(f"the tool {tool} was called and had no result")
-    return f"{tool} {good[0].content['duration_ms'].number():.0f} ms" if good else tool
-
-
-def _of(events: Sequence[ServerEvent], name: str, tool: str) -> list[ServerEvent]:
-    return [e for e in events if e.name == name and e.content["tool_name"].value == tool]
-
-
-def _same_call(call: ServerEvent, result: ServerEvent) -> bool:
-    return bool(call.content["tool_call_id"].value == result.content["tool_call_id"].value)
-
-
-def _failed(result: ServerEvent) -> bool:
-    envelope = result.content["tool_result"].value
-    return not isinstance(envelope, dict) or bool(envelope.get("error")) or not envelope.get("data")
+def _symbols(turn: Turn) -> str:
+    return "/".join(sorted({held.symbol for held in turn.top}))
 
 
 def _names(text: str, symbol: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(symbol)}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _used(turn: Turn, tool: str, faults: Faults) -> str:
+    """How a tool was used, in words; whatever is wrong with it is a fault."""
+    calls = {each.field("data.tool_call_id", str) for each in turn.of("tool_call", tool)}
+    results = turn.of("tool_result", tool)
+    good = [
+        each for each in results if each.field("data.tool_call_id", str) in calls and _good(each)
+    ]
+    if not good:
+        wrong = "called and had no result" if calls else "not called"
+        faults.lines.append(f"the tool {tool} was {wrong}")
+    return f"{tool} {good[0].field('data.duration_ms', float):.0f} ms" if good else tool
+
+
+def _good(result: ServerEvent) -> bool:
+    envelope = result.field("data.tool_result", dict[str, Any])
+    return not envelope.get("error") and bool(envelope.get("data"))
 
 
 def _known(subject: Subject, titles: Sequence[str]) -> tuple[int, int]:
@@ -119,3 +168,79 @@ def _known(subject: Subject, titles: Sequence[str]) -> tuple[int, int]:
             [list(titles)],
         ).fetchone()
     return (row[0], row[1]) if row else (0, 0)
+
+
+def _asked_about(subject: Subject, email: str) -> tuple[Portfolio, list[Held]]:
+    book = read_book(subject, [email])
+    for portfolio in book.portfolios:
+        held = book.holdings[portfolio.id]
+        largest = max((abs(each.value or 0.0) for each in held), default=0.0)
+        if largest > 0:
+            return portfolio, [each for each in held if abs(each.value or 0.0) >= largest - 0.01]
+    raise NoAnswerError(f"{email} holds nothing that could be asked about")
+
+
+async def _converse(
+    http: Exchange, subject: Subject, token: str, portfolio: Portfolio, seconds: float
+) -> tuple[list[ServerEvent], str | None, str | None]:
+    about = {"mode": "green", "portfolio_id": portfolio.id, "route": VERIFICATION_ROUTE}
+    created = await http.ask("POST", _CONVERSATIONS, token, json=about)
+    conversation = created.field("id", str, 201)
+    try:
+        asked = {"conversation_id": conversation, "text": QUESTION}
+        answer = await http.ask("POST", _SEND, token, json=asked, seconds=seconds)
+        answer.expect(200)
+        if answer.kind != "text/event-stream":
+            raise UnusableAnswerError(f"{answer.question} answers {answer.kind}, no event stream")
+        events = read_events(answer.body)
+        kept = await asyncio.to_thread(_kept, subject, events)
+    finally:
+        unremoved = await _delete(http, token, conversation)
+    return events, kept, unremoved
+
+
+async def _delete(http: Exchange, token: str, conversation: str) -> str | None:
+    """Why the conversation could not be deleted, if so."""
+    try:
+        path = f"{_CONVERSATIONS}/{conversation}"
+        (await http.ask("DELETE", path, token)).expect(200, 204)
+    except UnansweredError as error:
+        return str(error)
+    return None
+
+
+def _kept(subject: Subject, events: Sequence[ServerEvent]) -> str | None:
+    created = [event for event in events if event.name == "message_created"]
+    if not created:
+        return None
+    with subject.core() as connection:
+        row = connection.execute(
+            "SELECT content FROM agent_messages WHERE id::text = %s",
+            [created[0].field("assistant_message_id", str)],
+        ).fetchone()
+    return None if row is None else row[0]
+
+
+def _remove_leftovers(subject: Subject) -> int:
+    """Delete marked conversations of the demo users, and how many there were. First what hangs on
+    them in AI, since no key does that: a kill in between leaves enough to find the rest by."""
+    name = "verify chat"
+    with (
+        explained(subject.core_url),
+        explained(subject.ai_url),
+        connect(subject.core_url, application_name=name) as core,
+    ):
+        marked = {"emails": list(DEMO_USERS), "route": VERIFICATION_ROUTE}
+        rows = core.execute(statement("verify/http/leftovers"), marked).fetchall()
+        if not rows:
+            return 0
+        conversations = [row[0] for row in rows]
+        messages = [message for row in rows for message in row[1]]
+        with connect(subject.ai_url, application_name=name) as ai:
+            ai.execute("DELETE FROM ai_feedback WHERE message_id = ANY(%s::uuid[])", [messages])
+            ai.execute(
+                "DELETE FROM ai_memories WHERE tags ->> 'conversation_id' = ANY(%s)",
+                [conversations],
+            )
+        core.execute("DELETE FROM agent_conversations WHERE id = ANY(%s::uuid[])", [conversations])
+    return len(conversations)

@@ -1,39 +1,26 @@
 """The checks of a backend, in the order in which they are reported."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
-from ops.verify.http.aggregate import aggregate_analytics
-from ops.verify.http.alive import alive_and_ready
-from ops.verify.http.analytics import analytics_populated
-from ops.verify.http.batch_day import batch_day
+from ops.verify.http.analytics import aggregate_analytics, analytics_populated
 from ops.verify.http.chat import ChatChecks
-from ops.verify.http.failures import (
-    AbsentError,
-    NoAnswerError,
-    NobodyLoggedInError,
-    UnreachableError,
-    UnusableAnswerError,
-)
+from ops.verify.http.exchange import AbsentError, Exchange, HttpTarget, UnansweredError
 from ops.verify.http.log_scan import log_scan
-from ops.verify.http.logins import DEMO_USERS, faults
-from ops.verify.http.portfolios import portfolios_complete
-from ops.verify.http.target import HttpTarget, Patience
-from ops.verify.http.visit import Visit
+from ops.verify.http.logins import DEMO_USERS, login_faults
+from ops.verify.http.portfolios import batch_day, portfolios_complete
+from ops.verify.http.visit import NobodyLoggedInError, UnreachableError, Visit
 from ops.verify.report import Check, Finding, judged, skipped
 from ops.verify.subject import Subject
 
-Question = Callable[[Subject, Visit], Finding]
-_BRIEF = Patience(connect=2.0, answer=6.0, check=8.0)
 
-
-@dataclass(frozen=True)
-class _HttpCheck:
-    """A check, and whether a backend may do without what it asks for."""
+class _HttpCheck(NamedTuple):
+    """A check, and whether a backend must have what it asks for."""
 
     name: str
-    question: Question
+    question: Callable[[Subject, Visit], Finding]
     required: bool = True
 
 
@@ -52,18 +39,10 @@ def unasked_checks(reason: str) -> tuple[Check, ...]:
     return tuple(Check(each.name, lambda _: skipped(reason)) for each in _checks())
 
 
-def answer_alone(target: HttpTarget) -> Finding:
-    """Whether a backend is alive and ready: one question, for those who want to know only that."""
-    try:
-        return alive_and_ready(Visit(replace(target, patience=_BRIEF)))
-    except (AbsentError, NoAnswerError, UnusableAnswerError) as error:
-        return Finding("fail", str(error))
-
-
 def _checks() -> tuple[_HttpCheck, ...]:
     chat = ChatChecks()
     return (
-        _HttpCheck("backend alive", _alive),
+        _HttpCheck("backend alive", _alive_and_ready),
         _HttpCheck("demo logins", _demo_logins),
         _HttpCheck("chat", chat.answer),
         _HttpCheck("portfolios complete", portfolios_complete),
@@ -78,23 +57,45 @@ def _checks() -> tuple[_HttpCheck, ...]:
 def _answer(check: _HttpCheck, visit: Visit, subject: Subject) -> Finding:
     try:
         with visit.under_way():
-            if check.question is not _alive:
+            if check.question is not _alive_and_ready:
                 visit.reach()
             return check.question(subject, visit)
     except (NobodyLoggedInError, UnreachableError) as error:
         return skipped(str(error))
-    except AbsentError as error:
-        return Finding("fail" if check.required else "skipped", str(error))
-    except (NoAnswerError, UnusableAnswerError) as error:
-        return Finding("fail", str(error))
+    except UnansweredError as error:
+        required = check.required or not isinstance(error, AbsentError)
+        return Finding("fail" if required else "skipped", str(error))
 
 
-def _alive(_: Subject, visit: Visit) -> Finding:
-    return alive_and_ready(visit)
+def _alive_and_ready(_: Subject, visit: Visit) -> Finding:
+    """/health says healthy; /ready and /health/prerequisites, where they exist, agree."""
+    health, ready, prerequisites = visit.ask(_words)
+    good = (
+        health == "healthy" and ready in ("ready", "absent") and prerequisites in ("ok", "absent")
+    )
+    detail = f"{visit.target.url}: {health}; /ready: {ready}; prerequisites: {prerequisites}"
+    return judged(good, detail, health=health, ready=ready, prerequisites=prerequisites)
+
+
+async def _words(http: Exchange) -> tuple[str, str, str]:
+    return await asyncio.gather(
+        _word(http, "/health", "status"),
+        _word(http, "/ready", "status"),
+        _word(http, "/health/prerequisites", "overall_status"),
+    )
+
+
+async def _word(http: Exchange, path: str, name: str) -> str:
+    answer = await http.get(path)
+    try:
+        # A backend that is not ready says so with 503 and the same fields.
+        return answer.field(name, str, 503)[:40]
+    except AbsentError:
+        return "absent"
 
 
 def _demo_logins(_: Subject, visit: Visit) -> Finding:
     logins = visit.logins()
-    found = visit.ask(lambda http: faults(http, logins))
+    found = visit.ask(lambda http: login_faults(http, logins))
     detail = "; ".join(found) or f"{len(DEMO_USERS)} users; a wrong password and no token refused"
     return judged(not found, detail, users=sum(login.token is not None for login in logins))

@@ -1,23 +1,74 @@
-"""One question and its answer, within bounds: nothing that a server does makes it hang or grow."""
+"""One question to a backend and its answer, within bounds: nothing that a server does makes it hang
+or grow, and what is wrong with an answer is named by its endpoint and field."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import dataclasses
+import ssl
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import httpx
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from ops.backend.address import is_loopback
-from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
-from ops.verify.http.json_values import Json
-from ops.verify.http.target import HttpTarget
+from ops.errors import SigmaSightError
+
+T = TypeVar("T")
 
 _MOST_AT_ONCE = 4
+# Each value may become an error of its own, which takes about a kilobyte.
+_MOST_VALUES = 200_000
 _SHOWN = 80
 _NOT_THERE = (404, 405, 501)
+
+
+class UnansweredError(SigmaSightError):
+    """A question over HTTP has no good answer."""
+
+
+class NoAnswerError(UnansweredError):
+    """Nothing usable came: refused, broken off, too slow, too large, redirected."""
+
+
+class AbsentError(UnansweredError):
+    """The backend has no such endpoint."""
+
+
+class UnusableAnswerError(UnansweredError):
+    """What came is not what the contract says."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """The bounds of one visit: seconds, and bytes of an answer."""
+
+    connect: float = 5.0
+    answer: float = 20.0
+    stream: float = 120.0
+    check: float = 150.0
+    size: int = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class HttpTarget:
+    """A backend.
+
+    Attributes:
+        url: the base of its addresses, without a slash at its end.
+        password: what the demo users log in with.
+        log: a file that it writes its log to, where that can be read from here.
+    """
+
+    url: str
+    password: str = dataclasses.field(repr=False)
+    log: Path | None = None
+    patience: Patience = Patience()
 
 
 @dataclass(frozen=True)
@@ -29,64 +80,98 @@ class Answer:
     kind: str
     body: bytes
 
-    def json(self, *others: int) -> Json:
-        """The JSON of a success, or of one of these statuses too.
+    def read(self, shape: type[T], *others: int) -> T:
+        """The JSON of a success, or of one of these statuses too, as the shape that `app` declares.
 
         Raises:
             AbsentError: there is no such endpoint.
             NoAnswerError: it is a refusal or a redirection.
-            UnusableAnswerError: it is no JSON.
+            UnusableAnswerError: it is no JSON, or not of this shape.
         """
         self.expect(200, *others)
         if "json" not in self.kind:
             raise UnusableAnswerError(
                 f"{self.question} answers {self.kind or 'something'}, no JSON"
             )
-        return self._parsed()
+        if self.body.count(b",") >= _MOST_VALUES:
+            raise UnusableAnswerError(f"{self.question} answers more than {_MOST_VALUES:,} values")
+        return checked(f"{self.question}:", self._parsed(), shape)
+
+    def field(self, path: str, shape: type[T], *others: int) -> T:
+        """A field of the JSON. Raises what `read` raises."""
+        return field_of(f"{self.question}:", self.read(object, *others), path, shape)
 
     def expect(self, *statuses: int) -> None:
-        """Raise what `json` raises unless the status is one of these."""
+        """Raise what `read` raises unless the status is one of these."""
         if self.status in statuses:
             return
-        if self.status in _NOT_THERE and not self._names_a_thing():
+        detail = self._detail()
+        # A 404 with words of its own is about the thing asked for, not about the path.
+        names_a_thing = self.status == 404 and detail.lower() not in ("", "not found")
+        if self.status in _NOT_THERE and not names_a_thing:
             raise AbsentError(f"{self.question} is absent ({self.status})")
-        raise NoAnswerError(f"{self.question} answers {self.status}{self._reason()}")
+        reason = f": {detail[:_SHOWN]}" if detail else ""
+        raise NoAnswerError(f"{self.question} answers {self.status}{reason}")
 
-    def _names_a_thing(self) -> bool:
-        """Whether a 404 is about the thing asked for, not about the path."""
-        detail = self._detail()
-        return self.status == 404 and detail is not None and detail.lower() != "not found"
-
-    def _reason(self) -> str:
-        detail = self._detail()
-        return f": {detail[:_SHOWN]}" if detail else ""
-
-    def _detail(self) -> str | None:
+    def _detail(self) -> str:
         try:
-            detail = self._parsed()["detail"].value
+            parsed = self._parsed()
         except UnusableAnswerError:
-            return None
-        return detail if isinstance(detail, str) else None
+            return ""
+        detail = parsed.get("detail") if isinstance(parsed, dict) else None
+        return detail if isinstance(detail, str) else ""
 
-    def _parsed(self) -> Json:
+    def _parsed(self) -> Any:
+        """The JSON; orjson refuses NaN, infinities and what is nested too deep."""
         try:
-            return Json(orjson.loads(self.body), f"{self.question}:")
+            return orjson.loads(self.body)
         except orjson.JSONDecodeError:
             raise UnusableAnswerError(f"{self.question} answers broken JSON") from None
+
+
+def checked(where: str, found: Any, shape: type[T]) -> T:
+    """Return `found` if it has a shape: every field there and of its very type; more may be there.
+
+    Raises:
+        UnusableAnswerError: it has not; names the first field that is wrong, never its value.
+    """
+    try:
+        value: T = _adapter(cast(Any, shape)).validate_python(found, strict=True)
+        return value
+    except ValidationError as error:
+        first, *more = error.errors(include_url=False, include_context=False, include_input=False)
+    name = "".join(f" {part}" for part in [".".join(map(str, first["loc"]))[:_SHOWN]] if part)
+    wrong = "is missing" if first["type"] == "missing" else first["msg"].removeprefix("Input ")
+    others = f" (and {len(more)} more)" if more else ""
+    raise UnusableAnswerError(f"{where}{name} {wrong}{others}")
+
+
+def field_of(where: str, found: object, path: str, shape: type[T]) -> T:
+    """Return what stands at a path such as `data.delta`. Raises what `checked` raises."""
+    for name in path.split("."):
+        if not isinstance(found, dict) or name not in found:
+            raise UnusableAnswerError(f"{where} {path} is missing")
+        found = found[name]
+    return checked(f"{where} {path}", found, shape)
+
+
+@lru_cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)
 
 
 class Exchange:
     """Asks one backend. Redirections are not followed, so that no token goes elsewhere; cookies
     are not kept, so that users stay apart."""
 
-    def __init__(self, client: httpx.AsyncClient, target: HttpTarget) -> None:
+    def __init__(self, client: httpx.AsyncClient, patience: Patience) -> None:
         self._client = client
-        self._patience = target.patience
+        self._patience = patience
         self._at_once = asyncio.Semaphore(_MOST_AT_ONCE)
 
-    async def get(self, path: str, token: str | None = None, **parameters: str | int) -> Answer:
-        """Ask for `path`."""
-        return await self.ask("GET", path, token, params=parameters or None)
+    async def get(self, path: str, token: str | None = None) -> Answer:
+        """Ask for `path`. Raises what `ask` raises."""
+        return await self.ask("GET", path, token)
 
     async def ask(
         self,
@@ -96,7 +181,6 @@ class Exchange:
         *,
         seconds: float | None = None,
         json: Any = None,
-        params: Mapping[str, str | int] | None = None,
     ) -> Answer:
         """Ask, and read the answer to its end.
 
@@ -108,9 +192,7 @@ class Exchange:
         allowed = seconds or self._patience.answer
         try:
             async with self._at_once, asyncio.timeout(allowed):
-                request = self._client.stream(
-                    method, path, headers=headers, json=json, params=params
-                )
+                request = self._client.stream(method, path, headers=headers, json=json)
                 async with request as response:
                     body = await self._body(response, question)
         except TimeoutError:
@@ -140,9 +222,16 @@ async def exchange(target: HttpTarget) -> AsyncIterator[Exchange]:
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=not is_loopback(target.url),
+        verify=_certificates(),
     )
     async with client:
-        yield Exchange(client, target)
+        yield Exchange(client, target.patience)
+
+
+@lru_cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; reading it takes longer than many a visit."""
+    return httpx.create_ssl_context()
 
 
 def _in_words(error: Exception) -> str:

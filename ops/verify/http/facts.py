@@ -1,5 +1,5 @@
-"""What the Core database knows of the demo users' portfolios, by statements of verification's own:
-what the backend says is held against it."""
+"""What the Core database knows of the demo users' portfolios, by statements of verification's own;
+the backend's answers are compared with it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,9 @@ from ops.verify.subject import Subject
 
 # What is computed from what is held now, so that holding anything is enough.
 _LIVE = ("overview", "sector-exposure", "concentration")
+# What the batch left for a portfolio: endpoint, where the rows are there that it shows → path →
+# the figure to be found there.
+Stored = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -66,21 +69,8 @@ class Book:
         return sum(min(0.0, held.value or 0.0) for held in self.holdings[portfolio])
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What the batch left for a portfolio's analytics.
-
-    Attributes:
-        available: endpoint → whether the rows are there that it shows.
-        figures: (endpoint, path) → what is to be found there.
-    """
-
-    available: Mapping[str, bool]
-    figures: Mapping[tuple[str, str], float]
-
-
 def read_book(subject: Subject, emails: Collection[str]) -> Book:
-    """The portfolios of users."""
+    """Read the portfolios of users."""
     with subject.core() as connection:
         users = {"emails": list(emails)}
         with connection.cursor(row_factory=class_row(Portfolio)) as cursor:
@@ -95,7 +85,7 @@ def read_book(subject: Subject, emails: Collection[str]) -> Book:
 
 
 def read_stored(subject: Subject, book: Book) -> dict[str, Stored]:
-    """What the batch left, by portfolio."""
+    """Read what the batch left, by portfolio."""
     ids = {"portfolios": [portfolio.id for portfolio in book.portfolios]}
     with subject.core() as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(statement("verify/http/analytics"), ids).fetchall()
@@ -104,14 +94,15 @@ def read_stored(subject: Subject, book: Book) -> dict[str, Stored]:
 
 def _stored(row: Mapping[str, Any], book: Book) -> Stored:
     portfolio = row["portfolio"]
-    holds = any(held.value for held in book.holdings[portfolio])
-    available = {name: value for name, value in row.items() if isinstance(value, bool)}
-    figures = {
-        (endpoint, path): float(row[name])
-        for name in row
-        for endpoint, _, path in [name.partition(" ")]
-        if path and row[name] is not None
-    }
-    figures["overview", "exposures.long_exposure"] = book.long_value(portfolio)
-    figures["overview", "exposures.short_exposure"] = book.short_value(portfolio)
-    return Stored({**dict.fromkeys(_LIVE, holds), **available}, figures)
+    stored: dict[str, dict[str, float]] = {name: {} for name in row if row[name] is True}
+    if any(held.value for held in book.holdings[portfolio]):
+        stored |= {name: {} for name in _LIVE}
+        stored["overview"] = {
+            "exposures.long_exposure": book.long_value(portfolio),
+            "exposures.short_exposure": book.short_value(portfolio),
+        }
+    for name, value in row.items():
+        endpoint, _, path = name.partition(" ")
+        if path and value is not None and endpoint in stored:
+            stored[endpoint][path] = float(value)
+    return stored

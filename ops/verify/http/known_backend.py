@@ -3,7 +3,7 @@
 from ops.backend.supervised import SupervisedBackend
 from ops.settings import OperatorSettings
 from ops.verify.http.checks import http_checks, unasked_checks
-from ops.verify.http.target import HttpTarget
+from ops.verify.http.exchange import HttpTarget
 from ops.verify.report import Check
 
 

@@ -5,8 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ops.verify.http.exchange import Answer, Exchange
-from ops.verify.http.failures import AbsentError, NoAnswerError, UnusableAnswerError
+from ops.verify.http.exchange import Answer, Exchange, UnansweredError
 
 DEMO_USERS = (
     "demo_individual@sigmasight.com",
@@ -31,20 +30,20 @@ async def log_in(http: Exchange, password: str) -> list[Login]:
     return list(await asyncio.gather(*(_log_in(http, email, password) for email in DEMO_USERS)))
 
 
-async def faults(http: Exchange, logins: Sequence[Login]) -> list[str]:
+async def login_faults(http: Exchange, logins: Sequence[Login]) -> list[str]:
     """What is wrong with who may come in."""
-    found = [f"{login.email}: {login.reason}" for login in logins if login.token is None]
-    asked = [_identity(http, login) for login in logins if login.token is not None]
     # Not always the same user: a backend may count failures and lock an account for a while.
     wrong = _asked(http, DEMO_USERS[int(time.time()) % len(DEMO_USERS)], "not the password")
     nobody = http.get("/api/v1/data/portfolios")
-    *identities, refused, anonymous = await asyncio.gather(*asked, wrong, nobody)
-    found += [fault for fault in identities if isinstance(fault, str)]
-    for answer, what in ((refused, "a wrong password"), (anonymous, "no token")):
-        assert isinstance(answer, Answer)
-        if answer.status not in _REFUSED:
-            found.append(f"{what} is answered with {answer.status}, not refused")
-    return found
+    found, refused, anonymous = await asyncio.gather(
+        asyncio.gather(*(_identity(http, login) for login in logins)), wrong, nobody
+    )
+    admitted = [
+        f"{what} is answered with {answer.status}, not refused"
+        for answer, what in ((refused, "a wrong password"), (anonymous, "no token"))
+        if answer.status not in _REFUSED
+    ]
+    return [fault for fault in found if fault is not None] + admitted
 
 
 async def _log_in(http: Exchange, email: str, password: str) -> Login:
@@ -52,9 +51,9 @@ async def _log_in(http: Exchange, email: str, password: str) -> Login:
         answer = await _asked(http, email, password)
         if answer.status == 401:
             return Login(email, None, "the password is refused; set DEMO_PASSWORD to theirs")
-        token = answer.json()["access_token"].text()
+        token = answer.field("access_token", str)
         return Login(email, token) if token else Login(email, None, "the token is empty")
-    except (AbsentError, NoAnswerError, UnusableAnswerError) as error:
+    except UnansweredError as error:
         return Login(email, None, str(error))
 
 
@@ -63,9 +62,11 @@ async def _asked(http: Exchange, email: str, password: str) -> Answer:
 
 
 async def _identity(http: Exchange, login: Login) -> str | None:
-    """Why a token is not its user's, if so."""
+    """Why a user is not logged in as himself, if so."""
+    if login.token is None:
+        return f"{login.email}: {login.reason}"
     try:
-        found = (await http.get("/api/v1/auth/me", login.token)).json()["email"].text()
-    except (AbsentError, NoAnswerError, UnusableAnswerError) as error:
+        found = (await http.get("/api/v1/auth/me", login.token)).field("email", str)
+    except UnansweredError as error:
         return str(error)
     return None if found == login.email else f"the token of {login.email} is another user's"

@@ -1,17 +1,21 @@
-"""Whether the backend shows each portfolio as the database has it, to the cent."""
+"""Whether the backend shows each portfolio as the database has it, to the cent and to the day."""
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import partial
 
-from ops.verify.http.exchange import Exchange
+from app.data.complete import CompleteHolding, PortfolioComplete
+from app.data.portfolios import ListedPortfolio
+from app.data.snapshot import LatestSnapshot
+from ops.sql_files import statement
 from ops.verify.http.facts import Book, Portfolio, read_book
-from ops.verify.http.faults import Faults
-from ops.verify.http.json_values import Json
-from ops.verify.http.visit import Visit
+from ops.verify.http.visit import Question, Visit, differing
 from ops.verify.report import Finding
 from ops.verify.subject import Subject
 
-_LIST = "/api/v1/data/portfolios"
+LIST = "/api/v1/data/portfolios"
+COMPLETE = "/api/v1/data/portfolio/{}/complete"
+_SNAPSHOT = "/api/v1/data/portfolio/{}/snapshot"
 _OPTIONS = ("LC", "LP", "SC", "SP")
 
 
@@ -21,12 +25,26 @@ def portfolios_complete(subject: Subject, visit: Visit) -> Finding:
     newest snapshot while that is still of what is held."""
     tokens = visit.tokens()
     book = read_book(subject, tokens)
-    faults = Faults()
-    visit.ask(lambda http: _ask_all(http, tokens, book, faults))
+    faults = visit.put(
+        [
+            Question(email, token, LIST, list[ListedPortfolio], partial(_judge_list, book, email))
+            for email, token in tokens.items()
+        ]
+        + [
+            Question(
+                each.name,
+                tokens[each.email],
+                COMPLETE.format(each.id),
+                PortfolioComplete,
+                partial(_judge_complete, book, each),
+            )
+            for each in book.portfolios
+        ]
+    )
     held = sum(len(book.holdings[portfolio.id]) for portfolio in book.portfolios)
     current = sum(portfolio.is_current for portfolio in book.portfolios)
     if not book.portfolios:
-        faults.add("the database holds no portfolio of theirs")
+        faults.lines.append("the database holds no portfolio of theirs")
     return faults.finding(
         f"{len(book.portfolios)} portfolios of {len(tokens)} users, {held} holdings reconciled, "
         f"{current} also with their newest snapshot",
@@ -36,68 +54,85 @@ def portfolios_complete(subject: Subject, visit: Visit) -> Finding:
     )
 
 
-async def _ask_all(http: Exchange, tokens: Mapping[str, str], book: Book, faults: Faults) -> None:
-    listed = [_compare_list(http, email, token, book, faults) for email, token in tokens.items()]
-    complete = [_compare(http, tokens[p.email], p, book, faults) for p in book.portfolios]
-    await asyncio.gather(*listed, *complete)
-
-
-async def _compare_list(http: Exchange, email: str, token: str, book: Book, faults: Faults) -> None:
-    with faults.of(email):
-        shown = {each["id"].text() for each in (await http.get(_LIST, token)).json().items()}
-        expected = {portfolio.id for portfolio in book.of(email)}
-        faults.unless(
-            shown == expected,
-            f"{email}: {len(expected - shown)} portfolios not listed, "
-            f"{len(shown - expected)} too many",
+def batch_day(subject: Subject, visit: Visit) -> Finding:
+    """The newest day of batch_run_tracking succeeded, every live portfolio has its snapshot, and
+    that is the day which each demo portfolio shows."""
+    tokens = visit.tokens()
+    with subject.core() as connection:
+        row = connection.execute(statement("verify/http/batch_day")).fetchone()
+    day, unsuccessful, live, done = row or (None, False, 0, 0)
+    active = [each for each in read_book(subject, tokens).portfolios if each.is_active]
+    faults = visit.put(
+        Question(
+            each.name,
+            tokens[each.email],
+            _SNAPSHOT.format(each.id),
+            LatestSnapshot,
+            partial(_judge_day, day),
         )
+        for each in active
+    )
+    wrong = {
+        "no batch day is recorded; run the backfill": day is None,
+        f"the batch of {day} did not succeed": unsuccessful,
+        f"{done} of {live} portfolios done": done != live,
+    }
+    faults.lines[:0] = [line for line, holds in wrong.items() if holds]
+    return faults.finding(
+        f"{day}: {done} of {live} portfolios done, {len(active)} shown with that day",
+        day=str(day),
+        done=done,
+        live=live,
+    )
 
 
-async def _compare(
-    http: Exchange, token: str, portfolio: Portfolio, book: Book, faults: Faults
-) -> None:
-    with faults.of(portfolio.name):
-        path = f"/api/v1/data/portfolio/{portfolio.id}/complete"
-        found = (await http.get(path, token)).json()
-        _compare_totals(found, portfolio, book, faults)
-        _compare_holdings(found, portfolio, book, faults)
+def _judge_day(day: date | None, found: LatestSnapshot) -> Iterator[str]:
+    if found["snapshot_date"] != str(day):
+        yield f"shows {found['snapshot_date']}, not {day}"
 
 
-def _compare_totals(found: Json, portfolio: Portfolio, book: Book, faults: Faults) -> None:
+def _judge_list(book: Book, email: str, found: Sequence[ListedPortfolio]) -> Iterator[str]:
+    shown = {each["id"] for each in found}
+    expected = {portfolio.id for portfolio in book.of(email)}
+    if shown != expected:
+        yield (f"{len(expected - shown)} portfolios not listed, {len(shown - expected)} too many")
+
+
+def _judge_complete(book: Book, portfolio: Portfolio, found: PortfolioComplete) -> Iterator[str]:
     held = book.holdings[portfolio.id]
     types = [each.position_type for each in held]
     net = book.long_value(portfolio.id) + book.short_value(portfolio.id)
     equity = portfolio.equity or 0.0
-    expected = {
-        "portfolio.equity_balance": equity,
-        "portfolio.net_asset_value": net if portfolio.equity is None else equity,
-        "portfolio.position_count": len(held),
-        "positions_summary.long_count": types.count("LONG"),
-        "positions_summary.short_count": types.count("SHORT"),
-        "positions_summary.option_count": sum(types.count(each) for each in _OPTIONS),
-        "positions_summary.total_market_value": net,
-    }
-    cents = max(1, len(held))
-    for path, value in expected.items():
-        faults.compare(f"{portfolio.name} {path}", found[path].number(), value, cents)
+    totals, counts, cents = found["portfolio"], found["positions_summary"], max(1, len(held))
+    for name, shown, expected in (
+        ("equity_balance", totals["equity_balance"], equity),
+        ("net_asset_value", totals["net_asset_value"], net if portfolio.equity is None else equity),
+        ("position_count", totals["position_count"], len(held)),
+        ("long_count", counts["long_count"], types.count("LONG")),
+        ("short_count", counts["short_count"], types.count("SHORT")),
+        ("option_count", counts["option_count"], sum(map(types.count, _OPTIONS))),
+        ("total_market_value", counts["total_market_value"], net),
+    ):
+        yield from differing(name, shown, expected, cents)
+    if "holdings" in found:
+        yield from _judge_holdings(book, portfolio, found["holdings"])
+    else:
+        yield "holdings is missing"
 
 
-def _compare_holdings(found: Json, portfolio: Portfolio, book: Book, faults: Faults) -> None:
-    values = {h["id"].text(): h["market_value"].number() for h in found["holdings"].items()}
+def _judge_holdings(
+    book: Book, portfolio: Portfolio, found: Sequence[CompleteHolding]
+) -> Iterator[str]:
+    values = {each["id"]: each["market_value"] for each in found}
     held = {each.id: each for each in book.holdings[portfolio.id]}
-    faults.unless(
-        values.keys() == held.keys(),
-        f"{portfolio.name}: {len(held.keys() - values.keys())} holdings missing, "
-        f"{len(values.keys() - held.keys())} too many",
-    )
-    for id_, value in values.items():
-        if id_ in held:
-            name = f"{portfolio.name} {held[id_].symbol}"
-            faults.compare(name, value, held[id_].value or 0.0)
+    missing, extra = len(held.keys() - values.keys()), len(values.keys() - held.keys())
+    if missing or extra:
+        yield f"{missing} holdings missing, {extra} too many"
+    for id_ in values.keys() & held.keys():
+        yield from differing(held[id_].symbol, values[id_], held[id_].value or 0.0)
     if portfolio.is_current:
         cents = len(held) + 1
-        for name, side, stored in (
-            ("long", sum(max(0.0, value) for value in values.values()), portfolio.long_value),
-            ("short", sum(min(0.0, value) for value in values.values()), portfolio.short_value),
-        ):
-            faults.compare(f"{portfolio.name} {name} value", side, stored or 0.0, cents)
+        long = sum(max(0.0, value) for value in values.values())
+        short = sum(min(0.0, value) for value in values.values())
+        yield from differing("long value", long, portfolio.long_value or 0.0, cents)
+        yield from differing("short value", short, portfolio.short_value or 0.0, cents)

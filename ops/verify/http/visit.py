@@ -1,18 +1,76 @@
-"""One verification's visit to a backend: what its checks share."""
+"""One verification's visit to a backend: what its checks share, and how they ask."""
 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-from ops.verify.http.exchange import Exchange, exchange
-from ops.verify.http.failures import NoAnswerError, NobodyLoggedInError, UnreachableError
+from ops.errors import SigmaSightError
+from ops.verify.http.exchange import (
+    AbsentError,
+    Exchange,
+    HttpTarget,
+    NoAnswerError,
+    UnansweredError,
+    exchange,
+)
 from ops.verify.http.logins import Login, log_in
-from ops.verify.http.target import HttpTarget
+from ops.verify.report import Finding, judged
 
 T = TypeVar("T")
+_SHOWN = 3
+
+
+class NobodyLoggedInError(SigmaSightError):
+    """The question needs a user, and none could log in."""
+
+
+class UnreachableError(SigmaSightError):
+    """No backend answers at all; the first check says so, the others need not."""
+
+
+@dataclass(frozen=True)
+class Question(Generic[T]):
+    """Something to ask for a user.
+
+    Attributes:
+        whose: the user or portfolio that a fault is reported of.
+        shape: what `app` declares as the answer.
+        judge: what is wrong with an answer of that shape, a line each.
+        required: whether the backend must have the endpoint.
+    """
+
+    whose: str
+    token: str
+    path: str
+    shape: type[T]
+    judge: Callable[[T], Iterable[str]]
+    required: bool = True
+
+
+@dataclass
+class Faults:
+    """What is wrong, one line each, and how many answers are absent."""
+
+    lines: list[str] = field(default_factory=list)
+    absent: int = 0
+
+    def finding(self, good: str, **measured: Any) -> Finding:
+        """`good` where nothing is wrong, else how much is, and what comes first."""
+        if not self.lines:
+            return judged(True, good, **measured)
+        more = f"; and {len(self.lines) - _SHOWN} more" if len(self.lines) > _SHOWN else ""
+        shown = "; ".join(self.lines[:_SHOWN])
+        return judged(False, f"{len(self.lines)} faults: {shown}{more}", **measured)
+
+
+def differing(name: str, found: float, expected: float, cents: int = 1) -> Iterator[str]:
+    """A line where two figures differ by more than some cents, each rounded by itself."""
+    if abs(found - expected) > 0.01 * cents + 1e-9 * abs(expected):
+        yield f"{name}: {found:,.2f} instead of {expected:,.2f}"
 
 
 class Once(Generic[T]):
@@ -56,6 +114,17 @@ class Visit:
         """
         return asyncio.run(self._bounded(work))
 
+    def put(self, questions: Iterable[Question[Any]]) -> Faults:
+        """Put questions, a few at a time. What goes wrong with one is its fault, and stops no
+        other. Raises what `ask` raises."""
+        faults = Faults()
+
+        async def put_all(http: Exchange) -> None:
+            await asyncio.gather(*(_put(http, question, faults) for question in questions))
+
+        self.ask(put_all)
+        return faults
+
     def reach(self) -> None:
         """Make sure that anything answers at the address.
 
@@ -86,7 +155,7 @@ class Visit:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """A check is being answered."""
+        """Count a check as under way."""
         with self._changed:
             self._under_way += 1
         try:
@@ -114,3 +183,14 @@ class Visit:
 
 async def _reach(http: Exchange) -> int:
     return (await http.get("/health")).status
+
+
+async def _put(http: Exchange, question: Question[Any], faults: Faults) -> None:
+    try:
+        answer = await http.get(question.path, question.token)
+        lines = list(question.judge(answer.read(question.shape)))
+    except UnansweredError as error:
+        absent = isinstance(error, AbsentError)
+        faults.absent += absent
+        lines = [str(error)] if question.required or not absent else []
+    faults.lines += [f"{question.whose}: {line}" for line in lines]

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from ops.verify import Finding, Subject
+from ops.verify.http.exchange import HttpTarget
 from ops.verify.http.log_scan import log_scan
-from ops.verify.http.target import HttpTarget
 from ops.verify.http.visit import Visit
 
 NOWHERE = make_url("postgresql://h/d")

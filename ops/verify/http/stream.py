@@ -2,27 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import orjson
 
-from ops.verify.http.failures import UnusableAnswerError
-from ops.verify.http.json_values import Json
+from ops.verify.http.exchange import UnusableAnswerError, field_of
 
+T = TypeVar("T")
 # Anywhere between the start and the end, and without a number of their own.
 _UNNUMBERED = frozenset({"heartbeat", "info", "error", "done"})
 
 
 @dataclass(frozen=True)
 class ServerEvent:
-    """A frame: its name, and its data as JSON."""
+    """A frame: its name, and its JSON."""
 
     name: str
-    data: Json
+    payload: Any
 
-    @property
-    def content(self) -> Json:
-        """What is in the common envelope."""
-        return self.data["data"]
+    def field(self, path: str, shape: type[T]) -> T:
+        """What stands at a path of the payload. Raises what `field_of` raises."""
+        return field_of(f"event {self.name}:", self.payload, path, shape)
 
 
 def read_events(body: bytes) -> list[ServerEvent]:
@@ -62,17 +62,16 @@ def require_order(events: Sequence[ServerEvent]) -> None:
 
 
 def _require_envelopes(events: Sequence[ServerEvent]) -> None:
-    run = events[0].data["run_id"].text()
-    seq = -1.0
+    run, last = events[0].field("run_id", str), -1.0
     for event in events[1:]:
-        if event.data["type"].text() != event.name or event.data["run_id"].text() != run:
+        if event.field("type", str) != event.name or event.field("run_id", str) != run:
             raise UnusableAnswerError(f"an event {event.name} is of another type or run")
-        number = event.data["seq"].number()
+        number = event.field("seq", float)
         if event.name in _UNNUMBERED:
             continue
-        if number <= seq:
-            raise UnusableAnswerError(f"an event {event.name} has number {number:g} after {seq:g}")
-        seq = number
+        if number <= last:
+            raise UnusableAnswerError(f"an event {event.name} has number {number:g} after {last:g}")
+        last = number
 
 
 def _event(number: int, lines: list[str]) -> ServerEvent:
@@ -80,7 +79,6 @@ def _event(number: int, lines: list[str]) -> ServerEvent:
     if len(lines) != 2 or fields.keys() != {"event", "data"}:
         raise UnusableAnswerError(f"frame {number} of the stream is not an event and its data")
     try:
-        data = orjson.loads(fields["data"])
+        return ServerEvent(fields["event"], orjson.loads(fields["data"]))
     except orjson.JSONDecodeError:
         raise UnusableAnswerError(f"frame {number} of the stream holds broken JSON") from None
-    return ServerEvent(fields["event"], Json(data, f"event {fields['event']}:"))
