@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.agent.bounds import VERIFICATION_ROUTE
+from ops.books.run_lock import exclusive_chat_check
 from ops.connection import connect, explained
 from ops.errors import BusyError
-from ops.books.run_lock import exclusive_chat_check
 from ops.sql_files import statement
 from ops.verify.http.exchange import Exchange, NoAnswerError, UnansweredError, UnusableAnswerError
 from ops.verify.http.facts import Held, Portfolio, read_book
