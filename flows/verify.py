@@ -13,8 +13,8 @@ from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
 from ops.verify import VerifyReport
 from ops.verify import verify as verify_system
-from ops.verify.http.known_backend import backend_checks
-from ops.verify.refusal import refuse_failures
+from ops.verify.http.checks import backend_checks
+from ops.verify.report import refuse_failures
 
 
 @phase_flow("verify", flow_run_name="verify {first}..{last}")

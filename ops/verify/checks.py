@@ -5,20 +5,20 @@ Another part of the system adds its own by passing them to `ops.verify.verify`.
 
 from functools import partial
 
-from ops.verify.copy_parity import market_data_equals_legacy
 from ops.verify.counts import (
+    backfill_ledger,
     correlation_calculations,
+    meets_the_plan,
     pairwise_correlations,
     portfolio_snapshots,
     position_factor_exposures,
     symbol_daily_metrics,
     symbol_factor_exposures,
+    tracking_rows,
 )
 from ops.verify.equity import equity_chain, snapshot_identities, starting_capital
 from ops.verify.hot_queries import hot_queries, vector_search
-from ops.verify.ledger import backfill_ledger, tracking_rows
-from ops.verify.market_data import market_data
-from ops.verify.plan_figures import meets_the_plan
+from ops.verify.market_data import market_data, market_data_equals_legacy
 from ops.verify.references import foreign_keys, loose_references
 from ops.verify.report import Check
 from ops.verify.schemas import schema

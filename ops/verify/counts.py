@@ -8,7 +8,8 @@ from typing import Any
 
 from app.calculations.factors import RIDGE_FACTOR_ETFS, SPREAD_FACTOR_ETFS
 from ops.sql_files import statement
-from ops.verify.report import Verdict, judged
+from ops.summary import plan_comparison
+from ops.verify.report import Row, Verdict, judged
 from ops.verify.subject import Subject
 
 
@@ -48,6 +49,44 @@ def pairwise_correlations(subject: Subject) -> Verdict:
     """n² ordered pairs, self pairs included, for each of those rows with its n symbols."""
     rows = _row(subject, "verify_correlations")
     return _counted(rows[3], rows[4], differing_portfolio_days=rows[5])
+
+
+def backfill_ledger(subject: Subject) -> Verdict:
+    """`done` for every live portfolio and trading day."""
+    with subject.core() as connection:
+        row = connection.execute(statement("verify/ledger"), {"days": subject.days}).fetchone()
+    expected, done, failed, missing, first_fault = row or (0, 0, 0, 0, None)
+    detail = f"expected {expected:,} portfolio-days, done {done:,}"
+    if failed or missing:
+        detail += f"; {failed:,} failed, {missing:,} missing, first {first_fault}; run the backfill"
+    return judged(
+        expected == done > 0, detail, expected=expected, done=done, failed=failed, missing=missing
+    )
+
+
+def tracking_rows(subject: Subject) -> Verdict:
+    """One successful row of batch_run_tracking per trading day, and none for any other day."""
+    with subject.core() as connection:
+        row = connection.execute(statement("verify/tracking"), {"days": subject.days}).fetchone()
+    expected, found, missing, unexpected, unsuccessful = row or (0, 0, 0, 0, 0)
+    faults = {"missing": missing, "unexpected": unexpected, "unsuccessful": unsuccessful}
+    named = [f"{count} {name}" for name, count in faults.items() if count]
+    detail = "; ".join([f"expected {expected} days, found {found}", *named])
+    return judged(not named, detail, expected=expected, found=found, **faults)
+
+
+def plan_figures(subject: Subject) -> tuple[Row, ...]:
+    """Rows of table, plan and ours, where ours counts all rows of the table."""
+    figures = plan_comparison(subject.core_url)
+    return tuple({"table": f.table, "plan": f.plan, "ours": f.ours} for f in figures)
+
+
+def meets_the_plan(subject: Subject) -> Verdict:
+    """Whether all six counts are the plan's. True of the demo data only, by the rules alone."""
+    figures = plan_comparison(subject.core_url)
+    others = [f"{f.table} {f.ours:,} not {f.plan:,}" for f in figures if not f.equal]
+    detail = "; ".join(others) or "all six counts are the plan's"
+    return judged(not others, detail, **{f.table: f.ours for f in figures})
 
 
 def _row(subject: Subject, name: str, **parameters: Any) -> tuple[int, ...]:

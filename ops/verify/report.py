@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ops.errors import VerificationError
 from ops.verify.subject import Subject
 
 Outcome = Literal["pass", "fail", "skipped"]
@@ -83,3 +84,17 @@ def judged(ok: bool, detail: str, **measured: Any) -> Verdict:
 def skipped(reason: str) -> Verdict:
     """A finding that could not be asked for here, and why."""
     return Verdict("skipped", reason)
+
+
+def refuse_failures(report: VerifyReport) -> None:
+    """Let passed and skipped checks pass.
+
+    Raises:
+        VerificationError: at least one check failed; all failed ones are named.
+    """
+    if report.failures:
+        names = ", ".join(check.name for check in report.failures)
+        raise VerificationError(
+            f"{len(report.failures)} of {len(report.results)} checks failed: {names} "
+            f"({report.failures[0].detail})"
+        )

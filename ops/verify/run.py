@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from ops.errors import SigmaSightError
 from ops.verify.checks import DATABASE_CHECKS, PLAN_CHECK
-from ops.verify.plan_figures import plan_figures
+from ops.verify.counts import plan_figures
 from ops.verify.report import Check, CheckResult, Verdict, VerifyReport
 from ops.verify.subject import Subject
 

@@ -19,7 +19,7 @@ from ops.trading_calendar import trading_days
 from ops.verify import DATABASE_CHECKS, Check, Subject, Verdict, VerifyReport, verify
 from ops.verify.hot_queries import hot_queries
 from ops.verify.loose_references import LOOSE_REFERENCES, REFERENCES_TO_NOTHING
-from ops.verify.refusal import refuse_failures
+from ops.verify.report import refuse_failures
 from ops.verify.run import answer
 from tests.conftest import NewDatabase, create_database
 from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT

@@ -5,13 +5,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from ops.backend.supervised import SupervisedBackend
+from ops.settings import OperatorSettings
 from ops.verify.http.analytics import aggregate_analytics, analytics_populated
 from ops.verify.http.chat import ChatChecks
 from ops.verify.http.exchange import AbsentError, Exchange, HttpTarget, UnansweredError
 from ops.verify.http.log_scan import log_scan
 from ops.verify.http.logins import DEMO_USERS, login_faults
 from ops.verify.http.portfolios import batch_day, portfolios_complete
-from ops.verify.http.visit import NobodyLoggedInError, UnreachableError, Visit
+from ops.verify.http.visit import UnaskedError, Visit
 from ops.verify.report import Check, Verdict, judged, skipped
 from ops.verify.subject import Subject
 
@@ -22,6 +24,17 @@ class _HttpCheck(NamedTuple):
     name: str
     question: Callable[[Subject, Visit], Verdict]
     required: bool = True
+
+
+def backend_checks(settings: OperatorSettings) -> tuple[Check, ...]:
+    """The checks of the backend that BACKEND_URL names, else of the one that runs beside the
+    embedded databases; without any they are skipped, saying what to do."""
+    target = _known_backend(settings)
+    if target is not None:
+        return http_checks(target)
+    if settings.embedded:
+        return unasked_checks("no backend runs here; run `sigmasight rebuild`, or set BACKEND_URL")
+    return unasked_checks("set BACKEND_URL to the backend that serves from these databases")
 
 
 def http_checks(target: HttpTarget) -> tuple[Check, ...]:
@@ -60,7 +73,7 @@ def _answer(check: _HttpCheck, visit: Visit, subject: Subject) -> Verdict:
             if check.question is not _alive_and_ready:
                 visit.reach()
             return check.question(subject, visit)
-    except (NobodyLoggedInError, UnreachableError) as error:
+    except UnaskedError as error:
         return skipped(str(error))
     except UnansweredError as error:
         required = check.required or not isinstance(error, AbsentError)
@@ -99,3 +112,19 @@ def _demo_logins(_: Subject, visit: Visit) -> Verdict:
     found = visit.ask(lambda http: login_faults(http, logins))
     detail = "; ".join(found) or f"{len(DEMO_USERS)} users; a wrong password and no token refused"
     return judged(not found, detail, users=sum(login.token is not None for login in logins))
+
+
+def _known_backend(settings: OperatorSettings) -> HttpTarget | None:
+    """The backend of the new pair to ask, if any is known: the served one after the swap, before
+    it the one that stands by."""
+    own = SupervisedBackend(settings.state)
+    here = _here(own) if settings.embedded else None
+    url = settings.BACKEND_URL or here
+    if url is None:
+        return None
+    log = settings.BACKEND_LOG or (own.log if url == here else None)
+    return HttpTarget(url, settings.demo_password(), log)
+
+
+def _here(own: SupervisedBackend) -> str | None:
+    return own.url if own.pair == "new" else own.staged("new")

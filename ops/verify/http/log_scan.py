@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from ops.verify.http.visit import Visit
 from ops.verify.report import Verdict, judged, skipped
@@ -32,12 +31,6 @@ _EXPECTED = re.compile(r"\b401\b|unauthori[sz]ed|expired token", re.IGNORECASE)
 _PASSWORD = re.compile(r"://[^\s/@]*@")
 
 
-class _Scan(NamedTuple):
-    lines: int
-    database: list[str]
-    others: list[str]
-
-
 def log_scan(_: Subject, visit: Visit) -> Verdict:
     """Since its last start, no line tells of a database error, and none is of level ERROR but for
     refused tokens."""
@@ -46,22 +39,18 @@ def log_scan(_: Subject, visit: Visit) -> Verdict:
         return skipped("the backend's log cannot be read from here; name it with BACKEND_LOG")
     visit.wait_for_others()
     try:
-        found = _scan(_since_last_start(_tail(log)))
+        lines = _since_last_start(_tail(log))
     except OSError as error:
         return skipped(f"{log}: {error.strerror}; correct BACKEND_LOG")
-    shown = [*found.database, *found.others][:1]
+    database, others = _errors(lines)
+    shown = [*database, *others][:1]
     first = f"; first: {_without_password(shown[0])}" if shown else ""
     detail = (
-        f"{found.lines:,} lines since the last start, {len(found.database)} of database errors, "
-        f"{len(found.others)} other errors{first}"
+        f"{len(lines):,} lines since the last start, {len(database)} of database errors, "
+        f"{len(others)} other errors{first}"
     )
-    return judged(
-        not shown,
-        detail,
-        lines=found.lines,
-        database_errors=len(found.database),
-        other_errors=len(found.others),
-    )
+    counts = {"database_errors": len(database), "other_errors": len(others)}
+    return judged(not shown, detail, lines=len(lines), **counts)
 
 
 def _tail(log: Path) -> list[str]:
@@ -76,16 +65,16 @@ def _since_last_start(lines: list[str]) -> list[str]:
     return lines[starts[-1] :] if starts else lines
 
 
-def _scan(lines: Iterable[str]) -> _Scan:
-    database, others, count = list[str](), list[str](), 0
-    for line in lines:
-        count += 1
-        level, said = _read(line)
-        if level in ("ERROR", "CRITICAL", "FATAL", None) and _DATABASE.search(said):
+def _errors(lines: Iterable[str]) -> tuple[list[str], list[str]]:
+    """What tells of a database error, and what else is of level ERROR or worse."""
+    database, others = list[str](), list[str]()
+    for level, said in map(_read, lines):
+        severe = level in ("ERROR", "CRITICAL", "FATAL")
+        if (severe or level is None) and _DATABASE.search(said):
             database.append(said)
-        elif level in ("ERROR", "CRITICAL", "FATAL") and not _EXPECTED.search(said):
+        elif severe and not _EXPECTED.search(said):
             others.append(said)
-    return _Scan(count, database, others)
+    return database, others
 
 
 def _read(line: str) -> tuple[str | None, str]:
@@ -99,9 +88,7 @@ def _read(line: str) -> tuple[str | None, str]:
             said = " ".join(str(record[n]) for n in ("message", "error", "exc_info") if n in record)
             return record["level"].upper(), said
     found = _ERROR.match(line)
-    if found:
-        return found[1], line
-    return None, line
+    return (found[1] if found else None), line
 
 
 def _without_password(said: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -23,12 +24,9 @@ T = TypeVar("T")
 _SHOWN = 3
 
 
-class NobodyLoggedInError(SigmaSightError):
-    """The question needs a user, and none could log in."""
-
-
-class UnreachableError(SigmaSightError):
-    """No backend answers at all; the first check says so, the others need not."""
+class UnaskedError(SigmaSightError):
+    """Nobody is there to ask, or no user could log in. The first two checks say so; the others need
+    not."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +75,18 @@ class Once(Generic[T]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: list[T] = []
-        self._failure: Exception | None = None
+        self._found: Future[T] | None = None
 
     def __call__(self, find: Callable[[], T]) -> T:
         """What `find` returned, or raised, when it was first called."""
         with self._lock:
-            if self._failure is not None:
-                raise self._failure
-            if not self._found:
+            if self._found is None:
+                self._found = Future()
                 try:
-                    self._found.append(find())
+                    self._found.set_result(find())
                 except Exception as error:
-                    self._failure = error
-                    raise
-        return self._found[0]
+                    self._found.set_exception(error)
+        return self._found.result()
 
 
 class Visit:
@@ -128,12 +123,12 @@ class Visit:
         """Make sure that anything answers at the address.
 
         Raises:
-            UnreachableError: nothing does.
+            UnaskedError: nothing does.
         """
         try:
             self._reached(lambda: self.ask(_reach))
         except NoAnswerError as error:
-            raise UnreachableError(f"no backend answers at {self.target.url} ({error})") from None
+            raise UnaskedError(f"no backend answers at {self.target.url} ({error})") from None
 
     def logins(self) -> Sequence[Login]:
         """How the logins of the demo users went."""
@@ -144,12 +139,12 @@ class Visit:
         """E-mail address → token of the demo users who are logged in.
 
         Raises:
-            NobodyLoggedInError: none could log in.
+            UnaskedError: none could log in.
         """
         logins = self.logins()
         tokens = {login.email: login.token for login in logins if login.token is not None}
         if not tokens:
-            raise NobodyLoggedInError(f"nobody could log in: {logins[0].reason}")
+            raise UnaskedError(f"nobody could log in: {logins[0].reason}")
         return tokens
 
     @contextmanager

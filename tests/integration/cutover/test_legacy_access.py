@@ -13,7 +13,7 @@ from ops.connection import connect
 from ops.database_identity import identity
 from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
 from ops.seed import seed
-from ops.verify.copy_parity import market_data_equals_legacy
+from ops.verify.market_data import market_data_equals_legacy
 from ops.verify.subject import Subject
 from ops.write_lock.lock import lock_writes, release_lock
 from tests.conftest import NewDatabase
