@@ -187,3 +187,17 @@ def test_a_line_longer_than_any_of_ours_is_neither_read_nor_written(
     with pytest.raises(BadInputError, match="a row is larger than"):
         _written(tmp_path / "other", long)
     assert os.listdir(tmp_path) == ["losses"]
+
+
+def test_the_longest_line_is_written_and_read_and_one_byte_more_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    longest = _change(row=_memory(content="x" * 1000))
+    more = _change(row=_memory(content="x" * 1001))
+    foreign = _written(tmp_path / "foreign", more)
+    monkeypatch.setattr(losses_file, "LONGEST_LINE", len(json.dumps(longest)) + 1)
+    with open_losses(_written(tmp_path / "own", longest)) as reader:
+        assert [change.row for change in reader.changes()] == [longest["row"]]
+    with pytest.raises(BadInputError, match="a row is larger than"):
+        _written(tmp_path / "other", more)
+    _refused(foreign, "line 2: longer than any line of ours")

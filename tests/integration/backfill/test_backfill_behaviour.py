@@ -178,6 +178,16 @@ def test_prices_of_no_session_and_impossible_prices_are_not_used(book: Book) -> 
     assert book.content() == clean
 
 
+def test_the_last_day_alone_is_done_again(book: Book) -> None:
+    portfolio = book.portfolio("corrected")
+    book.position(portfolio, "S00", 1000)
+    book.run()
+    before = book.equity(portfolio)
+    book.set_close("S00", LAST, f"{book.closes['S00'][LAST] + 1:.4f}")
+    assert book.run(LAST, LAST, mode="all").portfolio_days == 1
+    assert book.equity(portfolio) == [*before[:-1], before[-1] + 1000]
+
+
 @pytest.mark.parametrize("first", [FIRST, LAST])
 def test_a_last_close_of_any_age_is_the_value(book: Book, first: date) -> None:
     book.set_close("OLD", date(2021, 3, 1), "12.5")

@@ -211,6 +211,23 @@ def test_equity_is_decimal_arithmetic_and_resumes_anywhere(
         np.testing.assert_array_equal(rest.cumulative_pnl, whole.cumulative_pnl[cut:])
 
 
+@pytest.mark.parametrize(
+    ("before", "close", "pnl"),
+    [(293.2955, 293.3658, 284.72), (463.8793, 463.9084, 117.86), (496.8344, 496.9007, 268.52)],
+)
+def test_half_a_cent_of_a_large_position_is_earned_whole(
+    before: float, close: float, pnl: float
+) -> None:
+    """The difference of two closes is off by what floats cannot hold, 4,050 times."""
+    change = unrealized_change(
+        np.array([[before], [close]]), DATES[:2], DAYS[:1], _position([4050.0])
+    )[:, 0]
+    nothing = np.zeros(1)
+    day = roll_equity(EquityState(1000.0), change, nothing, nothing)
+    assert day.daily_pnl[0] == pnl
+    assert day.equity[0] == 1000 + pnl
+
+
 def test_several_portfolios_roll_side_by_side() -> None:
     rng = np.random.default_rng(5)
     unrealized, realized, flow = rng.normal(0, 100, (3, 20, 4))

@@ -97,6 +97,18 @@ def test_every_trend_label_occurs(symbols: VolatilityStatistics) -> None:
     }
 
 
+def test_three_tenths_of_the_variance_on_a_line_are_a_trend() -> None:
+    returns = np.random.default_rng(5).normal(0, 0.03, (63, 300))
+    windows = np.zeros(300, int), np.full(300, 63), np.arange(300)
+    found = volatility_statistics(returns, *windows)
+    near = np.flatnonzero(np.abs(found.trend_strength - 0.3) < 0.05)
+    seen = set()
+    for column in near:
+        assert_agrees(found, (column,), reference(pd.Series(returns[:, column])))
+        seen.add((found.trend[column], found.trend_strength[column] > 0.3))
+    assert seen == {("stable", False), ("increasing", True), ("decreasing", True)}
+
+
 def test_the_percentile_needs_a_full_years_window(symbols: VolatilityStatistics) -> None:
     full = symbols.observations >= 240
     assert full.any()
