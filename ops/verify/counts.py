@@ -15,39 +15,39 @@ from ops.verify.subject import Subject
 
 def portfolio_snapshots(subject: Subject) -> Verdict:
     """One snapshot per live portfolio and trading day."""
-    expected, found, missing, unexpected = _row(subject, "verify_snapshot_days")
+    expected, found, missing, unexpected = _row(subject, "snapshot_days")
     return _counted(expected, found, missing=missing, unexpected=unexpected)
 
 
 def position_factor_exposures(subject: Subject) -> Verdict:
     """On every day on which it is open, six rows for each stock or fund with 30 returns shared
     with the style ETFs, and four with 60 returns shared with the spread ETFs."""
-    expected, found, differing = _row(subject, "verify_position_exposures", **_factor_rules())
+    expected, found, differing = _row(subject, "position_exposures", **_factor_rules())
     return _counted(expected, found, differing_position_days=differing)
 
 
 def symbol_factor_exposures(subject: Subject) -> Verdict:
     """The same rule for each symbol held on the last day, for that day alone."""
-    expected, found, differing = _row(subject, "verify_symbol_exposures", **_factor_rules())
+    expected, found, differing = _row(subject, "symbol_exposures", **_factor_rules())
     return _counted(expected, found, differing_symbols=differing)
 
 
 def symbol_daily_metrics(subject: Subject) -> Verdict:
     """One row per symbol held on the last day, of that day."""
-    expected, found, differing = _row(subject, "verify_symbol_metrics")
+    expected, found, differing = _row(subject, "symbol_metrics")
     return _counted(expected, found, differing_symbols=differing)
 
 
 def correlation_calculations(subject: Subject) -> Verdict:
     """One row per portfolio and day on which any symbol passes the filter: |value| of at least
     10,000 and of at least 1 % of the gross exposure, and 30 returns that are not all zero."""
-    rows = _row(subject, "verify_correlations")
+    rows = _row(subject, "correlations")
     return _counted(rows[0], rows[1], differing_portfolio_days=rows[2])
 
 
 def pairwise_correlations(subject: Subject) -> Verdict:
     """n² ordered pairs, self pairs included, for each of those rows with its n symbols."""
-    rows = _row(subject, "verify_correlations")
+    rows = _row(subject, "correlations")
     return _counted(rows[3], rows[4], differing_portfolio_days=rows[5])
 
 

@@ -1,9 +1,10 @@
 """What the fork server has ready before the first command: every import, the calendar, and the
 certificates that httpx otherwise reads for each client, of plain HTTP too."""
 
+import ssl
 from functools import lru_cache
 
-import httpx._transports.default
+import httpx
 
 import flows.crashed_runs
 import flows.plots
@@ -17,6 +18,5 @@ __all__ = ["flows", "ops"]
 
 trading_days(FIRST_DAY, LAST_DAY)
 
-_transports = httpx._transports.default
-_transports.create_ssl_context = lru_cache(_transports.create_ssl_context)
-_transports.create_ssl_context(verify=True, cert=None, trust_env=False)
+ssl.create_default_context = lru_cache(ssl.create_default_context)
+httpx.create_ssl_context(trust_env=False)

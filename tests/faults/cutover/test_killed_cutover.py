@@ -19,9 +19,10 @@ STEP = "ops.cutover.steps:enter_step"
 # Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
 BACK = [step for step in ROLLBACK_STEPS if step != "export"]
 KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
-# One step of each kind is killed in the command itself, and so is what comes after: it copies,
-# has requests wait, locks, changes the pair, or has done all of that.
-BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "watch legacy"}
+# One step of each kind is killed in the command itself, and that command run again: requests are
+# about to wait, rows to be copied, the pair to change, the lock to be kept; or it was. In turn with
+# these, a rollback is about to change the pair, ask, let requests wait, state its price, unlock.
+BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "prove the lock"}
 SUPERVISOR_KILLS = ["lock legacy", "commit the lock", "release"]
 
 
