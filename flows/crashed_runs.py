@@ -22,8 +22,8 @@ from ops.rehearsal.commands import rehearsing
 _PREFIX = "process"
 MOST_RUNS = 200
 AUTOMATION = "crashed runs"
-# Three beats missed; the server looks every five seconds, so that it takes less than two minutes.
-SILENT_SECONDS = 3 * HEARTBEAT_SECONDS
+# Nine beats missed; the server looks every five seconds, so that it takes less than two minutes.
+SILENT_SECONDS = 9 * HEARTBEAT_SECONDS
 _MESSAGE = "its process is gone; run the same command again to finish it"
 
 

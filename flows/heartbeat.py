@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 P = ParamSpec("P")
 R = TypeVar("R")
 
-HEARTBEAT_SECONDS = 30
+HEARTBEAT_SECONDS = 10
 
 
 def phase_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]:

@@ -2,14 +2,18 @@
 
 from datetime import date, datetime
 from functools import lru_cache
-
-import exchange_calendars
+from typing import TYPE_CHECKING
 
 from ops.errors import BadInputError
 
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
+
 
 @lru_cache
-def _calendar() -> exchange_calendars.ExchangeCalendar:
+def _calendar() -> "ExchangeCalendar":
+    import exchange_calendars  # and pandas with it, which many commands do without
+
     return exchange_calendars.get_calendar("XNYS")
 
 

@@ -2,14 +2,18 @@
 and what it knows of a command's runs."""
 
 import os
+import shutil
+import subprocess
+import sys
 import time
 import warnings
+from importlib.metadata import version
 from typing import Any
 
 import httpx
 import pytest
 
-from flows.prefect_server import START_SECONDS, PrefectServer
+from flows.prefect_server import START_SECONDS, PrefectServer, environment_of
 from ops.state_folder import StateFolder
 
 _SERVER: pytest.StashKey[PrefectServer] = pytest.StashKey()
@@ -18,9 +22,36 @@ _SERVER: pytest.StashKey[PrefectServer] = pytest.StashKey()
 def session_prefect(config: pytest.Config, folders: pytest.TempPathFactory) -> PrefectServer:
     """The session's server, started at the first call and stopped with the session."""
     if _SERVER not in config.stash:
-        config.stash[_SERVER] = _started(PrefectServer(StateFolder(folders.mktemp("prefect"))))
+        state = StateFolder(folders.mktemp("prefect"))
+        give_prefect_its_tables(state, config)
+        config.stash[_SERVER] = _started(PrefectServer(state))
         config.add_cleanup(lambda: _stop(config.stash[_SERVER]))
     return config.stash[_SERVER]
+
+
+def give_prefect_its_tables(state: StateFolder, config: pytest.Config) -> None:
+    """Lay the database of a new server into a state folder, as its first start would make it.
+
+    Making it takes longer than all else of that start, so one is kept for this version of Prefect.
+    """
+    kept = StateFolder(config.rootpath / ".pytest_cache" / f"prefect-{version('prefect')}")
+    kept.create()
+    with kept.lock("prefect"):
+        if not (kept.root / "prefect").exists():
+            _make_tables(StateFolder(kept.root / "new"))
+            (kept.root / "new" / "prefect").rename(kept.root / "prefect")
+    shutil.copytree(kept.root / "prefect", state.root / "prefect")
+
+
+def _make_tables(state: StateFolder) -> None:
+    shutil.rmtree(state.root, ignore_errors=True)  # an interrupted one's
+    state.create()
+    subprocess.run(
+        [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
+        env={**os.environ, **environment_of(state)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
 
 
 def _stop(server: PrefectServer) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ops.embedded.databases import EmbeddedDatabases
 from tests.dashboard.dashboard import Dashboard
+from tests.prefect_session import give_prefect_its_tables
 
 FIRST, LAST = "2025-07-01", "2025-07-15"
 
@@ -29,7 +30,7 @@ def _needs_rebuild(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def dashboard() -> Iterator[Dashboard]:
+def dashboard(pytestconfig: pytest.Config) -> Iterator[Dashboard]:
     """What `sigmasight dashboard` leaves in an empty state folder: no databases yet.
 
     Not below pytest's folders, which are closed to the servers' account.
@@ -38,6 +39,7 @@ def dashboard() -> Iterator[Dashboard]:
     folder.chmod(0o711)
     dashboard = Dashboard(folder / "home", canary=f"canary{secrets.token_hex(8)}")
     dashboard.plant()
+    give_prefect_its_tables(dashboard.state, pytestconfig)
     try:
         dashboard.run("sigmasight", "dashboard")
         yield dashboard
