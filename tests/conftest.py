@@ -170,14 +170,22 @@ def ai_template(server: EmbeddedServer) -> str:
     return _migrated_template(server, "ai")
 
 
+@pytest.fixture(scope="session")
+def shared_template(server: EmbeddedServer) -> str:
+    """The name of a database on which both chains have run; clone it, never write to it."""
+    return _migrated_template(server, "shared")
+
+
 def _migrated_template(server: EmbeddedServer, role: Role) -> str:
     from ops.migrate import upgrade
 
-    name = f"template_{role}"
+    name, shared = f"template_{role}", role == "shared"
     create_database(server, name)
     with connect(server.url(name), application_name="tests", autocommit=True) as connection:
         ensure_bookkeeping(connection, role)
-    upgrade("ai" if role == "ai" else "core", server.url(name))
+    for chain in ("core", "ai"):
+        if shared or chain == role:
+            upgrade(chain, server.url(name), shared=shared)
     return name
 
 
@@ -191,6 +199,12 @@ def core_url(new_database: NewDatabase, core_template: str) -> URL:
 def ai_url(new_database: NewDatabase, ai_template: str) -> URL:
     """An AI database as the chain leaves it, with schema ops."""
     return new_database(ai_template)
+
+
+@pytest.fixture
+def shared_url(new_database: NewDatabase, shared_template: str) -> URL:
+    """One database that is Core and AI as the chains leave it, with schema ops."""
+    return new_database(shared_template)
 
 
 @pytest.fixture(scope="session")

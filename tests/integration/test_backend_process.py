@@ -15,7 +15,6 @@ from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.connection import connect, conninfo
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
-from tests.integration.legacy_shape import make_legacy
 
 SECRET = "canary of the signing key, long enough"
 PAIR = "X-SigmaSight-Pair"
@@ -99,24 +98,23 @@ def test_one_that_cannot_serve_is_named_with_its_log(
 
 
 def test_the_old_pair_is_served_from_one_database_and_nothing_is_written_to_it(
-    backend: SupervisedBackend, environment: dict[str, str], scratch_database: URL
+    backend: SupervisedBackend, environment: dict[str, str], old_shape: URL
 ) -> None:
     """Also where the environment names an AI database, and a deployment for `calculate`."""
-    make_legacy(scratch_database)
     settings = OperatorSettings(
         _env_file=None,  # type: ignore[call-arg]
         SIGMASIGHT_HOME=backend.state.root,
-        LEGACY_DATABASE_URL=conninfo(scratch_database),
+        LEGACY_DATABASE_URL=conninfo(old_shape),
         SECRET_KEY=SECRET,
     )
     told = served_environment(settings, "old", "http://127.0.0.1:1/api")
-    assert told["DATABASE_URL"] == conninfo(scratch_database)
+    assert told["DATABASE_URL"] == conninfo(old_shape)
     assert not {"AI_DATABASE_URL", "LEGACY_DATABASE_URL", "PREFECT_API_URL"} & told.keys()
     backend.start(told | {"AI_DATABASE_URL": environment["AI_DATABASE_URL"]}, "old")
     answer = httpx.get(f"{backend.wait()}/ready")
     assert answer.headers[PAIR] == backend.pair == "old"
     assert {state["status"] for state in answer.json()["databases"].values()} == {"legacy"}
-    with connect(scratch_database, application_name="tests") as connection:
+    with connect(old_shape, application_name="tests") as connection:
         rows = connection.execute("SELECT count(*) FROM ai_kb_documents").fetchone()
     assert rows == (0,)
     assert "knowledge base" not in backend.log.read_text()

@@ -4,7 +4,6 @@ import pytest
 from sqlalchemy.engine import URL
 
 from app.migration_recognition import ChainName
-from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.drift import Difference, drift
 from ops.drift.models import model_differences
@@ -99,19 +98,19 @@ def test_rewriting_refuses_anything_but_one_chain(
 
 
 @pytest.mark.parametrize("marked", [True, False])
-def test_a_shared_database_may_hold_both_halves(new_database: NewDatabase, marked: bool) -> None:
-    url = _shared(new_database)
+def test_a_shared_database_may_hold_both_halves(shared_url: URL, marked: bool) -> None:
     if not marked:
-        _run(url, "DROP SCHEMA ops CASCADE")
-    assert drift(url, "core") == []
-    assert drift(url, "ai") == []
+        _run(shared_url, "DROP SCHEMA ops CASCADE")
+    assert drift(shared_url, "core") == []
+    assert drift(shared_url, "ai") == []
 
 
-def test_in_a_shared_database_each_chain_answers_for_its_own(new_database: NewDatabase) -> None:
-    url = _shared(new_database)
-    _run(url, "DROP INDEX ix_ai_feedback_rating; DROP INDEX ix_users_email")
-    assert [each.object for each in drift(url, "core")] == ["users.ix_users_email"]
-    assert [each.object for each in drift(url, "ai")] == ["ai_feedback.ix_ai_feedback_rating"]
+def test_in_a_shared_database_each_chain_answers_for_its_own(shared_url: URL) -> None:
+    _run(shared_url, "DROP INDEX ix_ai_feedback_rating; DROP INDEX ix_users_email")
+    assert [each.object for each in drift(shared_url, "core")] == ["users.ix_users_email"]
+    assert [each.object for each in drift(shared_url, "ai")] == [
+        "ai_feedback.ix_ai_feedback_rating"
+    ]
 
 
 def test_schema_ops_is_nobodys_drift(core_url: URL) -> None:
@@ -158,15 +157,6 @@ def test_the_reference_holds_on_an_older_server(
     create_database(old_server, chain)
     upgrade(chain, old_server.url(chain))
     assert drift(old_server.url(chain), chain) == []
-
-
-def _shared(new_database: NewDatabase) -> URL:
-    url = new_database()
-    with connect(url, application_name="tests", autocommit=True) as connection:
-        ensure_bookkeeping(connection, "shared")
-    upgrade("core", url, shared=True)
-    upgrade("ai", url, shared=True)
-    return url
 
 
 def _run(url: URL, statements: str) -> None:

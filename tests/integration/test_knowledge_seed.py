@@ -15,13 +15,10 @@ from sqlalchemy.pool import NullPool
 from app.agent.embeddings import DIMENSIONS, LOCAL_MODEL
 from app.agent.knowledge.documents import builtin_documents
 from app.agent.services import knowledge_seed, rag_service
-from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.errors import ConfigurationError, DatabaseUnavailableError, WrongDatabaseError
 from ops.knowledge import seed_knowledge_base
-from ops.migrate import upgrade
 from tests.acceptance.scene import fingerprint
-from tests.conftest import NewDatabase
 
 T = TypeVar("T")
 DOCUMENTS = len(builtin_documents())
@@ -197,14 +194,9 @@ def test_core_has_no_knowledge_base(core_url: URL) -> None:
     assert by_backend(core_url) == 0
 
 
-def test_a_shared_database_has_one(new_database: NewDatabase) -> None:
-    url = new_database()
-    with connect(url, application_name="tests", autocommit=True) as connection:
-        ensure_bookkeeping(connection, "shared")
-    upgrade("core", url, shared=True)
-    upgrade("ai", url, shared=True)
-    assert by_backend(url) == DOCUMENTS
-    assert seed_knowledge_base(url) == 0
+def test_a_shared_database_has_one(shared_url: URL) -> None:
+    assert by_backend(shared_url) == DOCUMENTS
+    assert seed_knowledge_base(shared_url) == 0
 
 
 def test_no_server_and_no_endpoint_are_one_line_each(

@@ -15,15 +15,19 @@ from ops.connection import connect
 from ops.demo import legacy
 from ops.demo.book import demo_book
 from ops.demo.catalogue import catalogue
-from ops.demo.legacy import create_legacy
+from ops.demo.legacy import LegacyReport, create_legacy
 from ops.demo.price_file import load_prices_csv
 from ops.demo.prices import PriceHistory, generate_prices
+from ops.embedded.server import EmbeddedServer
 from ops.errors import (
     BadInputError,
     ConfigurationError,
     DatabaseUnavailableError,
     WrongDatabaseError,
 )
+from tests.conftest import create_database
+
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 PASSWORD = "a demo password"
 LEGACY_ONLY = {
@@ -50,6 +54,16 @@ def prices() -> PriceHistory:
     return generate_prices()
 
 
+@pytest.fixture(scope="module")
+def made(server: EmbeddedServer, prices: PriceHistory) -> tuple[URL, LegacyReport]:
+    """An old database made in an empty one, and what was said of it; only to be read."""
+    create_database(server, "legacy_demo")
+    url = server.url("legacy_demo")
+    with connect(url, application_name="tests") as database:
+        database.execute("CREATE EXTENSION vector")
+    return url, create_legacy(url, prices, demo_password=PASSWORD)
+
+
 def query(url: URL, statement: str) -> list[tuple[object, ...]]:
     with connect(url, application_name="tests") as database:
         return database.execute(statement.encode()).fetchall()
@@ -73,38 +87,36 @@ def tables_of(url: URL) -> set[object]:
     return {row[0] for row in rows}
 
 
-def test_the_database_has_the_old_shape(empty_legacy: URL, prices: PriceHistory) -> None:
-    report = create_legacy(empty_legacy, prices, demo_password=PASSWORD)
+def test_the_database_has_the_old_shape(made: tuple[URL, LegacyReport]) -> None:
+    url, report = made
     ours = {*Base.metadata.tables, *AiBase.metadata.tables} - {"batch_run_tracking"}
-    assert tables_of(empty_legacy) == ours | LEGACY_ONLY
-    heads = query(empty_legacy, "SELECT version_num FROM alembic_version ORDER BY 1")
+    assert tables_of(url) == ours | LEGACY_ONLY
+    heads = query(url, "SELECT version_num FROM alembic_version ORDER BY 1")
     assert heads == [("k8l9m0n1o2p3",), ("n0o1p2q3r4s5",)]
-    counts = counted(empty_legacy, ours | LEGACY_ONLY)
+    counts = counted(url, ours | LEGACY_ONLY)
     assert {table: n for table, n in counts.items() if n} == {**report.rows, "alembic_version": 2}
     assert report.created
 
 
-def test_it_holds_the_book_under_the_ids_of_the_book(
-    empty_legacy: URL, prices: PriceHistory
-) -> None:
-    create_legacy(empty_legacy, prices, demo_password=PASSWORD)
+def test_it_holds_the_book_under_the_ids_of_the_book(made: tuple[URL, LegacyReport]) -> None:
+    url, _ = made
     book = demo_book()
-    ids = {row[0] for row in query(empty_legacy, "SELECT id FROM positions")}
+    ids = {row[0] for row in query(url, "SELECT id FROM positions")}
     assert ids == {one.id for one in book.positions}
-    users = dict(query(empty_legacy, "SELECT email, hashed_password FROM users"))
+    users = dict(query(url, "SELECT email, hashed_password FROM users"))
     assert set(users) == {user.email for user in book.users}
     (stored,) = set(users.values())
     assert bcrypt.checkpw(PASSWORD.encode(), str(stored).encode())
-    totals = query(empty_legacy, "SELECT sum(equity_balance) FROM portfolios")
+    totals = query(url, "SELECT sum(equity_balance) FROM portfolios")
     assert totals == [(sum(one.equity for one in book.portfolios),)]
 
 
 def test_its_prices_are_the_history_with_holes_and_flawed_rows(
-    empty_legacy: URL, prices: PriceHistory
+    made: tuple[URL, LegacyReport], prices: PriceHistory
 ) -> None:
-    create_legacy(empty_legacy, prices, demo_password=PASSWORD)
+    url, _ = made
     rows = query(
-        empty_legacy,
+        url,
         """
         SELECT symbol, date, open::float8, high::float8, low::float8, close::float8, volume
         FROM market_data_cache WHERE volume IS NOT NULL ORDER BY symbol, date
@@ -117,7 +129,7 @@ def test_its_prices_are_the_history_with_holes_and_flawed_rows(
         np.testing.assert_array_equal([row[place] for row in rows], expected[days, symbols])
     np.testing.assert_array_equal([row[6] for row in rows], prices.volume[days, symbols])
     flawed = query(
-        empty_legacy,
+        url,
         "SELECT symbol, date, close::text FROM market_data_cache WHERE NOT close > 0"
         " OR close = 'NaN' ORDER BY symbol, date",
     )
@@ -127,10 +139,10 @@ def test_its_prices_are_the_history_with_holes_and_flawed_rows(
     )
 
 
-def test_every_priced_instrument_has_a_profile(empty_legacy: URL, prices: PriceHistory) -> None:
-    create_legacy(empty_legacy, prices, demo_password=PASSWORD)
+def test_every_priced_instrument_has_a_profile(made: tuple[URL, LegacyReport]) -> None:
+    url, _ = made
     rows = query(
-        empty_legacy,
+        url,
         "SELECT symbol, company_name, sector, beta::float8, is_etf FROM company_profiles",
     )
     assert {
@@ -138,7 +150,7 @@ def test_every_priced_instrument_has_a_profile(empty_legacy: URL, prices: PriceH
         for one in catalogue().values()
     } == set(rows)
     sums = query(
-        empty_legacy,
+        url,
         "SELECT sum(weight)::float8 FROM benchmarks_sector_weights GROUP BY asof_date",
     )
     assert len(sums) >= 2
@@ -146,16 +158,16 @@ def test_every_priced_instrument_has_a_profile(empty_legacy: URL, prices: PriceH
 
 
 def test_a_second_call_changes_nothing_and_tells_which_prices_are_there(
-    empty_legacy: URL, prices: PriceHistory
+    made: tuple[URL, LegacyReport], prices: PriceHistory
 ) -> None:
-    create_legacy(empty_legacy, prices, demo_password=PASSWORD)
-    before = query(empty_legacy, "SELECT xmin::text, ctid::text FROM users ORDER BY id")
+    url, _ = made
+    before = query(url, "SELECT xmin::text, ctid::text FROM users ORDER BY id")
     other = generate_prices(seed=1)
-    report = create_legacy(empty_legacy, other, demo_password="another password")
+    report = create_legacy(url, other, demo_password="another password")
     assert not report.created
     assert report.price_source == "generated"
     assert report.price_fingerprint == prices.fingerprint != other.fingerprint
-    assert query(empty_legacy, "SELECT xmin::text, ctid::text FROM users ORDER BY id") == before
+    assert query(url, "SELECT xmin::text, ctid::text FROM users ORDER BY id") == before
 
 
 @pytest.mark.parametrize("step", ["_copy_rows", "_copy_prices", "_mark"])

@@ -24,7 +24,6 @@ from ops.connection import connect
 from ops.errors import BusyError, ConfigurationError, DatabaseUnavailableError, WrongDatabaseError
 from ops.migrate import MigrationStoppedError, current, downgrade, heads, upgrade
 from tests.conftest import NewDatabase
-from tests.integration.legacy_shape import make_legacy
 
 CHAINS: list[ChainName] = ["core", "ai"]
 METADATA: dict[ChainName, MetaData] = {"core": Base.metadata, "ai": AiBase.metadata}
@@ -199,10 +198,9 @@ def test_the_other_half_of_a_pair_is_refused_and_unchanged(
     assert catalogue(url) == before
 
 
-def test_a_legacy_database_is_an_error_for_a_phase(scratch_database: URL) -> None:
-    make_legacy(scratch_database)
+def test_a_legacy_database_is_an_error_for_a_phase(old_shape: URL) -> None:
     with pytest.raises(WrongDatabaseError, match="is a legacy database"):
-        upgrade("core", scratch_database)
+        upgrade("core", old_shape)
 
 
 def test_a_failing_revision_leaves_nothing_behind(scratch_database: URL) -> None:

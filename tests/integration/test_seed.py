@@ -20,6 +20,8 @@ from ops.demo.book import demo_book
 from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
 from ops.seed import seed
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 PASSWORD = "a demo password"
 SEEDED = (
     "users",

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -14,11 +15,11 @@ from sqlalchemy.engine import URL
 from app.migration_environment import PROJECT_ROOT
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer, free_port
-from ops.migrate import upgrade
 from tests.conftest import NewDatabase
-from tests.integration.legacy_shape import make_legacy
+from tests.integration.forked_alembic import forked_alembic
 
 CORE_INI, AI_INI = "alembic.ini", "alembic_ai.ini"
+Run = Callable[..., subprocess.CompletedProcess[str]]
 LOCK = "hashtext('sigmasight migrations')"
 
 
@@ -29,12 +30,15 @@ def environment(core: URL | None = None, ai: URL | None = None, **more: URL) -> 
     return {"PATH": os.environ["PATH"], **given}
 
 
+def arguments(ini: str, *words: str) -> list[str]:
+    return ["-c", str(PROJECT_ROOT / ini), *(words or ("upgrade", "head"))]
+
+
 def start(ini: str, env: dict[str, str], folder: Path, *words: str) -> subprocess.Popen[str]:
     # In an empty folder, since settings are also read from a `.env` in the current one.
     alembic = Path(sys.executable).parent / "alembic"
-    arguments = [alembic, "-c", PROJECT_ROOT / ini, *(words or ("upgrade", "head"))]
     return subprocess.Popen(
-        arguments,
+        [alembic, *arguments(ini, *words)],
         env=env,
         cwd=folder,
         stdout=subprocess.PIPE,
@@ -51,8 +55,23 @@ def run(
     return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
 
-def upgrade_both(env: dict[str, str], folder: Path) -> list[subprocess.CompletedProcess[str]]:
+def upgrade_both(
+    env: dict[str, str], folder: Path, run: Run = run
+) -> list[subprocess.CompletedProcess[str]]:
     return [run(ini, env, folder) for ini in (CORE_INI, AI_INI)]
+
+
+@pytest.fixture(scope="module")
+def forked() -> Iterator[Run]:
+    """The command as `run` runs it, in a process that need not import everything first."""
+    with forked_alembic() as alembic:
+
+        def run(
+            ini: str, env: dict[str, str], folder: Path, *words: str
+        ) -> subprocess.CompletedProcess[str]:
+            return alembic(arguments(ini, *words), env, folder)
+
+        yield run
 
 
 def tables(url: URL) -> list[str]:
@@ -83,58 +102,56 @@ def test_a_new_pair_is_built_and_checked_clean(new_database: NewDatabase, tmp_pa
 
 
 def test_one_shared_database_is_built_and_checked_clean(
-    scratch_database: URL, tmp_path: Path
+    scratch_database: URL, tmp_path: Path, forked: Run
 ) -> None:
     env = environment(scratch_database)
-    assert [done.returncode for done in upgrade_both(env, tmp_path)] == [0, 0]
+    assert [done.returncode for done in upgrade_both(env, tmp_path, forked)] == [0, 0]
     built = tables(scratch_database)
     assert len(built) == 37 + 3 + 2
     assert {"alembic_version", "alembic_version_ai"} <= set(built)
     for ini in (CORE_INI, AI_INI):
-        assert run(ini, env, tmp_path, "check").returncode == 0
-    assert [done.returncode for done in upgrade_both(env, tmp_path)] == [0, 0]
+        assert forked(ini, env, tmp_path, "check").returncode == 0
+    assert [done.returncode for done in upgrade_both(env, tmp_path, forked)] == [0, 0]
 
 
-def test_a_check_sees_what_is_missing(core_url: URL, tmp_path: Path) -> None:
+def test_a_check_sees_what_is_missing(core_url: URL, tmp_path: Path, forked: Run) -> None:
     with connect(core_url, application_name="tests", autocommit=True) as connection:
         connection.execute("DROP INDEX idx_market_data_valid_prices")
-    checked = run(CORE_INI, environment(core_url, core_url), tmp_path, "check")
+    checked = forked(CORE_INI, environment(core_url, core_url), tmp_path, "check")
     assert checked.returncode != 0
     assert "idx_market_data_valid_prices" in checked.stdout
 
 
 def test_the_old_pairs_database_is_left_alone_while_it_is_empty(
-    scratch_database: URL, tmp_path: Path
+    scratch_database: URL, tmp_path: Path, forked: Run
 ) -> None:
     """A stack's old database before its dump is restored: the restore must find it empty."""
     env = {**environment(scratch_database), "ACTIVE_PAIR": "old"}
     before = fingerprint(scratch_database)
-    for done in upgrade_both(env, tmp_path):
+    for done in upgrade_both(env, tmp_path, forked):
         assert (done.returncode, "leaves it as it is" in done.stdout) == (0, True), done
     assert fingerprint(scratch_database) == before
 
 
 @pytest.mark.parametrize("ai_too", [False, True], ids=["without AI_DATABASE_URL", "with it"])
 def test_a_legacy_database_is_left_as_it_is(
-    ai_too: bool, scratch_database: URL, tmp_path: Path
+    ai_too: bool, old_shape: URL, tmp_path: Path, forked: Run
 ) -> None:
-    make_legacy(scratch_database)
-    before = fingerprint(scratch_database)
-    env = environment(scratch_database, scratch_database if ai_too else None)
-    for done in upgrade_both(env, tmp_path):
+    before = fingerprint(old_shape)
+    env = environment(old_shape, old_shape if ai_too else None)
+    for done in upgrade_both(env, tmp_path, forked):
         assert done.returncode == 0
         assert done.stdout.count("\n") == 1
         assert "is a legacy database" in done.stdout
         assert "Traceback" not in done.stderr
-    assert fingerprint(scratch_database) == before
+    assert fingerprint(old_shape) == before
 
 
 @pytest.mark.parametrize("words", [("downgrade", "base"), ("check",), ("current",)])
 def test_nothing_but_the_start_command_runs_on_a_legacy_database(
-    words: tuple[str, ...], scratch_database: URL, tmp_path: Path
+    words: tuple[str, ...], old_shape: URL, tmp_path: Path, forked: Run
 ) -> None:
-    make_legacy(scratch_database)
-    done = run(CORE_INI, environment(scratch_database), tmp_path, *words)
+    done = forked(CORE_INI, environment(old_shape), tmp_path, *words)
     assert_refused(done, "is a legacy database")
 
 
@@ -148,19 +165,19 @@ def assert_refused(done: subprocess.CompletedProcess[str], reason: str) -> None:
 
 
 def test_the_halves_of_a_pair_taken_for_each_other_are_refused(
-    core_url: URL, ai_url: URL, tmp_path: Path
+    core_url: URL, ai_url: URL, tmp_path: Path, forked: Run
 ) -> None:
     before = fingerprint(core_url), fingerprint(ai_url)
-    core, ai = upgrade_both(environment(ai_url, core_url), tmp_path)
+    core, ai = upgrade_both(environment(ai_url, core_url), tmp_path, forked)
     assert_refused(core, "this is the AI half of a pair")
     assert_refused(ai, "this is the Core half of a pair")
     assert (fingerprint(core_url), fingerprint(ai_url)) == before
 
 
 def test_a_core_half_does_not_become_shared_when_the_ai_address_is_forgotten(
-    core_url: URL, tmp_path: Path
+    core_url: URL, tmp_path: Path, forked: Run
 ) -> None:
-    assert_refused(run(AI_INI, environment(core_url), tmp_path), "the Core half of a pair")
+    assert_refused(forked(AI_INI, environment(core_url), tmp_path), "the Core half of a pair")
 
 
 def test_somebody_elses_database_is_refused(scratch_database: URL, tmp_path: Path) -> None:
@@ -179,21 +196,25 @@ def test_somebody_elses_database_is_refused(scratch_database: URL, tmp_path: Pat
         ({"DATABASE_URL": "postgresql://u:canary@127.0.0.1:1/db"}, "127.0.0.1:1/db"),
     ],
 )
-def test_a_wrong_address_is_one_line(env: dict[str, str], reason: str, tmp_path: Path) -> None:
-    done = run(CORE_INI, environment() | env, tmp_path)
+def test_a_wrong_address_is_one_line(
+    env: dict[str, str], reason: str, tmp_path: Path, forked: Run
+) -> None:
+    done = forked(CORE_INI, environment() | env, tmp_path)
     assert_refused(done, reason)
     assert "canary" not in done.stdout + done.stderr
 
 
-def test_the_admin_address_is_the_one_that_migrates(scratch_database: URL, tmp_path: Path) -> None:
+def test_the_admin_address_is_the_one_that_migrates(
+    scratch_database: URL, tmp_path: Path, forked: Run
+) -> None:
     nobody = scratch_database.set(username="nobody", password="nothing")
     env = environment(nobody, DATABASE_ADMIN_URL=scratch_database)
-    assert run(CORE_INI, env, tmp_path).returncode == 0
+    assert forked(CORE_INI, env, tmp_path).returncode == 0
     assert len(tables(scratch_database)) == 38
 
 
 def test_a_password_of_special_characters_works_and_is_never_printed(
-    server: EmbeddedServer, new_database: NewDatabase, tmp_path: Path
+    server: EmbeddedServer, new_database: NewDatabase, tmp_path: Path, forked: Run
 ) -> None:
     password = "ca%na@ry:/ %(x)s?#"
     core = new_database()
@@ -205,9 +226,9 @@ def test_a_password_of_special_characters_works_and_is_never_printed(
     env = environment(core.set(username="special", password=password))
     encoded = env["DATABASE_URL"].partition("special:")[2].rpartition("@")[0]
     outputs = [
-        run(CORE_INI, env, tmp_path),
-        run(CORE_INI, env, tmp_path, "upgrade", "head", "--sql"),
-        run(CORE_INI, env | {"DATABASE_URL": f"{env['DATABASE_URL']}_absent"}, tmp_path),
+        forked(CORE_INI, env, tmp_path),
+        forked(CORE_INI, env, tmp_path, "upgrade", "head", "--sql"),
+        forked(CORE_INI, env | {"DATABASE_URL": f"{env['DATABASE_URL']}_absent"}, tmp_path),
     ]
     assert [done.returncode == 0 for done in outputs] == [True, True, False]
     for done in outputs:
@@ -217,9 +238,9 @@ def test_a_password_of_special_characters_works_and_is_never_printed(
 
 
 @pytest.mark.parametrize("ini", [CORE_INI, AI_INI])
-def test_offline_needs_no_server(ini: str, tmp_path: Path) -> None:
+def test_offline_needs_no_server(ini: str, tmp_path: Path, forked: Run) -> None:
     nowhere = URL.create("postgresql", "u", "canary", "127.0.0.1", 1, "nowhere")
-    done = run(ini, environment(nowhere, nowhere), tmp_path, "upgrade", "head", "--sql")
+    done = forked(ini, environment(nowhere, nowhere), tmp_path, "upgrade", "head", "--sql")
     assert done.returncode == 0
     assert "INSERT INTO alembic_version" in done.stdout
     assert "canary" not in done.stdout + done.stderr
@@ -252,19 +273,18 @@ def wait_for_sessions(url: URL, count: int) -> None:
     raise AssertionError(f"{count} migrations did not reach the database")
 
 
-def test_a_backend_role_starts_at_head(new_database: NewDatabase, tmp_path: Path) -> None:
-    core, ai = new_database(), new_database()
-    upgrade("core", core)
-    upgrade("ai", ai)
-    for url in (core, ai):
+def test_a_backend_role_starts_at_head(
+    core_url: URL, ai_url: URL, tmp_path: Path, forked: Run
+) -> None:
+    for url in (core_url, ai_url):
         with connect(url, application_name="tests", autocommit=True) as connection:
             connection.execute(
                 "DO $$ BEGIN CREATE ROLE starter LOGIN PASSWORD 'pass'; "
                 "EXCEPTION WHEN duplicate_object THEN NULL; END $$"
             )
             connection.execute("GRANT SELECT ON alembic_version TO starter")
-    as_starter = [url.set(username="starter", password="pass") for url in (core, ai)]
-    done = upgrade_both(environment(*as_starter), tmp_path)
+    as_starter = [url.set(username="starter", password="pass") for url in (core_url, ai_url)]
+    done = upgrade_both(environment(*as_starter), tmp_path, forked)
     assert [each.returncode for each in done] == [0, 0]
 
 
@@ -290,11 +310,9 @@ def test_the_loggers_of_a_calling_program_stay_enabled(
 
 @pytest.mark.parametrize("where", ["a new pair", "one shared database", "a legacy database"])
 def test_the_literal_command_ends_with_a_backend_that_serves(
-    where: str, new_database: NewDatabase
+    where: str, new_database: NewDatabase, old_shape_template: str
 ) -> None:
-    core = new_database()
-    if where == "a legacy database":
-        make_legacy(core)
+    core = new_database(old_shape_template if where == "a legacy database" else None)
     ai = new_database() if where == "a new pair" else None
     port = str(free_port())
     command = (

@@ -18,20 +18,20 @@ from tests.integration.copy.owned_world import (
     TALK,
     WORLD,
 )
-from tests.integration.legacy_shape import make_legacy
 
 OWNED = ("users", "chat", "ai")
 Databases = tuple[URL, URL, URL]
 
 
 @pytest.fixture(scope="module")
-def databases(server: EmbeddedServer, core_template: str, ai_template: str) -> Databases:
+def databases(
+    server: EmbeddedServer, core_template: str, ai_template: str, old_shape_template: str
+) -> Databases:
     """An old database and a pair to which it was copied; each test leaves it copied."""
-    create_database(server, "priced_legacy")
+    create_database(server, "priced_legacy", old_shape_template)
     create_database(server, "priced_core", core_template)
     create_database(server, "priced_ai", ai_template)
     legacy, core, ai = (server.url(f"priced_{name}") for name in ("legacy", "core", "ai"))
-    make_legacy(legacy)
     run(legacy, WORLD)
     return legacy, core, ai
 

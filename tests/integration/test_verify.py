@@ -10,11 +10,9 @@ from sqlalchemy import Uuid
 from sqlalchemy.engine import URL
 
 from app.models import AiBase, Base
-from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import BadInputError, VerificationError
-from ops.migrate import upgrade
 from ops.trading_calendar import trading_days
 from ops.verify import DATABASE_CHECKS, Check, Subject, Verdict, VerifyReport, verify
 from ops.verify.hot_queries import hot_queries
@@ -264,13 +262,8 @@ def test_hot_queries_see_ten_times_the_rows(sound: VerifyReport) -> None:
     assert measured["indexes"]["prices of some symbols up to a day"]
 
 
-def test_a_shared_database_holds_both_halves_tables(new_database: NewDatabase) -> None:
-    url = new_database()
-    with connect(url, application_name="tests", autocommit=True) as connection:
-        ensure_bookkeeping(connection, "shared")
-    upgrade("core", url, shared=True)
-    upgrade("ai", url, shared=True)
-    subject = Subject(url, url, None, FIRST, LAST)
+def test_a_shared_database_holds_both_halves_tables(shared_url: URL) -> None:
+    subject = Subject(shared_url, shared_url, None, FIRST, LAST)
     schemas = [check for check in DATABASE_CHECKS if check.name.endswith("schema")]
     results = [answer(subject, check) for check in schemas]
     assert [result.outcome for result in results] == ["pass", "pass"]

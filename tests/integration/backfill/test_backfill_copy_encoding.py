@@ -51,9 +51,7 @@ def units(digits: int) -> st.SearchStrategy[list[int | None]]:
     return st.lists(st.none() | st.integers(-most, most), min_size=1, max_size=40)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(money=units(13), beta=units(12), small=units(6))
 def test_numerics_come_back_as_they_are(
     copied: psycopg.Connection,
@@ -75,9 +73,7 @@ def test_numerics_come_back_as_they_are(
         copied.execute("TRUNCATE copied")
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40),

@@ -11,7 +11,6 @@ from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import NewDatabase, create_database
 from tests.integration.copy.owned_world import WORLD
-from tests.integration.legacy_shape import make_legacy
 
 Run = Callable[..., list[tuple[Any, ...]]]
 
@@ -88,11 +87,10 @@ def insert_texts(run: Run) -> Callable[[URL, Sequence[Sequence[str | None]]], No
 
 
 @pytest.fixture(scope="session")
-def owned_template(server: EmbeddedServer) -> str:
+def owned_template(server: EmbeddedServer, old_shape_template: str) -> str:
     """The name of an old database with a few rows of every user-owned table; only to be cloned."""
     name = "template_owned"
-    create_database(server, name)
-    make_legacy(server.url(name))
+    create_database(server, name, old_shape_template)
     with connect(server.url(name), application_name="tests") as connection:
         connection.execute(WORLD.encode())
     return name

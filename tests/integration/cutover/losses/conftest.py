@@ -7,20 +7,19 @@ from users_rows import Pair, empty, empty_legacy, fill
 from ops.carrying.baseline import record_baseline
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
-from tests.integration.legacy_shape import make_legacy
 
 _PAIRS = ("users_core", "users_ai", "users_other_core", "users_other_ai", "users_legacy")
 
 
 @pytest.fixture(scope="session")
-def users_databases(server: EmbeddedServer, core_template: str, ai_template: str) -> list[URL]:
+def users_databases(
+    server: EmbeddedServer, core_template: str, ai_template: str, old_shape_template: str
+) -> list[URL]:
     """Two pairs and an old database, which tests fill anew: that is faster than making them."""
+    templates = {"core": core_template, "ai": ai_template, "legacy": old_shape_template}
     for name in _PAIRS:
-        template = {"core": core_template, "ai": ai_template}.get(name.rpartition("_")[2])
-        create_database(server, name, template)
-    urls = [server.url(name) for name in _PAIRS]
-    make_legacy(urls[-1])
-    return urls
+        create_database(server, name, templates[name.rpartition("_")[2]])
+    return [server.url(name) for name in _PAIRS]
 
 
 @pytest.fixture

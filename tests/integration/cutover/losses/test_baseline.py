@@ -14,16 +14,13 @@ from users_rows import (
 
 from app.models import AiBase, Base
 from ops.books.cutovers import begin_cutover, end_cutover
-from ops.books.marker import keep_books
 from ops.books.run_lock import exclusive_run
 from ops.carrying.baseline import record_baseline
 from ops.carrying.import_target import content_digest
 from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
 from ops.errors import FencedOutError, RefusedError
-from ops.migrate import upgrade
 from ops.user_tables import USER_TABLES, row_digests
-from tests.conftest import NewDatabase
 
 
 def test_without_a_swap_there_is_no_price(core_url: URL, ai_url: URL) -> None:
@@ -81,11 +78,7 @@ def test_a_baseline_that_fails_leaves_the_former_one(pair: Pair) -> None:
     assert rollback_price(*pair).total == 2
 
 
-def test_one_database_that_is_both_halves_is_priced_as_two(new_database: NewDatabase) -> None:
-    shared_url = new_database()
-    keep_books(shared_url, "shared")
-    upgrade("core", shared_url, shared=True)
-    upgrade("ai", shared_url, shared=True)
+def test_one_database_that_is_both_halves_is_priced_as_two(shared_url: URL) -> None:
     fill(shared_url, shared_url)
     record_baseline(shared_url, shared_url)
 
