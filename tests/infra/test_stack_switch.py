@@ -20,6 +20,7 @@ from infra.stack_switch import StackSwitch, switch_for
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import declared_active, record_declared
 from ops.connection import conninfo
+from ops.cutover.switch import Switch
 from ops.embedded.server import EmbeddedServer
 from ops.errors import ConfigurationError, RefusedError
 from ops.settings import OperatorSettings
@@ -27,6 +28,7 @@ from ops.state_folder import StateFolder
 from tests.conftest import create_database
 from tests.infra.conftest import collect_loops
 from tests.infra.hosting_platform import Platform
+from tests.integration.cutover.switch_contract import Installed, SwitchContract
 
 # Of a failed operation's event loop, which the SDK leaves open.
 pytestmark = pytest.mark.filterwarnings(
@@ -98,25 +100,16 @@ def world(
     collect_loops()
 
 
-def test_the_pair_changes_there_and_back_and_there(world: World) -> None:
+def test_the_log_says_what_the_platform_needs_and_what_the_change_took(world: World) -> None:
     world.served("old")
-    ways: tuple[Pair, ...] = ("new", "old", "new")
-    for pair in ways:
-        world.log.clear()
-        seconds = world.change(pair)
-        world.served(pair)
-        told = "\n".join(world.log)
-        assert f"outage: nothing could be relied on for {seconds:.1f} s" in told
-        assert f"serve from the {pair} pair now: give your platform the variables" in told
-        assert "done: update Backend backend" in told, "the plan shows the change"
+    seconds = world.change("new")
+    world.served("new")
+    told = "\n".join(world.log)
+    assert f"outage: nothing could be relied on for {seconds:.1f} s" in told
+    assert "serve from the new pair now: give your platform the variables" in told
+    assert "done: update Backend backend" in told, "the plan shows the change"
     assert world.switch().stage("new") is None
     assert "postgresql://" not in "\n".join(world.log)
-
-
-def test_nothing_changes_where_the_block_fails(world: World) -> None:
-    with pytest.raises(RefusedError, match="price"), world.switch().hold(1):
-        raise RefusedError("the price is too high")
-    world.served("new")
 
 
 def test_a_platform_that_does_not_redeploy_is_not_waited_for_forever(world: World) -> None:
@@ -135,32 +128,37 @@ def test_a_platform_that_does_not_redeploy_is_not_waited_for_forever(world: Worl
 
 
 KILLED = """
-import os, signal
+import os, signal, sys
 from infra.stack_switch import switch_for
 from ops.settings import OperatorSettings
 
 switch = switch_for(OperatorSettings(), print)
 with switch.hold(1) as held:
-    held.flip("old")
+    if len(sys.argv) > 1:
+        held.flip(sys.argv[1])
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_run_that_is_killed_at_the_flip_is_finished_by_the_next(world: World) -> None:
-    told = {"SIGMASIGHT_HOME": str(world.state.root), "BACKEND_URL": world.platform.url}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED],
-        env={**os.environ, **told, "PYTHONPATH": str(PROJECT_ROOT)},
-        cwd=world.state.root,
-        capture_output=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    switch = world.switch()
-    assert (switch.active(), world.platform.pair()) == ("old", "new")
-    left = [(change.operation, change.resource) for change in switch.stack.preview().changes]
-    assert left == [("update", "backend")], "a preview shows what is not done yet"
-    switch.serve_active()
-    world.served("old")
+class TestStackSwitch(SwitchContract):
+    """Goes on from the new pair, and leaves the old one active."""
+
+    @pytest.fixture
+    def installed(self, world: World) -> Installed:
+        def die_holding(switch: Switch, flip_to: Pair | None) -> None:
+            told = {"SIGMASIGHT_HOME": str(world.state.root), "BACKEND_URL": world.platform.url}
+            killed = subprocess.run(
+                [sys.executable, "-c", KILLED, *([flip_to] if flip_to else [])],
+                env={**os.environ, **told, "PYTHONPATH": str(PROJECT_ROOT)},
+                cwd=world.state.root,
+                capture_output=True,
+            )
+            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            changes = world.switch().stack.preview().changes
+            left = [(change.operation, change.resource) for change in changes]
+            assert left == ([("update", "backend")] if flip_to else []), "not done yet is shown"
+
+        return Installed(world.switch(), die_holding)
 
 
 def test_a_backend_that_does_not_name_its_pair_is_refused(

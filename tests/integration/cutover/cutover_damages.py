@@ -7,6 +7,7 @@ operator sees it.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from ops.errors import RefusedError
@@ -75,6 +76,14 @@ def verified(*outcomes: str, **how: Any) -> Damage:
         system.verified()
 
     return damage
+
+
+@contextmanager
+def verified_a_day_ago(system: SmallSystem) -> Iterator[dict[str, Any]]:
+    """And nothing has changed since."""
+    aged = changed("core", AGED.format("-"), AGED.format("+"))
+    with aged(system), verified(ago=timedelta(hours=24, seconds=1))(system):
+        yield {}
 
 
 @contextmanager
@@ -190,6 +199,7 @@ def value_lost(system: SmallSystem) -> Iterator[dict[str, Any]]:
 
 BACKFILLED_LATER = "UPDATE ops.backfill_ledger SET recorded_at = recorded_at {} interval '2 hours'"
 COPIED_LATER = "UPDATE ops.copy_fingerprints SET copied_at = copied_at {} interval '2 hours'"
+AGED = f"{BACKFILLED_LATER}; {COPIED_LATER}".replace("2 hours", "2 days").replace("{}", "{0}")
 FAILED_DAY = f"""
 INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, reason, recorded_at)
 VALUES ('{A_PORTFOLIO}', '2025-06-30', 'failed', 'no price', now() - interval '1 hour')
