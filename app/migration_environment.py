@@ -34,6 +34,7 @@ from app.migration_recognition import (
     recognise,
 )
 from app.models import AiBase, Base
+from app.sql_files import statement
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 SCRIPT_LOCATIONS: dict[ChainName, Path] = {
@@ -251,33 +252,14 @@ def _upgrading_to_head() -> bool:
 
 
 def _landscape(connection: Connection) -> Landscape:
-    tables = frozenset(connection.scalars(text(_TABLES_SQL)))
+    tables = frozenset(connection.scalars(statement("migration_tables")))
     revisions: frozenset[str] = frozenset()
     if VERSION_TABLE in tables:
         revisions = frozenset(connection.scalars(text("SELECT version_num FROM alembic_version")))
     marker = None
-    if connection.scalar(text(_MARKER_READABLE_SQL)):
+    if connection.scalar(statement("migration_marker_readable")):
         marker = connection.scalar(text("SELECT role FROM ops.database_marker"))
     return Landscape(tables, revisions, marker)
-
-
-_TABLES_SQL = """
-SELECT c.relname
-FROM pg_class AS c
-WHERE c.relnamespace = to_regnamespace(current_schema())
-  AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND NOT EXISTS (
-      SELECT FROM pg_depend AS d
-      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
-  )
-"""
-
-# The backend's own role need not be allowed to read schema ops.
-_MARKER_READABLE_SQL = """
-SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
-FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = 'ops' AND c.relname = 'database_marker'
-"""
 
 
 def _place(url: URL) -> str:

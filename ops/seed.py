@@ -23,6 +23,7 @@ from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.transaction import driver_connection, transaction
 from ops.legacy_access.account import recorded_access
 from ops.reference_data import benchmark_weights, factor_definitions, stress_scenarios
+from ops.sql_files import statement
 
 BenchmarkSource = Literal["legacy", "built-in"]
 
@@ -189,25 +190,6 @@ def _legacy_benchmarks(legacy_url: URL) -> list[Row]:
         if exists is None or not exists[0]:
             return []
         try:
-            return cursor.execute(_LEGACY_BENCHMARKS).fetchall()
+            return cursor.execute(statement("legacy_benchmarks")).fetchall()
         except (psycopg.DataError, UndefinedColumn, CannotCoerce):
             return []
-
-
-# Whole rows as jsonb, so that optional columns may be missing; of duplicates the newest stays.
-_LEGACY_BENCHMARKS = """
-    SELECT DISTINCT ON (benchmark_code, asof_date, sector)
-        benchmark_code, asof_date, sector, weight, market_cap, num_constituents, data_source
-    FROM (
-        SELECT
-            benchmark_code::text, asof_date::date, sector::text, weight::numeric,
-            (to_jsonb(w) ->> 'market_cap')::numeric AS market_cap,
-            (to_jsonb(w) ->> 'num_constituents')::integer AS num_constituents,
-            left(coalesce(to_jsonb(w) ->> 'data_source', 'legacy'), 32) AS data_source,
-            to_jsonb(w) ->> 'updated_at' AS updated_at
-        FROM benchmarks_sector_weights AS w
-    ) AS found
-    WHERE weight BETWEEN 0 AND 1 AND asof_date IS NOT NULL
-        AND length(benchmark_code) BETWEEN 1 AND 32 AND length(sector) BETWEEN 1 AND 64
-    ORDER BY benchmark_code, asof_date, sector, updated_at DESC NULLS LAST
-"""

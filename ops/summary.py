@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained
 from ops.plan_figures import FIGURES
+from ops.sql_files import statement
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,11 @@ def book_course(core: URL, first: date, last: date) -> BookCourse:
     """Read equity and exposures of all portfolios over a range."""
     with explained(core), connect(core, application_name="summary") as connection:
         equity = connection.execute(
-            """
-            SELECT p.name, s.snapshot_date, s.equity_balance::float8
-            FROM portfolio_snapshots AS s JOIN portfolios AS p ON p.id = s.portfolio_id
-            WHERE s.snapshot_date BETWEEN %s AND %s
-            """,
+            statement("book_equity"),
             [first, last],
         ).fetchall()
         exposures = connection.execute(
-            """
-            SELECT f.name, e.calculation_date,
-                (sum(e.exposure_dollar) / sum(s.equity_balance))::float8
-            FROM factor_exposures AS e
-            JOIN factor_definitions AS f ON f.id = e.factor_id
-            JOIN portfolio_snapshots AS s
-                ON s.portfolio_id = e.portfolio_id AND s.snapshot_date = e.calculation_date
-            WHERE e.calculation_date BETWEEN %s AND %s AND s.equity_balance > 0
-            GROUP BY f.name, e.calculation_date
-            """,
+            statement("book_exposures"),
             [first, last],
         ).fetchall()
     days = tuple(sorted({row[1] for row in equity}))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.calculations.factors import REQUIRED_ETFS
 from ops.errors import BadInputError
+from ops.sql_files import statement
 from ops.trading_calendar import trading_days
 
 # The longest look-back is a year, and the reference of a one-year return may be ten days older. The
@@ -80,30 +81,7 @@ def load_prices(
 def _read(
     core: psycopg.Connection, symbols: list[str], dates: NDArray[np.datetime64]
 ) -> NDArray[np.void]:
-    query = """
-        COPY (
-            WITH wanted AS (
-                SELECT symbol, (code - 1)::int4 AS code
-                FROM unnest(%(symbols)s::text[]) WITH ORDINALITY AS w (symbol, code)
-            )
-            SELECT w.code, m.date, m.close::float8
-            FROM wanted AS w
-            JOIN market_data_cache AS m ON m.symbol = w.symbol
-            WHERE m.date > %(first)s AND m.date <= %(last)s
-                AND m.close > 0 AND m.close < 'Infinity'::numeric
-            UNION ALL
-            SELECT w.code, %(first)s::date, older.close::float8
-            FROM wanted AS w
-            CROSS JOIN LATERAL (
-                SELECT m.close
-                FROM market_data_cache AS m
-                WHERE m.symbol = w.symbol AND m.date <= %(first)s
-                    AND m.close > 0 AND m.close < 'Infinity'::numeric
-                ORDER BY m.date DESC
-                LIMIT 1
-            ) AS older
-        ) TO STDOUT (FORMAT binary)
-    """
+    query = statement("backfill/closes")
     bounds = {"symbols": symbols, "first": dates[0].item(), "last": dates[-1].item()}
     with psycopg.ClientCursor(core) as cursor, cursor.copy(query, bounds) as copy:
         content = b"".join(copy)

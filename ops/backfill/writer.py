@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 
 from ops.backfill.binary_copy import Rows, copy_stream
+from ops.sql_files import statement
 
 Guard = Callable[[psycopg.Connection], None]
 
@@ -130,20 +131,7 @@ def _roll_forward(connection: psycopg.Connection, rows: PortfolioRows) -> None:
 
 def _mark_positions(connection: psycopg.Connection, positions: RolledPositions) -> None:
     connection.execute(
-        """
-        UPDATE positions AS p
-        SET market_value = round(new.value::numeric, 2),
-            unrealized_pnl = round(new.pnl::numeric, 2),
-            last_price = round(new.price::numeric, 4),
-            updated_at = now()
-        FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::float8[])
-            AS new (id, value, pnl, price)
-        WHERE p.id = new.id
-            AND new.value <> 'NaN'
-            AND (p.market_value, p.unrealized_pnl, p.last_price) IS DISTINCT FROM (
-                round(new.value::numeric, 2), round(new.pnl::numeric, 2),
-                round(new.price::numeric, 4))
-        """,
+        statement("backfill/mark_positions"),
         [
             list(positions.ids),
             positions.market_value.tolist(),

@@ -18,6 +18,7 @@ from ops.embedded.account import SHARED_PLACE, server_account
 from ops.embedded.binaries import MAJOR_VERSION
 from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import ConfigurationError
+from ops.sql_files import statement
 
 # Nothing of a scratch server must survive a crash, so it does not wait for the disk.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -43,16 +44,7 @@ class Source:
 
 def source_of(connection: psycopg.Connection) -> Source:
     """Look at the database that is to be dumped."""
-    row = connection.execute(
-        "SELECT pg_encoding_to_char(encoding), datcollate, datctype,"
-        " (SELECT array_agg(extname::text) FROM pg_extension),"
-        " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
-        " (SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user),"
-        # An extension that is not trusted needs a superuser.
-        " EXISTS (SELECT FROM pg_extension e JOIN pg_available_extension_versions v"
-        "  ON v.name = e.extname AND v.version = e.extversion WHERE v.superuser AND NOT v.trusted)"
-        " FROM pg_database WHERE datname = current_database()"
-    ).fetchone()
+    row = connection.execute(statement("backup/source")).fetchone()
     assert row is not None  # the current database is there
     encoding, collate, ctype, extensions, superuser, creates, demanding = row
     return Source(

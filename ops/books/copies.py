@@ -8,6 +8,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from ops.sql_files import statement
+
 
 @dataclass(frozen=True)
 class TableState:
@@ -90,14 +92,7 @@ def last_fingerprint(core: psycopg.Connection, table: str) -> Fingerprint | None
 def record_fingerprint(core: psycopg.Connection, table: str, found: Fingerprint) -> None:
     """Remember a complete copy, in the transaction that made it."""
     core.execute(
-        "INSERT INTO ops.copy_fingerprints"
-        " (table_name, source_rows, accepted_rows, source_hash, core_hash, source_seen, core_seen,"
-        " proved, proved_seen) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (table_name) DO UPDATE SET"
-        " source_rows = excluded.source_rows, accepted_rows = excluded.accepted_rows,"
-        " source_hash = excluded.source_hash, core_hash = excluded.core_hash,"
-        " source_seen = excluded.source_seen, core_seen = excluded.core_seen,"
-        " proved = excluded.proved, proved_seen = excluded.proved_seen, copied_at = now()",
+        statement("books/record_fingerprint"),
         [
             table,
             found.source_rows,

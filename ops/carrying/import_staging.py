@@ -13,6 +13,7 @@ from psycopg import sql
 from ops.carrying.import_target import Target, content_digest, labels, staged_type
 from ops.carrying.losses_reader import LossesReader
 from ops.errors import BadInputError
+from ops.sql_files import statement
 from ops.user_tables import UserTable
 
 _OWN = ("loss_line", "loss_change", "loss_key", "loss_before", "loss_after")
@@ -109,32 +110,10 @@ def classify(connection: psycopg.Connection, target: Target, since: datetime) ->
         ).format(target.name, target.staging)
     )
     connection.execute(
-        sql.SQL(_CLASSIFY).format(
+        sql.SQL(statement("carrying/import_classify").decode()).format(
             staging=target.staging,
             rows=target.as_declared(),
             digest=content_digest(target.table, "t"),
         ),
         {"since": since},
     )
-
-
-# An untouched row is older than the swap, whatever it says: the copy then left it so.
-_CLASSIFY = """
-UPDATE {staging} AS s
-SET
-    loss_state = CASE
-        WHEN f.digest IS NOT DISTINCT FROM s.loss_after THEN 'already'
-        WHEN s.loss_change = 'inserted' AND f.digest IS NULL THEN 'pending'
-        WHEN s.loss_change <> 'inserted' AND (f.digest = s.loss_before OR f.touched <= %(since)s)
-            THEN 'pending'
-        ELSE 'conflict'
-    END,
-    loss_reason = CASE
-        WHEN f.digest IS NULL THEN 'the row was deleted meanwhile'
-        WHEN s.loss_change = 'inserted' THEN 'there is another row of this id'
-        ELSE 'the row was changed meanwhile'
-    END
-FROM {staging} AS o
-LEFT JOIN (SELECT t.id, t.touched, {digest} AS digest FROM ({rows}) AS t) AS f ON f.id = o.loss_key
-WHERE o.loss_line = s.loss_line
-"""
