@@ -32,7 +32,7 @@ NewDatabase = Callable[..., URL]
 
 # How many examples a property gets that does not say it itself; choose by --hypothesis-profile.
 settings.register_profile("quick", deadline=None, max_examples=25)
-settings.register_profile("soak", deadline=None, max_examples=1000)
+settings.register_profile("soak", deadline=None, max_examples=300)
 settings.load_profile("quick")
 
 # Nothing here speaks TLS, and each HTTP client would load the certificates of the world, which
