@@ -4,8 +4,10 @@ BIN := .venv/bin
 
 # Two processes; tests that share a scene run in one of them (tests/groups.py).
 GROUPED := -n 2 --dist loadgroup --no-loadscope-reorder
+# What a cutover runs through.
+MOVED := ops/cutover ops/carrying ops/write_lock ops/legacy_access ops/copy ops/cleanup
 
-.PHONY: help rebuild dashboard check test soak bench lint unit style types imports clean
+.PHONY: help rebuild dashboard check test soak mutants bench lint unit style types imports clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -40,6 +42,9 @@ types: $(BIN)/.installed-test
 
 imports: $(BIN)/.installed-test
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+mutants: $(BIN)/.installed-test ## Do the tests notice a fault? make mutants [SEED=1] [N=60]
+	@$(BIN)/python tools/mutants.py $(if $(SEED),--seed $(SEED)) --count $(or $(N),60) $(MOVED)
 
 bench: $(BIN)/.installed-test ## Measure against the peers, ratios in one run
 	@$(BIN)/python -m benchmarks
