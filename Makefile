@@ -26,7 +26,8 @@ test: $(BIN)/.installed-test lint ## Run every test, on two cores, with coverage
 	@$(BIN)/python -m pytest $(GROUPED) --durations=25 --cov
 
 soak: $(BIN)/.installed-test ## Run what takes long on purpose, for an hour at most
-	@$(BIN)/python -m pytest $(GROUPED) -m soak --session-timeout=3600
+	@$(BIN)/python -m pytest $(GROUPED) -m "soak or hypothesis" \
+		--hypothesis-profile=soak --session-timeout=3600
 
 lint: $(BIN)/.installed-test ## Format, lint, types and the direction of imports
 	@$(MAKE) --no-print-directory -j2 style types imports
