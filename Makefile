@@ -4,8 +4,10 @@ BIN := .venv/bin
 
 # Two processes; tests that share a scene run in one of them (tests/groups.py).
 GROUPED := -n 2 --dist loadgroup --no-loadscope-reorder
+# What a cutover runs through.
+MOVED := ops/cutover ops/carrying ops/write_lock ops/legacy_access ops/copy ops/cleanup
 
-.PHONY: help rebuild dashboard check test soak bench lint unit style types imports clean
+.PHONY: help rebuild dashboard check test soak mutants bench lint unit style types imports clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -24,9 +26,8 @@ test: $(BIN)/.installed-test lint ## Run every test, on two cores, with coverage
 	@$(BIN)/python -m pytest $(GROUPED) --durations=25 --cov
 
 soak: $(BIN)/.installed-test ## Run what takes long on purpose, for an hour at most
-	@$(BIN)/python -m pytest $(GROUPED) -m soak --session-timeout=3000
-	@$(BIN)/python -m pytest tests/unit tests/api/test_openapi.py --hypothesis-profile=soak \
-	  --session-timeout=600
+	@$(BIN)/python -m pytest $(GROUPED) -m "soak or hypothesis" \
+		--hypothesis-profile=soak --session-timeout=3600
 
 lint: $(BIN)/.installed-test ## Format, lint, types and the direction of imports
 	@$(MAKE) --no-print-directory -j2 style types imports
@@ -42,6 +43,9 @@ types: $(BIN)/.installed-test
 
 imports: $(BIN)/.installed-test
 	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+mutants: $(BIN)/.installed-test ## Do the tests notice a fault? make mutants [SEED=1] [N=60]
+	@$(BIN)/python tools/mutants.py $(if $(SEED),--seed $(SEED)) --count $(or $(N),60) $(MOVED)
 
 bench: $(BIN)/.installed-test ## Measure against the peers, ratios in one run
 	@$(BIN)/python -m benchmarks
