@@ -24,8 +24,9 @@ def session_prefect(config: pytest.Config, folders: pytest.TempPathFactory) -> P
     if _SERVER not in config.stash:
         state = StateFolder(folders.mktemp("prefect"))
         give_prefect_its_tables(state, config)
-        config.stash[_SERVER] = _started(PrefectServer(state))
-        config.add_cleanup(lambda: _stop(config.stash[_SERVER]))
+        server = PrefectServer(state)
+        config.add_cleanup(lambda: _stop(server))  # also one that comes up too late
+        config.stash[_SERVER] = _started(server)
     return config.stash[_SERVER]
 
 

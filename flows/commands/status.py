@@ -1,14 +1,16 @@
 """`sigmasight status`."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from flows.commands.runner import out
 from ops.settings import operator_settings
-from ops.status import ChecklistLine, checklist, checklist_json, next_step
+
+if TYPE_CHECKING:
+    from ops.status import ChecklistLine
 
 
 def status(
@@ -16,6 +18,7 @@ def status(
 ) -> None:
     """The plan's checklist, phase by phase, with live evidence, what is stale and what is next."""
     from flows.prefect_server import PrefectServer
+    from ops.status import checklist, checklist_json
 
     settings = operator_settings()
     lines = checklist(settings, PrefectServer(settings.state).api_url)
@@ -25,7 +28,9 @@ def status(
     _show(lines)
 
 
-def _show(lines: Sequence[ChecklistLine]) -> None:
+def _show(lines: "Sequence[ChecklistLine]") -> None:
+    from ops.status import next_step
+
     table = Table("#", "phase", "state", "evidence", "age", box=None)
     for line in lines:
         evidence = f"{line.evidence}\nSTALE: {line.stale}" if line.stale else line.evidence
