@@ -92,7 +92,7 @@ def meets_the_plan(subject: Subject) -> Verdict:
 def _row(subject: Subject, name: str, **parameters: Any) -> tuple[int, ...]:
     values = {"days": subject.days, "sessions": subject.sessions, **parameters}
     with subject.core() as connection:
-        row = connection.execute(statement(name), values).fetchone()
+        row = connection.execute(statement(f"verify/{name}"), values).fetchone()
     return tuple(int(value) for value in row or ())
 
 
