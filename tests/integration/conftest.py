@@ -47,7 +47,8 @@ def models_compared_once() -> Iterator[None]:
 
     def compare(url: URL, chain: ChainName, named: Collection[str]) -> list[Difference]:
         with connect(url, application_name="tests", read_only=True) as connection:
-            key = (chain, json.dumps(read_catalogue(connection)), *sorted(named))
+            seen = json.dumps(read_catalogue(connection), sort_keys=True)
+        key = (chain, seen, *sorted(named))
         if key not in known:
             known[key] = model_differences(url, chain, named)
         return known[key]

@@ -4,14 +4,15 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from app.migration_environment import PROJECT_ROOT
 
-# The imports take ten times as long as what most commands do.
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# The imports take longer than all that most commands do.
 _FORKS = """
 import json, os, sys
 import alembic.config, app.migration_environment, sqlalchemy
@@ -32,17 +33,14 @@ for line in sys.stdin:
 """
 
 
-class Run(Protocol):
-    """Runs the command with `words`, in a folder and an environment of its own."""
-
-    def __call__(
-        self, words: Sequence[str], env: Mapping[str, str], folder: Path
-    ) -> subprocess.CompletedProcess[str]: ...
+def arguments(ini: str, *words: str) -> list[str]:
+    """The words after the command's name; those of the start command where none are given."""
+    return ["-c", str(PROJECT_ROOT / ini), *(words or ("upgrade", "head"))]
 
 
 @contextmanager
 def forked_alembic() -> Iterator[Run]:
-    """Start the process that forks; it ends with the block."""
+    """Start the process that forks; it ends with the block, which gets what runs a command."""
     with subprocess.Popen(
         [sys.executable, "-c", _FORKS],
         cwd=PROJECT_ROOT,
@@ -55,10 +53,10 @@ def forked_alembic() -> Iterator[Run]:
         orders, codes = forks.stdin, forks.stdout
 
         def run(
-            words: Sequence[str], env: Mapping[str, str], folder: Path
+            ini: str, env: dict[str, str], folder: Path, *words: str
         ) -> subprocess.CompletedProcess[str]:
             with tempfile.NamedTemporaryFile("r") as out, tempfile.NamedTemporaryFile("r") as err:
-                order = {"words": words, "env": env, "folder": str(folder)}
+                order = {"words": arguments(ini, *words), "env": env, "folder": str(folder)}
                 orders.write(json.dumps({**order, "outputs": [out.name, err.name]}) + "\n")
                 orders.flush()
                 code = int(codes.readline())

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,10 +16,9 @@ from app.migration_environment import PROJECT_ROOT
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer, free_port
 from tests.conftest import NewDatabase
-from tests.integration.forked_alembic import forked_alembic
+from tests.integration.forked_alembic import Run, arguments, forked_alembic
 
 CORE_INI, AI_INI = "alembic.ini", "alembic_ai.ini"
-Run = Callable[..., subprocess.CompletedProcess[str]]
 LOCK = "hashtext('sigmasight migrations')"
 
 
@@ -28,10 +27,6 @@ def environment(core: URL | None = None, ai: URL | None = None, **more: URL) -> 
     urls = {"DATABASE_URL": core, "AI_DATABASE_URL": ai, **more}
     given = {name: conninfo(url) for name, url in urls.items() if url is not None}
     return {"PATH": os.environ["PATH"], **given}
-
-
-def arguments(ini: str, *words: str) -> list[str]:
-    return ["-c", str(PROJECT_ROOT / ini), *(words or ("upgrade", "head"))]
 
 
 def start(ini: str, env: dict[str, str], folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -65,13 +60,7 @@ def upgrade_both(
 def forked() -> Iterator[Run]:
     """The command as `run` runs it, in a process that need not import everything first."""
     with forked_alembic() as alembic:
-
-        def run(
-            ini: str, env: dict[str, str], folder: Path, *words: str
-        ) -> subprocess.CompletedProcess[str]:
-            return alembic(arguments(ini, *words), env, folder)
-
-        yield run
+        yield alembic
 
 
 def tables(url: URL) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psutil
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
@@ -167,23 +168,23 @@ def _locker(url: URL) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_the_demo_is_locked_and_proved_in_a_third_of_a_second(
+def test_the_demo_is_locked_and_proved_with_a_third_of_a_second_of_work(
     new_database: NewDatabase, legacy_template: str
 ) -> None:
-    """At best of five: what else the machine does at the moment is not the lock's doing."""
     url = new_database(legacy_template)
-    assert min(_seconds_of_a_lock(url) for _ in range(5)) < 0.3
-
-
-def _seconds_of_a_lock(url: URL) -> float:
     with connect(url, application_name="tests") as connection:
-        started = time.perf_counter()
+        started = _seconds_of_work(connection)
         report = lock_writes(connection)
         proof = prove_locked(connection)
-        taken = time.perf_counter() - started
-        assert report.tables == proof.tables >= 45
-        connection.rollback()
-    return taken
+        taken = _seconds_of_work(connection) - started
+    assert report.tables == proof.tables >= 45
+    assert taken < 0.3
+
+
+def _seconds_of_work(connection: psycopg.Connection) -> float:
+    """Of the processors, for both ends: a busy machine changes the time, hardly the work."""
+    served = psutil.Process(connection.info.backend_pid).cpu_times()
+    return time.process_time() + served.user + served.system
 
 
 def test_an_autovacuum_gives_way(own_server: EmbeddedServer) -> None:
