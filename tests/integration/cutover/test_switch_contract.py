@@ -34,7 +34,8 @@ class SmallEmbeddedSwitch(EmbeddedSwitch):
 
 class TestEmbeddedSwitch(SwitchContract):
     @pytest.fixture(scope="class")
-    def installed(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    @classmethod
+    def installed(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         given = {
             "SIGMASIGHT_HOME": tmp_path_factory.mktemp("embedded") / "home",
             "DATABASE_URL": f"{_ADDRESS}/core",
@@ -52,7 +53,8 @@ class TestEmbeddedSwitch(SwitchContract):
 
 class TestStandInSwitch(SwitchContract):
     @pytest.fixture(scope="class")
-    def installed(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    @classmethod
+    def installed(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         state = StateFolder(tmp_path_factory.mktemp("stand_in") / "home")
         state.create()
         backend = SmallBackend({})
