@@ -4,7 +4,6 @@ request of the same application."""
 import asyncio
 import http.client
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -23,13 +22,10 @@ import httpx
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 
-from benchmarks.throwaway import backfilled_pair
-from ops.backfill.batch import backfill
-from ops.backfill.planning import BackfillRequest
+from benchmarks.throwaway import backfilled_pair, environment, prefect_server, run_backfill
 from ops.connection import connect, conninfo
 from ops.demo.book import demo_book
 from ops.embedded.server import LOOPBACK, free_port
-from ops.plan_figures import LAST_DAY
 
 _SECRET_KEY = "of the benchmark only, and long enough"
 _EMPTY_REQUEST = ("POST", "/api/v1/auth/logout")
@@ -69,7 +65,12 @@ class Latency:
 
 def run() -> list[dict[str, Any]]:
     """Every read endpoint of a portfolio, on the demo's largest and on one of 2,000 positions."""
-    with backfilled_pair() as (core, ai), _environment(core, ai):
+    with (
+        backfilled_pair() as (core, ai),
+        environment(
+            DATABASE_URL=conninfo(core), AI_DATABASE_URL=conninfo(ai), SECRET_KEY=_SECRET_KEY
+        ),
+    ):
         books = [_largest_of_the_demo(core), _add_large(core)]
         requests = [
             (book, path, statements)
@@ -78,22 +79,6 @@ def run() -> list[dict[str, Any]]:
         ]
         with _served() as port:
             return [_line(core, port, *request) for request in requests]
-
-
-@contextmanager
-def _environment(core: URL, ai: URL) -> Iterator[None]:
-    """What the backend is told, in this process and in the one that serves."""
-    before = dict(os.environ)
-    os.environ.update(
-        DATABASE_URL=conninfo(core),
-        AI_DATABASE_URL=conninfo(ai),
-        SECRET_KEY=_SECRET_KEY,
-    )
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextmanager
@@ -160,7 +145,8 @@ def _add_large(core: URL) -> Book:
     script = files("benchmarks").joinpath("sql", "large_portfolio.sql").read_text()
     with connect(core, application_name="benchmark") as connection:
         connection.execute(script)  # type: ignore[arg-type]  # a script of ours
-    backfill(core, BackfillRequest(date(2025, 12, 8), LAST_DAY))
+    with prefect_server():
+        run_backfill(core, date(2025, 12, 8))
     with connect(core, application_name="benchmark", autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
     return Book("2,000 positions", *_LARGE)

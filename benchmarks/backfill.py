@@ -1,4 +1,4 @@
-"""The backfill against the bare binary COPY of the very same rows into the same empty tables."""
+"""The flow of the backfill against the bare binary COPY of the same rows into the same tables."""
 
 import multiprocessing
 import resource
@@ -12,14 +12,11 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from benchmarks.throwaway import ready_for_backfill
-from ops.backfill.batch import backfill
-from ops.backfill.planning import BackfillRequest
+from benchmarks.throwaway import prefect_server, ready_for_backfill, run_backfill
 from ops.connection import connect
-from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.plan_figures import FIRST_DAY
 
 ROUNDS = 3
-_REQUEST = BackfillRequest(FIRST_DAY, LAST_DAY)
 # Parents before children; the first stream takes the exposures, the second the rest.
 _TABLES = (
     ("position_factor_exposures", "position_market_betas", "position_volatility"),
@@ -36,7 +33,7 @@ _TABLES = (
 
 def run() -> list[dict[str, Any]]:
     """Alternate floor and ours, then the same at ten times the book."""
-    with ready_for_backfill() as core:
+    with ready_for_backfill() as core, prefect_server():
         plain = _compare(core, "backfill")
         _multiply_book(core, 10)
         large = _compare(core, "backfill of ten times the book")
@@ -77,7 +74,7 @@ def _measured(core: str) -> tuple[float, int]:
     from sqlalchemy.engine import make_url
 
     started = time.perf_counter()
-    backfill(make_url(core), _REQUEST)
+    run_backfill(make_url(core), FIRST_DAY)
     seconds = time.perf_counter() - started
     return seconds, _peak_mebibytes()
 

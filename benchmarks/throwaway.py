@@ -1,14 +1,17 @@
 """Servers that live as long as one benchmark, with the settings that users get."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from ops.backfill.batch import backfill
-from ops.backfill.planning import BackfillRequest
+from flows.backfill import backfill
+from flows.prefect_server import PrefectServer
+from ops.connection import conninfo
 from ops.copy import copy_group
 from ops.demo.legacy import create_legacy
 from ops.demo.prices import generate_prices
@@ -46,9 +49,43 @@ def backfilled_pair() -> Iterator[tuple[URL, URL]]:
     """Core as a rebuild leaves it, and a migrated AI database."""
     with databases("legacy", "core", "ai") as urls:
         _fill(urls["legacy"], urls["core"])
-        backfill(urls["core"], BackfillRequest(FIRST_DAY, LAST_DAY))
         upgrade("ai", urls["ai"])
+        with prefect_server():
+            run_backfill(urls["core"], FIRST_DAY)
         yield urls["core"], urls["ai"]
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Variables for this process and for those that it starts."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def prefect_server() -> Iterator[None]:
+    """A server for the flows of this process and of those that it starts."""
+    with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as folder, environment():
+        server = PrefectServer(StateFolder(Path(folder) / "prefect"))
+        server.state.create()
+        server.start()
+        try:
+            server.wait()
+            yield
+        finally:
+            os.environ.pop("PREFECT_API_URL", None)  # one that is named is not ours
+            server.stop()
+
+
+def run_backfill(core: URL, first: date) -> None:
+    """The flow that `sigmasight backfill` runs, from `first` to the plan's last day."""
+    with environment(DATABASE_URL=conninfo(core)):
+        backfill(first, LAST_DAY)
 
 
 def _fill(legacy: URL, core: URL) -> None:

@@ -11,28 +11,16 @@ def last_price(prices: FloatArray, dates: DateArray, max_age_days: int | None) -
 
     max_age_days counts calendar days between the close and the session; None sets no limit.
     """
-    return _aged(prices, dates, last_price_row(prices), max_age_days)
-
-
-def last_price_before(prices: FloatArray, dates: DateArray, max_age_days: int | None) -> FloatArray:
-    """The last close strictly before each session (T, S), with the same age limit."""
     row = last_price_row(prices)
-    before = np.vstack([np.full((1, row.shape[1]), -1, dtype=np.intp), row[:-1]])
-    return _aged(prices, dates, before[: len(row)], max_age_days)
-
-
-def last_price_row(prices: FloatArray) -> IntArray:
-    """Row of the last close on or before each session (T, S); -1 where there is none yet."""
-    rows = np.arange(len(prices), dtype=np.intp)[:, None]
-    return np.maximum.accumulate(np.where(has_price(prices), rows, -1), axis=0)
-
-
-def _aged(
-    prices: FloatArray, dates: DateArray, row: IntArray, max_age_days: int | None
-) -> FloatArray:
     found = row >= 0
     row = np.maximum(row, 0)
     if max_age_days is not None:
         age = dates[:, None] - dates[row] if len(dates) else np.empty(row.shape, "m8[D]")
         found &= age <= np.timedelta64(max_age_days, "D")
     return np.where(found, np.take_along_axis(prices, row, axis=0), np.nan)
+
+
+def last_price_row(prices: FloatArray) -> IntArray:
+    """Row of the last close on or before each session (T, S); -1 where there is none yet."""
+    rows = np.arange(len(prices), dtype=np.intp)[:, None]
+    return np.maximum.accumulate(np.where(has_price(prices), rows, -1), axis=0)

@@ -1,11 +1,9 @@
 """The batch: plan it, run its blocks, finish it. Every step can be killed and run again."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -109,19 +107,6 @@ def finish_batch(core: URL, batch: PlannedBatch, guard: Guard) -> None:
                 statement("backfill/tracking"), {"days": list(days), "symbols": symbols}
             )
         connection.execute(_ANALYZE)
-
-
-def backfill(core: URL, request: BackfillRequest, guard: Guard = lambda _: None) -> BlockReport:
-    """Run a whole backfill in this process, on the `local` engine: two threads, because the
-    work is the server's and NumPy's, which both leave the interpreter's lock."""
-    batch = plan_batch(core, request)
-    if batch is None:
-        return merge_reports([])
-    run_symbols(core, batch, guard)
-    with ThreadPoolExecutor(STREAMS) as pool:
-        reports = list(pool.map(partial(run_block, core, batch, guard=guard), batch.blocks))
-    finish_batch(core, batch, guard)
-    return merge_reports(reports)
 
 
 def portfolio_rows(

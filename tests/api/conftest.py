@@ -6,13 +6,13 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.backfill.batch import backfill
 from ops.backfill.planning import BackfillRequest
 from ops.copy import copy_group
 from ops.embedded.server import EmbeddedServer
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.seed import seed
 from tests.api.backend import Backend, serving
+from tests.backfilling import backfill
 from tests.conftest import create_database
 
 INDIVIDUAL = "demo_individual@sigmasight.com"

@@ -14,11 +14,12 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from app.models import Base
-from ops.backfill.batch import BlockReport, backfill
+from ops.backfill.batch import BlockReport
 from ops.backfill.planning import BackfillRequest, Mode
 from ops.backfill.writer import Guard
 from ops.connection import connect
 from ops.content_hash import TableHash, database_hash
+from tests.backfilling import backfill
 
 FIRST, LAST = date(2025, 7, 1), date(2025, 7, 22)
 # Written out, because the calendar's import warns before pytest's filters are in place.

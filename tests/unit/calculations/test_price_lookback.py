@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.calculations.price_lookback import last_price, last_price_before
+from app.calculations.price_lookback import last_price
 
 START = np.datetime64("2025-03-03")
 
@@ -20,17 +20,14 @@ def test_the_last_close_within_the_limit_is_found(
     closes = st.sampled_from([np.nan, 0.0, np.inf, 1.5, 2.5, 3.5])
     prices = data.draw(arrays(float, (len(dates), 2), elements=closes))
     on_or_before = last_price(prices, dates, limit)
-    before = last_price_before(prices, dates, limit)
     for row, today in enumerate(dates):
         for column in range(2):
             known = [
-                (day, close)
+                close
                 for day, close in zip(dates[: row + 1], prices[: row + 1, column], strict=True)
                 if np.isfinite(close)
                 and close > 0
                 and (limit is None or today - day <= np.timedelta64(limit, "D"))
             ]
-            earlier = [close for day, close in known if day < today]
-            expected = known[-1][1] if known else np.nan
+            expected = known[-1] if known else np.nan
             np.testing.assert_equal(on_or_before[row, column], expected)
-            np.testing.assert_equal(before[row, column], earlier[-1] if earlier else np.nan)
