@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_origin
 
 from psycopg.rows import dict_row
 from sqlalchemy.engine import URL
+from typing_extensions import get_type_hints, is_typeddict
 
+from app.data.complete import CompleteHolding, PortfolioComplete
+from app.data.portfolios import ListedPortfolio
 from ops.books.active_pair import Pair
 from ops.connection import connect
 
@@ -81,6 +85,15 @@ class _Question:
             return cursor.fetchall() if cursor.description else []
 
 
+def blank(shape: Any) -> Any:
+    """The least that has the shape of an answer."""
+    if is_typeddict(shape):
+        shown = get_type_hints(shape)
+        return {name: blank(shown[name]) for name in shape.__required_keys__}
+    made = get_origin(shape) or shape
+    return made() if isinstance(made, type) and made is not UnionType else None
+
+
 def _log_in(question: _Question) -> Answer:
     email = question.body["email"]
     known = question.rows("SELECT id FROM users WHERE email = %s AND is_active", email)
@@ -92,11 +105,12 @@ def _log_in(question: _Question) -> Answer:
 def _portfolios(question: _Question) -> Answer:
     if not question.token:
         return 401, {"detail": "no token"}
-    return 200, question.rows(
+    listed = question.rows(
         "SELECT p.id::text FROM portfolios AS p JOIN users AS u ON u.id = p.user_id"
         " WHERE u.email = %s AND p.deleted_at IS NULL",
         question.token,
     )
+    return 200, [{**blank(ListedPortfolio), **each} for each in listed]
 
 
 def _complete(question: _Question) -> Answer:
@@ -104,7 +118,7 @@ def _complete(question: _Question) -> Answer:
         "SELECT equity_balance::float8 AS equity FROM portfolios WHERE id = %s", *question.parts
     )
     held = question.rows(
-        "SELECT id::text, symbol, position_type::text AS side,"
+        "SELECT id::text, symbol, position_type::text,"
         " coalesce(market_value, quantity * entry_price)::float8 AS market_value"
         " FROM positions WHERE portfolio_id = %s",
         *question.parts,
@@ -113,21 +127,19 @@ def _complete(question: _Question) -> Answer:
         return 500, {"detail": "broken"}
     net = sum(each["market_value"] for each in held) + (question.fault == "wrong portfolio")
     equity = portfolio["equity"]
-    sides = [each["side"] for each in held]
-    return 200, {
-        "portfolio": {
-            "equity_balance": equity or 0.0,
-            "net_asset_value": net if equity is None else equity,
-            "position_count": len(held),
-        },
-        "positions_summary": {
-            "long_count": sides.count("LONG"),
-            "short_count": sides.count("SHORT"),
-            "option_count": 0,
-            "total_market_value": net,
-        },
-        "holdings": held,
+    sides = [each["position_type"] for each in held]
+    answer = blank(PortfolioComplete)
+    answer["portfolio"] |= {
+        "equity_balance": equity or 0.0,
+        "net_asset_value": net if equity is None else equity,
+        "position_count": len(held),
     }
+    answer["positions_summary"] |= {
+        "long_count": sides.count("LONG"),
+        "short_count": sides.count("SHORT"),
+        "total_market_value": net,
+    }
+    return 200, {**answer, "holdings": [{**blank(CompleteHolding), **each} for each in held]}
 
 
 def _begin_talk(question: _Question) -> Answer:
