@@ -139,8 +139,9 @@ def test_an_inactive_user_is_told_so_only_with_the_right_password(
         forged(exp=datetime.now(UTC) - timedelta(seconds=1)),
         forged(exp=None),
         forged(sub="not an id"),
-        forged(),  # of a user that does not exist
+        forged(),
     ],
+    ids=["none", "nonsense", "other secret", "expired", "endless", "no id", "nobody's"],
 )
 def test_a_token_that_is_not_good_opens_nothing(token: str, anonymous: httpx.Client) -> None:
     response = anonymous.get(ME, headers=bearer(token) if token else {})
