@@ -15,7 +15,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import Crashed
 
-from flows.heartbeat import HEARTBEAT_SECONDS
+from flows.heartbeat import HEARTBEAT_SECONDS, without_prefects_heartbeats
 from ops.processes import identity_of, is_known_to_be_gone
 from ops.rehearsal.commands import rehearsing
 
@@ -30,7 +30,8 @@ _MESSAGE = "its process is gone; run the same command again to finish it"
 @contextmanager
 def own_process() -> Iterator[None]:
     """Tag the runs of this block with the process they live in."""
-    with tags(f"{_PREFIX}:{identity_of()}", *(["rehearsal"] if rehearsing() else [])):
+    own = (f"{_PREFIX}:{identity_of()}", *(["rehearsal"] if rehearsing() else []))
+    with tags(*own), without_prefects_heartbeats():
         yield
 
 

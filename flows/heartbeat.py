@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Flow, flow
 from prefect.events import emit_event
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,11 +18,7 @@ HEARTBEAT_SECONDS = 10
 
 
 def phase_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """A Prefect flow for a phase.
-
-    Prefect's own heartbeats are off: a synchronous flow ends by waiting for their thread, which
-    sleeps whole seconds.
-    """
+    """A Prefect flow for a phase, with heartbeats of our own."""
 
     def declare(work: Callable[P, R]) -> Flow[P, R]:
         phase = flow(name=name, **options)(work)
@@ -39,9 +36,18 @@ def _heard() -> Iterator[None]:
     beats = (f"prefect.flow-run.{flow_run.id}", ended)
     threading.Thread(target=copy_context().run, args=(_beat, *beats), daemon=True).start()
     try:
-        yield
+        with without_prefects_heartbeats():
+            yield
     finally:
         ended.set()
+
+
+@contextmanager
+def without_prefects_heartbeats() -> Iterator[None]:
+    """Flows of this block end at once: with Prefect's own heartbeats, which are on by default and
+    which no variable turns off, each ends by waiting for a thread that sleeps whole seconds."""
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
 
 
 def _beat(run: str, ended: threading.Event) -> None:
