@@ -9,7 +9,7 @@ from app.calculations.equity import EquityState, PositionHistory, roll_equity, u
 from app.calculations.factor_betas import factor_betas
 from app.calculations.factors import REQUIRED_ETFS
 from app.calculations.index_betas import index_betas
-from app.calculations.price_lookback import last_price, last_price_before
+from app.calculations.price_lookback import last_price
 from app.calculations.rounding import round_half_away
 from app.calculations.stress import factor_correlations, stress_results
 from app.calculations.symbol_metrics import symbol_metrics
@@ -37,7 +37,6 @@ def test_degenerate_prices_give_results_of_the_promised_shape(
     assert windowed_correlations(prices, dates, days, np.ones(shape, dtype=bool)) == []
     assert factor_correlations(dates, days, etfs).shape == (len(days), 8, 8)
     assert last_price(prices, dates, 5).shape == prices.shape
-    assert last_price_before(prices, dates, None).shape == prices.shape
     for day in days:
         assert symbol_metrics(prices, dates, int(day)).return_1y.shape == (symbols,)
 
