@@ -199,7 +199,9 @@ def value_lost(system: SmallSystem) -> Iterator[dict[str, Any]]:
 
 BACKFILLED_LATER = "UPDATE ops.backfill_ledger SET recorded_at = recorded_at {} interval '2 hours'"
 COPIED_LATER = "UPDATE ops.copy_fingerprints SET copied_at = copied_at {} interval '2 hours'"
-AGED = f"{BACKFILLED_LATER}; {COPIED_LATER}".replace("2 hours", "2 days").replace("{}", "{0}")
+SEEDED_LATER = "UPDATE ops.starting_capital SET recorded_at = recorded_at {} interval '2 hours'"
+AGED = "; ".join((BACKFILLED_LATER, COPIED_LATER, SEEDED_LATER))
+AGED = AGED.replace("{}", "{0}").replace("2 hours", "2 days")
 FAILED_DAY = f"""
 INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, reason, recorded_at)
 VALUES ('{A_PORTFOLIO}', '2025-06-30', 'failed', 'no price', now() - interval '1 hour')

@@ -110,7 +110,11 @@ SWAP = (
             d.changed("core", later.format("+"), later.format("-")),
             f"the verification is older than the last {act}; run `sigmasight verify`",
         )
-        for act, later in (("backfill", d.BACKFILLED_LATER), ("copy", d.COPIED_LATER))
+        for act, later in (
+            ("backfill", d.BACKFILLED_LATER),
+            ("copy", d.COPIED_LATER),
+            ("seeding", d.SEEDED_LATER),
+        )
     ),
     verification(
         "never backfilled",
