@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.books.cutovers import last_cutover
+from ops.books.session import open_books
 from ops.books.tombstones import cleaned_up
 from ops.carrying.export import export_losses
 from ops.carrying.losses_file import refuse_unusable
@@ -211,6 +212,8 @@ class RollbackSteps:
         self.accepted.check(price)
         if price.total and self.accepted.export is not None:
             export_losses(self.installation.core, self.installation.ai, self.accepted.export)
+        with open_books(self.installation.core) as session:
+            self.installation.guard(session)
         return price.total
 
     def _open_and_flip(self, held: Hold) -> None:

@@ -227,6 +227,12 @@ ROLLBACK = (
         d.meanwhile("ask it", "core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
         WROTE,
     ),
+    rollback(
+        "a newer run has taken over from the rollback",
+        d.meanwhile("ask it", "core", "UPDATE ops.fencing SET number = number + 1", ""),
+        "a newer run works on this database; this one stops here",
+        error=FencedOutError,
+    ),
     rollback("rows were written after the dry run", d.moved_since_the_dry_run, MOVED),
     rollback(
         "the file exists",
