@@ -22,11 +22,19 @@ KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STE
 # One step of each kind is killed in the command itself, and that command run again: requests are
 # about to wait, rows to be copied, the pair to change, the lock to be kept; or it was. In turn with
 # these, a rollback is about to change the pair, ask, let requests wait, state its price, unlock.
+# The others are killed at each run of the tests in tests/integration/cutover/test_cutover_kills.py,
+# and here, beside the real supervisor, by `make soak`.
 BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "prove the lock"}
 SUPERVISOR_KILLS = ["lock legacy", "commit the lock", "release"]
 
 
-@pytest.mark.parametrize(("swap_step", "rollback_step"), KILLS)
+@pytest.mark.parametrize(
+    ("swap_step", "rollback_step"),
+    [
+        pytest.param(*kill, marks=() if kill[0] in BY_COMMAND else pytest.mark.soak)
+        for kill in KILLS
+    ],
+)
 def test_what_was_killed_leaves_one_pair_serving_and_is_settled_by_the_next_run(
     swappable: CutoverScene, tmp_path: Path, swap_step: str, rollback_step: str
 ) -> None:
