@@ -5,6 +5,10 @@ from zoneinfo import ZoneInfo
 
 from ops.evidence import GOOD_FOR, SEVEN_DAYS
 
+NEW_YORK = ZoneInfo("America/New_York")
+_HOUR = time(2, 0)
+_MONTH, _DAY = 12, 28
+
 
 def cleanup_moment(swapped_at: datetime, given: date | None) -> datetime:
     """The moment before which nothing is removed: the one at which the schedule fires.
@@ -23,11 +27,6 @@ def is_late(moment: datetime, now: datetime) -> bool:
     """Whether a firing of the schedule comes too late to act by itself: a worker that was down for
     days, or a rule that fires each year. A person may still execute."""
     return now - moment > GOOD_FOR
-
-
-NEW_YORK = ZoneInfo("America/New_York")
-_HOUR = time(2, 0)
-_MONTH, _DAY = 12, 28
 
 
 def due_time(day: date) -> datetime:

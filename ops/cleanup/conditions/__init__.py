@@ -22,10 +22,9 @@ from ops.cleanup.conditions.swap import (
 from ops.cleanup.conditions.target import droppable, is_neither_half, is_recorded_legacy
 from ops.cleanup.facts import Facts
 from ops.errors import SigmaSightError
-from ops.evidence import SEVEN_DAYS
 from ops.evidence.finding import Finding
 
-__all__ = ["CONDITIONS", "SEVEN_DAYS", "Condition", "findings_of"]
+__all__ = ["CONDITIONS", "Condition", "findings_of"]
 
 Condition = Callable[[Facts], Finding]
 
