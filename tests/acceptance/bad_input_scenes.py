@@ -82,7 +82,8 @@ def without_vector(scene: Scene) -> Environment:
 
 
 def full_disk(scene: Scene) -> Environment:
-    return scene.pair(core=scene.on_full_disk("core"))
+    ai = scene.database("ai")  # first: a clone by files wants a checkpoint, which needs space
+    return scene.pair(scene.on_full_disk("core"), ai)
 
 
 def read_only(scene: Scene, core: URL) -> URL:
