@@ -84,7 +84,7 @@ def test_a_row_that_somebody_holds_is_waited_for_and_then_left(
 ) -> None:
     run(pair.core, "UPDATE positions SET quantity = 7")
     export_losses(*pair, tmp_path / "losses")
-    monkeypatch.setattr("ops.cutover.import_file._LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr("ops.carrying.import_file._LOCK_TIMEOUT", "100ms")
     with connect(other.core, application_name="tests") as session:
         session.execute("UPDATE positions SET notes = 'mine'")
         with pytest.raises(BusyError, match="another session holds a lock"):
