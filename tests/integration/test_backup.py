@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.backup.content import content_of, differences
+from ops.backup.content import Content, content_of, differences
 from ops.backup.files import require_space, sha256_of
 from ops.backup.programs import programs_for
 from ops.backup.retention import forget_old
@@ -82,9 +82,10 @@ def test_a_backup_is_whole_closed_to_others_and_recorded(
     assert taken.sha256 == sha256_of(taken.file)
     assert taken.restored_at is not None
     assert known_backups(core_url, "legacy") == [taken]
-    assert taken.held.tables["Odd schema.t"].rows == 3
-    assert taken.held.tables["public.parent"].rows == 0, "a child's rows count once"
-    assert taken.held.objects["triggers"] == 1
+    held = Content.from_json(taken.content)
+    assert held.tables["Odd schema.t"].rows == 3
+    assert held.tables["public.parent"].rows == 0, "a child's rows count once"
+    assert held.objects["triggers"] == 1
     assert _scratch_databases(server) == []
 
 
@@ -97,7 +98,7 @@ def test_what_is_restored_from_the_file_is_what_was_dumped(
     with programs_for(18).start("pg_restore", words, again) as restore:
         restore.finish()
     with connect(again, application_name="tests") as session:
-        assert differences(taken.held, content_of(session)) == []
+        assert differences(Content.from_json(taken.content), content_of(session)) == []
         assert session.execute(
             'SELECT doubled FROM "Odd schema".t WHERE t = %s', ["é"]
         ).fetchone() == (2,)
@@ -146,7 +147,7 @@ def test_a_database_that_is_written_to_meanwhile_compares_equal(
     finally:
         stop.set()
         writer.join()
-    held = taken.held.tables["public.busy"].rows
+    held = Content.from_json(taken.content).tables["public.busy"].rows
     assert held < 20_000 + sum(written), "nothing was written after the snapshot"
     assert taken.restored_at is not None
 
