@@ -28,11 +28,6 @@ class Verification:
     skipped: int
     asked_backend: bool
 
-    @property
-    def ok(self) -> bool:
-        """Whether no check failed."""
-        return self.failed == 0
-
 
 def record_verification(
     state: StateFolder, core: URL, outcomes: Iterable[str], *, asked_backend: bool

@@ -47,7 +47,8 @@ def _doubt(
     backend_expected: bool,
 ) -> str | None:
     """Why checks that passed say too little; None where they say enough."""
-    since = max((act for act in changes if changes[act] > last.at), key=changes.get, default=None)  # type: ignore[arg-type]
+    later = [act for act in changes if changes[act] > last.at]
+    since = max(later, key=lambda act: changes[act], default=None)
     if since is not None:
         return f"the verification is older than the last {since}"
     if not timedelta(0) <= now - last.at <= GOOD_FOR:
