@@ -90,12 +90,18 @@ def _alive_and_ready(_: Subject, visit: Visit) -> Verdict:
     return judged(good, detail, health=health, ready=ready, prerequisites=prerequisites)
 
 
-async def _words(http: Exchange) -> tuple[str, str, str]:
-    return await asyncio.gather(
+async def _words(http: Exchange) -> list[str]:
+    """Each page's word; of several that fail, the first page's failure, however fast the others."""
+    words = await asyncio.gather(
         _word(http, "/health", "status"),
         _word(http, "/ready", "status"),
         _word(http, "/health/prerequisites", "overall_status"),
+        return_exceptions=True,
     )
+    for failure in words:
+        if isinstance(failure, BaseException):
+            raise failure
+    return [str(word) for word in words]
 
 
 async def _word(http: Exchange, path: str, name: str) -> str:
