@@ -25,8 +25,9 @@ from ops.embedded.account import server_account
 from ops.embedded.server import LOOPBACK, EmbeddedServer, free_port
 from ops.settings import OperatorSettings
 from tests.groups import pytest_collection_modifyitems
+from tests.prefect_session import pytest_configure, pytest_unconfigure
 
-__all__ = ["pytest_collection_modifyitems"]
+__all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_unconfigure"]
 
 NewDatabase = Callable[..., URL]
 

@@ -1,8 +1,10 @@
-"""Which tests one process runs when several share the work: those of a group."""
+"""Which tests run together, in one process, and which only at length."""
 
 import os
+from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 # Fixtures that take long to make, and the group of the tests that share what they make: one process
 # runs a group, so that each is made once. The groups that take longest come first.
@@ -33,3 +35,11 @@ def _group(item: pytest.Item) -> tuple[int, str]:
         return len(SCENES) + 1, f"{file} on the engine"
     used = [(rank, SCENES[scene]) for rank, scene in enumerate(SCENES) if scene in names]
     return used[0] if used else (len(SCENES), file)
+
+
+def soaked(*cases: Any) -> list[ParameterSet]:
+    """Cases of a kind that `make test` shows by another one: `make soak` runs them all."""
+    return [
+        pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.soak)
+        for case in cases
+    ]

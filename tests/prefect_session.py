@@ -1,13 +1,15 @@
-"""One Prefect server for all tests of a session that want one, because starting it takes seconds;
+"""One Prefect server for all tests of a run that want one, because starting it takes many seconds;
 and what it knows of a command's runs."""
 
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,18 +18,33 @@ import pytest
 from flows.prefect_server import START_SECONDS, PrefectServer, environment_of
 from ops.state_folder import StateFolder
 
-_SERVER: pytest.StashKey[PrefectServer] = pytest.StashKey()
+# Where the server of this run of the tests lives, told to the processes that share the work.
+_HOME = "SIGMASIGHT_TESTS_PREFECT"
 
 
-def session_prefect(config: pytest.Config, folders: pytest.TempPathFactory) -> PrefectServer:
-    """The session's server, started at the first call and stopped with the session."""
-    if _SERVER not in config.stash:
-        state = StateFolder(folders.mktemp("prefect"))
-        give_prefect_its_tables(state, config)
-        server = PrefectServer(state)
-        config.add_cleanup(lambda: _stop(server))  # also one that comes up too late
-        config.stash[_SERVER] = _started(server)
-    return config.stash[_SERVER]
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the server's home, in the process that began the run."""
+    if not hasattr(config, "workerinput"):
+        os.environ[_HOME] = tempfile.mkdtemp(prefix="sigmasight-tests-prefect-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server that any process of the run has started."""
+    if not hasattr(config, "workerinput"):
+        state = StateFolder(Path(os.environ.pop(_HOME)))
+        # A server that the environment names is nobody's to stop.
+        os.environ.pop("PREFECT_API_URL", None)
+        PrefectServer(state).stop()
+        shutil.rmtree(state.root, ignore_errors=True)
+
+
+def session_prefect(config: pytest.Config) -> PrefectServer:
+    """The run's server, started by whichever process asks first."""
+    state = StateFolder(Path(os.environ[_HOME]))
+    with state.lock("tests"):
+        if not (state.root / "prefect").exists():
+            give_prefect_its_tables(state, config)
+    return _started(PrefectServer(state))
 
 
 def give_prefect_its_tables(state: StateFolder, config: pytest.Config) -> None:
@@ -55,15 +72,8 @@ def _make_tables(state: StateFolder) -> None:
     )
 
 
-def _stop(server: PrefectServer) -> None:
-    # A server that the environment names is nobody's to stop.
-    os.environ.pop("PREFECT_API_URL", None)
-    server.stop()
-
-
 def _started(server: PrefectServer) -> PrefectServer:
     os.environ.pop("PREFECT_API_URL", None)
-    server.state.create()
     with warnings.catch_warnings():
         # Nobody waits for the server's process here, as nobody does in production.
         warnings.simplefilter("ignore", ResourceWarning)

@@ -183,6 +183,7 @@ def test_runs_on_one_shared_database(
     assert _tables(shared) == 42
 
 
+@pytest.mark.soak
 def test_runs_on_real_prices(
     real_prices: Path, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -23,6 +23,7 @@ from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine, Outcome, Running
 from tests.acceptance.scene import fingerprint
 from tests.conftest import create_database
+from tests.groups import soaked
 from tests.prefect_session import ask, flow_runs_of
 
 DAYS = ("--first", "2025-07-01", "--last", "2025-07-03")
@@ -160,6 +161,7 @@ def rehearsed(command_line: CommandLine, home: Home, real: dict[str, URL]) -> Re
     return Rehearsed(home, running.pid, after_kill, outcome, now, home.left())
 
 
+@pytest.mark.soak
 def test_ends_with_every_step_measured(rehearsed: Rehearsed) -> None:
     assert rehearsed.outcome.code == 0, f"{rehearsed.outcome}\n{rehearsed.home.log}"
     report = rehearsed.report
@@ -176,6 +178,7 @@ def test_ends_with_every_step_measured(rehearsed: Rehearsed) -> None:
     assert report.strip() in rehearsed.outcome.out
 
 
+@pytest.mark.soak
 def test_its_clients_lose_nothing(rehearsed: Rehearsed) -> None:
     heading = "| during | requests | lost |"
     rows = rehearsed.report.split(heading)[1].split("\n\n")[0].splitlines()[2:]
@@ -189,11 +192,13 @@ def test_its_clients_lose_nothing(rehearsed: Rehearsed) -> None:
         assert "nobody" not in pairs
 
 
+@pytest.mark.soak
 def test_nothing_real_is_changed_or_locked(rehearsed: Rehearsed) -> None:
     for url, (before, after) in rehearsed.real.items():
         assert after == before, url.database
 
 
+@pytest.mark.soak
 def test_removes_what_a_killed_rehearsal_left_and_leaves_nothing_itself(
     rehearsed: Rehearsed,
 ) -> None:
@@ -204,6 +209,7 @@ def test_removes_what_a_killed_rehearsal_left_and_leaves_nothing_itself(
     assert rehearsed.left == []
 
 
+@pytest.mark.soak
 def test_its_runs_are_in_the_same_history_and_marked(
     rehearsed: Rehearsed, prefect_server: PrefectServer
 ) -> None:
@@ -225,6 +231,7 @@ def test_its_runs_are_in_the_same_history_and_marked(
     assert "only rehearsed: the schedule of the cleanup stays as it is" in rehearsed.home.log
 
 
+@pytest.mark.soak
 def test_status_shows_it(rehearsed: Rehearsed, command_line: CommandLine) -> None:
     shown = command_line.run("status", "--json", SIGMASIGHT_HOME=rehearsed.home.state.root)
     last = json.loads(shown.out)[-1]
@@ -232,7 +239,9 @@ def test_status_shows_it(rehearsed: Rehearsed, command_line: CommandLine) -> Non
     assert "report.md" in last["evidence"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, *soaked(signal.SIGTERM)], ids=lambda one: one.name
+)
 def test_an_interrupted_one_says_where_and_leaves_nothing(
     command_line: CommandLine, home: Home, number: signal.Signals
 ) -> None:

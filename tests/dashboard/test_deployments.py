@@ -68,6 +68,7 @@ def test_the_cleanup_has_one_schedule_that_is_not_active(registered: dict[str, A
     assert once["schedule"]["timezone"] == "America/New_York"
 
 
+@pytest.mark.soak
 def test_again_and_by_hand_leave_the_same(dashboard: Dashboard) -> None:
     before = {name: shape(dashboard.deployment(name)) for name in NAMED}
     worker = dashboard.worker_process

@@ -20,8 +20,9 @@ from ops.embedded.databases import SPECS, EmbeddedDatabases
 from tests.acceptance.test_secrets import files_with
 from tests.dashboard.conftest import FIRST, LAST
 from tests.dashboard.dashboard import Dashboard
+from tests.groups import soaked
 
-# Longer than between two beats, and no longer than the tests before the last one take anyway.
+# Longer than between two beats.
 SILENT_SECONDS = 2 * HEARTBEAT_SECONDS
 RANGE = {"first": FIRST, "last": LAST}
 
@@ -41,30 +42,33 @@ class Press:
     says: str
 
 
-# All at once, as none of them is in the way of another; the others one after the other.
+# Both at once, as none is in the way of the other.
 TOGETHER = [
     Press("verify", RANGE, f"verify {FIRST}..{LAST}", "Completed", "pass: core schema"),
     Press("backup", {"databases": ["ai"]}, "backup ai", "Completed", "restored and found equal"),
-    Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
-    Press(
-        "rehearse",
-        {"first": LAST, "last": FIRST},
-        f"rehearse {LAST}..{FIRST}",
-        "Failed",
-        "is reversed; give the earlier day first",
-    ),
 ]
+# One after the other; each is a process that takes seconds.
 ALONE = [
     Press("swap", {}, "swap to Core and AI", "Completed", "already"),
-    Press("rollback", {"dry_run": True}, "rollback to the old database", "Completed", "plan "),
-    Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
-    Press("backfill", RANGE, f"backfill {FIRST}..{LAST}", "Completed", "nothing to do"),
-    Press(
-        "backfill",
-        {"last": None},
-        "nightly backfill for ",
-        "Failed",
-        "sessions ended without new prices",
+    *soaked(
+        Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
+        Press(
+            "rehearse",
+            {"first": LAST, "last": FIRST},
+            f"rehearse {LAST}..{FIRST}",
+            "Failed",
+            "is reversed; give the earlier day first",
+        ),
+        Press("rollback", {"dry_run": True}, "rollback to the old database", "Completed", "plan "),
+        Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
+        Press("backfill", RANGE, f"backfill {FIRST}..{LAST}", "Completed", "nothing to do"),
+        Press(
+            "backfill",
+            {"last": None},
+            "nightly backfill for ",
+            "Failed",
+            "sessions ended without new prices",
+        ),
     ),
 ]
 
@@ -159,7 +163,7 @@ def test_a_whole_rebuild_by_button(dashboard: Dashboard, rebuilt_by_button: str)
 
 
 @pytest.fixture(scope="module")
-def pressed(dashboard: Dashboard, killed: Killed) -> list[str]:
+def pressed(dashboard: Dashboard, rebuilt_by_button: str) -> list[str]:
     return [dashboard.press(press.deployment, **press.form) for press in TOGETHER]
 
 
@@ -176,7 +180,7 @@ def test_buttons_pressed_together_are_carried_out_by_the_worker(
 
 @pytest.mark.parametrize("press", ALONE, ids=name_of)
 def test_a_button_is_carried_out_by_the_worker(
-    dashboard: Dashboard, rebuilt_by_button: str, killed: Killed, press: Press
+    dashboard: Dashboard, rebuilt_by_button: str, press: Press
 ) -> None:
     check(dashboard, dashboard.press(press.deployment, **press.form), press)
 
@@ -258,6 +262,7 @@ def test_no_password_is_written_anywhere(dashboard: Dashboard, rebuilt_by_button
     assert all(dashboard.canary not in said for said in dashboard.outputs)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("whose", ["by_worker", "by_command"])
 def test_the_server_marks_silent_runs_as_crashed(
     dashboard: Dashboard, rebuilt_by_button: str, killed: Killed, whose: str
@@ -271,6 +276,7 @@ def test_the_server_marks_silent_runs_as_crashed(
     assert marked < timedelta(seconds=SILENT_SECONDS + 20)
 
 
+@pytest.mark.soak
 def test_the_next_command_sets_the_usual_silence_again(
     dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:

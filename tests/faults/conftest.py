@@ -12,10 +12,8 @@ from tests.prefect_session import session_prefect
 
 
 @pytest.fixture(scope="session")
-def prefect_server(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
-) -> PrefectServer:
-    return session_prefect(pytestconfig, tmp_path_factory)
+def prefect_server(pytestconfig: pytest.Config) -> PrefectServer:
+    return session_prefect(pytestconfig)
 
 
 @pytest.fixture(scope="session")

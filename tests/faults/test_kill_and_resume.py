@@ -10,30 +10,36 @@ from ops.embedded.databases import Name
 from tests.acceptance.command_line import Pause
 from tests.acceptance.rebuilt import discard
 from tests.faults.stage import PHASES, POINTS, Stage
+from tests.groups import soaked
 from tests.prefect_session import flow_runs_of
 
 # Phase, the function at one call of which it is stopped, and whether before or after that call.
+# One of each kind of phase at each run of the tests; the others by `make soak`.
 PROCESS_KILLS = [
-    ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
     ("migrate", "flows.migrate:keep_books", 1, "before"),
-    ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
-    ("seed", "ops.seed:_record_capital", 1, "after"),
     ("copy", "ops.copy.report:Meter.read", 20, "before"),
-    ("copy", "ops.copy.run:record_fingerprint", 1, "after"),
-    ("copy", "ops.copy.run:record_fingerprint", 2, "before"),
-    ("copy_again", "ops.copy.run:merge", 1, "after"),
-    ("backfill", "ops.backfill.symbol_rows:copy_rows", 2, "before"),
     ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
-    ("backfill", "ops.backfill.batch:write_portfolio", 2, "before"),
-    ("backfill", "flows.backfill:finish_batch", 1, "before"),
+    *soaked(
+        ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
+        ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
+        ("seed", "ops.seed:_record_capital", 1, "after"),
+        ("copy", "ops.copy.run:record_fingerprint", 1, "after"),
+        ("copy", "ops.copy.run:record_fingerprint", 2, "before"),
+        ("copy_again", "ops.copy.run:merge", 1, "after"),
+        ("backfill", "ops.backfill.symbol_rows:copy_rows", 2, "before"),
+        ("backfill", "ops.backfill.batch:write_portfolio", 2, "before"),
+        ("backfill", "flows.backfill:finish_batch", 1, "before"),
+    ),
 ]
 
 SERVER_KILLS = [
-    ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
-    ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
-    ("copy", "core", "ops.copy.report:Meter.read", 20),
-    ("copy", "legacy", "ops.copy.report:Meter.read", 20),
     ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
+    *soaked(
+        ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
+        ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
+        ("copy", "core", "ops.copy.report:Meter.read", 20),
+        ("copy", "legacy", "ops.copy.report:Meter.read", 20),
+    ),
 ]
 
 
@@ -73,6 +79,7 @@ def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     assert stage.sessions_of_the_dead() == []
 
 
+@pytest.mark.soak
 def test_a_server_that_stays_away_ends_the_command_in_one_line(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -91,6 +98,7 @@ def test_a_server_that_stays_away_ends_the_command_in_one_line(
     assert stage.content() == undisturbed
 
 
+@pytest.mark.soak
 def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -118,6 +126,7 @@ def test_an_interrupt_ends_in_one_line_and_can_be_resumed(stage: Stage, tmp_path
     assert stage.content() == undisturbed
 
 
+@pytest.mark.soak
 def test_a_kill_while_the_servers_are_made_is_mended_by_the_same_command(
     stage: Stage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -99,6 +99,7 @@ def test_the_life_of_a_stack(new_stack: NewStack) -> None:
     assert execute(stack, "core", "SELECT answer FROM kept") == [(42,)], "data were not removed"
 
 
+@pytest.mark.soak
 def test_a_server_that_was_deleted_is_made_again(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.up()
@@ -111,6 +112,7 @@ def test_a_server_that_was_deleted_is_made_again(new_stack: NewStack) -> None:
     assert marker == [("ai",)]
 
 
+@pytest.mark.soak
 def test_stopped_servers_are_started_without_being_asked_to_look(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.up()
@@ -121,6 +123,7 @@ def test_stopped_servers_are_started_without_being_asked_to_look(new_stack: NewS
     assert stack.preview().changes == ()
 
 
+@pytest.mark.soak
 def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewStack) -> None:
     """The stack's words after a swap, a rollback, a swap and the cleanup."""
     stack = new_stack(removeData="true")
@@ -168,6 +171,7 @@ def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewSta
     assert resolve_endpoints(settings).legacy is None
 
 
+@pytest.mark.soak
 def test_a_stack_adopts_servers_that_run_and_the_reverse(new_stack: NewStack) -> None:
     stack = new_stack()
     databases = EmbeddedDatabases(stack.state)
@@ -183,6 +187,7 @@ def test_a_stack_adopts_servers_that_run_and_the_reverse(new_stack: NewStack) ->
     assert {name: fingerprint(databases.url(name, "owner")) for name in NAMES} == contents
 
 
+@pytest.mark.soak
 def test_an_interrupted_up_is_finished_by_the_next(
     new_stack: NewStack, command_line: CommandLine
 ) -> None:
@@ -243,6 +248,7 @@ def told(state: StateFolder) -> dict[str, str | Path]:
     return {"SIGMASIGHT_HOME": state.root, "XDG_CACHE_HOME": cache}
 
 
+@pytest.mark.soak
 def test_the_phases_run_on_a_declared_stack(new_stack: NewStack, command_line: CommandLine) -> None:
     """Up, rebuild, up: the commands that users type, with every password watched."""
     stack = new_stack()

@@ -112,6 +112,7 @@ def test_the_log_says_what_the_platform_needs_and_what_the_change_took(world: Wo
     assert "postgresql://" not in "\n".join(world.log)
 
 
+@pytest.mark.soak
 def test_a_platform_that_does_not_redeploy_is_not_waited_for_forever(world: World) -> None:
     world.platform.heeds.clear()
     world.log.clear()
@@ -140,6 +141,7 @@ with switch.hold(1) as held:
 """
 
 
+@pytest.mark.soak
 class TestStackSwitch(SwitchContract):
     """Goes on from the new pair, and leaves the old one active."""
 
@@ -169,7 +171,7 @@ def test_a_backend_that_does_not_name_its_pair_is_refused(
     refusal = pytest.raises(RefusedError, match=r"does not name its pair.*ACTIVE_PAIR")
     with refusal, switch.hold(1):
         raise AssertionError("held")
-    world.served("old")
+    world.served(switch.active())
 
 
 @pytest.fixture
@@ -186,6 +188,7 @@ def unnamed_backend(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.soak
 def test_the_old_database_is_forgotten_only_after_a_swap_and_for_good(world: World) -> None:
     """The last test of the module: nothing brings the old pair back."""
     with pytest.raises(RefusedError, match="the old database is in use; swap first"):

@@ -15,8 +15,8 @@ _DEPLOY = "from flows.backfill import backfill; backfill.to_deployment('backfill
 
 
 @pytest.fixture(scope="session")
-def prefect(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> PrefectServer:
-    return session_prefect(pytestconfig, tmp_path_factory)
+def prefect(pytestconfig: pytest.Config) -> PrefectServer:
+    return session_prefect(pytestconfig)
 
 
 @pytest.fixture(scope="session")

@@ -14,26 +14,23 @@ from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Pause
 from tests.faults.cutover.scene import CutoverScene, losses
 from tests.faults.stage import Stage
+from tests.groups import soaked
 
 STEP = "ops.cutover.steps:enter_step"
 # Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
 BACK = [step for step in ROLLBACK_STEPS if step != "export"]
 KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
-# One step of each kind is killed in the command itself, and that command run again: requests are
-# about to wait, rows to be copied, the pair to change, the lock to be kept; or it was. In turn with
-# these, a rollback is about to change the pair, ask, let requests wait, state its price, unlock.
-# The others are killed at each run of the tests in tests/integration/cutover/test_cutover_kills.py,
-# and here, beside the real supervisor, by `make soak`.
+# The pair's change is killed at each run of the tests. The others are killed there without the
+# supervisor (tests/integration/cutover/test_cutover_kills.py), and here beside it by `make soak`:
+# one of each kind in the command itself.
+EACH_RUN = [kill for kill in KILLS if kill[0] == "flip"]
 BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "prove the lock"}
-SUPERVISOR_KILLS = ["lock legacy", "commit the lock", "release"]
+SUPERVISOR_KILLS = ["commit the lock", *soaked("lock legacy", "release")]
 
 
 @pytest.mark.parametrize(
     ("swap_step", "rollback_step"),
-    [
-        pytest.param(*kill, marks=() if kill[0] in BY_COMMAND else pytest.mark.soak)
-        for kill in KILLS
-    ],
+    [*EACH_RUN, *soaked(*(kill for kill in KILLS if kill not in EACH_RUN))],
 )
 def test_what_was_killed_leaves_one_pair_serving_and_is_settled_by_the_next_run(
     swappable: CutoverScene, tmp_path: Path, swap_step: str, rollback_step: str

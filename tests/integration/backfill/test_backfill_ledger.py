@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.groups import soaked
 from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES, two_portfolios
 
@@ -42,6 +43,7 @@ def undisturbed(backfilled_cases: Book) -> dict[str, object]:
     return dict(backfilled_cases.content())
 
 
+@pytest.mark.soak
 def test_day_by_day_gives_what_one_run_gives(
     cases_book: Book, undisturbed: dict[str, object]
 ) -> None:
@@ -58,7 +60,7 @@ def test_twice_is_once(cases_book: Book, undisturbed: dict[str, object]) -> None
     assert content_without_history(cases_book) == undisturbed
 
 
-@pytest.mark.parametrize("transactions", [0, 1, 17, len(CASES) + 1])
+@pytest.mark.parametrize("transactions", [17, *soaked(0, 1, len(CASES) + 1)])
 def test_an_interrupted_run_is_finished_by_the_next(
     cases_book: Book, undisturbed: dict[str, object], transactions: int
 ) -> None:

@@ -27,8 +27,8 @@ from tests.prefect_session import ask, session_prefect
 
 
 @pytest.fixture(scope="module")
-def prefect(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> PrefectServer:
-    return session_prefect(pytestconfig, tmp_path_factory)
+def prefect(pytestconfig: pytest.Config) -> PrefectServer:
+    return session_prefect(pytestconfig)
 
 
 @pytest.fixture(scope="module")

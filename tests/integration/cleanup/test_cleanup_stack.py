@@ -18,6 +18,7 @@ from tests.integration.cleanup.swapped_world import World
 __all__ = ["engine", "homes", "new_stack"]
 
 
+@pytest.mark.soak
 def test_the_stack_forgets_the_old_database_before_and_after_it_goes(
     new_stack: Callable[..., DrivenStack],
     homes: Callable[[], StateFolder],

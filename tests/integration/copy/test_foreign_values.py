@@ -81,17 +81,23 @@ def test_double_precision_prices_lose_their_nan_and_infinity(
         " SELECT 'S' || i, '2025-07-01', v, h, w, '2025-07-02' FROM (VALUES"
         " (1, 101.30999755859375::float8, NULL::float8, 1e6::float8),"
         " (2, 'NaN', 1, 1), (3, 1, 'Infinity', 1),"
-        " (4, 1e9, 1, 1), (5, 1, 1, 2147483648), (6, 1, 1, 0.5)) AS x (i, v, h, w)",
+        " (4, 1e9, 1, 1), (5, 1, 1, 2147483648), (6, 1, 1, 0.5),"
+        " (7, 1, 1, 2147483647), (8, 1, 1, -2147483648), (9, 1, 1, -2147483649))"
+        " AS x (i, v, h, w)",
     )
     report = copied(legacy_url, core_url)
     assert report.rejected == {
         "close is NaN": 1,
         "close does not fit numeric(12,4)": 1,
         "high is infinite": 1,
-        "volume does not fit integer": 1,
+        "volume does not fit integer": 2,
         "volume is not a whole number": 1,
     }
-    assert run(core_url, ROWS) == [("S1", "2025-07-01", Decimal("101.3100"), 1000000)]
+    assert run(core_url, ROWS) == [
+        ("S1", "2025-07-01", Decimal("101.3100"), 1000000),
+        ("S7", "2025-07-01", Decimal("1.0000"), 2**31 - 1),
+        ("S8", "2025-07-01", Decimal("1.0000"), -(2**31)),
+    ]
 
 
 def test_of_duplicates_the_newest_stays_and_the_others_are_kept_as_rejects(
