@@ -69,6 +69,8 @@ def _log(table: TableReport) -> None:
         table.updated,
         table.deleted,
     )
+    if table.namesakes:
+        log.warning("%s: not read, in another schema: %s", table.table, ", ".join(table.namesakes))
     for reason, rows in table.rejected.items():
         log.warning("%s: %d rows rejected: %s (see ops.copy_rejects)", table.table, rows, reason)
 

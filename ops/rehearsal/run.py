@@ -149,6 +149,8 @@ def _set_up(
     told = {"DEMO_PASSWORD": settings.demo_password()}
     if settings.PRICES is not None:
         told["PRICES"] = str(settings.PRICES.absolute())
+    if legacy is not None and settings.LEGACY_SCHEMA is not None:
+        told["LEGACY_SCHEMA"] = settings.LEGACY_SCHEMA
     stage = Stage(here.root, told, log)
     if legacy is None:
         _run(stage, course, on_step, "old database", "up")
