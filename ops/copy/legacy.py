@@ -45,6 +45,14 @@ class Legacy:
         with self.reading(table):
             return rows_hash(self.connection, rows, expressions, where)
 
+    def counted(self, relation: Relation, which: sql.Composable) -> tuple[int, int]:
+        """How many rows of a relation meet a condition, and how many do not."""
+        query = sql.SQL("SELECT count(*) FILTER (WHERE {0}), count(*) FROM {1}")
+        with self.reading(relation.name):
+            row = self.connection.execute(query.format(which, relation.identifier)).fetchone()
+        meet, rows = row or (0, 0)
+        return int(meet), int(rows) - int(meet)
+
     def rows(self, query: sql.Composable, table: str) -> Messages:
         """Stream the rows of a query as binary COPY messages."""
         with self.reading(table):

@@ -16,6 +16,7 @@ from ops.copy.report import (
 )
 from ops.copy.run import TableCopy
 from ops.copy.sessions import Sessions, copy_sessions
+from ops.errors import VerificationError
 
 
 def copy_group(
@@ -84,5 +85,23 @@ def copy_delta(
 
 def _report(sessions: Sessions, spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:
     copy = copies.get(spec.table)
-    report = TableReport(spec.table, "absent") if copy is None else copy.run()
+    report = TableReport(spec.table, "absent") if copy is None else _accounted(sessions, copy)
     return replace(report, namesakes=sessions.legacy.place.namesakes_of(spec.table))
+
+
+def _accounted(sessions: Sessions, copy: TableCopy) -> TableReport:
+    """The copy, with the rows that are left out by rule.
+
+    Raises:
+        VerificationError: together they are not all rows of legacy.
+    """
+    report = copy.run()
+    if copy.plan.counts is None:
+        return report
+    counted, left_out = sessions.legacy.counted(copy.plan.source, copy.plan.counts)
+    if counted != report.source_rows:
+        raise VerificationError(
+            f"{report.table}: {report.source_rows} rows were accounted for, but legacy has "
+            f"{counted}, beside {left_out} that are left out; run the copy again"
+        )
+    return replace(report, left_out=left_out)

@@ -168,7 +168,7 @@ def _set_up(
 
 def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> None:
     urls = EmbeddedDatabases(here).up()
-    with accounted(settings, legacy):
+    with accounted(settings, legacy, "rehearsal"):
         copy_whole(legacy, urls["legacy"], here.root)
     # After a swap the real one is locked, and so would its copy be.
     release_lock(urls["legacy"])
