@@ -10,6 +10,7 @@ import psycopg
 import typer
 from rich.table import Table
 
+from flows.commands.assess import assess
 from flows.commands.cutover import rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
@@ -209,6 +210,7 @@ def drift() -> None:
 
 
 app.command()(status)
+app.command()(assess)
 app.command()(rehearse)
 
 

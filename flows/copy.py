@@ -69,6 +69,15 @@ def _log(table: TableReport) -> None:
         table.updated,
         table.deleted,
     )
+    if table.left_out:
+        log.info(
+            "%s: %d rows left out, which backends or verification made", table.table, table.left_out
+        )
+    if table.ignored_columns:
+        columns = ", ".join(table.ignored_columns)
+        log.warning("%s: columns left out, which Core has not: %s", table.table, columns)
+    if table.namesakes:
+        log.warning("%s: not read, in another schema: %s", table.table, ", ".join(table.namesakes))
     for reason, rows in table.rejected.items():
         log.warning("%s: %d rows rejected: %s (see ops.copy_rejects)", table.table, rows, reason)
 
@@ -81,10 +90,12 @@ def _rows(tables: list[TableReport]) -> list[dict[str, object]]:
             "source": table.source_rows,
             "accepted": table.accepted,
             "rejected": table.rejected_rows,
+            "left out": table.left_out,
             "inserted": table.inserted,
             "updated": table.updated,
             "deleted": table.deleted,
             "unchanged": table.unchanged,
+            "columns left out": ", ".join(table.ignored_columns),
             "seconds": round(table.seconds, 2),
         }
         for table in tables

@@ -1,8 +1,9 @@
-"""Connections for the phases: pinned session settings, and errors that say what to do."""
+"""Connections for the phases: proved session settings, and errors that say what to do."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import psycopg
 from psycopg import errors as pg
@@ -17,12 +18,24 @@ from ops.errors import (
 
 CONNECT_TIMEOUT_SECONDS = 10
 
-# Text forms of values depend on these three; hashes and copies need one form everywhere.
-# A role's own short statement_timeout must not end a copy of any length.
-_SESSION_SETTINGS = (
-    "-c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1 -c statement_timeout=0 "
-    "-c idle_in_transaction_session_timeout=0"
+# Text forms of values depend on the first four; hashes and copies need one form everywhere. A
+# role's own short statement_timeout must not end a copy of any length. Written as a server shows
+# them, since they are read back.
+SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "TimeZone": "UTC",
+        "DateStyle": "ISO, YMD",
+        "extra_float_digits": "1",
+        "client_encoding": "UTF8",
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+    }
 )
+_READ_BACK = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name"
+_SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
+
+# Of an address of legacy: in which schema its tables are, where the operator has said it.
+_SCHEMA = "legacy_schema"
 
 
 def connect(
@@ -32,29 +45,95 @@ def connect(
 
     Raises:
         DatabaseUnavailableError: nothing answers at the address.
-        ConfigurationError: the server refuses the login or knows no such database, or the URL has a
-            parameter that libpq does not know.
+        ConfigurationError: the server refuses the login or knows no such database, the URL has a
+            parameter that libpq does not know, or a setting that the phases depend on is lost.
     """
     try:
         connection = psycopg.connect(
-            conninfo(url.difference_update_query(["options"])),
-            autocommit=autocommit,
+            conninfo(url.difference_update_query(["options", _SCHEMA])),
+            autocommit=True,
             application_name=f"sigmasight {application_name}",
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            options=f"{url.query.get('options', '')} {_SESSION_SETTINGS}",
+            options=f"{url.query.get('options', '')} {_startup_options()}",
             keepalives_idle=30,
         )
+        with _closed_on_failure(connection):
+            _prove_settings(connection, url)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise _connection_error(url, error) from None
+    connection.autocommit = autocommit
     connection.read_only = read_only or None
     return connection
 
 
+@contextmanager
+def _closed_on_failure(connection: psycopg.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _startup_options() -> str:
+    return " ".join(
+        f"-c {name}={value.replace(' ', '')}" for name, value in SESSION_SETTINGS.items()
+    )
+
+
+def _prove_settings(connection: psycopg.Connection, url: URL) -> None:
+    """See that the session has its settings; a pooler between may have left out what was sent at
+    the start, and then they are set by a statement.
+
+    Raises:
+        ConfigurationError: even that did not last.
+    """
+    if lost := _lost_settings(connection):
+        connection.execute(_SET, [list(lost), [SESSION_SETTINGS[name] for name in lost]])
+        lost = _lost_settings(connection)
+    if lost:
+        found = ", ".join(f"{name} is {value!r}" for name, value in lost.items())
+        raise ConfigurationError(
+            f"{shown_address(url)} does not keep a session's settings ({found}, though set "
+            "otherwise), as a transaction pooler does not; use the server's direct address"
+        )
+
+
+def _lost_settings(connection: psycopg.Connection) -> dict[str, str]:
+    """The settings that differ, as they are."""
+    found = connection.execute(_READ_BACK, [list(SESSION_SETTINGS)])
+    return {name: value for name, value in found if value != SESSION_SETTINGS[name]}
+
+
+def within_schema(url: URL, schema: str) -> URL:
+    """The address of legacy, with the schema in which its tables are."""
+    return url.update_query_dict({_SCHEMA: schema})
+
+
+def schema_within(url: URL) -> str | None:
+    """The schema that the operator has said an address is about, if he has."""
+    found = url.query.get(_SCHEMA)
+    return None if found is None else str(found)
+
+
 def conninfo(url: URL) -> str:
     """The address as libpq reads it (also psql), password included."""
-    plain = url.set(drivername="postgresql")
-    # SQLAlchemy leaves a space in a role or password as it is, and libpq takes none in a URI.
-    return plain.render_as_string(hide_password=False).replace(" ", "%20")
+    plain = _on_path(url).set(drivername="postgresql")
+    # SQLAlchemy leaves a space in a role or password as it is and writes + for one in a parameter;
+    # libpq takes neither in a URI.
+    place, mark, query = plain.render_as_string(hide_password=False).partition("?")
+    return place.replace(" ", "%20") + mark + query.replace("+", "%20")
+
+
+def _on_path(url: URL) -> URL:
+    """The address with its schema first on the search path, before those where extensions are."""
+    schema = schema_within(url)
+    if schema is None:
+        return url
+    quoted = '"{}"'.format(schema.replace('"', '""'))
+    path = re.sub(r"([\\\s])", r"\\\1", f'{quoted},"$user",public,extensions')
+    given = f"{url.query.get('options', '')} -csearch_path={path}".strip()
+    return url.difference_update_query([_SCHEMA]).update_query_dict({"options": given})
 
 
 def shown_address(url: URL) -> str:

@@ -9,10 +9,10 @@ from sqlalchemy.engine import URL
 from app.database_url import parse_database_url, same_database
 from ops.books.declared_stack import declared_target, declared_urls
 from ops.books.marker import Role
+from ops.connection import within_schema
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
-from ops.state_folder import StateFolder
 
 _POOLER_PORT = 6543
 
@@ -56,7 +56,7 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
     if core is None:
         if ai is not None:
             raise ConfigurationError("AI_DATABASE_URL is set without DATABASE_URL; set both")
-        return _declared(settings.state, legacy) or _embedded(settings, legacy)
+        return _declared(settings, legacy) or _embedded(settings, legacy)
     endpoints = Endpoints(core, ai or core, legacy, "external")
     return _checked(endpoints)
 
@@ -67,13 +67,19 @@ def given_legacy(settings: OperatorSettings) -> URL | None:
     Raises:
         ConfigurationError: it is a transaction pooler.
     """
-    return _direct(
-        "LEGACY_DATABASE", settings.LEGACY_DATABASE_ADMIN_URL or settings.LEGACY_DATABASE_URL
-    )
+    given = settings.LEGACY_DATABASE_ADMIN_URL or settings.LEGACY_DATABASE_URL
+    return _in_schema(_direct("LEGACY_DATABASE", given), settings)
 
 
-def _declared(state: StateFolder, legacy: URL | None) -> Endpoints | None:
+def _in_schema(legacy: URL | None, settings: OperatorSettings) -> URL | None:
+    if legacy is None or settings.LEGACY_SCHEMA is None:
+        return legacy
+    return within_schema(legacy, settings.LEGACY_SCHEMA)
+
+
+def _declared(settings: OperatorSettings, legacy: URL | None) -> Endpoints | None:
     """The addresses of a declared stack; embedded servers are found by their own record."""
+    state = settings.state
     target, found = declared_target(state), declared_urls(state)
     if target is None or target == "embedded":
         return None
@@ -85,7 +91,7 @@ def _declared(state: StateFolder, legacy: URL | None) -> Endpoints | None:
         raise ConfigurationError(
             f"the {target} stack has no databases; run `sigmasight up --target {target}`"
         )
-    return _checked(Endpoints(core, ai or core, legacy or old, target))
+    return _checked(Endpoints(core, ai or core, legacy or _in_schema(old, settings), target))
 
 
 def _embedded(settings: OperatorSettings, legacy: URL | None) -> Endpoints:

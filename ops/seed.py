@@ -22,6 +22,7 @@ from ops.connection import connect, explained
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.transaction import driver_connection, transaction
 from ops.legacy_access.account import recorded_access
+from ops.legacy_schema import NoInstallationError, enter_legacy
 from ops.reference_data import benchmark_weights, factor_definitions, stress_scenarios
 from ops.sql_files import statement
 
@@ -31,6 +32,7 @@ _USER_KEY = ("email",)
 _PORTFOLIO_KEY = ("user_id", "account_name")
 _TAG_KEY = ("user_id", "name", "is_archived")
 _ASSIGNMENT_KEY = ("position_id", "tag_id")
+_BENCHMARKS = "benchmarks_sector_weights"
 _BENCHMARK_KEY = ("benchmark_code", "asof_date", "sector")
 
 
@@ -59,6 +61,7 @@ def seed(core_url: URL, *, demo_password: str, legacy_url: URL | None = None) ->
         BadInputError: the password cannot be hashed.
         ConfigurationError: tables are missing, or the role may not write.
         DatabaseUnavailableError: a server does not answer.
+        LegacySchemaError: it cannot be told which tables of legacy are meant.
     """
     book = book_rows(password_hash(demo_password))
     with recorded_access(core_url, legacy_url, "seed"):
@@ -72,8 +75,8 @@ def seed(core_url: URL, *, demo_password: str, legacy_url: URL | None = None) ->
         written["stress_test_scenarios"] = _upsert(
             core, "stress_test_scenarios", stress_scenarios(), ("scenario_id",)
         )
-        written["benchmarks_sector_weights"] = _upsert(
-            core, "benchmarks_sector_weights", benchmarks or benchmark_weights(), _BENCHMARK_KEY
+        written[_BENCHMARKS] = _upsert(
+            core, _BENCHMARKS, benchmarks or benchmark_weights(), _BENCHMARK_KEY
         )
     return SeedReport(source, written)
 
@@ -178,16 +181,21 @@ def _record_capital(
 
 
 def _legacy_benchmarks(legacy_url: URL) -> list[Row]:
-    """The old database's benchmark weights; none where its table is missing or unlike ours."""
+    """The old database's benchmark weights; none where its table is missing or unlike ours.
+
+    Raises:
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
+    """
     with (
         explained(legacy_url),
         connect(legacy_url, application_name="seed", read_only=True) as legacy,
         legacy.cursor(row_factory=dict_row) as cursor,
     ):
-        exists = legacy.execute(
-            "SELECT to_regclass('benchmarks_sector_weights') IS NOT NULL"
-        ).fetchone()
-        if exists is None or not exists[0]:
+        try:
+            place = enter_legacy(legacy, legacy_url, [_BENCHMARKS])
+        except NoInstallationError:
+            return []
+        if _BENCHMARKS not in place.tables:
             return []
         try:
             return cursor.execute(statement("legacy_benchmarks")).fetchall()

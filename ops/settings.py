@@ -59,6 +59,9 @@ class OperatorSettings(BaseSettings):
     AI_DATABASE_ADMIN_URL: DatabaseUrl | None = None
     LEGACY_DATABASE_URL: DatabaseUrl | None = None
     LEGACY_DATABASE_ADMIN_URL: DatabaseUrl | None = None
+    # Where the old database's tables are; by default the one schema that holds users, portfolios
+    # and positions.
+    LEGACY_SCHEMA: Annotated[str, Field(min_length=1)] | None = None
     # With either, `up` lets Pulumi bring the declared stack up; by default nothing is declared.
     SIGMASIGHT_TARGET: Literal["embedded", "docker", "external"] | None = None
     SIGMASIGHT_STACK: str | None = None

@@ -179,7 +179,8 @@ def counts(
         return None
     text = sql.SQL("coalesce({}::text, '')").format(sql.Identifier(column))
     if table == "ai_kb_documents":
-        pattern = rf'"seed"\s*:\s*"{BUILTIN}"'
+        # At the top alone: an object within belongs to the author.
+        pattern = rf'^\s*\{{[^{{}}]*"seed"\s*:\s*"{BUILTIN}"[^{{}}]*\}}\s*$'
         return sql.SQL("{} !~ {}").format(text, sql.Literal(pattern))
     ids = leftovers.messages if table == "ai_feedback" else leftovers.conversations
     if not ids:

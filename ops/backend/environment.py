@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from app.config import Settings
+from app.database_url import parse_database_url
 from app.migration_environment import PROJECT_ROOT
 from ops.books.active_pair import Pair
-from ops.connection import conninfo
+from ops.connection import conninfo, within_schema
 from ops.embedded.databases import EmbeddedDatabases, LoginRole
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
@@ -105,8 +106,11 @@ def _addresses(settings: OperatorSettings) -> dict[str, str]:
 
 def _old_address(settings: OperatorSettings) -> dict[str, str]:
     """The old database: as it is given, else the embedded one by its app role."""
-    if settings.LEGACY_DATABASE_URL is not None:
-        return _given({"DATABASE_URL": settings.LEGACY_DATABASE_URL})
+    if (given := settings.LEGACY_DATABASE_URL) is not None:
+        if settings.LEGACY_SCHEMA is None:
+            return _given({"DATABASE_URL": given})
+        url = parse_database_url(given.get_secret_value())
+        return {"DATABASE_URL": conninfo(within_schema(url, settings.LEGACY_SCHEMA))}
     databases = EmbeddedDatabases(settings.state)
     if settings.embedded and databases.exists() and "legacy" in databases.names():
         return {"DATABASE_URL": conninfo(databases.url("legacy", "app"))}

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
+from ops.connection import conninfo
 from ops.embedded.account import Account
 from ops.embedded.binaries import program_folder
 from ops.errors import ConfigurationError, DatabaseUnavailableError, VerificationError
@@ -143,8 +144,8 @@ def _on_path() -> Iterator[Programs]:
 
 def _without_password(url: URL) -> str:
     # `URL.set` takes None for "as it is".
-    hidden = url.set(drivername="postgresql")._replace(password=None)
-    return hidden.difference_update_query(_PASSWORD_PARAMETERS).render_as_string()
+    hidden = url._replace(password=None)
+    return conninfo(hidden.difference_update_query(_PASSWORD_PARAMETERS))
 
 
 def _environment(url: URL) -> dict[str, str]:

@@ -26,6 +26,7 @@ from ops.errors import (
     SigmaSightError,
     WrongDatabaseError,
 )
+from ops.legacy_schema import NoInstallationError, enter_legacy
 from ops.user_tables import USER_TABLES, Half, user_tables
 from ops.write_lock.lock import lock_state
 
@@ -163,6 +164,7 @@ class _Database:
         Raises:
             RefusedError: the database is locked against writes.
             WrongDatabaseError: it is none of ours.
+            LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
         """
         self.connection.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         tables = [
@@ -170,8 +172,9 @@ class _Database:
             for table in USER_TABLES
             if table.database in self.halves and table.name in header.changes
         ]
-        self.targets = tuple(read_target(self.connection, table) for table in tables)
-        self._check_ours()
+        schema = self._schema()
+        self.targets = tuple(read_target(self.connection, table, schema) for table in tables)
+        self._check_ours(schema)
         for target in self.targets:
             if target.relation is not None:
                 # From here on nobody can lock the table against writes.
@@ -187,10 +190,18 @@ class _Database:
             make_staging(self.connection, target)
         make_refused(self.connection)
 
-    def _check_ours(self) -> None:
+    def _schema(self) -> str:
+        """Where the tables are: an old database may have them anywhere."""
+        wanted = [table.name for table in USER_TABLES if table.database in self.halves]
+        try:
+            return enter_legacy(self.connection, self.url, wanted).name
+        except NoInstallationError:
+            return "public"
+
+    def _check_ours(self, schema: str) -> None:
         """An old database may lack any table but the first."""
         first = user_tables(self.halves[0])[0]
-        if read_target(self.connection, first).relation is None:
+        if read_target(self.connection, first, schema).relation is None:
             raise WrongDatabaseError(
                 f"{shown_address(self.url)} has no table {first.name!r} of ours; "
                 "correct the address"

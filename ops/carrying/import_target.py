@@ -96,9 +96,9 @@ class Target:
         )
 
 
-def read_target(connection: psycopg.Connection, table: UserTable) -> Target:
-    """Describe a table as it is there."""
-    found = read_relation(connection, table.name)
+def read_target(connection: psycopg.Connection, table: UserTable, schema: str) -> Target:
+    """Describe a table of a schema as it is there."""
+    found = read_relation(connection, table.name, schema)
     key = found.columns.get("id") if found else None
     if found is None or key is None or key.type_name != "uuid":
         return Target(table, None, ())

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
+from ops.assessment.account import unknown_rows
 from ops.books.copies import last_fingerprint
 from ops.connection import connect, explained
 from ops.copy.groups import GROUPS, TableSpec
@@ -56,15 +57,19 @@ class Price:
 
     Attributes:
         tables: those with a price.
+        unknown: tables of legacy that nothing of ours knows, with their rows, which stay there.
     """
 
     tables: Mapping[str, TablePrice] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def by_table(self) -> dict[str, int]:
-        """Rows by table, every user-owned table in the order of their references."""
+        """Rows by table, every user-owned table in the order of their references; then the unknown
+        ones."""
         priced = {name: table.rows for name, table in self.tables.items()}
-        return {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
+        owned = {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
+        return {**owned, **self.unknown}
 
     @property
     def total(self) -> int:
@@ -75,7 +80,7 @@ class Price:
         """Rows that no further copy of these groups brings: those of other tables, and those that
         do not fit."""
         copied = {spec.table for group in groups for spec in GROUPS[group]}
-        return sum(
+        return sum(self.unknown.values()) + sum(
             table.rejected if name in copied else table.rows for name, table in self.tables.items()
         )
 
@@ -84,22 +89,37 @@ class Price:
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
         lost = ", ".join(f"{rows:,} of {name}" for name, rows in self.by_table.items() if rows)
+        ways = [*self._ways_to_copy(), f"swap with --accept-loss {self.total}"]
+        return f"the new pair lacks rows of legacy: {lost}{self._reasons()}; {', or '.join(ways)}"
+
+    def _reasons(self) -> str:
+        rejected = sum(table.rejected for table in self.tables.values())
+        reasons = [f"{rejected:,} did not fit, see ops.copy_rejects"] if rejected else []
+        if self.unknown:
+            reasons.append(f"nothing of ours knows {', '.join(self.unknown)}")
+        return f" ({'; '.join(reasons)})" if reasons else ""
+
+    def _ways_to_copy(self) -> list[str]:
         groups = [
             group
             for group in OWNED_GROUPS
             if any(spec.table in self.tables for spec in GROUPS[group])
         ]
         copies = " and ".join(f"`sigmasight copy --group {group}`" for group in groups)
-        rejected = sum(table.rejected for table in self.tables.values())
-        reasons = f" ({rejected:,} did not fit, see ops.copy_rejects)" if rejected else ""
-        return (
-            f"the new pair lacks rows of legacy: {lost}{reasons}; run {copies}, "
-            f"or swap with --accept-loss {self.total}"
-        )
+        return [f"run {copies}"] if copies else []
 
 
-def swap_price(legacy_url: URL, core_url: URL, ai_url: URL) -> Price:
+def swap_price(
+    legacy_url: URL,
+    core_url: URL,
+    ai_url: URL,
+    unknown: Mapping[str, int] | None = None,
+) -> Price:
     """Price a swap now; nothing is changed. A table that legacy lacks costs nothing.
+
+    Args:
+        unknown: what of `Price` was counted before; by default it is counted now, which takes as
+            long as reading those tables.
 
     Raises:
         BadInputError: legacy cannot be read, or lacks a column without which no row can be made.
@@ -107,7 +127,10 @@ def swap_price(legacy_url: URL, core_url: URL, ai_url: URL) -> Price:
     """
     with copy_sessions(legacy_url, core_url, ai_url, OWNED_GROUPS) as sessions:
         found = {spec.table: _table_price(sessions, spec) for spec in _owned_specs()}
-    return Price({table: price for table, price in found.items() if price.rows})
+        legacy = sessions.legacy
+        if unknown is None:
+            unknown = unknown_rows(legacy.connection, legacy.place.name)
+    return Price({table: price for table, price in found.items() if price.rows}, unknown)
 
 
 def copied_groups(core_url: URL) -> tuple[str, ...]:

@@ -55,9 +55,12 @@ class Relation:
         return frozenset(columns) in self.unique_keys
 
 
-def read_relation(connection: psycopg.Connection, table: str) -> Relation | None:
-    """Describe what `table` means to the connection's role, or None where there is nothing."""
-    found = connection.execute(statement("copy/relation"), {"table": table}).fetchone()
+def read_relation(
+    connection: psycopg.Connection, table: str, schema: str = "public"
+) -> Relation | None:
+    """Describe a table of a schema, or None where there is nothing. The pair's are in `public`."""
+    place = {"schema": schema, "table": table}
+    found = connection.execute(statement("copy/relation"), place).fetchone()
     if found is None:
         return None
     oid, schema, name, is_table, has_children, columns, keys = found

@@ -69,7 +69,6 @@ def core_session(url: URL, name: str = "Core") -> Iterator[psycopg.Connection]:
             explained(url),
             connect(url, application_name="copy writer", autocommit=True) as connection,
         ):
-            connection.execute("SET client_encoding = 'UTF8'")
             connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
             yield connection
     except (psycopg.DataError, psycopg.IntegrityError) as error:

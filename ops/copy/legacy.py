@@ -1,6 +1,6 @@
 """Reading legacy: one connection, one snapshot, nothing written, every error one line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,20 +13,26 @@ from ops.content_hash import TableHash, rows_hash
 from ops.copy.catalogue import Relation, read_relation
 from ops.copy.errors import LegacyUnreadableError
 from ops.copy.stream import Messages, rows_of
+from ops.legacy_schema import LegacySchema, enter_legacy
 from ops.sql_files import statement
 
 
 @dataclass(frozen=True)
 class Legacy:
-    """An open snapshot of the legacy database. It dies with its connection."""
+    """An open snapshot of the legacy database. It dies with its connection.
+
+    Attributes:
+        place: the schema that is read, and no other.
+    """
 
     connection: psycopg.Connection
     url: URL
+    place: LegacySchema
 
     def relation(self, table: str) -> Relation | None:
-        """What legacy has under this name."""
+        """What the installation has under this name."""
         with self.reading(table):
-            return read_relation(self.connection, table)
+            return read_relation(self.connection, table, self.place.name)
 
     def hash(
         self,
@@ -39,6 +45,14 @@ class Legacy:
         with self.reading(table):
             return rows_hash(self.connection, rows, expressions, where)
 
+    def counted(self, relation: Relation, which: sql.Composable) -> tuple[int, int]:
+        """How many rows of a relation meet a condition, and how many do not."""
+        query = sql.SQL("SELECT count(*) FILTER (WHERE {0}), count(*) FROM {1}")
+        with self.reading(relation.name):
+            row = self.connection.execute(query.format(which, relation.identifier)).fetchone()
+        meet, rows = row or (0, 0)
+        return int(meet), int(rows) - int(meet)
+
     def rows(self, query: sql.Composable, table: str) -> Messages:
         """Stream the rows of a query as binary COPY messages."""
         with self.reading(table):
@@ -46,33 +60,43 @@ class Legacy:
 
     @contextmanager
     def reading(self, table: str) -> Iterator[None]:
-        """Turn what goes wrong in a statement on legacy into one line that names the table.
-
-        Raises:
-            LegacyUnreadableError: a view fails, rows are hidden by policies, text has no encoding.
-        """
-        try:
-            with explained(self.url):
-                yield
-        except psycopg.Error as error:
-            reason = first_line(error)
-            raise LegacyUnreadableError(
-                f"{table!r} of legacy at {shown_address(self.url)} cannot be read: {reason}"
-            ) from None
+        """`_reading` of a table over this snapshot."""
+        with _reading(self.url, table):
+            yield
 
 
 @contextmanager
-def legacy_snapshot(url: URL) -> Iterator[Legacy]:
-    """Open a REPEATABLE READ, READ ONLY snapshot of legacy.
+def _reading(url: URL, table: str) -> Iterator[None]:
+    """Turn what goes wrong in a statement on legacy into one line that names the table.
+
+    Raises:
+        LegacyUnreadableError: a view fails, rows are hidden by policies, text has no encoding.
+    """
+    try:
+        with explained(url):
+            yield
+    except psycopg.Error as error:
+        reason = first_line(error)
+        raise LegacyUnreadableError(
+            f"{table!r} of legacy at {shown_address(url)} cannot be read: {reason}"
+        ) from None
+
+
+@contextmanager
+def legacy_snapshot(url: URL, tables: Collection[str]) -> Iterator[Legacy]:
+    """Open a REPEATABLE READ, READ ONLY snapshot of legacy, to read these tables where the
+    installation has them.
 
     The role's timeouts are put off; rows that row-level security would hide are an error, since
     a silent part of a table is no copy.
+
+    Raises:
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
     """
     with connect(url, application_name="copy reader", read_only=True) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        legacy = Legacy(connection, url)
-        with legacy.reading("settings"):
+        with _reading(url, "settings"):
             connection.execute(statement("copy/timeouts_off"))
             connection.execute("SET row_security = off")
-            connection.execute("SET client_encoding = 'UTF8'")
-        yield legacy
+            place = enter_legacy(connection, url, tables)
+        yield Legacy(connection, url, place)

@@ -42,6 +42,9 @@ class TableReport:
         rejected: how many rows for which kind of reason; each row stands in ops.copy_rejects.
         unchanged: accepted rows that Core held already, equal.
         deleted: rows that were copied once, that legacy has deleted since, and that are gone now.
+        left_out: rows of legacy that are nobody's: documents that each backend seeds by itself, and
+            what verification's own chat left. They are beside `source_rows`.
+        namesakes: relations of the same name in other schemas of legacy, which were not read.
         ignored_columns: legacy has them, Core does not.
         filled_columns: Core has them, legacy does not: NULL, or a default where NULL is not
             allowed.
@@ -57,6 +60,8 @@ class TableReport:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    left_out: int = 0
+    namesakes: tuple[str, ...] = ()
     ignored_columns: tuple[str, ...] = ()
     filled_columns: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -66,6 +66,7 @@ def copy_sessions(
     Raises:
         BadInputError: there is no such group, AI's address is missing, or two addresses are one
             database.
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
     """
     specs = [spec for group in groups for spec in specs_of(group)]
     _refuse_one_database(legacy_url, core_url, "Core", "DATABASE_URL")
@@ -78,7 +79,7 @@ def copy_sessions(
             _refuse_one_database(legacy_url, ai_url, "AI", "AI_DATABASE_URL")
             ai = stack.enter_context(core_session(ai_url, "AI"))
             notes = stack.enter_context(core_session(core_url))
-        legacy = stack.enter_context(legacy_snapshot(legacy_url))
+        legacy = stack.enter_context(legacy_snapshot(legacy_url, {spec.table for spec in specs}))
         told = any(spec.keeps_ids for spec in specs)
         leftovers = _leftovers(legacy, core) if told else NO_LEFTOVERS
         yield Sessions(legacy, core, ai, notes, leftovers)

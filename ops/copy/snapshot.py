@@ -1,6 +1,7 @@
 """Copying groups of tables from legacy to the new pair, all of them as they were at one moment."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.engine import URL
 
@@ -14,7 +15,8 @@ from ops.copy.report import (
     no_guard,
 )
 from ops.copy.run import TableCopy
-from ops.copy.sessions import copy_sessions
+from ops.copy.sessions import Sessions, copy_sessions
+from ops.errors import VerificationError
 
 
 def copy_group(
@@ -43,6 +45,8 @@ def copy_group(
     Raises:
         BadInputError: there is no such group, two addresses are one database, legacy lacks a
             column that cannot be filled or cannot be read, or the new pair refused a row.
+        LegacySchemaError: it cannot be told which tables of legacy are meant, or the role may not
+            read one.
         WrongDatabaseError: the new pair lacks a table; nothing was copied.
         VerificationError: rows were neither accepted nor rejected; the table was left as it was.
     """
@@ -74,11 +78,30 @@ def copy_delta(
         for copy in reversed(copies.values()):  # what names a row goes before it
             copy.delete()
         return [
-            CopyReport(name, tuple(_report(spec, copies) for spec in specs_of(name)))
+            CopyReport(name, tuple(_report(sessions, spec, copies) for spec in specs_of(name)))
             for name in wanted
         ]
 
 
-def _report(spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:
+def _report(sessions: Sessions, spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:
     copy = copies.get(spec.table)
-    return TableReport(spec.table, "absent") if copy is None else copy.run()
+    report = TableReport(spec.table, "absent") if copy is None else _accounted(sessions, copy)
+    return replace(report, namesakes=sessions.legacy.place.namesakes_of(spec.table))
+
+
+def _accounted(sessions: Sessions, copy: TableCopy) -> TableReport:
+    """The copy, with the rows that are left out by rule.
+
+    Raises:
+        VerificationError: together they are not all rows of legacy.
+    """
+    report = copy.run()
+    if copy.plan.counts is None:
+        return report
+    counted, left_out = sessions.legacy.counted(copy.plan.source, copy.plan.counts)
+    if counted != report.source_rows:
+        raise VerificationError(
+            f"{report.table}: {report.source_rows} rows were accounted for, but legacy has "
+            f"{counted}, beside {left_out} that are left out; run the copy again"
+        )
+    return replace(report, left_out=left_out)

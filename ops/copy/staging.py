@@ -139,7 +139,7 @@ def _rank(core: psycopg.Connection, plan: TablePlan, rows: sql.Composable) -> No
             " FROM ({rows}) AS r"
         ).format(
             key=key,
-            total=_list([*newest, *values]),
+            total=_list([*newest, *values]) if others else key,
             newest=_list(newest) if newest else key,
             rows=rows,
         )

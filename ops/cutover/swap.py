@@ -92,7 +92,8 @@ def swap(
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:
-        return SwapSteps(installation, steps, planned.groups, accept_loss).carry_out(), 0
+        one = SwapSteps(installation, steps, planned.groups, planned.price.unknown, accept_loss)
+        return one.carry_out(), 0
 
     report = carry_out(installation, "swap", planned.plan_id, planned.legacy, accept_loss, work)
     return replace(report, recovered=recovered)
@@ -126,12 +127,14 @@ class SwapSteps:
 
     Attributes:
         groups: what is copied again while nobody writes.
+        unknown: tables that stay behind, with their rows, which are not counted again.
         accept_loss: rows of legacy that the new pair may lack.
     """
 
     installation: Installation
     steps: Steps
     groups: tuple[str, ...]
+    unknown: Mapping[str, int]
     accept_loss: int
 
     def carry_out(self) -> float:
@@ -214,7 +217,7 @@ class SwapSteps:
         writing, so only what no further delta will bring is a reason to refuse already."""
         installation = self.installation
         prove_copied(installation.legacy, installation.core, installation.ai, self.groups)
-        price = swap_price(installation.legacy, installation.core, installation.ai)
+        price = self._price()
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
@@ -235,9 +238,13 @@ class SwapSteps:
         self._check_price()
 
     def _check_price(self) -> None:
-        price = swap_price(self.installation.legacy, self.installation.core, self.installation.ai)
+        price = self._price()
         if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
+
+    def _price(self) -> Price:
+        one = self.installation
+        return swap_price(one.legacy, one.core, one.ai, self.unknown)
 
     def _record_baseline(self) -> None:
         record_baseline(self.installation.core, self.installation.ai, guard=self.installation.guard)

@@ -37,13 +37,13 @@ def size_of(url: URL) -> int:
     return int(row[0])
 
 
-def accounted(settings: OperatorSettings, legacy: URL) -> AbstractContextManager[Any]:
+def accounted(settings: OperatorSettings, legacy: URL, purpose: str) -> AbstractContextManager[Any]:
     """Let the evidence of who reads the old database since a swap know that it was us."""
     try:
         core = resolve_endpoints(settings).core
     except SigmaSightError:  # nothing was moved here yet
         return nullcontext()
-    return recorded_access(core, legacy, "rehearsal")
+    return recorded_access(core, legacy, purpose)
 
 
 def copy_whole(source: URL, target: URL, place: Path) -> None:

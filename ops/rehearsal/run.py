@@ -149,6 +149,8 @@ def _set_up(
     told = {"DEMO_PASSWORD": settings.demo_password()}
     if settings.PRICES is not None:
         told["PRICES"] = str(settings.PRICES.absolute())
+    if legacy is not None and settings.LEGACY_SCHEMA is not None:
+        told["LEGACY_SCHEMA"] = settings.LEGACY_SCHEMA
     stage = Stage(here.root, told, log)
     if legacy is None:
         _run(stage, course, on_step, "old database", "up")
@@ -166,7 +168,7 @@ def _set_up(
 
 def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> None:
     urls = EmbeddedDatabases(here).up()
-    with accounted(settings, legacy):
+    with accounted(settings, legacy, "rehearsal"):
         copy_whole(legacy, urls["legacy"], here.root)
     # After a swap the real one is locked, and so would its copy be.
     release_lock(urls["legacy"])

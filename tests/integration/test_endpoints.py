@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from ops.backend.environment import served_environment
+from ops.connection import conninfo, schema_within
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
@@ -53,6 +56,23 @@ def test_the_owners_address_is_preferred() -> None:
     assert found.core.port == 5432
     assert found.legacy is not None
     assert found.legacy.host == "db.example"
+
+
+def test_the_old_databases_schema_goes_with_its_address(tmp_path: Path) -> None:
+    given = settings(
+        DATABASE_URL=f"{HOST}/core",
+        LEGACY_DATABASE_URL=f"{HOST}/old",
+        LEGACY_SCHEMA="the old's",
+        SIGMASIGHT_HOME=tmp_path,
+    )
+    found = resolve_endpoints(given)
+    assert found.legacy is not None
+    assert (schema_within(found.legacy), schema_within(found.core)) == ("the old's", None)
+    served = served_environment(given, "old")["DATABASE_URL"]
+    assert conninfo_to_dict(served)["options"] == (
+        '-csearch_path="the\\ old\'s","$user",public,extensions'
+    )
+    assert served == conninfo(found.legacy)
 
 
 REFUSED = [

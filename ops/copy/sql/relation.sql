@@ -1,5 +1,4 @@
--- What an unqualified name means to this role, if rows can be read from it: its columns in their
--- order, and the column sets in which a valid, unconditional unique index allows no value twice.
+-- A table of a schema, or what else rows can be read from: its columns in their order, and the column sets in which a valid, unconditional unique index allows no value twice.
 -- Children by inheritance add rows that the unique keys of a plain table do not cover.
 SELECT
     c.oid::bigint AS oid,
@@ -36,4 +35,4 @@ SELECT
     ) AS unique_keys
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass(quote_ident(%(table)s)) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
