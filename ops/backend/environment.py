@@ -27,7 +27,7 @@ _ALSO_LOADED = [
 ]
 
 # What a backend is not told, or is told anew: only the phases may know the owner's addresses, the
-# old database and the demo users' password.
+# old database and whom they log in as.
 _PHASES_ALONE = frozenset(
     {
         "DATABASE_ADMIN_URL",
@@ -37,6 +37,9 @@ _PHASES_ALONE = frozenset(
         "DATABASE_URL",
         "AI_DATABASE_URL",
         "DEMO_PASSWORD",
+        "PROBE_ACCOUNTS",
+        "PROBE_PASSWORDS_FILE",
+        "PROBE_SIGNING",
     }
 )
 
@@ -105,8 +108,9 @@ def _addresses(settings: OperatorSettings) -> dict[str, str]:
 
 def _old_address(settings: OperatorSettings) -> dict[str, str]:
     """The old database: as it is given, else the embedded one by its app role."""
-    if settings.LEGACY_DATABASE_URL is not None:
-        return _given({"DATABASE_URL": settings.LEGACY_DATABASE_URL})
+    given = settings.LEGACY_DATABASE_URL or settings.LEGACY_DATABASE_ADMIN_URL
+    if given is not None:
+        return _given({"DATABASE_URL": given})
     databases = EmbeddedDatabases(settings.state)
     if settings.embedded and databases.exists() and "legacy" in databases.names():
         return {"DATABASE_URL": conninfo(databases.url("legacy", "app"))}

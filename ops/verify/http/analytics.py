@@ -76,8 +76,8 @@ def analytics_populated(subject: Subject, visit: Visit) -> Verdict:
 
 
 def aggregate_analytics(subject: Subject, visit: Visit) -> Verdict:
-    """Each of the nine endpoints answers each demo user, and the total is the sum of the equities
-    in the database."""
+    """Each of the nine endpoints answers each probe account, and the total is the sum of the
+    equities in the database."""
     tokens = visit.tokens()
     book = read_book(subject, tokens)
     questions = [
