@@ -55,6 +55,9 @@ Prices = Annotated[
     Path | None,
     typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
 ]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Add the demo's users to those of another old database.")
+]
 First = Annotated[datetime, typer.Option("--first", formats=["%Y-%m-%d"], help="First day.")]
 Last = Annotated[datetime, typer.Option("--last", formats=["%Y-%m-%d"], help="Last day.")]
 _FIRST = datetime.combine(FIRST_DAY, datetime.min.time())
@@ -142,9 +145,9 @@ def migrate() -> None:
 
 
 @app.command()
-def seed() -> None:
-    """Seed users, portfolios and reference data. Idempotent."""
-    run_phase(lambda: flow_named("seed")())
+def seed(demo: Demo = False) -> None:
+    """Seed reference data and knowledge base; the demo's book where that is moved. Idempotent."""
+    run_phase(lambda: flow_named("seed")(demo))
 
 
 @app.command()
@@ -187,10 +190,12 @@ def verify(first: First = _FIRST, last: Last = _LAST) -> None:
 
 
 @app.command()
-def rebuild(prices: Prices = None, first: First = _FIRST, last: Last = _LAST) -> None:
+def rebuild(
+    prices: Prices = None, first: First = _FIRST, last: Last = _LAST, demo: Demo = False
+) -> None:
     """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
     _check_range(first.date(), last.date())
-    report = run_phase(lambda: flow_named("rebuild")(first.date(), last.date()), prices)
+    report = run_phase(lambda: flow_named("rebuild")(first.date(), last.date(), demo), prices)
     _show_rebuild(report)
 
 

@@ -11,7 +11,7 @@ from flows.retrying import phase_task
 from ops.books.declared_stack import Target
 from ops.connection import connect, shown_address
 from ops.embedded.databases import EmbeddedDatabases
-from ops.endpoints import Endpoints, resolve_endpoints
+from ops.endpoints import Endpoints, given_legacy, resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.legacy_demo import build_legacy, price_history
 from ops.settings import OperatorSettings, operator_settings
@@ -82,7 +82,7 @@ def provide_embedded(settings: OperatorSettings) -> None:
     """Bring the embedded servers up; fill the old database unless a real one is given."""
     log = get_run_logger()
     databases = EmbeddedDatabases(settings.state)
-    demo = settings.LEGACY_DATABASE_URL is None and "legacy" in databases.names()
+    demo = given_legacy(settings) is None and "legacy" in databases.names()
     prices = price_history(settings) if demo else None
     urls = databases.up()
     log.info("embedded PostgreSQL runs: %s", ", ".join(shown_address(url) for url in urls.values()))

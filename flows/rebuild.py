@@ -27,7 +27,7 @@ from flows.verify import verify
 from ops.books.rebuilds import record_rebuild
 from ops.books.run_lock import exclusive_rebuild
 from ops.cutover.steps import CutoverReport
-from ops.endpoints import Endpoints, resolve_endpoints
+from ops.endpoints import Endpoints, given_legacy, resolve_endpoints
 from ops.evidence.cutovers import users_may_write_to_new
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.rehearsal.commands import rehearsing
@@ -64,12 +64,13 @@ class RebuildReport:
 
 
 @phase_flow("rebuild", flow_run_name="rebuild {first}..{last}")
-def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
+def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY, demo: bool = False) -> RebuildReport:
     """The whole plan, phase after phase. On a finished system nothing changes.
 
     Args:
         first: first day of the backfill.
         last: last day of it.
+        demo: see `seed`.
     """
     clock = PhaseClock()
     with clock.phase("provision"):
@@ -78,7 +79,7 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
     with exclusive_rebuild(endpoints.core):
         with clock.phase("migrate"):
             migrate()
-        _bring_data(endpoints, clock)
+        _bring_data(endpoints, clock, demo)
         with clock.phase("backfill"):
             backfill(first, last)
         with clock.phase("serve"):
@@ -91,14 +92,14 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY) -> RebuildReport:
         return summarise(endpoints, first, last, clock.seconds, backend)
 
 
-def _bring_data(endpoints: Endpoints, clock: PhaseClock) -> None:
+def _bring_data(endpoints: Endpoints, clock: PhaseClock, demo: bool) -> None:
     """Seed and copy; not once users write to the new pair, which is ahead of legacy since."""
     if users_may_write_to_new(endpoints.core):
         get_run_logger().info("the swap is in force: nothing is seeded or copied any more")
         launch_backend()
         return
     with clock.phase("seed"):
-        seed()
+        seed(demo)
     launch_backend()  # it starts while the data phases go on
     with clock.phase("copy"):
         _copy_unless_absent(endpoints)
@@ -112,12 +113,13 @@ def _offer_deployments() -> None:
 
 
 def _swap_demo(endpoints: Endpoints) -> str | None:
-    """Swap where the old database is the demo's; a real one is locked at its owner's word only.
+    """Swap where the old database is the demo's own; one that is given is locked at its owner's
+    word only.
     The address of the backend, if it is ours."""
     settings = operator_settings()
     if not settings.embedded or settings.BACKEND_URL or endpoints.legacy is None:
         return None
-    if settings.LEGACY_DATABASE_URL is not None:
+    if given_legacy(settings) is not None:
         get_run_logger().warning("not swapped: the old database is a real one; `sigmasight swap`")
         return None
     report = swap()

@@ -1,18 +1,19 @@
-"""Seed Core: demo users and their book, factor definitions, stress scenarios, benchmark weights.
+"""Seed Core: factor definitions, stress scenarios, benchmark weights; the demo's users and book.
 
-One transaction of upserts by natural key. What the demo defines (names, quantities, entry prices,
+Reference data are the old database's where it has them. One transaction of upserts by natural key.
+What the demo defines (names, quantities, entry prices,
 shocks) follows the definition at every run; what lives on after it (passwords, activity, exits,
 rolled equity and market values) is written once and never reset.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import sqlalchemy
-from psycopg.errors import CannotCoerce, UndefinedColumn
-from psycopg.rows import dict_row
 from sqlalchemy import func, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import URL
@@ -24,16 +25,22 @@ from ops.demo.transaction import driver_connection, transaction
 from ops.legacy_access.account import recorded_access
 from ops.legacy_schema import NoInstallationError, enter_legacy
 from ops.reference_data import benchmark_weights, factor_definitions, stress_scenarios
-from ops.sql_files import statement
-
-BenchmarkSource = Literal["legacy", "built-in"]
+from ops.reference_data.legacy import KEYS, LegacyReference, read_reference
 
 _USER_KEY = ("email",)
 _PORTFOLIO_KEY = ("user_id", "account_name")
 _TAG_KEY = ("user_id", "name", "is_archived")
 _ASSIGNMENT_KEY = ("position_id", "tag_id")
-_BENCHMARKS = "benchmarks_sector_weights"
-_BENCHMARK_KEY = ("benchmark_code", "asof_date", "sector")
+# What Core gets where the old database has none. The batch needs every factor, so that those which
+# the old one lacks are added to its own.
+_BUILT_IN: Mapping[str, Callable[[], list[Row]]] = MappingProxyType(
+    {
+        "factor_definitions": factor_definitions,
+        "stress_test_scenarios": stress_scenarios,
+        "benchmarks_sector_weights": benchmark_weights,
+    }
+)
+_COMPLETED = "factor_definitions"
 
 
 @dataclass(frozen=True)
@@ -41,21 +48,35 @@ class SeedReport:
     """What seeding wrote.
 
     Attributes:
+        from_legacy: the tables of reference data that are the old database's.
         written: rows inserted or changed, by table; all zero when nothing had to change.
-        benchmark_source: where the benchmark's sector weights came from.
+        rejected: why rows of the old database's reference data were not taken, a line each.
+        others: addresses of the demo that somebody else has, who keeps what is his.
     """
 
-    benchmark_source: BenchmarkSource
+    from_legacy: tuple[str, ...]
     written: dict[str, int] = field(default_factory=dict)
+    rejected: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
-def seed(core_url: URL, *, demo_password: str, legacy_url: URL | None = None) -> SeedReport:
+def seed(
+    core_url: URL,
+    *,
+    demo_password: str | None = None,
+    legacy_url: URL | None = None,
+    adopt: bool = True,
+) -> SeedReport:
     """Bring Core to the seeded state. Idempotent.
 
     Args:
         core_url: a migrated Core database with schema ops.
-        demo_password: what new demo users log in with; users that exist keep theirs.
-        legacy_url: the old database, whose benchmark weights are taken where it has any.
+        demo_password: what new demo users log in with; users that exist keep theirs. None seeds no
+            user, portfolio or tag.
+        legacy_url: the old database, whose reference data are taken where it has any. A demo user
+            whose address it has under another id is left out, with what is his.
+        adopt: whether the demo's book goes to a user of Core who has a demo address under another
+            id; else he is left alone too.
 
     Raises:
         BadInputError: the password cannot be hashed.
@@ -63,22 +84,74 @@ def seed(core_url: URL, *, demo_password: str, legacy_url: URL | None = None) ->
         DatabaseUnavailableError: a server does not answer.
         LegacySchemaError: it cannot be told which tables of legacy are meant.
     """
-    book = book_rows(password_hash(demo_password))
+    book = {} if demo_password is None else book_rows(password_hash(demo_password))
     with recorded_access(core_url, legacy_url, "seed"):
-        benchmarks = _legacy_benchmarks(legacy_url) if legacy_url is not None else []
-    source: BenchmarkSource = "legacy" if benchmarks else "built-in"
+        found, others = _read_legacy(legacy_url, book)
     with transaction(core_url, application_name="seed") as core:
-        written = _seed_book(core, book)
-        written["factor_definitions"] = _upsert(
-            core, "factor_definitions", factor_definitions(), ("name",)
-        )
-        written["stress_test_scenarios"] = _upsert(
-            core, "stress_test_scenarios", stress_scenarios(), ("scenario_id",)
-        )
-        written[_BENCHMARKS] = _upsert(
-            core, _BENCHMARKS, benchmarks or benchmark_weights(), _BENCHMARK_KEY
-        )
-    return SeedReport(source, written)
+        if not adopt:
+            others |= _taken(driver_connection(core), book.get("users", ()))
+        written = _seed_book(core, _without(book, others)) if book else {}
+        for table, built_in in _BUILT_IN.items():
+            rows = _completed(table, found.rows.get(table, ()), built_in())
+            written[table] = _upsert(core, table, rows, KEYS[table])
+    from_legacy = tuple(table for table, rows in found.rows.items() if rows)
+    return SeedReport(from_legacy, written, found.rejected, tuple(sorted(others.values())))
+
+
+def _completed(table: str, found: Sequence[Row], built_in: list[Row]) -> list[Row]:
+    """The old database's rows, else ours; or those and what ours have besides."""
+    known = {_key(table, row) for row in found}
+    wanted = table == _COMPLETED or not found
+    ours = [row for row in built_in if wanted and _key(table, row) not in known]
+    return [*({"id": uuid4(), **row} for row in found), *ours]
+
+
+def _key(table: str, row: Row) -> tuple[Any, ...]:
+    return tuple(row[column] for column in KEYS[table])
+
+
+def _read_legacy(
+    legacy_url: URL | None, book: Mapping[str, Sequence[Row]]
+) -> tuple[LegacyReference, dict[UUID, str]]:
+    """The old database's reference data; and the demo users whose address somebody else has."""
+    if legacy_url is None:
+        return LegacyReference(), {}
+    with (
+        explained(legacy_url),
+        connect(legacy_url, application_name="seed", read_only=True) as legacy,
+    ):
+        try:
+            enter_legacy(legacy, legacy_url, KEYS)
+        except NoInstallationError:
+            return LegacyReference(), {}
+        return read_reference(legacy), _taken(legacy, book.get("users", ()))
+
+
+def _taken(legacy: psycopg.Connection, users: Sequence[Row]) -> dict[UUID, str]:
+    """Id of the demo's user → address, where the old database has that under another id."""
+    known = legacy.execute("SELECT to_regclass('users')::oid").fetchone()
+    if known is None or known[0] is None or not users:
+        return {}
+    rows = legacy.execute(
+        "SELECT lower(email::text), id::text FROM users WHERE lower(email::text) = ANY(%s)",
+        [[user["email"] for user in users]],
+    ).fetchall()
+    return {
+        user["id"]: user["email"]
+        for user in users
+        if any(email == user["email"] and id_ != str(user["id"]) for email, id_ in rows)
+    }
+
+
+def _without(book: Mapping[str, list[Row]], users: Mapping[UUID, str]) -> dict[str, list[Row]]:
+    """The book without some users and whatever hangs on them."""
+    gone: set[Any] = set(users)
+    kept: dict[str, list[Row]] = {}
+    for table, rows in book.items():
+        leaves = [row for row in rows if not gone.isdisjoint(row.values())]
+        gone |= {row["id"] for row in leaves}
+        kept[table] = [row for row in rows if row["id"] not in gone]
+    return kept
 
 
 def _seed_book(core: sqlalchemy.Connection, book: dict[str, list[Row]]) -> dict[str, int]:
@@ -130,6 +203,8 @@ def _upsert(
     `updated` names the columns that an existing row takes over; None means all but id and key.
     Rows that are equal already are not touched, so their updated_at stays.
     """
+    if not rows:
+        return 0
     table = Base.metadata.tables[name]
     statement = insert(table).values(rows)
     if updated is None:
@@ -178,26 +253,3 @@ def _record_capital(
         ],
     )
     return cursor.rowcount
-
-
-def _legacy_benchmarks(legacy_url: URL) -> list[Row]:
-    """The old database's benchmark weights; none where its table is missing or unlike ours.
-
-    Raises:
-        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
-    """
-    with (
-        explained(legacy_url),
-        connect(legacy_url, application_name="seed", read_only=True) as legacy,
-        legacy.cursor(row_factory=dict_row) as cursor,
-    ):
-        try:
-            place = enter_legacy(legacy, legacy_url, [_BENCHMARKS])
-        except NoInstallationError:
-            return []
-        if _BENCHMARKS not in place.tables:
-            return []
-        try:
-            return cursor.execute(statement("legacy_benchmarks")).fetchall()
-        except (psycopg.DataError, UndefinedColumn, CannotCoerce):
-            return []

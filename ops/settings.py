@@ -1,5 +1,6 @@
 """What the phases are told from outside: the environment, or `.env` in the current folder."""
 
+import re
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,16 @@ def _listed(text: object) -> object:
     if not isinstance(text, str):
         return text
     return tuple(part for part in text.split(":") if part)
+
+
+def _addresses(text: object) -> object:
+    """E-mail addresses as the environment lists them: separated by commas."""
+    if not isinstance(text, str):
+        return text
+    listed = tuple(part.strip() for part in text.split(",") if part.strip())
+    if wrong := [each for each in listed if not re.fullmatch(r"[^@\s:]+@[^@\s:]+", each)]:
+        raise ValueError(f"{wrong[0][:80]!r} is no e-mail address; separate them by commas")
+    return tuple(dict.fromkeys(listed))
 
 
 def _backend_address(text: str) -> str:
@@ -67,6 +78,11 @@ class OperatorSettings(BaseSettings):
     SIGMASIGHT_STACK: str | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None
+    # Whom a verification and a cutover log in as, a file of their passwords (lines
+    # `e-mail:password`), and whether tokens may be signed for those who have none there.
+    PROBE_ACCOUNTS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = ()
+    PROBE_PASSWORDS_FILE: Path | None = None
+    PROBE_SIGNING: bool = False
     # Signs the backend's tokens; without one it is generated once and kept in the state folder.
     SECRET_KEY: SigningKey | None = None
     # The backend that verify asks, where it is not the one of the state folder; and its log.

@@ -19,7 +19,8 @@ from app.agent.bounds import VERIFICATION_ROUTE
 from app.agent.knowledge.documents import BUILTIN
 from app.models import AiBase, Base
 from ops.content_hash import canonical
-from ops.demo.book import demo_book
+from ops.demo.marker import DEMO_USERS
+from ops.settings import operator_settings
 from ops.sql_files import statement
 
 Half = Literal["core", "ai"]
@@ -194,7 +195,7 @@ def counts(
 def leftovers_of(core: psycopg.Connection) -> Leftovers:
     """What verification's chat has left in a Core or legacy database; none where that has no such
     tables or columns. Reads in a savepoint, or in a transaction of its own."""
-    emails = [user.email for user in demo_book().users]
+    emails = [*DEMO_USERS, *operator_settings().PROBE_ACCOUNTS]
     marked = {"emails": emails, "route": VERIFICATION_ROUTE}
     try:
         with core.transaction():

@@ -28,7 +28,7 @@ _ALSO_LOADED = [
 ]
 
 # What a backend is not told, or is told anew: only the phases may know the owner's addresses, the
-# old database and the demo users' password.
+# old database and whom they log in as.
 _PHASES_ALONE = frozenset(
     {
         "DATABASE_ADMIN_URL",
@@ -38,6 +38,9 @@ _PHASES_ALONE = frozenset(
         "DATABASE_URL",
         "AI_DATABASE_URL",
         "DEMO_PASSWORD",
+        "PROBE_ACCOUNTS",
+        "PROBE_PASSWORDS_FILE",
+        "PROBE_SIGNING",
     }
 )
 
@@ -106,7 +109,8 @@ def _addresses(settings: OperatorSettings) -> dict[str, str]:
 
 def _old_address(settings: OperatorSettings) -> dict[str, str]:
     """The old database: as it is given, else the embedded one by its app role."""
-    if (given := settings.LEGACY_DATABASE_URL) is not None:
+    given = settings.LEGACY_DATABASE_URL or settings.LEGACY_DATABASE_ADMIN_URL
+    if given is not None:
         if settings.LEGACY_SCHEMA is None:
             return _given({"DATABASE_URL": given})
         url = parse_database_url(given.get_secret_value())

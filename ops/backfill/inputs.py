@@ -207,11 +207,15 @@ def _scenarios(core: psycopg.Connection) -> list[Scenario]:
         """
     ).fetchall()
     return [
-        Scenario(
-            id, name, category, np.array([float((shocks or {}).get(f, 0.0)) for f in SHOCK_NAMES])
-        )
+        Scenario(id, name, category, np.array([_shock(shocks, factor) for factor in SHOCK_NAMES]))
         for id, name, category, shocks in rows
     ]
+
+
+def _shock(shocks: object, factor: str) -> float:
+    """What a scenario does to a factor; users' own scenarios may say it in a way of their own."""
+    shock = shocks.get(factor) if isinstance(shocks, dict) else None
+    return float(shock) if isinstance(shock, int | float) else 0.0
 
 
 def _profiles(core: psycopg.Connection, symbols: Sequence[str]) -> dict[str, CompanyProfile]:

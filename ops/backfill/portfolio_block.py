@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from app.calculations.concentration import Concentration, concentration, sector_weights
 from app.calculations.correlations import CorrelationBlock, windowed_correlations
 from app.calculations.equity import EquityHistory, EquityState, roll_equity, unrealized_change
+from app.calculations.rounding import round_half_away
 from app.calculations.stress import stress_results
 from app.calculations.volatility import VolatilityStatistics
 from app.calculations.volatility_series import portfolio_volatility
@@ -174,15 +175,20 @@ def _correlations(
     inputs: PortfolioInputs, batch: BatchInputs, rows: NDArray[np.intp], holdings: Holdings
 ) -> Correlations:
     """Correlate the symbols of the listed positions that are large, in dollars and in weight."""
-    size = np.abs(holdings.known_value)
-    gross = holdings.long_value - holdings.short_value
-    passing = holdings.valued & (size >= CORRELATION_MIN_VALUE)
-    passing &= size / positive(gross)[:, None] >= CORRELATION_MIN_WEIGHT
+    size = _cents(np.abs(holdings.known_value))
+    gross = _cents(holdings.long_value - holdings.short_value)
+    passing = holdings.valued & (size >= CORRELATION_MIN_VALUE * 100)
+    passing &= np.rint(size / CORRELATION_MIN_WEIGHT) >= gross[:, None]
     included = _by_symbol(passing, holdings.column, len(batch.prices.symbols)) > 0
     return Correlations(
         windowed_correlations(batch.prices.closes, batch.prices.dates, rows, included),
         (holdings.open & ~passing).sum(axis=1),
     )
+
+
+def _cents(dollars: Floats) -> Floats:
+    """Whole cents, as they are stored: a hundred equal positions are one per cent each."""
+    return np.rint(round_half_away(dollars, 2) * 100)
 
 
 def _by_symbol(values: NDArray[np.generic], column: NDArray[np.intp], symbols: int) -> Floats:

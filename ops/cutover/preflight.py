@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import psycopg
+
 from ops.books.ledger import last_changes, read_ledger
 from ops.books.session import open_books
 from ops.books.verifications import last_verification
+from ops.connection import first_line
 from ops.cutover.installation import Installation
+from ops.cutover.questions import ask_public
 from ops.drift import drift_of_pair
 from ops.drift.refusal import refuse_drift
-from ops.errors import RefusedError, VerificationError
+from ops.errors import RefusedError, SigmaSightError, VerificationError
 from ops.evidence.backfill import backfill_complete
 from ops.evidence.finding import Finding
 from ops.evidence.verification import verified
@@ -25,6 +29,7 @@ def swap_conditions(installation: Installation) -> list[Finding]:
         verified(last, changes, datetime.now(UTC), backend_expected=expected),
         _no_drift(installation),
         backfill_complete(ledger),
+        _way_back(installation),
     ]
 
 
@@ -38,6 +43,17 @@ def refuse_unmet(conditions: Sequence[Finding]) -> None:
     if unmet:
         more = f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
         raise RefusedError(f"not swapped: {unmet[0].reason}{more}")
+
+
+def _way_back(installation: Installation) -> Finding:
+    """Whatever a rollback will ask of the old backend is asked while that still serves: once legacy
+    is locked, nobody can be added to it who could log in."""
+    try:
+        ask_public(installation, "old")
+    except (SigmaSightError, psycopg.Error) as error:
+        said = first_line(error) if isinstance(error, psycopg.Error) else str(error)
+        return Finding("way back", False, f"a rollback would be refused: {said}")
+    return Finding("way back", True, "the old backend answers what a rollback will ask")
 
 
 def _no_drift(installation: Installation) -> Finding:

@@ -11,6 +11,7 @@ from ops.books.active_pair import Pair
 from ops.cutover.installation import Installation
 from ops.errors import RefusedError
 from ops.plan_figures import LAST_DAY
+from ops.probe_accounts import ProbeAccounts, probe_accounts
 from ops.verify.http.checks import http_checks
 from ops.verify.http.exchange import Exchange, HttpTarget, UnansweredError
 from ops.verify.http.portfolios import COMPLETE, LIST
@@ -20,7 +21,7 @@ from ops.verify.run import answer
 from ops.verify.subject import Subject
 
 PAIR_HEADER = "X-SigmaSight-Pair"
-_ALWAYS = ("backend alive", "demo logins")
+_ALWAYS = ("backend alive", "probe logins")
 _COMPLETE = ("portfolios complete",)
 _SECONDS = 10.0
 
@@ -42,7 +43,7 @@ def ask_public(installation: Installation, pair: Pair) -> None:
 
 def _ask(installation: Installation, address: str, pair: Pair, more: tuple[str, ...] = ()) -> None:
     _check_pair(address, pair)
-    target = HttpTarget(address, installation.settings.demo_password())
+    target = HttpTarget(address, _probes(installation, pair))
     # The new pair's portfolios are reconciled with its database; the old one's batch was another's.
     names = (*_ALWAYS, *_COMPLETE, *more) if pair == "new" else _ALWAYS
     for check in http_checks(target):
@@ -53,6 +54,16 @@ def _ask(installation: Installation, address: str, pair: Pair, more: tuple[str, 
         tokens = visit.tokens()
         with _refused(pair):
             visit.ask(lambda http: _look_at_portfolios(http, tokens))
+
+
+def _probes(installation: Installation, pair: Pair) -> ProbeAccounts:
+    """Whom to log in as at a backend of `pair`. Of the databases only that pair's is asked, since
+    the other may be lost."""
+    database = installation.core if pair == "new" else installation.legacy
+    found = probe_accounts(installation.settings, installation.legacy, database)
+    if not found.accounts:
+        raise RefusedError(found.reason)
+    return found
 
 
 def _require(found: CheckResult, pair: Pair) -> None:

@@ -35,6 +35,7 @@ from ops.backfill.binary_copy import (
 from ops.connection import shown_address
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.catalogue import Instrument, catalogue
+from ops.demo.marker import MARK, generated_prices
 from ops.demo.prices import PriceHistory
 from ops.demo.transaction import driver_connection, transaction
 from ops.errors import ConfigurationError, WrongDatabaseError
@@ -42,7 +43,6 @@ from ops.reference_data import benchmark_weights, factor_definitions, stress_sce
 
 # The old chain dropped this one by mistake, because its model was not imported.
 _ABSENT = "batch_run_tracking"
-_MARK = "demo prices"
 _BUILD_LOCK = 7_305_110_420
 
 
@@ -88,17 +88,14 @@ def create_legacy(url: URL, prices: PriceHistory, *, demo_password: str) -> Lega
 
 def _finished(database: psycopg.Connection, url: URL) -> LegacyReport | None:
     """The report of a complete database, None for an empty one."""
-    comment, tables = database.execute(
-        """
-        SELECT obj_description(to_regclass('market_data_cache'), 'pg_class'),
-            (SELECT count(*) FROM pg_class
-             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm'))
-        """
-    ).fetchone() or (None, 0)
-    mark, _, described = str(comment).partition(": ")
-    if mark == _MARK:
+    described = generated_prices(database)
+    if described is not None:
         source, _, fingerprint = described.rpartition(" ")
         return LegacyReport(False, source, fingerprint)
+    (tables,) = database.execute(
+        "SELECT count(*) FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')"
+    ).fetchone() or (0,)
     if tables:
         raise WrongDatabaseError(
             f"{shown_address(url)} already holds {tables} tables that are not the demo's; "
@@ -108,7 +105,7 @@ def _finished(database: psycopg.Connection, url: URL) -> LegacyReport | None:
 
 
 def _mark(database: psycopg.Connection, prices: PriceHistory) -> None:
-    text = f"{_MARK}: {prices.source} {prices.fingerprint}"
+    text = f"{MARK}: {prices.source} {prices.fingerprint}"
     database.execute(sql.SQL("COMMENT ON TABLE market_data_cache IS {}").format(sql.Literal(text)))
 
 

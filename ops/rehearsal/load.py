@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from ops.probe_accounts import ProbeAccount
+
 CLIENTS = 4
 _PAUSE_SECONDS = 0.05
 _TIMEOUT_SECONDS = 30.0
-_USER = "demo_individual@sigmasight.com"
 PAIR_HEADER = "X-SigmaSight-Pair"
 
 
@@ -35,11 +36,11 @@ class Asked:
 class Load:
     """Clients in threads; `step` names what their answers are counted under."""
 
-    def __init__(self, address: str, password: str) -> None:
+    def __init__(self, address: str, user: ProbeAccount | None) -> None:
         self.step = ""
         self.asked: dict[str, Asked] = defaultdict(Asked)
         self._address = address
-        self._password = password
+        self._user = user
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(CLIENTS)]
@@ -59,7 +60,7 @@ class Load:
     def _client(self) -> None:
         limits = {"base_url": self._address, "timeout": _TIMEOUT_SECONDS, "trust_env": False}
         with httpx.Client(**limits) as client:  # type: ignore[arg-type]
-            ask = _question(client, self._password)
+            ask = _question(client, self._user)
             while not self._ending.wait(_PAUSE_SECONDS):
                 self._count(ask)
 
@@ -79,15 +80,21 @@ class Load:
             asked.pairs[pair] += 1
 
 
-def _question(client: httpx.Client, password: str) -> Callable[[], httpx.Response]:
-    """A demo user's own portfolios; where no demo user may log in, whether the databases are
-    there."""
-    try:
-        login = client.post("/api/v1/auth/login", json={"email": _USER, "password": password})
-        token = login.json()["access_token"] if login.is_success else None
-    except (httpx.HTTPError, ValueError, KeyError):
-        token = None
+def _question(client: httpx.Client, user: ProbeAccount | None) -> Callable[[], httpx.Response]:
+    """A user's own portfolios; where nobody may log in, whether the databases are there."""
+    token = _token(client, user) if user else None
     if token is None:
         return lambda: client.get("/ready")
     headers = {"Authorization": f"Bearer {token}"}
     return lambda: client.get("/api/v1/portfolios", headers=headers)
+
+
+def _token(client: httpx.Client, user: ProbeAccount) -> str | None:
+    if user.password is None:
+        return user.token
+    try:
+        who = {"email": user.email, "password": user.password}
+        login = client.post("/api/v1/auth/login", json=who)
+        return str(login.json()["access_token"]) if login.is_success else None
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None

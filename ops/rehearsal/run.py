@@ -18,6 +18,7 @@ from ops.books.rehearsals import LastRehearsal, record_end
 from ops.connection import conninfo, shown_address
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import RefusedError, SigmaSightError
+from ops.probe_accounts import probe_accounts
 from ops.rehearsal.commands import RanCommand, RehearsalStoppedError, Stage
 from ops.rehearsal.evidence import gather
 from ops.rehearsal.load import Load
@@ -146,7 +147,7 @@ def _set_up(
 
     It is given to them as a real one would be, so that the swap is a step of its own.
     """
-    told = {"DEMO_PASSWORD": settings.demo_password()}
+    told = {"DEMO_PASSWORD": settings.demo_password(), **_told_of_probes(settings)}
     if settings.PRICES is not None:
         told["PRICES"] = str(settings.PRICES.absolute())
     if legacy is not None and settings.LEGACY_SCHEMA is not None:
@@ -164,6 +165,16 @@ def _set_up(
     owner, app = (databases.url("legacy", role) for role in ("owner", "app"))
     given = {"LEGACY_DATABASE_URL": conninfo(app), "LEGACY_DATABASE_ADMIN_URL": conninfo(owner)}
     return Stage(here.root, {**told, **given}, log)
+
+
+def _told_of_probes(settings: OperatorSettings) -> dict[str, str]:
+    """Whom the commands log in as; a token that is signed here is good there."""
+    told = {"PROBE_ACCOUNTS": ",".join(settings.PROBE_ACCOUNTS)}
+    if settings.PROBE_PASSWORDS_FILE is not None:
+        told["PROBE_PASSWORDS_FILE"] = str(settings.PROBE_PASSWORDS_FILE.absolute())
+    if settings.PROBE_SIGNING:
+        told |= {"PROBE_SIGNING": "1", "SECRET_KEY": settings.secret_key()}
+    return told
 
 
 def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> None:
@@ -188,7 +199,8 @@ def _move(
     address = SupervisedBackend(here).url
     if address is None:
         raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {stage.log}")
-    load = Load(address, settings.demo_password())
+    old = EmbeddedDatabases(here).url("legacy", "owner")
+    load = Load(address, next(iter(probe_accounts(settings, old, old).accounts), None))
     with load.running():
         for name, *words in (
             ("swap", "swap"),

@@ -1,6 +1,6 @@
--- The conversations that verification held as a demo user, whatever the columns' types.
+-- The conversations that verification held as one of some users, whatever the columns' types.
 SELECT c.id::text
 FROM agent_conversations AS c
 JOIN users AS u ON u.id::text = c.user_id::text
-WHERE u.email = ANY(%(emails)s)
+WHERE lower(u.email::text) = ANY(SELECT lower(unnest(%(emails)s::text[])))
     AND c.metadata::text ~ ('"route"\s*:\s*"' || %(route)s || '"')

@@ -92,7 +92,7 @@ def migrated(
 def seeded(core: CoreFacts) -> ChecklistLine:
     """Line 6."""
     found = core.seeded
-    if found is None or not found["positions"]:
+    if found is None or not found["factors"]:
         step = "sigmasight seed"
         return ChecklistLine("6", "seeding", "open", "not begun", next=step)
     evidence = "{users} users, {portfolios} portfolios, {positions} positions".format(**found)

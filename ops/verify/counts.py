@@ -4,11 +4,14 @@ The rules are written once more here, in SQL, on purpose: a count that were take
 own code would agree with its mistakes.
 """
 
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 from app.calculations.factors import RIDGE_FACTOR_ETFS, SPREAD_FACTOR_ETFS
 from ops.sql_files import statement
 from ops.summary import plan_comparison
+from ops.verify.common_dates import CommonDates
 from ops.verify.report import Row, Verdict, judged
 from ops.verify.subject import Subject
 
@@ -39,16 +42,50 @@ def symbol_daily_metrics(subject: Subject) -> Verdict:
 
 
 def correlation_calculations(subject: Subject) -> Verdict:
-    """One row per portfolio and day on which any symbol passes the filter: |value| of at least
-    10,000 and of at least 1 % of the gross exposure, and 30 returns that are not all zero."""
-    rows = _row(subject, "correlations")
-    return _counted(rows[0], rows[1], differing_portfolio_days=rows[2])
+    """One row per portfolio and day on which any symbol passes the filter, |value| of at least
+    10,000 and of at least 1 % of the gross exposure, and shares 30 returns: see `CommonDates`."""
+    expected, found = _correlations(subject)
+    apart = [
+        key
+        for key in expected.keys() | found.keys()
+        if found.get(key, _NO_RUNS)[:2] != (key in expected, expected.get(key, 0))
+    ]
+    runs = sum(count for count, _, _ in found.values())
+    return _counted(len(expected), runs, differing_portfolio_days=len(apart))
 
 
 def pairwise_correlations(subject: Subject) -> Verdict:
     """n² ordered pairs, self pairs included, for each of those rows with its n symbols."""
-    rows = _row(subject, "correlations")
-    return _counted(rows[3], rows[4], differing_portfolio_days=rows[5])
+    expected, found = _correlations(subject)
+    pairs = {key: symbols**2 for key, symbols in expected.items()}
+    apart = [
+        key
+        for key in expected.keys() | found.keys()
+        if found.get(key, _NO_RUNS)[2] != pairs.get(key, 0)
+    ]
+    kept = sum(count for _, _, count in found.values())
+    return _counted(sum(pairs.values()), kept, differing_portfolio_days=len(apart))
+
+
+_NO_RUNS = (0, 0, 0)
+_PortfolioDay = tuple[UUID, date]
+
+
+def _correlations(
+    subject: Subject,
+) -> tuple[dict[_PortfolioDay, int], dict[_PortfolioDay, tuple[int, int, int]]]:
+    """How many symbols are to be correlated; and what there is: runs, their symbols and pairs."""
+    values = {"days": subject.days, "sessions": subject.sessions}
+    with subject.core() as connection:
+        closes = connection.execute(statement("verify/correlated_closes"), values)
+        common = CommonDates(subject.sessions, closes)
+        large = connection.execute(statement("verify/correlations"), values).fetchall()
+        runs = connection.execute(statement("verify/correlation_runs"), values).fetchall()
+    expected = {
+        (portfolio, day): len(common.correlated(symbols, day)) for portfolio, day, symbols in large
+    }
+    found = {(portfolio, day): tuple(counts) for portfolio, day, *counts in runs}
+    return {key: symbols for key, symbols in expected.items() if symbols}, found
 
 
 def backfill_ledger(subject: Subject) -> Verdict:

@@ -16,6 +16,7 @@ from ops.verify.plans import (
     Plan,
     explain,
     explain_with_indexes_only,
+    is_lookup,
     pages,
 )
 from ops.verify.report import Verdict, judged
@@ -41,9 +42,6 @@ def hot_queries(subject: Subject) -> Verdict:
     """
     with _scratch(subject) as connection:
         parameters = _parameters(connection, subject)
-        empty = sorted(name for name, value in parameters.items() if not value)
-        if empty:
-            return Verdict("fail", f"there is no {', '.join(empty)} to ask about; run the backfill")
         today = {name: explain(connection, query, parameters) for name, query in _queries().items()}
         rows = {
             table: multiply(connection, table, _indexes_for(connection, table, today))
@@ -109,14 +107,20 @@ def _verdict(
     connection: psycopg.Connection, query: bytes, parameters: Parameters | None
 ) -> PlanVerdict:
     plan = explain(connection, query, parameters)
-    big = [table for table in plan.whole if pages(connection, table) >= BIG_TABLE_PAGES]
-    if big:
-        return PlanVerdict(f"reads {', '.join(sorted(big))} whole", plan.indexes)
     if not plan.whole:
         return PlanVerdict(None, plan.indexes)
-    # Small tables are read whole, rightly; but an index must be able to answer.
-    plan = explain_with_indexes_only(connection, query, parameters)
-    return PlanVerdict("no index can answer it" if plan.whole else None, plan.indexes)
+    # Small tables, and those of which much is wanted, are read whole rightly; but an index must be
+    # able to answer.
+    forced = explain_with_indexes_only(connection, query, parameters)
+    wrong = [
+        table
+        for table, wanted in plan.whole.items()
+        if pages(connection, table) >= BIG_TABLE_PAGES
+        and (table in forced.whole or is_lookup(connection, table, wanted))
+    ]
+    if wrong:
+        return PlanVerdict(f"reads {', '.join(sorted(wrong))} whole", plan.indexes)
+    return PlanVerdict("no index can answer it" if forced.whole else None, forced.indexes)
 
 
 def _finding(verdicts: Mapping[str, PlanVerdict], rows: Mapping[str, int]) -> Verdict:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 # Below this many pages reading a whole table is right, whatever indexes there are.
 BIG_TABLE_PAGES = 100
+# Up to this part of a table's rows, looking them up is cheaper however they lie.
+LOOKUP_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -16,11 +19,11 @@ class Plan:
 
     Attributes:
         indexes: what it reads through, to look something up or to have it in order.
-        whole: tables that it reads from end to end.
+        whole: tables that it reads from end to end, and how many rows it expects to want of each.
     """
 
     indexes: frozenset[str]
-    whole: frozenset[str]
+    whole: Mapping[str, float]
 
 
 def explain(
@@ -31,7 +34,11 @@ def explain(
     nodes = list(_nodes(row[0][0]["Plan"])) if row else []
     return Plan(
         frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
-        frozenset(node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"),
+        {
+            node["Relation Name"]: node["Plan Rows"]
+            for node in nodes
+            if node["Node Type"] == "Seq Scan"
+        },
     )
 
 
@@ -43,6 +50,13 @@ def explain_with_indexes_only(
     plan = explain(connection, query, parameters)
     connection.execute("SET LOCAL enable_seqscan = on")
     return plan
+
+
+def is_lookup(connection: psycopg.Connection, table: str, wanted: float) -> bool:
+    """Whether so many rows are so small a part of a table that reading it whole is wrong. Who wants
+    many of them, or all in an order of their own, rightly reads it whole."""
+    every = sql.SQL("SELECT FROM {}").format(sql.Identifier(table)).as_bytes(connection)
+    return wanted < LOOKUP_SHARE * sum(explain(connection, every).whole.values())
 
 
 def pages(connection: psycopg.Connection, table: str) -> int:

@@ -34,7 +34,7 @@ FLOW_RUNS = {
 }
 BACKEND_CHECKS = (
     "backend alive",
-    "demo logins",
+    "probe logins",
     "chat",
     "portfolios complete",
     "analytics populated",

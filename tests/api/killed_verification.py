@@ -43,6 +43,7 @@ PROGRAM = """
 import json, sys
 from datetime import date
 from app.database_url import parse_database_url
+from ops.probe_accounts import demo_accounts
 from ops.verify import Subject
 from ops.verify.http import HttpTarget, http_checks
 from ops.verify.run import answer
@@ -50,7 +51,7 @@ core, ai, url = json.load(sys.stdin)
 subject = Subject(
     parse_database_url(core), parse_database_url(ai), None, date(2025, 7, 1), date(2025, 7, 2)
 )
-for check in http_checks(HttpTarget(url, "unused")):
+for check in http_checks(HttpTarget(url, demo_accounts("unused"))):
     if check.name == "chat":
         print(answer(subject, check))
 """

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from ops.verify.http.logins import DEMO_USERS
+from ops.demo.marker import DEMO_USERS
 from tests.api.backend import authorization
 from tests.integration.verify_http.tiny_server import (
     Chunks,

@@ -7,12 +7,13 @@ import pytest
 
 from ops.books.run_lock import exclusive_chat_check
 from ops.connection import connect
+from ops.demo.marker import DEMO_USERS
 from ops.embedded.server import EmbeddedServer
 from ops.knowledge import seed_knowledge_base
 from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.probe_accounts import demo_accounts
 from ops.verify import CheckResult, Subject
 from ops.verify.http import HttpTarget, http_checks
-from ops.verify.http.logins import DEMO_USERS
 from ops.verify.run import answer
 from tests.api.backend import backend_process
 from tests.api.conftest import DEMO_PASSWORD
@@ -65,7 +66,7 @@ def subject_of(backend: Verified) -> Subject:
 
 
 def asked(backend: Verified, url: str, *names: str) -> dict[str, CheckResult]:
-    checks = http_checks(HttpTarget(url, DEMO_PASSWORD, backend.log))
+    checks = http_checks(HttpTarget(url, demo_accounts(DEMO_PASSWORD), backend.log))
     wanted = [check for check in checks if not names or check.name in names]
     return {check.name: answer(subject_of(backend), check) for check in wanted}
 
@@ -167,7 +168,7 @@ CHECKS = {
     "batch": "batch day",
     "chat": "chat",
     "docs": "retrieved documents",
-    "logins": "demo logins",
+    "logins": "probe logins",
 }
 
 

@@ -52,7 +52,7 @@ def test_a_table_shows_every_check(
 ) -> None:
     question = {"artifacts": {"key": {"any_": ["verify-checks"]}}, "sort": "CREATED_DESC"}
     newest = dashboard.ask("artifacts/filter", question)[0]["id"]
-    cells = ("core schema", "loose references", "demo logins", "pass")
+    cells = ("core schema", "loose references", "probe logins", "pass")
     text = page.show(f"{dashboard.address}/artifacts/artifact/{newest}", *cells)
     assert [cell for cell in cells if cell not in text] == []
 

@@ -21,6 +21,7 @@ from ops.connection import connect, conninfo
 from ops.embedded.account import SHARED_PLACE
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import BusyError, RefusedError, VerificationError
+from ops.probe_accounts import ProbeAccount
 from ops.rehearsal import run
 from ops.rehearsal.commands import RehearsalStoppedError, Stage
 from ops.rehearsal.load import Load
@@ -218,7 +219,9 @@ class _Failing(BaseHTTPRequestHandler):
 def test_clients_count_what_they_lose() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Failing) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        load = Load(f"http://127.0.0.1:{server.server_port}", "wrong")
+        load = Load(
+            f"http://127.0.0.1:{server.server_port}", ProbeAccount("a@example.com", "wrong")
+        )
         load.step = "swap"
         with load.running():
             while load.asked["swap"].requests < 30:

@@ -17,6 +17,8 @@ from app.calculations.factors import (
 )
 from ops.connection import connect
 from ops.demo.book import demo_book
+from ops.demo.marker import is_demo
+from ops.embedded.server import EmbeddedServer
 from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
 from ops.seed import seed
 
@@ -62,7 +64,7 @@ def test_an_empty_core_gets_the_whole_book(core_url: URL) -> None:
     assert counts["positions"] == 144
     assert counts["factor_definitions"] == 13
     assert counts["stress_test_scenarios"] == 22
-    assert report.benchmark_source == "built-in"
+    assert report.from_legacy == ()
     eligible = query(
         core_url,
         "SELECT count(*), count(DISTINCT symbol) FROM positions WHERE investment_class = 'PUBLIC'"
@@ -241,7 +243,13 @@ def test_benchmark_weights_come_from_legacy_where_it_has_any(
         """,
     )
     report = seed(core_url, demo_password=PASSWORD, legacy_url=legacy)
-    assert report.benchmark_source == "legacy"
+    assert report.from_legacy == ("benchmarks_sector_weights",)
+    assert report.rejected == (
+        "benchmarks_sector_weights SP500/2025-06-30/Materials: weight is missing",
+        "benchmarks_sector_weights SP500/2025-06-30/Utilities: weight is no number",
+        f"benchmarks_sector_weights SP500/2025-06-30/{64 * 'x'}: "
+        "sector is longer than 64 characters",
+    )
     assert weights(core_url) == [
         ("SP500", "2025-06-30", "Energy", Decimal("0.250000")),
         ("SP500", "2025-06-30", "Financials", Decimal("0.750000")),
@@ -270,8 +278,121 @@ def test_a_legacy_database_without_usable_weights_leaves_the_built_in_ones(
     legacy = new_database()
     execute(legacy, script)
     report = seed(core_url, demo_password=PASSWORD, legacy_url=legacy)
-    assert report.benchmark_source == "built-in"
+    assert report.from_legacy == ()
     assert len(weights(core_url)) == 33
+
+
+# What a foreign legacy database is given, and what it gives.
+
+REFERENCE = """
+CREATE TABLE factor_definitions (
+    id int, name text, description text, factor_type text, calculation_method text, etf_proxy text,
+    display_order text, is_active boolean, updated_at text
+);
+INSERT INTO factor_definitions VALUES
+    (1, 'Value', 'theirs, older', 'style', 'ridge_regression', 'VTV', '1', true, '2025-01-01'),
+    (2, 'Value', 'theirs', 'style', 'ridge_regression', 'VTV', '7', true, '2025-02-01'),
+    (3, 'Carry', 'their own', 'style', NULL, NULL, NULL, NULL, NULL),
+    (4, 'Short Interest', NULL, NULL, NULL, NULL, '3', true, NULL),
+    (5, 'Crowding', NULL, 'style', NULL, NULL, '1.5', true, NULL);
+CREATE TABLE stress_test_scenarios (
+    scenario_id text, name text, category text, severity text, shock_config text, active boolean
+);
+INSERT INTO stress_test_scenarios VALUES
+    ('mine', 'My crash', 'own', 'severe', '{"shocked_factors": {"Market": -0.5, "Moon": 1}}', true),
+    ('odd', 'Odd', 'own', 'mild', '{"shocks": [1, 2]}', false),
+    ('broken', 'Broken', 'own', 'mild', '{', true),
+    ('', 'Nameless', 'own', 'mild', '{}', true);
+CREATE TABLE users (id uuid, email text, hashed_password text);
+INSERT INTO users VALUES (gen_random_uuid(), 'Demo_HNW@sigmasight.com', 'his own');
+"""
+
+
+def test_a_foreign_legacy_gives_its_reference_data_and_gets_no_demo(
+    core_url: URL, new_database: Callable[[], URL]
+) -> None:
+    legacy = new_database()
+    execute(legacy, REFERENCE)
+    report = seed(core_url, legacy_url=legacy)
+    assert report.from_legacy == ("factor_definitions", "stress_test_scenarios")
+    assert report.rejected == (
+        "factor_definitions Short Interest: factor_type is missing",
+        "factor_definitions Crowding: display_order is no whole number",
+        "stress_test_scenarios broken: shock_config is no JSON object",
+        "stress_test_scenarios : scenario_id is empty",
+    )
+    for table in SEEDED[:5]:
+        assert query(core_url, f"SELECT count(*) FROM {table}") == [(0,)], table
+    factors = query(
+        core_url,
+        "SELECT name, description, display_order, is_active FROM factor_definitions"
+        " WHERE name IN ('Value', 'Carry') ORDER BY name",
+    )
+    assert factors == [("Carry", "their own", 0, True), ("Value", "theirs", 7, True)]
+    assert query(core_url, "SELECT count(*) FROM factor_definitions") == [(14,)]
+    scenarios = query(
+        core_url, "SELECT scenario_id, shock_config, active FROM stress_test_scenarios ORDER BY 1"
+    )
+    assert scenarios == [
+        ("mine", {"shocked_factors": {"Market": -0.5, "Moon": 1}}, True),
+        ("odd", {"shocks": [1, 2]}, False),
+    ]
+    assert len(weights(core_url)) == 33
+    assert set(seed(core_url, legacy_url=legacy).written.values()) == {0}
+
+
+def test_a_user_of_legacy_with_a_demo_address_keeps_what_is_his(
+    core_url: URL, new_database: Callable[[], URL]
+) -> None:
+    legacy = new_database()
+    execute(legacy, REFERENCE)
+    report = seed(core_url, demo_password=PASSWORD, legacy_url=legacy)
+    assert report.others == ("demo_hnw@sigmasight.com",)
+    assert query(core_url, "SELECT count(*) FROM users WHERE email LIKE 'demo_hnw@%'") == [(0,)]
+    assert report.written["users"] == len(demo_book().users) - 1
+    assert 0 < report.written["portfolios"] < 11
+    assert 0 < report.written["positions"] < 144
+
+
+def test_where_the_demo_is_added_to_others_their_users_are_left_alone(core_url: URL) -> None:
+    book = [user.email for user in demo_book().users]
+    values = ", ".join(
+        f"(gen_random_uuid(), '{email}', 'own', 'Own', true, now(), now())" for email in book
+    )
+    execute(
+        core_url,
+        "INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at,"
+        f" updated_at) VALUES {values}",
+    )
+    report = seed(core_url, demo_password=PASSWORD, adopt=False)
+    assert report.others == tuple(sorted(book))
+    assert query(core_url, "SELECT DISTINCT hashed_password, full_name FROM users") == [
+        ("own", "Own")
+    ]
+    assert query(core_url, "SELECT count(*) FROM portfolios") == [(0,)]
+
+
+def test_the_demo_is_known_by_its_mark_and_not_by_where_it_lies(
+    core_url: URL, new_database: Callable[[], URL], server: EmbeddedServer, legacy_template: str
+) -> None:
+    foreign = new_database()
+    assert is_demo(server.url(legacy_template), core_url)
+    assert not is_demo(foreign, core_url)
+    execute(foreign, "CREATE TABLE market_data_cache (); CREATE TABLE users (id uuid)")
+    assert not is_demo(foreign, core_url)
+    execute(foreign, "COMMENT ON TABLE market_data_cache IS 'prices of ours'")
+    assert not is_demo(foreign, core_url)
+    assert is_demo(None, core_url)  # nobody's yet
+    seed(core_url, demo_password=PASSWORD)
+    assert is_demo(None, core_url)
+    execute(core_url, "TRUNCATE users CASCADE")
+    execute(
+        core_url,
+        "INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at,"
+        " updated_at) VALUES (gen_random_uuid(), 'demo_hnw@sigmasight.com', 'h', 'n', true, now(),"
+        " now())",
+    )
+    assert not is_demo(None, core_url)
 
 
 # Nothing half-written.

@@ -13,14 +13,16 @@ from app.models import AiBase, Base
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import BadInputError, VerificationError
+from ops.sql_files import statement
 from ops.trading_calendar import trading_days
 from ops.verify import DATABASE_CHECKS, Check, Subject, Verdict, VerifyReport, verify
-from ops.verify.hot_queries import hot_queries
+from ops.verify.hot_queries import hot_queries, vector_search
 from ops.verify.loose_references import LOOSE_REFERENCES, REFERENCES_TO_NOTHING
+from ops.verify.plans import BIG_TABLE_PAGES, explain, pages
 from ops.verify.report import refuse_failures
 from ops.verify.run import answer
 from tests.conftest import NewDatabase, create_database
-from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT
+from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT, ZEROS
 
 pytestmark = pytest.mark.usefixtures("models_compared_once")
 
@@ -245,6 +247,46 @@ def test_a_day_without_positions_stores_zeros_and_loses_no_equity(pair: Pair) ->
     named = {"equity chain", "snapshot identities", "starting capital"}
     results = [answer(subject, check) for check in DATABASE_CHECKS if check.name in named]
     assert {result.outcome for result in results} == {"pass"}
+
+
+def test_a_range_before_the_first_entries_is_sound(pair: Pair) -> None:
+    first, last = date(2025, 5, 1), date(2025, 5, 9)
+    days = ", ".join(f"('{day}'::date)" for day in trading_days(first, last))
+    _run(
+        pair.core,
+        ZEROS.format(
+            portfolios="SELECT id FROM portfolios WHERE deleted_at IS NULL",
+            days=f"SELECT * FROM (VALUES {days}) AS v (day)",
+        )
+        + "INSERT INTO batch_run_tracking (id, run_date, phase_3_status, completed_at)"
+        f" SELECT gen_random_uuid(), day, 'success', now() FROM (VALUES {days}) AS v (day)",
+    )
+    report = verify(*pair, None, first, last)
+    assert [(each.name, each.detail) for each in report.failures] == []
+
+
+def test_the_vector_index_is_used_or_rightly_not(pair: Pair) -> None:
+    """Of 644 documents reading all is cheaper than beginning a search in the graph."""
+    _run(
+        pair.ai,
+        "INSERT INTO ai_kb_documents (scope, title, content, embedding) SELECT 'global', n::text,"
+        " (SELECT string_agg(md5(n::text || m), '') FROM generate_series(1, 45) AS m),"
+        " array_fill(n::real, ARRAY[1535]) || ARRAY[random()::real]"
+        " FROM generate_series(1, 644) AS n; ANALYZE ai_kb_documents",
+    )
+    with connect(pair.ai, application_name="tests") as connection:
+        plan = explain(connection, statement("verify/hot_vector_search"))
+        assert "ai_kb_documents" in plan.whole
+        assert pages(connection, "ai_kb_documents") > BIG_TABLE_PAGES
+    subject = Subject(*pair, None, FIRST, LAST)
+    assert vector_search(subject).outcome == "pass"
+    _run(pair.ai, "DROP INDEX ix_ai_kb_documents_embedding_hnsw")
+    assert vector_search(subject).detail == "reads ai_kb_documents whole"
+
+
+def test_hot_queries_can_be_asked_before_there_are_rows(core_url: URL, ai_url: URL) -> None:
+    found = hot_queries(Subject(core_url, ai_url, None, FIRST, LAST))
+    assert found.outcome == "pass", found.detail
 
 
 def test_hot_queries_are_planned_with_defaults_whatever_the_server_is_set_to(pair: Pair) -> None:

@@ -4,6 +4,17 @@ from typing import NamedTuple
 
 GROWTH = "'00000000-0000-0000-0000-0000000000b1'"
 AAA = "'c0000000-0000-0000-0000-000000000001'"
+# What the batch leaves of days without positions.
+ZEROS = """
+INSERT INTO portfolio_snapshots
+    (id, portfolio_id, snapshot_date, total_value, equity_balance, cash_value, long_value,
+     short_value, gross_exposure, net_exposure, daily_pnl, num_positions, num_long_positions,
+     num_short_positions, is_complete, created_at)
+SELECT gen_random_uuid(), p.id, d.day, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, true, now()
+FROM ({portfolios}) AS p CROSS JOIN ({days}) AS d;
+INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status)
+SELECT p.id, d.day, 'done' FROM ({portfolios}) AS p CROSS JOIN ({days}) AS d;
+"""
 SNAPSHOT = f"WHERE portfolio_id = {GROWTH} AND snapshot_date = '2025-07-09'"
 
 
@@ -50,14 +61,14 @@ CORE_DAMAGES = {
     "an ETF is missing": Damage(
         "DELETE FROM market_data_cache WHERE symbol = 'TLT'", {"market data"}, "TLT"
     ),
-    "a held symbol stopped in the range": Damage(
+    "a held symbol stopped in the range, as a delisted one does": Damage(
         "DELETE FROM market_data_cache WHERE symbol = 'CCC' AND date > '2025-07-02'",
-        {"market data"},
+        set(),
         "44 of 50 symbol-days priced (88.00%)",
     ),
     "a held symbol has no price in the range": Damage(
         "UPDATE market_data_cache SET close = 0 WHERE symbol = 'DDD' AND date >= '2025-07-01'",
-        {"market data"},
+        set(),
         "symbols without any price: DDD",
     ),
     "a day failed": Damage(
@@ -167,9 +178,26 @@ CORE_DAMAGES = {
         "1 without recorded capital",
     ),
     "another starting capital": Damage(
-        "UPDATE ops.starting_capital SET equity = equity + 0.01 WHERE portfolio_id = " + GROWTH,
+        "UPDATE ops.starting_capital SET equity = equity + 0.02 WHERE portfolio_id = " + GROWTH,
         {"starting capital"},
-        "1 start elsewhere, first Growth 2025-07-01: 1000000.00 instead of 1000000.01",
+        "1 start elsewhere, first Growth 2025-07-01: 1000000.00 instead of 1000000.02",
+    ),
+    "one cent between the capital and the first equity": Damage(
+        "UPDATE ops.starting_capital SET equity = equity + 0.01 WHERE portfolio_id = " + GROWTH,
+        set(),
+        "2 portfolios; 0 without recorded capital, 0 start elsewhere",
+    ),
+    "a portfolio without positions": Damage(
+        "INSERT INTO portfolios (id, user_id, name, account_name, account_type, is_active,"
+        " currency, equity_balance, created_at, updated_at)"
+        " SELECT '00000000-0000-0000-0000-0000000000b4', user_id, 'Empty', 'Empty', 'taxable',"
+        f" true, 'USD', 77, now(), now() FROM portfolios WHERE id = {GROWTH};"
+        + ZEROS.format(
+            portfolios="SELECT '00000000-0000-0000-0000-0000000000b4'::uuid AS id",
+            days="SELECT run_date AS day FROM batch_run_tracking",
+        ),
+        set(),
+        "expected 24, found 24",
     ),
     "two cents too much": Damage(
         f"UPDATE portfolio_snapshots SET daily_pnl = daily_pnl - 0.02 {SNAPSHOT}",

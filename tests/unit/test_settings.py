@@ -51,6 +51,13 @@ def test_reads_a_file_named_env_and_prefers_the_environment(
     assert settings.ai_database_url.database == "ai"
 
 
+@pytest.mark.parametrize("emails", ["ann", "a@b,,c d@e", "a:b@c", "a@b;c@d"])
+def test_probe_accounts_are_addresses(monkeypatch: pytest.MonkeyPatch, emails: str) -> None:
+    monkeypatch.setenv("PROBE_ACCOUNTS", emails)
+    with pytest.raises(ConfigurationError, match=r"^PROBE_ACCOUNTS: .* is no e-mail address"):
+        operator_settings()
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "AI_DATABASE_ADMIN_URL", "LEGACY_DATABASE_URL"])
 def test_a_refusal_names_the_variable_and_not_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str

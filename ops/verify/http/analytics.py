@@ -31,6 +31,7 @@ ENDPOINTS: Mapping[str, tuple[Callable[..., Any], str | None]] = {
     "risk-metrics": (analytics.risk_metrics, "risk_metrics"),
 }
 _DEPRECATED = "risk-metrics"
+_IN_DOLLARS = "overview"
 AGGREGATES: Mapping[str, Callable[..., Any]] = {
     "overview": aggregate.overview,
     "breakdown": aggregate.breakdown,
@@ -56,7 +57,7 @@ def analytics_populated(subject: Subject, visit: Visit) -> Verdict:
             tokens[each.email],
             f"/api/v1/analytics/portfolio/{each.id}/{endpoint}",
             _shape(source),
-            partial(_judge, endpoint, filled, stored[each.id]),
+            partial(_judge, endpoint, filled, stored[each.id], len(book.holdings[each.id])),
             required=endpoint != _DEPRECATED,
         )
         for each in book.portfolios
@@ -64,8 +65,6 @@ def analytics_populated(subject: Subject, visit: Visit) -> Verdict:
     ]
     faults = visit.put(questions)
     available = sum(len(each) for each in stored.values())
-    if not available:
-        faults.lines.append("the database holds nothing that could be shown; run the backfill")
     note = f"; {_DEPRECATED}, deprecated, is absent" if faults.absent else ""
     return faults.finding(
         f"{len(questions)} answers of {len(book.portfolios)} portfolios, {available} populated as "
@@ -76,8 +75,8 @@ def analytics_populated(subject: Subject, visit: Visit) -> Verdict:
 
 
 def aggregate_analytics(subject: Subject, visit: Visit) -> Verdict:
-    """Each of the nine endpoints answers each demo user, and the total is the sum of the equities
-    in the database."""
+    """Each of the nine endpoints answers each probe account, and the total is the sum of the
+    equities in the database."""
     tokens = visit.tokens()
     book = read_book(subject, tokens)
     questions = [
@@ -108,7 +107,7 @@ def _judge_total(equity: float, found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _judge(
-    endpoint: str, filled: str | None, stored: Stored, found: Mapping[str, Any]
+    endpoint: str, filled: str | None, stored: Stored, holdings: int, found: Mapping[str, Any]
 ) -> Iterator[str]:
     figures = stored.get(endpoint)
     if figures is None:
@@ -122,8 +121,8 @@ def _judge(
         shown = _at(found, path)
         if shown is None:
             yield f"{endpoint}: {path} is missing"
-        elif abs(expected) >= 1000:  # dollars, each holding rounded by itself
-            yield from differing(f"{endpoint} {path}", shown, expected, 100)
+        elif endpoint == _IN_DOLLARS:  # each holding rounded by itself, and their sum
+            yield from differing(f"{endpoint} {path}", shown, expected, holdings + 1)
         elif abs(shown - expected) > 1e-4:
             yield f"{endpoint} {path}: {shown:.6f} instead of {expected:.6f}"
 

@@ -3,7 +3,7 @@ is deleted afterwards."""
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,10 @@ from ops.books.run_lock import exclusive_chat_check
 from ops.connection import connect, explained
 from ops.errors import BusyError
 from ops.sql_files import statement
-from ops.verify.http.exchange import Exchange, NoAnswerError, UnansweredError, UnusableAnswerError
+from ops.verify.http.exchange import Exchange, UnansweredError, UnusableAnswerError
 from ops.verify.http.facts import Held, Portfolio, read_book
-from ops.verify.http.logins import DEMO_USERS
 from ops.verify.http.stream import ServerEvent, read_events, require_order
-from ops.verify.http.visit import Faults, Once, Visit
+from ops.verify.http.visit import Faults, Once, UnaskedError, Visit
 from ops.verify.report import Verdict, judged, skipped
 from ops.verify.subject import Subject
 
@@ -97,23 +96,24 @@ class ChatChecks:
 
 
 def hold_turn(subject: Subject, visit: Visit) -> Turn:
-    """Ask the plan's question as a demo user, and leave nothing behind.
+    """Ask the plan's question as a user who holds anything, and leave nothing behind.
 
     Raises:
         BusyError: another verification is at it.
+        UnaskedError: nobody holds anything that could be asked about.
         UnansweredError: there is no such chat, or no whole answer.
     """
-    email, token = next(iter(visit.tokens().items()))
-    portfolio, top = _asked_about(subject, email)
-    seconds = visit.target.patience.stream
+    tokens, emails = visit.tokens(), visit.target.probes.emails
+    portfolio, top = _asked_about(subject, tokens)
+    token, seconds = tokens[portfolio.email], visit.target.patience.stream
     with exclusive_chat_check(subject.core_url):
-        leftovers = _remove_leftovers(subject)
+        leftovers = _remove_leftovers(subject, emails)
         try:
             events, kept, unremoved = visit.ask(
                 lambda http: _converse(http, subject, token, portfolio, seconds)
             )
         finally:
-            _remove_leftovers(subject)
+            _remove_leftovers(subject, emails)
     return Turn(top, events, kept, leftovers, unremoved)
 
 
@@ -170,14 +170,15 @@ def _known(subject: Subject, titles: Sequence[str]) -> tuple[int, int]:
     return (row[0], row[1]) if row else (0, 0)
 
 
-def _asked_about(subject: Subject, email: str) -> tuple[Portfolio, list[Held]]:
-    book = read_book(subject, [email])
-    for portfolio in book.portfolios:
+def _asked_about(subject: Subject, emails: Collection[str]) -> tuple[Portfolio, list[Held]]:
+    """The first portfolio that holds anything, in the order of the users, and its largest."""
+    book = read_book(subject, emails)
+    for portfolio in (each for email in emails for each in book.of(email)):
         held = book.holdings[portfolio.id]
         largest = max((abs(each.value or 0.0) for each in held), default=0.0)
         if largest > 0:
             return portfolio, [each for each in held if abs(each.value or 0.0) >= largest - 0.01]
-    raise NoAnswerError(f"{email} holds nothing that could be asked about")
+    raise UnaskedError("the probe accounts hold nothing to ask about; name one that does")
 
 
 async def _converse(
@@ -221,16 +222,16 @@ def _kept(subject: Subject, events: Sequence[ServerEvent]) -> str | None:
     return None if row is None else row[0]
 
 
-def _remove_leftovers(subject: Subject) -> int:
-    """Delete marked conversations of the demo users, and how many there were. First what hangs on
-    them in AI, since no key does that: a kill in between leaves enough to find the rest by."""
+def _remove_leftovers(subject: Subject, emails: Sequence[str]) -> int:
+    """Delete marked conversations of the probe accounts, and how many there were. First what hangs
+    on them in AI, since no key does that: a kill in between leaves enough to find the rest by."""
     name = "verify chat"
     with (
         explained(subject.core_url),
         explained(subject.ai_url),
         connect(subject.core_url, application_name=name) as core,
     ):
-        marked = {"emails": list(DEMO_USERS), "route": VERIFICATION_ROUTE}
+        marked = {"emails": emails, "route": VERIFICATION_ROUTE}
         rows = core.execute(statement("verify/http/leftovers"), marked).fetchall()
         if not rows:
             return 0

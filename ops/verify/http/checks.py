@@ -6,12 +6,14 @@ from functools import partial
 from typing import NamedTuple
 
 from ops.backend.supervised import SupervisedBackend
+from ops.endpoints import Endpoints
+from ops.probe_accounts import reachable_accounts
 from ops.settings import OperatorSettings
 from ops.verify.http.analytics import aggregate_analytics, analytics_populated
 from ops.verify.http.chat import ChatChecks
 from ops.verify.http.exchange import AbsentError, Exchange, HttpTarget, UnansweredError
 from ops.verify.http.log_scan import log_scan
-from ops.verify.http.logins import DEMO_USERS, login_faults
+from ops.verify.http.logins import login_faults
 from ops.verify.http.portfolios import batch_day, portfolios_complete
 from ops.verify.http.visit import UnaskedError, Visit
 from ops.verify.report import Check, Verdict, judged, skipped
@@ -26,10 +28,15 @@ class _HttpCheck(NamedTuple):
     required: bool = True
 
 
-def backend_checks(settings: OperatorSettings) -> tuple[Check, ...]:
+def backend_checks(settings: OperatorSettings, endpoints: Endpoints) -> tuple[Check, ...]:
     """The checks of the backend that BACKEND_URL names, else of the one that runs beside the
-    embedded databases; without any they are skipped, saying what to do."""
-    target = _known_backend(settings)
+    embedded databases; without any they are skipped, saying what to do. So are those that need a
+    user where there is nobody to log in as.
+
+    Raises:
+        ConfigurationError: see `ops.probe_accounts.probe_accounts`.
+    """
+    target = _known_backend(settings, endpoints)
     if target is not None:
         return http_checks(target)
     if settings.embedded:
@@ -56,7 +63,7 @@ def _checks() -> tuple[_HttpCheck, ...]:
     chat = ChatChecks()
     return (
         _HttpCheck("backend alive", _alive_and_ready),
-        _HttpCheck("demo logins", _demo_logins),
+        _HttpCheck("probe logins", _probe_logins),
         _HttpCheck("chat", chat.answer),
         _HttpCheck("portfolios complete", portfolios_complete),
         _HttpCheck("analytics populated", analytics_populated),
@@ -113,14 +120,16 @@ async def _word(http: Exchange, path: str, name: str) -> str:
         return "absent"
 
 
-def _demo_logins(_: Subject, visit: Visit) -> Verdict:
-    logins = visit.logins()
-    found = visit.ask(lambda http: login_faults(http, logins))
-    detail = "; ".join(found) or f"{len(DEMO_USERS)} users; a wrong password and no token refused"
+def _probe_logins(_: Subject, visit: Visit) -> Verdict:
+    logins, probes = visit.logins(), visit.target.probes
+    found = visit.ask(lambda http: login_faults(http, probes, logins))
+    by_password = any(account.password for account in probes.accounts)
+    refused = f"a {'wrong password' if by_password else 'forged token'} and no token refused"
+    detail = "; ".join(found) or f"{len(logins)} users; {refused}"
     return judged(not found, detail, users=sum(login.token is not None for login in logins))
 
 
-def _known_backend(settings: OperatorSettings) -> HttpTarget | None:
+def _known_backend(settings: OperatorSettings, endpoints: Endpoints) -> HttpTarget | None:
     """The backend of the new pair to ask, if any is known: the served one after the swap, before
     it the one that stands by."""
     own = SupervisedBackend(settings.state)
@@ -129,7 +138,8 @@ def _known_backend(settings: OperatorSettings) -> HttpTarget | None:
     if url is None:
         return None
     log = settings.BACKEND_LOG or (own.log if url == here else None)
-    return HttpTarget(url, settings.demo_password(), log)
+    probes = reachable_accounts(settings, endpoints.legacy, endpoints.core)
+    return HttpTarget(url, probes, log)
 
 
 def _here(own: SupervisedBackend) -> str | None:

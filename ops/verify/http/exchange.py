@@ -2,7 +2,6 @@
 or grow, and what is wrong with an answer is named by its endpoint and field."""
 
 import asyncio
-import dataclasses
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ops.errors import SigmaSightError
 from ops.http_answer import is_loopback
+from ops.probe_accounts import ProbeAccounts
 
 T = TypeVar("T")
 
@@ -61,12 +61,12 @@ class HttpTarget:
 
     Attributes:
         url: the base of its addresses, without a slash at its end.
-        password: what the demo users log in with.
+        probes: whom to log in as.
         log: a file that it writes its log to, where that can be read from here.
     """
 
     url: str
-    password: str = dataclasses.field(repr=False)
+    probes: ProbeAccounts
     log: Path | None = None
     patience: Patience = Patience()
 

@@ -1,5 +1,5 @@
-"""What the Core database knows of the demo users' portfolios, by statements of verification's own;
-the backend's answers are compared with it."""
+"""What the Core database knows of the probe accounts' portfolios, by statements of verification's
+own; the backend's answers are compared with it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

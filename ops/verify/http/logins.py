@@ -1,18 +1,15 @@
-"""Whether the demo users, and nobody else, can log in."""
+"""Whether the probe accounts, and nobody else, can log in."""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ops.probe_accounts import ProbeAccount, ProbeAccounts
 from ops.verify.http.exchange import Answer, Exchange, UnansweredError
 
-DEMO_USERS = (
-    "demo_individual@sigmasight.com",
-    "demo_hnw@sigmasight.com",
-    "demo_hedgefundstyle@sigmasight.com",
-)
 _LOGIN = "/api/v1/auth/login"
+_ME = "/api/v1/auth/me"
 _REFUSED = (400, 401, 403, 429)
 
 
@@ -25,32 +22,50 @@ class Login:
     reason: str | None = None
 
 
-async def log_in(http: Exchange, password: str) -> list[Login]:
-    """Log the demo users in."""
-    return list(await asyncio.gather(*(_log_in(http, email, password) for email in DEMO_USERS)))
+async def log_in(http: Exchange, probes: ProbeAccounts) -> list[Login]:
+    """Log the probe accounts in; those without a password have their tokens already."""
+    return list(
+        await asyncio.gather(
+            *(_log_in(http, account, probes.setting) for account in probes.accounts)
+        )
+    )
 
 
-async def login_faults(http: Exchange, logins: Sequence[Login]) -> list[str]:
+async def login_faults(http: Exchange, probes: ProbeAccounts, logins: Sequence[Login]) -> list[str]:
     """What is wrong with who may come in."""
-    # Not always the same user: a backend may count failures and lock an account for a while.
-    wrong = _asked(http, DEMO_USERS[int(time.time()) % len(DEMO_USERS)], "not the password")
     nobody = http.get("/api/v1/data/portfolios")
     found, refused, anonymous = await asyncio.gather(
-        asyncio.gather(*(_identity(http, login) for login in logins)), wrong, nobody
+        asyncio.gather(*(_identity(http, login) for login in logins)),
+        _intruder(http, probes, logins),
+        nobody,
     )
     admitted = [
         f"{what} is answered with {answer.status}, not refused"
-        for answer, what in ((refused, "a wrong password"), (anonymous, "no token"))
+        for answer, what in ((refused, "a wrong password or token"), (anonymous, "no token"))
         if answer.status not in _REFUSED
     ]
     return [fault for fault in found if fault is not None] + admitted
 
 
-async def _log_in(http: Exchange, email: str, password: str) -> Login:
+async def _intruder(http: Exchange, probes: ProbeAccounts, logins: Sequence[Login]) -> Answer:
+    """Somebody with a wrong password; where no account has one, with a token that nobody signed."""
+    known = [account.email for account in probes.accounts if account.password is not None]
+    if known:
+        # Not always the same user: a backend may count failures and lock an account for a while.
+        return await _asked(http, known[int(time.time()) % len(known)], "not the password")
+    claims, _, signature = (logins[0].token or "no.to.ken").rpartition(".")
+    return await http.get(_ME, f"{claims}.{signature[::-1]}")
+
+
+async def _log_in(http: Exchange, account: ProbeAccount, setting: str) -> Login:
+    email = account.email
+    if account.password is None:
+        reason = None if account.token else "the database has no user of this address"
+        return Login(email, account.token, reason)
     try:
-        answer = await _asked(http, email, password)
+        answer = await _asked(http, email, account.password)
         if answer.status == 401:
-            return Login(email, None, "the password is refused; set DEMO_PASSWORD to theirs")
+            return Login(email, None, f"the password is refused; set {setting} to theirs")
         token = answer.field("access_token", str)
         return Login(email, token) if token else Login(email, None, "the token is empty")
     except UnansweredError as error:
@@ -66,7 +81,8 @@ async def _identity(http: Exchange, login: Login) -> str | None:
     if login.token is None:
         return f"{login.email}: {login.reason}"
     try:
-        found = (await http.get("/api/v1/auth/me", login.token)).field("email", str)
+        found = (await http.get(_ME, login.token)).field("email", str)
     except UnansweredError as error:
-        return str(error)
-    return None if found == login.email else f"the token of {login.email} is another user's"
+        return f"{login.email}: {error}"
+    same = found.lower() == login.email.lower()
+    return None if same else f"the token of {login.email} is another user's"

@@ -20,9 +20,9 @@ _OPTIONS = ("LC", "LP", "SC", "SP")
 
 
 def portfolios_complete(subject: Subject, visit: Visit) -> Verdict:
-    """Every live portfolio of every demo user is listed and complete: its holdings one by one, its
-    counts and sums, and its equity, each against the database; long and short also against the
-    newest snapshot while that is still of what is held."""
+    """Every live portfolio of every probe account is listed and complete: its holdings one by one,
+    its counts and sums, and its equity, each against the database; long and short also against
+    the newest snapshot while that is still of what is held."""
     tokens = visit.tokens()
     book = read_book(subject, tokens)
     faults = visit.put(
@@ -56,7 +56,7 @@ def portfolios_complete(subject: Subject, visit: Visit) -> Verdict:
 
 def batch_day(subject: Subject, visit: Visit) -> Verdict:
     """The newest day of batch_run_tracking succeeded, every live portfolio has its snapshot, and
-    that is the day which each demo portfolio shows."""
+    that is the day which each of their portfolios shows."""
     tokens = visit.tokens()
     with subject.core() as connection:
         row = connection.execute(statement("verify/http/batch_day")).fetchone()

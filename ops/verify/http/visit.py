@@ -25,8 +25,8 @@ _SHOWN = 3
 
 
 class UnaskedError(SigmaSightError):
-    """Nobody is there to ask, or no user could log in. The first two checks say so; the others need
-    not."""
+    """Nobody is there to ask, or there is nobody to log in as. The first two checks say so; the
+    others need not."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,18 @@ class Visit:
             raise UnaskedError(f"no backend answers at {self.target.url} ({error})") from None
 
     def logins(self) -> Sequence[Login]:
-        """How the logins of the demo users went."""
-        password = self.target.password
-        return self._logins(lambda: self.ask(lambda http: log_in(http, password)))
+        """How the logins of the probe accounts went.
+
+        Raises:
+            UnaskedError: there are none.
+        """
+        probes = self.target.probes
+        if not probes.accounts:
+            raise UnaskedError(probes.reason)
+        return self._logins(lambda: self.ask(lambda http: log_in(http, probes)))
 
     def tokens(self) -> Mapping[str, str]:
-        """E-mail address → token of the demo users who are logged in.
+        """E-mail address → token of the probe accounts that are logged in.
 
         Raises:
             UnaskedError: none could log in.

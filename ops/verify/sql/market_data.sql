@@ -1,5 +1,5 @@
--- Days on which listed positions are open and their symbol has a price; ETFs that lack too many;
--- symbols that lack all.
+-- Days on which listed positions are open, and on which their symbol has a price; ETFs that have
+-- none, or not all; symbols that have none.
 WITH days AS (
     SELECT unnest(%(days)s::date[]) AS day
 ),
@@ -25,15 +25,19 @@ by_symbol AS (
     FROM held
     LEFT JOIN prices USING (symbol, day)
     GROUP BY held.symbol
+),
+etfs AS (
+    SELECT etf, count(prices.day) AS priced
+    FROM unnest(%(etfs)s::text[]) AS etf
+    LEFT JOIN prices ON prices.symbol = etf
+    GROUP BY etf
 )
 SELECT
     coalesce((SELECT sum(wanted) FROM by_symbol), 0)::bigint,
     coalesce((SELECT sum(priced) FROM by_symbol), 0)::bigint,
+    ARRAY(SELECT etf FROM etfs WHERE priced = 0 ORDER BY etf),
     ARRAY(
-        SELECT etf
-        FROM unnest(%(etfs)s::text[]) AS etf
-        WHERE (SELECT count(*) FROM prices WHERE prices.symbol = etf)
-            < %(minimum)s * cardinality(%(days)s::date[])
-        ORDER BY etf
+        SELECT etf FROM etfs
+        WHERE priced BETWEEN 1 AND cardinality(%(days)s::date[]) - 1 ORDER BY etf
     ),
     ARRAY(SELECT symbol::text FROM by_symbol WHERE priced = 0 ORDER BY symbol)

@@ -1,4 +1,5 @@
--- The first snapshot with positions of each live portfolio, against the recorded capital.
+-- The first snapshot with positions of each live portfolio that has one, against the recorded
+-- capital. Equity and profit are rounded each by itself, so that they may differ by a cent.
 WITH opening AS (
     SELECT
         p.name,
@@ -13,14 +14,19 @@ WITH opening AS (
         ), 0) AS expected
     FROM portfolios AS p
     JOIN (
-        SELECT DISTINCT ON (portfolio_id)
-            portfolio_id,
-            snapshot_date,
-            equity_balance,
-            daily_pnl,
-            min(snapshot_date) OVER (PARTITION BY portfolio_id) AS first_date
-        FROM portfolio_snapshots
-        ORDER BY portfolio_id, num_positions = 0, snapshot_date
+        SELECT DISTINCT ON (portfolio_id) *
+        FROM (
+            SELECT
+                portfolio_id,
+                snapshot_date,
+                equity_balance,
+                daily_pnl,
+                num_positions,
+                min(snapshot_date) OVER (PARTITION BY portfolio_id) AS first_date
+            FROM portfolio_snapshots
+        ) AS known
+        WHERE num_positions > 0
+        ORDER BY portfolio_id, snapshot_date
     ) AS s ON s.portfolio_id = p.id
     LEFT JOIN ops.starting_capital AS c ON c.portfolio_id = p.id
     WHERE p.deleted_at IS NULL AND p.is_active
@@ -28,9 +34,9 @@ WITH opening AS (
 SELECT
     count(*),
     count(*) FILTER (WHERE capital IS NULL),
-    count(*) FILTER (WHERE capital IS NOT NULL AND equity_balance IS DISTINCT FROM expected),
+    count(*) FILTER (WHERE capital IS NOT NULL AND coalesce(abs(equity_balance - expected) > 0.01, true)),
     (array_agg(
         format('%s %s: %s instead of %s', name, snapshot_date, equity_balance, expected)
         ORDER BY name
-    ) FILTER (WHERE capital IS NOT NULL AND equity_balance IS DISTINCT FROM expected))[1]
+    ) FILTER (WHERE capital IS NOT NULL AND coalesce(abs(equity_balance - expected) > 0.01, true)))[1]
 FROM opening

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from ops.cutover.questions import PAIR_HEADER
-from ops.verify.http.logins import DEMO_USERS
+from ops.demo.marker import DEMO_USERS
 
 READERS, VISITORS, TALKERS = 38, 6, 6
 _SECONDS = 30.0

@@ -13,9 +13,9 @@ from ops.books.active_pair import Pair, active_pair
 from ops.books.cutovers import Cutover, last_cutover
 from ops.connection import connect
 from ops.cutover.questions import PAIR_HEADER
+from ops.demo.marker import DEMO_USERS
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
-from ops.verify.http.logins import DEMO_USERS
 from ops.write_lock.lock import lock_state
 from tests.faults.stage import SMALL_BOOK, TEN_DAYS, Stage
 

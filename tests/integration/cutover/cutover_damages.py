@@ -139,6 +139,36 @@ def answered(role: str, fault: Fault) -> Damage:
     return damage
 
 
+def answered_later(role: str, fault: Fault) -> Damage:
+    """A wrong answer from the moment on when requests are let in again."""
+
+    @contextmanager
+    def damage(system: SmallSystem) -> Iterator[dict[str, Any]]:
+        faults = system.backend.faults
+        yield {"then": {"release": lambda: faults.update({role: fault})}}
+        faults.clear()
+
+    return damage
+
+
+@contextmanager
+def nobody_to_log_in_as(system: SmallSystem) -> Iterator[dict[str, Any]]:
+    yield {"on": replace(system, probes=())}
+
+
+@contextmanager
+def unknown_probe(system: SmallSystem) -> Iterator[dict[str, Any]]:
+    yield {"on": replace(system, probes=(*system.probes, "d@example.com"))}
+
+
+@contextmanager
+def open_passwords(system: SmallSystem) -> Iterator[dict[str, Any]]:
+    path = system.state.root / "passwords"
+    path.chmod(0o640)
+    yield {}
+    path.chmod(0o600)
+
+
 def fails(step: str) -> Damage:
     """A step that does its work and then fails."""
 
@@ -221,3 +251,5 @@ OTHER_COLOR = f"UPDATE tags_v2 SET color = '#000000' WHERE id = '{A_TAG}'"
 UNLOCKED = 'ALTER TABLE users DISABLE TRIGGER "00_sigmasight_write_lock"'
 FORGOTTEN = "UPDATE ops.cutovers SET state = 'undone' WHERE state = 'done'"
 REMEMBERED = "UPDATE ops.cutovers SET state = 'done' WHERE id = 1"
+IDLE = "UPDATE users SET is_active = false WHERE email = 'b@example.com'"
+NOT_IDLE = IDLE.replace("false", "true")

@@ -26,7 +26,6 @@ from ops.endpoints import Endpoints
 from ops.evidence.cutovers import refuse_after_swap
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
-from ops.verify.http.logins import DEMO_USERS
 from ops.write_lock.lock import lock_state
 from tests.integration.copy.owned_world import ID, OWNED, WORLD
 from tests.integration.cutover.losses.users_rows import contents
@@ -36,12 +35,11 @@ from tests.integration.legacy_shape import make_legacy
 
 Rows = dict[str, set[tuple[object, ...]]]
 Then = Mapping[str, Callable[[], object]]  # step → what happens when it has ended
+PROBES = ("a@example.com", "b@example.com", "c@example.com")
 _KILLED = 9
 _BOOK = f"""
 INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at, updated_at)
-VALUES ('{ID}c9', '{DEMO_USERS[2]}', 'hash of c', 'C', true, '2025-01-01', '2025-01-01');
-UPDATE users SET email = '{DEMO_USERS[0]}' WHERE email = 'a@example.com';
-UPDATE users SET email = '{DEMO_USERS[1]}' WHERE email = 'b@example.com';
+VALUES ('{ID}c9', '{PROBES[2]}', 'hash of c', 'C', true, '2025-01-01', '2025-01-01');
 UPDATE positions SET investment_class = 'PRIVATE';
 """
 _BACKFILLED = """
@@ -61,6 +59,7 @@ FROM (SELECT portfolio_id, coalesce(market_value, quantity * entry_price) AS val
 class SmallSystem:
     """Attributes:
     legacy: None where the operator has not said which it is.
+    probes: whom the operator lets a cutover log in as.
     """
 
     core: URL
@@ -68,6 +67,7 @@ class SmallSystem:
     legacy: URL | None
     switch: StandInSwitch
     backend: SmallBackend
+    probes: tuple[str, ...] = PROBES
 
     @property
     def state(self) -> StateFolder:
@@ -190,7 +190,11 @@ class SmallSystem:
         def announce(step: str, _seconds: float) -> None:
             (then or {}).get(step, lambda: None)()
 
-        told = {"SIGMASIGHT_HOME": self.state.root, "DEMO_PASSWORD": PASSWORD}
+        told = {
+            "SIGMASIGHT_HOME": self.state.root,
+            "PROBE_ACCOUNTS": ",".join(self.probes),
+            "PROBE_PASSWORDS_FILE": self.state.root / "passwords",
+        }
         settings = OperatorSettings.model_validate(told)
         endpoints = Endpoints(self.core, self.ai, self.legacy, "embedded")
         with exclusive_run(self.core) as fence:
@@ -212,6 +216,9 @@ def small_system(core: URL, ai: URL, legacy: URL, folder: Path) -> Iterator[Smal
     """Serve a filled book from the old database, verified."""
     state = StateFolder(folder)
     state.create()
+    passwords = state.root / "passwords"
+    passwords.touch(0o600)
+    passwords.write_text("".join(f"{email}:{PASSWORD}\n" for email in PROBES))
     backend = SmallBackend({"old": legacy, "new": core})
     with serving(backend) as url:
         switch = StandInSwitch(state, url)

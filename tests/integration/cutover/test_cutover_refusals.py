@@ -48,10 +48,12 @@ rollback = partial(Case, before="new")
 
 
 def wrong_answers(before: Pair, after: Pair, role: str, *faults: tuple[d.Fault, str]) -> list[Case]:
+    # Of the public address, the pair of before is asked too.
+    answered = d.answered if role == after else d.answered_later
     return [
         Case(
             f"{'staged' if role == after else 'public'} {after}: {fault}",
-            d.answered(role, fault),
+            answered(role, fault),
             says.replace("THE BACKEND", f"the backend of the {after} pair"),
             before=before,
         )
@@ -61,9 +63,12 @@ def wrong_answers(before: Pair, after: Pair, role: str, *faults: tuple[d.Fault, 
 
 UNWELL = "THE BACKEND: backend alive: http://…: unhealthy; /ready: ready; …"
 NO_LOGIN = (
-    "THE BACKEND: demo logins: …demo_hnw@sigmasight.com: the password is refused; "
-    "set DEMO_PASSWORD to theirs…"
+    "THE BACKEND: probe logins: …b@example.com: the password is refused; "
+    "set PROBE_PASSWORDS_FILE to theirs…"
 )
+NO_PORTFOLIO = "THE BACKEND: GET …/complete answers 500: broken"
+NO_WAY_BACK = "not swapped: a rollback would be refused: "
+_OLD = ("THE BACKEND", "the backend of the old pair")
 MOVED = "the world has moved since plan …: it is … now; look at it by --dry-run"
 PRICE = (
     "not swapped: the new pair lacks rows of legacy: 1 of users, 1 of tags_v2 (2 did not fit, see "
@@ -144,6 +149,34 @@ SWAP = (
         "…difference(s) from what the migration chains build, first: …stray…",
     ),
     Case("no old database", d.no_legacy, NO_LEGACY),
+    *(
+        Case(f"no way back: {name}", damage, NO_WAY_BACK + says.replace(*_OLD))
+        for name, damage, says in (
+            (
+                "nobody to log in as",
+                d.nobody_to_log_in_as,
+                "no probe account is named; set PROBE_ACCOUNTS to e-mail addresses of this "
+                "installation's users",
+            ),
+            (
+                "others may read the passwords",
+                d.open_passwords,
+                "PROBE_PASSWORDS_FILE: others may read or write …/passwords; chmod 600 it first",
+            ),
+            (
+                "a probe account without a password",
+                d.unknown_probe,
+                "there is no password of the probe account d@example.com; add a line "
+                "`d@example.com:PASSWORD` to the file that PROBE_PASSWORDS_FILE names, or set "
+                "PROBE_SIGNING=1",
+            ),
+            ("a user is not active", d.changed("old", d.IDLE, d.NOT_IDLE), NO_LOGIN),
+            ("wrong pair", d.answered("public", "wrong pair"), "…serves from the new pair, not …"),
+            ("unwell", d.answered("public", "unwell"), UNWELL),
+            ("no logins", d.answered("public", "no logins"), NO_LOGIN),
+            ("no portfolio", d.answered("public", "no portfolio"), NO_PORTFOLIO),
+        )
+    ),
     Case(
         "another plan",
         d.given(plan_id="0123456789ab"),
@@ -261,7 +294,7 @@ ROLLBACK = (
             ("wrong pair", f"http://…/{role} serves from the new pair, not the old"),
             ("unwell", UNWELL),
             ("no logins", NO_LOGIN),
-            ("no portfolio", "THE BACKEND: GET …/complete answers 500: broken"),
+            ("no portfolio", NO_PORTFOLIO),
         )
     ),
     *(
@@ -349,13 +382,19 @@ def test_what_users_wrote_before_a_wrong_public_answer_is_kept_in_a_file(
     systems: Systems, pristine: dict[Pair, dict[str, object]]
 ) -> None:
     system = systems["old"]
-    written = d.meanwhile("release", "core", d.WRITTEN, d.NOT_WRITTEN)
-    with d.answered("public", "no logins")(system), written(system) as options:
-        with pytest.raises(RefusedError, match="demo logins"):
+
+    def write_and_fail() -> None:
+        system.ask(system.core, d.WRITTEN)
+        system.backend.faults["public"] = "no logins"
+
+    with d.given(then={"release": write_and_fail})(system) as options:
+        with pytest.raises(RefusedError, match="probe logins"):
             system.swap(**options)
         (kept,) = system.state.root.glob("undone-swap-*.jsonl.gz")
         lines = gzip.decompress(kept.read_bytes()).decode().splitlines()
         assert [line.count("mine") for line in lines if '"change"' in line] == [1, 1]
+    system.backend.faults.clear()
+    system.ask(system.core, d.NOT_WRITTEN)
     assert system.everything() == pristine["old"]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
+from ops.probe_accounts import demo_accounts
 from ops.verify import Subject, Verdict
 from ops.verify.http.exchange import HttpTarget
 from ops.verify.http.log_scan import log_scan
@@ -48,7 +49,7 @@ NO_TROUBLE = [
 def scanned(tmp_path: Path, *lines: str) -> Verdict:
     log = tmp_path / "backend.log"
     log.write_text("\n".join(lines) + "\n")
-    return log_scan(SUBJECT, Visit(HttpTarget("http://127.0.0.1:1", "demo", log)))
+    return log_scan(SUBJECT, Visit(HttpTarget("http://127.0.0.1:1", demo_accounts("demo"), log)))
 
 
 @pytest.mark.parametrize("line", TROUBLE)
@@ -78,7 +79,9 @@ def test_a_password_in_the_log_is_not_repeated(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_be_read_is_skipped(tmp_path: Path) -> None:
     for log in (None, tmp_path / "absent", tmp_path):
-        found = log_scan(SUBJECT, Visit(HttpTarget("http://127.0.0.1:1", "demo", log)))
+        found = log_scan(
+            SUBJECT, Visit(HttpTarget("http://127.0.0.1:1", demo_accounts("demo"), log))
+        )
         assert found.outcome == "skipped"
         assert "BACKEND_LOG" in found.detail
 

@@ -13,11 +13,12 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
+from ops.demo.marker import DEMO_USERS
 from ops.embedded.server import EmbeddedServer, free_port
+from ops.probe_accounts import demo_accounts
 from ops.seed import seed
 from ops.verify import Subject
 from ops.verify.http import HttpTarget, Patience, http_checks, unasked_checks
-from ops.verify.http.logins import DEMO_USERS
 from ops.verify.report import CheckResult
 from ops.verify.run import answer
 from tests.conftest import create_database
@@ -187,7 +188,7 @@ def asked_of(subject: Subject) -> Asked:
         begun = time.monotonic()
         with serving(BEHAVIOURS[name]) as url:
             patience = IN_VAIN if name in HANGING else HURRIED
-            results = asked(subject, HttpTarget(url, "demo", patience=patience))
+            results = asked(subject, HttpTarget(url, demo_accounts("demo"), patience=patience))
         assert time.monotonic() - begun < MOST_SECONDS
         return results
 
@@ -215,7 +216,7 @@ def test_every_check_ends_in_time_with_a_reason(asked_of: Asked, name: str) -> N
     ("name", "check", "reason"),
     [
         ("HTML everywhere", "backend alive", "/health answers text/html, no JSON"),
-        ("404 everywhere", "demo logins", r"POST /api/v1/auth/login is absent (404)"),
+        ("404 everywhere", "probe logins", r"POST /api/v1/auth/login is absent (404)"),
         ("redirects", "backend alive", "GET /health answers 307"),
         ("body without an end", "backend alive", "answers more than 100,000 bytes"),
         ("never answers", "backend alive", "GET /health has no end within 0.3 s"),
@@ -236,7 +237,7 @@ def test_the_reason_names_what_came(asked_of: Asked, name: str, check: str, reas
 def test_a_backend_that_lacks_what_may_be_lacking_is_told_so(subject: Subject) -> None:
     absent = logging_in(always(json_reply(404, {"detail": "Not Found"})))
     with serving(absent) as url:
-        results = asked(subject, HttpTarget(url, "demo", patience=HURRIED))
+        results = asked(subject, HttpTarget(url, demo_accounts("demo"), patience=HURRIED))
     assert (results["backend alive"].outcome, results["aggregate analytics"].outcome) == (
         "pass",
         "skipped",
@@ -248,7 +249,9 @@ def test_a_backend_that_lacks_what_may_be_lacking_is_told_so(subject: Subject) -
 
 
 def test_where_nothing_answers_one_check_says_so(subject: Subject, tmp_path: Path) -> None:
-    target = HttpTarget(f"http://127.0.0.1:{free_port()}", "demo", tmp_path / "log", HURRIED)
+    target = HttpTarget(
+        f"http://127.0.0.1:{free_port()}", demo_accounts("demo"), tmp_path / "log", HURRIED
+    )
     results = asked(subject, target)
     outcomes = {name: result.outcome for name, result in results.items()}
     assert outcomes.pop("backend alive") == "fail"
@@ -258,7 +261,9 @@ def test_where_nothing_answers_one_check_says_so(subject: Subject, tmp_path: Pat
 
 def test_without_a_backend_every_check_is_skipped_with_the_reason(subject: Subject) -> None:
     results = [answer(subject, check) for check in unasked_checks("none is known")]
-    names = [check.name for check in http_checks(HttpTarget("http://127.0.0.1:1", "demo"))]
+    names = [
+        check.name for check in http_checks(HttpTarget("http://127.0.0.1:1", demo_accounts("demo")))
+    ]
     assert [result.name for result in results] == names
     assert {(result.outcome, result.detail) for result in results} == {("skipped", "none is known")}
 
@@ -272,9 +277,9 @@ def test_a_wrong_password_is_explained(subject: Subject) -> None:
         return refusing(request)
 
     with serving(behave) as url:
-        results = asked(subject, HttpTarget(url, "demo", patience=HURRIED))
+        results = asked(subject, HttpTarget(url, demo_accounts("demo"), patience=HURRIED))
     assert f"{DEMO_USERS[0]}: the password is refused; set DEMO_PASSWORD" in (
-        results["demo logins"].detail
+        results["probe logins"].detail
     )
     assert results["chat"].outcome == "skipped"
     assert "nobody could log in: the password is refused" in results["chat"].detail
@@ -291,13 +296,16 @@ def test_a_token_goes_nowhere_else(subject: Subject) -> None:
     with serving(elsewhere) as other:
         away = reply(307, b"", "text/plain", f"Location: {other}/here", "Set-Cookie: auth_token=x")
         with serving(logging_in(always(away))) as url:
-            asked(subject, HttpTarget(url, "demo", patience=HURRIED))
+            asked(subject, HttpTarget(url, demo_accounts("demo"), patience=HURRIED))
     assert seen == []
 
 
 def test_a_database_that_is_away_fails_what_needs_it(subject: Subject) -> None:
     gone: URL = subject.core_url.set(port=free_port())
     with serving(logging_in(always(json_reply(200, {})))) as url:
-        results = asked(replace(subject, core_url=gone), HttpTarget(url, "demo", patience=HURRIED))
+        results = asked(
+            replace(subject, core_url=gone),
+            HttpTarget(url, demo_accounts("demo"), patience=HURRIED),
+        )
     assert "no PostgreSQL server answers" in results["portfolios complete"].detail
     assert results["portfolios complete"].outcome == "fail"

@@ -24,7 +24,7 @@ from app.agent.bounds import VERIFICATION_ROUTE
 from ops.carrying.baseline import record_baseline
 from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
-from ops.verify.http.logins import DEMO_USERS
+from ops.demo.marker import DEMO_USERS
 
 Statement = tuple[str, str, list[object]]
 

@@ -1,0 +1,43 @@
+"""By what the demo is known, wherever it lies: its generator's mark, and its users' derived ids."""
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ops.connection import connect, explained
+from ops.demo.book import demo_book
+
+MARK = "demo prices"
+# Those whom a verification and a cutover of the demo log in as.
+DEMO_USERS = (
+    "demo_individual@sigmasight.com",
+    "demo_hnw@sigmasight.com",
+    "demo_hedgefundstyle@sigmasight.com",
+)
+
+
+def generated_prices(database: psycopg.Connection) -> str | None:
+    """What the generator wrote of the prices of the old database that it made; None of a foreign
+    one, whatever tables that has."""
+    row = database.execute(
+        "SELECT obj_description(to_regclass('market_data_cache'), 'pg_class')"
+    ).fetchone()
+    mark, _, described = str(row[0] if row else None).partition(": ")
+    return described if mark == MARK else None
+
+
+def is_demo(legacy: URL | None, core: URL) -> bool:
+    """Whether an installation is the demo's. Every old database without the generator's mark is
+    foreign; where there is none any more, a Core that holds users and none of the demo's.
+
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
+    """
+    url = legacy if legacy is not None else core
+    with explained(url), connect(url, application_name="demo", read_only=True) as database:
+        if legacy is not None:
+            return generated_prices(database) is not None
+        ids = [user.id for user in demo_book().users]
+        row = database.execute(
+            "SELECT count(*) = 0 OR bool_or(id = ANY(%s)) FROM users", [ids]
+        ).fetchone()
+        return bool(row and row[0])
