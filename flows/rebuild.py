@@ -12,6 +12,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.artifacts import links_to_phases
+from flows.assess import account_for_legacy
 from flows.backfill import backfill
 from flows.copy import copy
 from flows.deployments import register_deployments
@@ -98,6 +99,8 @@ def _bring_data(endpoints: Endpoints, clock: PhaseClock, demo: bool) -> None:
         get_run_logger().info("the swap is in force: nothing is seeded or copied any more")
         launch_backend()
         return
+    if given_legacy(operator_settings()) is not None:
+        account_for_legacy(endpoints)
     with clock.phase("seed"):
         seed(demo)
     launch_backend()  # it starts while the data phases go on

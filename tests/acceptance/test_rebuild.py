@@ -124,6 +124,15 @@ def test_a_second_rebuild_changes_nothing(rebuilt: Rebuilt, command_line: Comman
     assert "nothing to do: every day" in again.err
 
 
+def test_the_old_database_is_accounted_for(rebuilt: Rebuilt, command_line: CommandLine) -> None:
+    shown = command_line.run("assess", **rebuilt.environment)
+    assert shown.out.rstrip().endswith("go"), shown
+    account = json.loads(command_line.run("assess", "--json", **rebuilt.environment).out)
+    fates = {table["name"]: table["fate"] for table in account["tables"]}
+    assert (account["go"], account["unknown_rows"], fates["users"]) == (True, {}, "copied")
+    assert fates["ai_insights"] == "unknown"
+
+
 def test_down_then_up_keeps_the_data(rebuilt: Rebuilt, command_line: CommandLine) -> None:
     before = _contents(rebuilt)
     stopped = command_line.run("down", **rebuilt.environment)
@@ -166,6 +175,7 @@ def test_runs_on_servers_that_the_environment_gives(
     assert (_tables(core), _tables(ai)) == (38, 4)
     assert not (scene.folder / "home" / "servers").exists()
     assert "skipped: chat (set BACKEND_URL to the backend that serves" in outcome.err
+    assert "the installation is in schema public" in outcome.err
 
 
 def test_runs_on_one_shared_database(

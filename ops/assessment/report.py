@@ -1,0 +1,62 @@
+"""An account as a person reads it, and what follows from it."""
+
+from collections.abc import Iterator
+
+from ops.assessment.account import Account, TableAccount
+from ops.errors import RefusedError
+
+
+def refuse_no_go(account: Account) -> None:
+    """Stop before anything is moved.
+
+    Raises:
+        RefusedError: the old database cannot be moved as it is; the message says what to do.
+    """
+    if not account.go:
+        raise RefusedError(f"no-go: {account.refusals[0]}")
+
+
+def becomes(table: TableAccount) -> str:
+    """What becomes of a table; of a copied one also of the columns that are not."""
+    apart = ", ".join(
+        f"{column} {fate}"
+        for column, fate in table.column_fates.items()
+        if table.fate == "copied" and fate != "copied"
+    )
+    rule = f": {table.rule}" if table.rule else ""
+    return f"{table.fate}{rule}" + (f" ({apart})" if apart else "")
+
+
+def account_rows(account: Account) -> list[dict[str, object]]:
+    """A row for each table."""
+    return [
+        {
+            "table": table.shown,
+            "rows": table.rows,
+            "MiB": round(table.bytes / 2**20, 1),
+            "owner": table.owner,
+            "becomes": becomes(table),
+        }
+        for table in account.tables
+    ]
+
+
+def account_lines(account: Account) -> Iterator[str]:
+    """What there is to say besides."""
+    around = account.surroundings
+    yield (
+        f"{account.address}: PostgreSQL {around.server_version}, {around.encoding}, "
+        f"{around.bytes / 2**20:,.0f} MiB; the installation is in schema "
+        f"{account.schema or 'unknown'}"
+    )
+    noted = {
+        "event triggers": around.event_triggers,
+        "publications": around.publications,
+        "row security on": [one.shown for one in account.tables if one.row_security],
+        "triggers on": [one.shown for one in account.tables if one.triggers],
+    }
+    yield from (f"{name}: {', '.join(found)}" for name, found in noted.items() if found)
+    if account.unknown:
+        left = ", ".join(f"{rows:,} rows of {name}" for name, rows in account.unknown.items())
+        yield f"nothing of ours knows, and a move leaves behind: {left}"
+    yield "go" if account.go else "no-go"
