@@ -6,6 +6,7 @@ from typing import Literal
 
 from app.models import AiBase, Base
 from ops.copy.groups import GROUPS
+from ops.legacy_schema import INSTALLATION
 from ops.user_tables import USER_TABLES
 
 Fate = Literal["copied", "recomputed", "seeded", "left out", "unknown", "unreadable"]
@@ -24,6 +25,8 @@ _RULES: Mapping[str, str] = MappingProxyType(
     }
 )
 _MODELS = MappingProxyType({**Base.metadata.tables, **AiBase.metadata.tables})
+# Where the lock keeps what it took away, until a release gives it back.
+_LOCK_SCHEMA = "sigmasight_cutover"
 _CARRIED_ON = MappingProxyType({table.name: table.apart for table in USER_TABLES})
 _OWN = frozenset({"created_at", "updated_at"})
 
@@ -51,3 +54,20 @@ def _fate_of_column(column: str, declared: set[str], carried_on: frozenset[str])
     if column not in declared:
         return "left out"
     return "recomputed" if column in carried_on else "copied"
+
+
+def unknown_tables(rows: Mapping[str, int]) -> list[str]:
+    """Of all tables of an old database, by schema and name, those that nothing of ours knows and
+    that hold rows. What lies beside the installation's schema is a stranger's."""
+    held: dict[str, set[str]] = {}
+    for schema, _, name in (table.partition(".") for table in rows):
+        held.setdefault(schema, set()).add(name)
+    homes = {schema for schema, names in held.items() if names >= INSTALLATION}
+    return [table for table, count in rows.items() if count and not _is_known(table, homes)]
+
+
+def _is_known(table: str, homes: set[str]) -> bool:
+    schema, _, name = table.partition(".")
+    if schema == _LOCK_SCHEMA:
+        return True
+    return schema in homes and fate_of_table(name)[0] != "unknown"

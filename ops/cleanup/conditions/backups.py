@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ops.assessment.fates import unknown_tables
 from ops.backup.content import Content, differences
 from ops.backup.files import sha256_of
 from ops.books.backups import Backup, Database
@@ -39,7 +40,7 @@ def legacy_dumped(facts: Facts) -> Finding:
     """A dump taken after the lock was restored and found equal; its file is as it was."""
     name = "old database dumped and restored"
     if facts.scene.waiver is not None:
-        return _waived(name, facts.scene.waiver)
+        return _waived_by_name(name, facts.scene.waiver, facts.legacy.content)
     found = _dump(facts)
     if found is None:
         reason = (
@@ -89,6 +90,20 @@ def _dump(facts: Facts) -> Backup | None:
     ended = facts.swap.ended_at
     assert ended is not None  # `Facts.swap` has seen to it
     return found if found is not None and found.taken_at >= ended else None
+
+
+def _waived_by_name(name: str, waiver: str, held: Content) -> Finding:
+    """Of tables that nothing of ours knows nobody has a copy, so the waiver must name them."""
+    rows = {table: found.rows for table, found in held.tables.items()}
+    unnamed = [table for table in unknown_tables(rows) if table not in waiver]
+    waived = _waived(name, waiver)
+    if waived.met and unnamed:
+        reason = (
+            f"nothing of ours knows {', '.join(unnamed)}, which hold rows; run "
+            "`sigmasight backup`, or name them in the waiver"
+        )
+        return Finding(name, False, reason, {"unknown": unnamed})
+    return waived
 
 
 def _waived(name: str, waiver: str) -> Finding:

@@ -32,6 +32,8 @@ from ops.write_lock.lock import lock_writes
 SWAPPED_DAYS_AGO = 8
 LEGACY_TABLES = """
 CREATE TABLE users (id int PRIMARY KEY, email text);
+CREATE TABLE portfolios (id int);
+CREATE TABLE positions (id int);
 CREATE TABLE prices (day date, close numeric);
 INSERT INTO users SELECT g, 'user' || g FROM generate_series(1, 50) AS g;
 INSERT INTO prices SELECT date '2025-07-01' + g, g / 7.0 FROM generate_series(1, 100) AS g;

@@ -226,6 +226,13 @@ CASES = (
         "who and why",
         {"waiver": "yes"},
     ),
+    Case(
+        "a waiver that does not name what nobody else has",
+        nothing,
+        {DUMPED},
+        "nothing of ours knows public.prices, which hold rows",
+        {"waiver": "Ada Lovelace, 12 December: the platform keeps its own snapshot for a year."},
+    ),
     Case("a folder by ..", rules(folders=("dumps/../outside",)), {FILES, REPOSITORY}, "without"),
     Case("a folder by a link", rules(folders=("dumps/link",)), {FILES, REPOSITORY}, "symbolic"),
     Case("no such folder", rules(folders=("nowhere",)), {FILES, REPOSITORY}, "is no folder"),

@@ -192,7 +192,7 @@ def test_a_waiver_in_writing_stands_in_for_the_dump_and_is_kept(make_world: Make
     world = make_world()
     world.ask(world.core, "DELETE FROM ops.backups WHERE database = 'legacy'")
     assert plan_cleanup(world.scene()).plan_id is None
-    waiver = "Ada Lovelace, 12 December: the platform keeps its own snapshot of it for a year."
+    waiver = "Ada Lovelace, 12 December: the platform keeps it, public.prices too, for a year."
     plan_id = plan_cleanup(world.scene(waiver=waiver)).plan_id or ""
     done = execute_cleanup(world.scene(waiver=waiver), plan_id)
     assert done.waiver == waiver
