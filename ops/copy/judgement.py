@@ -25,6 +25,13 @@ _MOMENT = "timestamp with time zone"
 _DATES = ("date", "timestamp without time zone", _MOMENT)
 # What Python's dates hold, and with them the backfill and the backend.
 _FIRST_DAY, _LAST_DAY = "0001-01-01", "9999-12-31"
+_TEXTS = ("text", "character", "json")
+# Where the server knows no encoding, its regular expressions see bytes: those of UTF-8 (RFC 3629).
+_UTF8 = (
+    r"^([\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
+    r"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+    r"|\xf4[\x80-\x8f][\x80-\xbf]{2})*$"
+)
 _ANY_TEXT = ("text", "character varying")
 # Years, months and days in this order: any other spelling could be read in two ways, and words
 # such as today would be another day tomorrow.
@@ -63,11 +70,26 @@ class Rule:
 
 def typed_rules(plan: TablePlan) -> list[Rule]:
     """Rules over legacy's own columns, where these have the types of Core's."""
-    return [
+    return encoding_rules(plan) + [
         rule
         for column in plan.columns
         if not plan.may_be_null(column)
         for rule in _typed_column_rules(column, plan.source.columns[column.name])
+    ]
+
+
+def encoding_rules(plan: TablePlan) -> list[Rule]:
+    """Rules over legacy's own columns of any type: without them a row may not even be sent."""
+    if not plan.unchecked:
+        return []
+    return [
+        Rule(
+            sql.SQL("{}::text !~ {}").format(sql.Identifier(name), sql.Literal(_UTF8)),
+            name,
+            "is not text in UTF-8",
+        )
+        for name in plan.names
+        if plan.source.columns[name].type_name.startswith(_TEXTS)
     ]
 
 
