@@ -153,9 +153,12 @@ def seed(demo: Demo = False) -> None:
 @app.command()
 def copy(
     group: Annotated[str, typer.Option(help="market, users, chat, ai or all.")] = "market",
+    accept_legacy: Annotated[
+        bool, typer.Option(help="Another old database than before, if it holds what was copied.")
+    ] = False,
 ) -> None:
     """Copy data from the old database to Core and AI. Repeatable."""
-    run_phase(lambda: flow_named("copy")(group))
+    run_phase(lambda: flow_named("copy")(group, accept_legacy))
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Phase 7: data from the old database."""
 
 from prefect import get_run_logger
+from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, rows_table
 from flows.heartbeat import phase_flow
@@ -8,6 +9,7 @@ from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.copy import CopyReport, TableProgress, TableReport, copy_delta
 from ops.copy.groups import groups_named
+from ops.copy.source import accept_source
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.evidence.cutovers import refuse_after_swap
@@ -15,7 +17,7 @@ from ops.settings import operator_settings
 
 
 @phase_flow("copy", flow_run_name="copy {group} data from legacy")
-def copy(group: str = "market") -> None:
+def copy(group: str = "market", accept_legacy: bool = False) -> None:
     """Copy groups of tables from the old database to Core and AI. Repeatable: only what differs is
     written. Refused once a swap is in force, since users then write to the new pair.
 
@@ -23,11 +25,15 @@ def copy(group: str = "market") -> None:
         group: which tables. `market` is prices, profiles, holdings and statements, `users` users
             with their portfolios, positions and tags, `chat` their conversations, `ai` memories,
             feedback and documents; `all` is all of them.
+        accept_legacy: take another old database than the one that was copied from, a restored or
+            upgraded one, if everything that was copied is in it.
     """
     groups = groups_named(group)
     endpoints = resolve_endpoints(operator_settings())
     with exclusive_run(endpoints.core) as fence:
         refuse_after_swap(endpoints.core)
+        if accept_legacy:
+            accept_other(endpoints, fence)
         reports = copy_tables(endpoints, groups, fence)
     tables = [table for report in reports for table in report.tables]
     for table in tables:
@@ -35,18 +41,29 @@ def copy(group: str = "market") -> None:
     rows_table("copy-tables", f"Copy of {group} data, table by table", _rows(tables))
 
 
+@phase_task("accept another old database")
+def accept_other(endpoints: Endpoints, fence: Fence) -> None:
+    """Record the old database that answers now as the one that is copied from."""
+    accept_source(_legacy(endpoints), endpoints.core, endpoints.ai, fence.check)
+
+
+def _legacy(endpoints: Endpoints) -> URL:
+    if endpoints.legacy is None:
+        raise ConfigurationError("there is no old database to copy from; set LEGACY_DATABASE_URL")
+    return endpoints.legacy
+
+
 @phase_task("copy tables")
 def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> list[CopyReport]:
     """Copy in one snapshot of legacy, one transaction per table."""
-    if endpoints.legacy is None:
-        raise ConfigurationError("there is no old database to copy from; set LEGACY_DATABASE_URL")
+    legacy = _legacy(endpoints)
     progress = Progress("copy-progress", f"Rows of {', '.join(groups)} tables read", 100)
 
     def show(table: TableProgress) -> None:
         progress.show(table.rows / table.total if table.total else 1.0)
 
     reports = copy_delta(
-        endpoints.legacy,
+        legacy,
         endpoints.core,
         endpoints.ai,
         groups,

@@ -131,9 +131,15 @@ def rows_hash(
     relation: sql.Composable,
     expressions: Sequence[sql.Composable],
     where: sql.Composable | None = None,
+    encoding: str = "UTF8",
 ) -> TableHash:
-    """Hash the rows of `relation` (a FROM item) as the texts of `expressions`."""
-    row = connection.execute(rows_hash_query(relation, expressions, where)).fetchone()
+    """Hash the rows of `relation` (a FROM item) as the texts of `expressions`.
+
+    Args:
+        encoding: the one that texts are brought to; `SQL_ASCII` takes them as the bytes they are.
+    """
+    query = rows_hash_query(relation, expressions, where, encoding)
+    row = connection.execute(query).fetchone()
     return table_hash(row)
 
 
@@ -141,6 +147,7 @@ def rows_hash_query(
     relation: sql.Composable,
     expressions: Sequence[sql.Composable],
     where: sql.Composable | None = None,
+    encoding: str = "UTF8",
 ) -> sql.Composed:
     """The query of `rows_hash`: row count and the two sums, for `table_hash` to read."""
     return sql.SQL(
@@ -149,7 +156,7 @@ def rows_hash_query(
         " coalesce(sum(('x' || substr(digest, 17, 16))::bit(64)::bigint), 0)"
         " FROM (SELECT {digest} AS digest FROM {relation} WHERE {where}) AS digests"
     ).format(
-        digest=_digest(expressions),
+        digest=_digest(expressions, encoding),
         relation=relation,
         where=sql.SQL("true") if where is None else where,
     )
@@ -179,9 +186,9 @@ def _left_out(table: Table, column: str) -> bool:
     return column in _LEFT_OUT_EVERYWHERE or column in _LEFT_OUT.get(table.name, ())
 
 
-def _digest(expressions: Sequence[sql.Composable]) -> sql.Composed:
-    return sql.SQL("encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex')").format(
-        sql.SQL(", ").join(expressions)
+def _digest(expressions: Sequence[sql.Composable], encoding: str = "UTF8") -> sql.Composed:
+    return sql.SQL("encode(sha256(convert_to(ROW({})::text, {})), 'hex')").format(
+        sql.SQL(", ").join(expressions), sql.Literal(encoding)
     )
 
 

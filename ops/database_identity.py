@@ -1,5 +1,6 @@
 """Which database an address leads to, whatever it is called there."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -36,10 +37,29 @@ def identity_in(session: psycopg.Connection) -> dict[str, Any]:
     }
 
 
-def is_weak(found: dict[str, Any]) -> bool:
+def is_weak(found: Mapping[str, Any]) -> bool:
     """Whether the server hides its identifier. Then the database's oldest relation stands in for
     it, which a restored copy on another server could share only by a chance of its numbering."""
     return str(found["system_identifier"]).startswith(_UNSEEN)
+
+
+def same_identity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two identities may be of one database: they are equal, or differ only in that one
+    role was not shown the server's identifier."""
+    if one == other:
+        return True
+    weak = [is_weak(each) for each in (one, other)]
+    return any(weak) and not all(weak) and _place(one) == _place(other)
+
+
+def in_words(found: Mapping[str, Any]) -> str:
+    """An identity as a message names it."""
+    server = "an unnamed server" if is_weak(found) else f"server {found['system_identifier']}"
+    return f"{found['database_name']!r} (oid {found['database_oid']}) of {server}"
+
+
+def _place(found: Mapping[str, Any]) -> tuple[object, object]:
+    return found["database_oid"], found["database_name"]
 
 
 def _system_identifier(session: psycopg.Connection) -> str:

@@ -89,6 +89,11 @@ def last_fingerprint(core: psycopg.Connection, table: str) -> Fingerprint | None
     )
 
 
+def copied_tables(core: psycopg.Connection) -> set[str]:
+    """The tables that were ever copied."""
+    return {row[0] for row in core.execute("SELECT table_name FROM ops.copy_fingerprints")}
+
+
 def record_fingerprint(core: psycopg.Connection, table: str, found: Fingerprint) -> None:
     """Remember a complete copy, in the transaction that made it."""
     core.execute(

@@ -9,7 +9,6 @@ from sqlalchemy.engine import URL
 
 from ops.assessment.account import unknown_rows
 from ops.books.copies import last_fingerprint
-from ops.connection import connect, explained
 from ops.copy.groups import GROUPS, TableSpec
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.merge import differs, missing, missing_or_different
@@ -133,21 +132,8 @@ def swap_price(
     return Price({table: price for table, price in found.items() if price.rows}, unknown)
 
 
-def copied_groups(core_url: URL) -> tuple[str, ...]:
-    """The groups of which a table was ever copied, in the order in which they are copied."""
-    with explained(core_url), connect(core_url, application_name="copied groups") as core:
-        copied = _copied_tables(core)
-    return tuple(
-        group for group, specs in GROUPS.items() if any(spec.table in copied for spec in specs)
-    )
-
-
 def _owned_specs() -> list[TableSpec]:
     return [spec for group in OWNED_GROUPS for spec in GROUPS[group]]
-
-
-def _copied_tables(core: psycopg.Connection) -> set[str]:
-    return {row[0] for row in core.execute("SELECT table_name FROM ops.copy_fingerprints")}
 
 
 def _table_price(sessions: Sessions, spec: TableSpec) -> TablePrice:

@@ -15,6 +15,10 @@ class CoreShapeError(WrongDatabaseError):
     """Core lacks a table or key that the copy writes by."""
 
 
+class OtherLegacyError(WrongDatabaseError):
+    """Another old database answers than the one that was copied from."""
+
+
 class CoreTooOldError(ConfigurationError):
     """Core's server cannot check foreign values."""
 

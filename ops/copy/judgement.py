@@ -21,7 +21,17 @@ _INTEGERS = {
     "integer": (-(2**31), 2**31 - 1),
     "bigint": (-(2**63), 2**63 - 1),
 }
-_DATES = ("date", "timestamp without time zone", "timestamp with time zone")
+_MOMENT = "timestamp with time zone"
+_DATES = ("date", "timestamp without time zone", _MOMENT)
+# What Python's dates hold, and with them the backfill and the backend.
+_FIRST_DAY, _LAST_DAY = "0001-01-01", "9999-12-31"
+_TEXTS = ("text", "character", "json")
+# Where the server knows no encoding, its regular expressions see bytes: those of UTF-8 (RFC 3629).
+_UTF8 = (
+    r"^([\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
+    r"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
+    r"|\xf4[\x80-\x8f][\x80-\xbf]{2})*$"
+)
 _ANY_TEXT = ("text", "character varying")
 # Years, months and days in this order: any other spelling could be read in two ways, and words
 # such as today would be another day tomorrow.
@@ -60,11 +70,26 @@ class Rule:
 
 def typed_rules(plan: TablePlan) -> list[Rule]:
     """Rules over legacy's own columns, where these have the types of Core's."""
-    return [
+    return encoding_rules(plan) + [
         rule
         for column in plan.columns
         if not plan.may_be_null(column)
         for rule in _typed_column_rules(column, plan.source.columns[column.name])
+    ]
+
+
+def encoding_rules(plan: TablePlan) -> list[Rule]:
+    """Rules over legacy's own columns of any type: without them a row may not even be sent."""
+    if not plan.unchecked:
+        return []
+    return [
+        Rule(
+            sql.SQL("{}::text !~ {}").format(sql.Identifier(name), sql.Literal(_UTF8)),
+            name,
+            "is not text in UTF-8",
+        )
+        for name in plan.names
+        if plan.source.columns[name].type_name.startswith(_TEXTS)
     ]
 
 
@@ -103,6 +128,8 @@ def cast_from_text(plan: TablePlan, column: Column) -> sql.Composable:
         )
     if column.type_name in _INTEGERS:  # 5.00 is a whole number, but not the text of an integer
         return sql.SQL("{}::numeric::{}").format(value, target)
+    if column.type_name in _DATES:  # else an offset would be cut off, and the day be a local one
+        return sql.SQL("{}::{}::{}").format(value, sql.SQL(_MOMENT), target)
     return sql.SQL("{}::{}").format(value, target)
 
 
@@ -130,12 +157,15 @@ def _typed_column_rules(column: Column, source: Column) -> Iterator[Rule]:
         yield Rule(sql.SQL("{} = 'NaN'").format(value), column.name, "is NaN")
     if column.type_name in _DATES:
         yield Rule(sql.SQL("NOT isfinite({})").format(value), column.name, "is infinite")
+        yield _out_of_years(column, value)
+    yield from _symbol_rules(column, value)
 
 
 def _text_column_rules(column: Column) -> Iterator[Rule]:
     value = sql.Identifier(column.name)
     if column.not_null:
         yield Rule(sql.SQL("{} IS NULL").format(value), column.name, "is missing")
+    yield from _symbol_rules(column, value)
     if column.type_name.startswith("character varying("):
         length = column.type_modifier - VARCHAR_HEADER
         condition = sql.SQL("char_length({}) > {}").format(value, sql.Literal(length))
@@ -169,9 +199,24 @@ def _date_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
     infinite = sql.SQL("{} IN ('infinity', '-infinity')").format(value)
     yield Rule(infinite, column.name, "is infinite")
     invalid = sql.SQL("({} !~ {} OR {})").format(
-        value, sql.Literal(_ISO_DATE), _invalid(value, column.type_name)
+        value, sql.Literal(_ISO_DATE), _invalid(value, _MOMENT)
     )
     yield Rule(invalid, column.name, _is_not(column), value)
+    yield _out_of_years(column, sql.SQL("{}::{}").format(value, sql.SQL(_MOMENT)))
+
+
+def _out_of_years(column: Column, moment: sql.Composable) -> Rule:
+    condition = sql.SQL("({0} < {1} OR {0} > {2})").format(
+        moment, sql.Literal(_FIRST_DAY), sql.Literal(_LAST_DAY)
+    )
+    shown = sql.SQL("{}::text").format(sql.Identifier(column.name))
+    return Rule(condition, column.name, "is not within the years 1 to 9999", shown)
+
+
+def _symbol_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
+    """What has no symbol can be neither priced nor told from another."""
+    if column.name == "symbol":
+        yield Rule(sql.SQL("btrim({}) = ''").format(value), column.name, "is empty")
 
 
 def _invalid(value: sql.Composable, type_name: str) -> sql.Composable:

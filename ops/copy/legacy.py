@@ -29,6 +29,11 @@ class Legacy:
     url: URL
     place: LegacySchema
 
+    @property
+    def unchecked(self) -> bool:
+        """Whether its texts are bytes that no encoding was ever asked of."""
+        return self.connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+
     def relation(self, table: str) -> Relation | None:
         """What the installation has under this name."""
         with self.reading(table):
@@ -43,7 +48,8 @@ class Legacy:
     ) -> TableHash:
         """Hash the rows of a FROM item on the server, in the snapshot."""
         with self.reading(table):
-            return rows_hash(self.connection, rows, expressions, where)
+            encoding = "SQL_ASCII" if self.unchecked else "UTF8"
+            return rows_hash(self.connection, rows, expressions, where, encoding)
 
     def counted(self, relation: Relation, which: sql.Composable) -> tuple[int, int]:
         """How many rows of a relation meet a condition, and how many do not."""

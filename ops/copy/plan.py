@@ -1,7 +1,7 @@
 """How a table will be copied: both catalogues compared before anything is written."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
@@ -32,6 +32,7 @@ class TablePlan:
         absent: nullable columns of Core that legacy lacks.
         ignored: columns of legacy that Core lacks.
         counts: a condition that the rows of both sides meet which are compared; None: all do.
+        unchecked: legacy's texts may be no text in any encoding.
     """
 
     spec: TableSpec
@@ -42,6 +43,7 @@ class TablePlan:
     absent: tuple[str, ...]
     ignored: tuple[str, ...]
     counts: sql.Composable | None = None
+    unchecked: bool = False
 
     @property
     def table(self) -> str:
@@ -180,7 +182,9 @@ def plan_table(
             f"{half} has no {missing} {spec.table}; run `sigmasight migrate` first"
         )
     source = legacy.relation(spec.table)
-    return None if source is None else _compare(spec, source, target, leftovers)
+    if source is None:
+        return None
+    return replace(_compare(spec, source, target, leftovers), unchecked=legacy.unchecked)
 
 
 def _compare(

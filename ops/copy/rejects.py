@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from ops.copy.core import Destination
-from ops.copy.judgement import Rule, judged
+from ops.copy.judgement import Rule, encoding_rules, fits, judged
 from ops.copy.legacy import Legacy
 from ops.copy.plan import EVERY, TablePlan
 from ops.copy.stream import stream
@@ -43,7 +43,7 @@ def fetch_rejects(
     rows = sql.SQL("(SELECT {} FROM {} WHERE {}) AS r").format(
         columns, plan.source.identifier, plan.which(only)
     )
-    query = _rejected(plan.table, rows, rules)
+    query = _rejected(plan.table, rows, rules, _sendable(plan))
     stream(legacy.rows(query, plan.table), core, TABLE, COLUMNS)
 
 
@@ -63,7 +63,9 @@ def store_ranked(target: Destination, plan: TablePlan, ranked: sql.Composable) -
     target.write_down(query, TABLE, COLUMNS)
 
 
-def _rejected(table: str, rows: sql.Composable, rules: Sequence[Rule]) -> sql.Composed:
+def _rejected(
+    table: str, rows: sql.Composable, rules: Sequence[Rule], told: sql.Composable | None = None
+) -> sql.Composed:
     """A query of COLUMNS for those of `rows` (a FROM item named r) that break a rule."""
     return sql.SQL(
         "SELECT {table}::text, ({kind})::text, ({reason})::text, {told} FROM {rows}"
@@ -73,8 +75,17 @@ def _rejected(table: str, rows: sql.Composable, rules: Sequence[Rule]) -> sql.Co
         kind=judged(rules, lambda rule: rule.kind),
         reason=judged(rules, lambda rule: rule.reason),
         rows=rows,
-        told=_told(),
+        told=told or _told(),
     )
+
+
+def _sendable(plan: TablePlan) -> sql.Composable:
+    """What is kept of a row; in one that is no text, a question mark for each foreign byte."""
+    if not (rules := encoding_rules(plan)):
+        return _told()
+    return sql.SQL(
+        "CASE WHEN {} THEN {told} ELSE regexp_replace(({told})::text, {}, '?', 'g')::jsonb END"
+    ).format(fits(rules), sql.Literal(r"[\x80-\xff]"), told=_told())
 
 
 def _told() -> sql.Composable:

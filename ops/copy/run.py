@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 
 from ops.books.copies import (
     Fingerprint,
@@ -15,6 +16,7 @@ from ops.books.copies import (
     look_again,
     record_fingerprint,
 )
+from ops.books.copy_source import record_source
 from ops.content_hash import TableHash, content_hash, rows_hash
 from ops.copy.core import Destination
 from ops.copy.deletion import delete_rows
@@ -151,6 +153,7 @@ class TableCopy:
         books = self.target.books
         with books.transaction():
             look_again(books, self.plan.table, source, seen)
+            self._record_source()
             self.guard(books)
 
     def _same(self, last: Fingerprint) -> TableReport:
@@ -200,6 +203,12 @@ class TableCopy:
             own = own_transaction(session)
             found = replace(found, core_seen=replace(left.seen, own=own))
         record_fingerprint(self.target.books, self.plan.table, found)
+        self._record_source()
+
+    def _record_source(self) -> None:
+        """With the first table that is copied goes where it came from."""
+        if not self.sessions.recorded:
+            record_source(self.target.books, self.sessions.source)
 
     def _lock(self) -> bool:
         """Keep everybody out, so that indexes can go; whether the table is empty even then."""
@@ -211,7 +220,11 @@ class TableCopy:
     def _load(self, meter: Meter, empty: bool, rows: int) -> TableReport:
         if not (empty and self.plan.straight):
             return self._merged(meter, EVERY, rows, empty=empty)
-        written = load_directly(self.sessions.legacy, self.target.session, self.plan, meter)
+        try:
+            with self.target.session.transaction():
+                written = load_directly(self.sessions.legacy, self.target.session, self.plan, meter)
+        except UniqueViolation:  # legacy's index is corrupt: it holds a key twice
+            return self._merged(meter, EVERY, rows, empty=empty)
         self._analyze()
         table = self.plan.table
         rejected = self._rejects()

@@ -1,19 +1,24 @@
 """The open databases of a copy, and the tables that it looks at."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
 from ops.books.copies import Fingerprint
+from ops.books.copy_source import recorded_source
+from ops.connection import shown_address
 from ops.copy.core import Destination, core_session
+from ops.copy.errors import OtherLegacyError
 from ops.copy.groups import TableSpec, specs_of
 from ops.copy.legacy import Legacy, legacy_snapshot
 from ops.copy.plan import EVERY, TablePlan, plan_table
 from ops.copy.table_state import StateChange, look
+from ops.database_identity import identity_in, in_words, same_identity
 from ops.errors import BadInputError
 from ops.user_tables import NO_LEFTOVERS, Leftovers, leftovers_of
 
@@ -26,6 +31,8 @@ class Sessions:
         ai: None where no table of the copy is there.
         notes: a second session of Core, for what must be known there before AI commits.
         leftovers: what verification's chat wrote on either side, which is not user data.
+        source: legacy's identity.
+        recorded: whether that is written down as what is copied from.
     """
 
     legacy: Legacy
@@ -33,6 +40,8 @@ class Sessions:
     ai: psycopg.Connection | None
     notes: psycopg.Connection
     leftovers: Leftovers
+    source: Mapping[str, Any]
+    recorded: bool
 
     def target(self, spec: TableSpec) -> Destination:
         """Where the rows of a table go."""
@@ -59,13 +68,22 @@ class Sessions:
 
 @contextmanager
 def copy_sessions(
-    legacy_url: URL, core_url: URL, ai_url: URL | None, groups: Sequence[str]
+    legacy_url: URL,
+    core_url: URL,
+    ai_url: URL | None,
+    groups: Sequence[str],
+    *,
+    any_source: bool = False,
 ) -> Iterator[Sessions]:
     """Open what a copy of these groups needs.
+
+    Args:
+        any_source: take another old database too than the one that was copied from.
 
     Raises:
         BadInputError: there is no such group, AI's address is missing, or two addresses are one
             database.
+        OtherLegacyError: legacy is not the database that was copied from.
         LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
     """
     specs = [spec for group in groups for spec in specs_of(group)]
@@ -82,7 +100,24 @@ def copy_sessions(
         legacy = stack.enter_context(legacy_snapshot(legacy_url, {spec.table for spec in specs}))
         told = any(spec.keeps_ids for spec in specs)
         leftovers = _leftovers(legacy, core) if told else NO_LEFTOVERS
-        yield Sessions(legacy, core, ai, notes, leftovers)
+        with legacy.reading("identity"):
+            source = identity_in(legacy.connection)
+        recorded = recorded_source(core)
+        if not any_source:
+            _refuse_other(legacy_url, source, recorded)
+        yield Sessions(legacy, core, ai, notes, leftovers, source, recorded is not None)
+
+
+def _refuse_other(
+    legacy: URL, found: Mapping[str, Any], recorded: Mapping[str, Any] | None
+) -> None:
+    if recorded is None or same_identity(found, recorded):
+        return
+    raise OtherLegacyError(
+        f"legacy at {shown_address(legacy)} is {in_words(found)}, but what was copied came from "
+        f"{in_words(recorded)}; correct LEGACY_DATABASE_URL, or, if it is a restored or upgraded "
+        "one, accept it once by `sigmasight copy --group all --accept-legacy`"
+    )
 
 
 def _refuse_one_database(legacy: URL, other: URL, name: str, setting: str) -> None:

@@ -13,7 +13,7 @@ from ops.content_hash import canonical
 from ops.copy.catalogue import Column
 from ops.copy.core import Destination
 from ops.copy.errors import CoreTooOldError
-from ops.copy.judgement import cast_from_text, fits, text_rules, typed_rules
+from ops.copy.judgement import cast_from_text, encoding_rules, fits, text_rules, typed_rules
 from ops.copy.kept_ids import refuse_unfit
 from ops.copy.legacy import Legacy
 from ops.copy.plan import EVERY, TablePlan
@@ -49,7 +49,7 @@ def stage(
         _receive_typed(legacy, target, plan, meter, only)
         _rank(core, plan, sql.SQL("SELECT * FROM {}").format(ARRIVED))
     else:
-        _receive_text(legacy, core, plan, meter, only)
+        _receive_text(legacy, target, plan, meter, only)
         rules = text_rules(plan)
         casts = [
             sql.SQL("{} AS {}").format(cast_from_text(plan, column), sql.Identifier(column.name))
@@ -86,12 +86,9 @@ def _receive_typed(
 
 
 def _receive_text(
-    legacy: Legacy,
-    core: psycopg.Connection,
-    plan: TablePlan,
-    meter: Meter,
-    only: sql.Composable,
+    legacy: Legacy, target: Destination, plan: TablePlan, meter: Meter, only: sql.Composable
 ) -> None:
+    core, rules = target.session, encoding_rules(plan)
     if core.info.server_version < FIRST_VERSION_THAT_CHECKS_TEXT:
         raise CoreTooOldError(
             f"{plan.table!r} of legacy has other types than Core; checking its values needs "
@@ -99,8 +96,10 @@ def _receive_text(
         )
     _create(core, [(column, "text") for column in plan.columns])
     texts = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in plan.names]
-    query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-        _list(texts), plan.source.identifier, plan.which(only)
+    if rules:
+        fetch_rejects(legacy, target.books, plan, rules, only)
+    query = sql.SQL("SELECT {} FROM {} WHERE {} AND {}").format(
+        _list(texts), plan.source.identifier, plan.which(only), fits(rules)
     )
     stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
 

@@ -9,10 +9,11 @@ import psycopg
 
 from ops.books.cutovers import Cutover
 from ops.carrying.baseline import record_baseline
-from ops.carrying.swap_price import Price, copied_groups, swap_price
+from ops.carrying.swap_price import Price, swap_price
 from ops.connection import connect, explained
 from ops.copy import copy_delta, delta_parity, prove_copied
 from ops.copy.groups import GROUPS
+from ops.copy.source import copied_groups
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.preflight import refuse_unmet, swap_conditions

@@ -3,9 +3,10 @@
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.carrying.swap_price import copied_groups, swap_price
+from ops.carrying.swap_price import swap_price
 from ops.connection import connect
 from ops.copy import copy_delta
+from ops.copy.source import copied_groups
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
 from tests.integration.copy.owned_world import (

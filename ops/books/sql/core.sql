@@ -60,6 +60,13 @@ ALTER TABLE ops.copy_fingerprints
     ADD COLUMN IF NOT EXISTS proved boolean NOT NULL DEFAULT false,
     ADD COLUMN IF NOT EXISTS proved_seen jsonb;
 
+-- From which old database the first copy came: its identity, as in ops.cutovers.
+CREATE TABLE IF NOT EXISTS ops.copy_source (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    identity jsonb NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Each swap and rollback. At most one is running; a killed one is finished or undone by the next.
 CREATE TABLE IF NOT EXISTS ops.cutovers (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from ops.connection import connect
 from ops.copy import copy_group
 from ops.errors import ConfigurationError
-from tests.integration.copy.conftest import TEXT_TABLE, Run
+from tests.integration.copy.conftest import PRICES, TEXT_TABLE, Run
 from tests.integration.copy.foreign_prices import ROWS, copied, loose
 
 InsertTexts = Callable[[URL, Sequence[Sequence[str | None]]], None]
@@ -25,6 +25,17 @@ UNFIT_ROWS: tuple[tuple[str | None, str | None, str | None, str | None, str, str
     ("A", "01/07/2025", "1", "1", "date is not a date", "date 01/07/2025 is not a date"),
     ("A", "2025-02-30", "1", "1", "date is not a date", "date 2025-02-30 is not a date"),
     ("A", "infinity", "1", "1", "date is infinite", None),
+    (
+        *("A", "20250-07-01", "1", "1", "date is not within the years 1 to 9999"),
+        "date 20250-07-01 is not within the years 1 to 9999",
+    ),
+    (
+        *("A", "0201-02-03 BC", "1", "1", "date is not within the years 1 to 9999"),
+        "date 0201-02-03 BC is not within the years 1 to 9999",
+    ),
+    ("A", "2025-07-01 Mars", "1", "1", "date is not a date", "date 2025-07-01 Mars is not a date"),
+    ("", "2025-07-01", "1", "1", "symbol is empty", None),
+    (" ", "2025-07-01", "1", "1", "symbol is empty", None),
     ("A", "2025-07-01", None, "1", "close is missing", None),
     ("A", "2025-07-01", "", "1", "close is not a number", 'close "" is not a number'),
     ("A", "2025-07-01", "n/a", "1", "close is not a number", "close n/a is not a number"),
@@ -144,7 +155,6 @@ SPELLINGS = (
     "株式",
     "'",
     "%s",
-    "",
 )
 
 
@@ -195,3 +205,76 @@ def test_an_older_core_says_that_it_cannot_check_foreign_values(
     monkeypatch.setattr("ops.copy.staging.FIRST_VERSION_THAT_CHECKS_TEXT", 990000)
     with pytest.raises(ConfigurationError, match="needs PostgreSQL 16 or later in Core, which"):
         copy_group(legacy_url, core_url)
+
+
+def test_the_day_of_a_text_with_an_offset_is_the_one_in_utc(
+    run: Run, insert_texts: InsertTexts, legacy_url: URL, core_url: URL
+) -> None:
+    written = {
+        "A": ("2024-01-15T22:00:00-05:00", "2024-01-16"),
+        "B": ("2024-01-16 03:00+09", "2024-01-15"),
+        "C": ("2024-01-15 22:00", "2024-01-15"),
+        "D": ("20240115", "2024-01-15"),
+    }
+    run(legacy_url, TEXT_TABLE)
+    insert_texts(
+        legacy_url,
+        [(symbol, day, "1", "1", "2024-02-01T22:00-05") for symbol, (day, _) in written.items()],
+    )
+    copied(legacy_url, core_url)
+    found = run(core_url, "SELECT symbol, date::text, updated_at::text FROM market_data_cache")
+    assert sorted(found) == [
+        (symbol, day, "2024-02-02 03:00:00+00") for symbol, (_, day) in sorted(written.items())
+    ]
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_days_that_no_calendar_holds_and_empty_symbols_are_rejected_on_every_way(
+    run: Run, legacy_url: URL, core_url: URL, typed: bool
+) -> None:
+    run(legacy_url, PRICES)
+    if not typed:
+        run(legacy_url, "ALTER TABLE market_data_cache ALTER volume TYPE bigint")
+    for symbol, change in {
+        "SYM1": "date = date + 6690000",
+        "SYM2": "date = '0201-02-03 BC'::date + (date - '2025-01-01')",
+        "SYM3": "symbol = ' '",
+    }.items():
+        run(legacy_url, f"UPDATE market_data_cache SET {change} WHERE symbol = '{symbol}'")
+    report = copied(legacy_url, core_url)
+    assert report.path == ("direct" if typed else "staged")
+    assert report.rejected == {
+        "date is not within the years 1 to 9999": 100,
+        "symbol is empty": 50,
+    }
+    assert report.accepted == 17 * 50
+
+
+def test_a_key_that_a_corrupt_index_holds_twice_rejects_one_row(
+    run: Run, indexes_of: Callable[[URL, str], object], legacy_url: URL, core_url: URL
+) -> None:
+    run(legacy_url, PRICES)
+    run(
+        legacy_url,
+        "UPDATE pg_index SET indisunique = false"
+        " WHERE indexrelid = 'uq_market_data_cache_symbol_date'::regclass",
+    )
+    run(
+        legacy_url,
+        "INSERT INTO market_data_cache (id, symbol, date, close, data_source, created_at,"
+        " updated_at) SELECT gen_random_uuid(), symbol, date, 7, 'x', now(), '2020-01-01'"
+        " FROM market_data_cache WHERE symbol = 'SYM1' AND date = '2025-01-02'",
+    )
+    run(
+        legacy_url,
+        "UPDATE pg_index SET indisunique = true"
+        " WHERE indexrelid = 'uq_market_data_cache_symbol_date'::regclass",
+    )
+    before = indexes_of(core_url, "market_data_cache")
+    report = copied(legacy_url, core_url)
+    assert (report.path, report.accepted) == ("staged", 1000)
+    assert report.rejected == {"older duplicate": 1}
+    assert run(core_url, "SELECT reason FROM ops.copy_rejects") == [
+        ("older duplicate of SYM1, 2025-01-02",)
+    ]
+    assert indexes_of(core_url, "market_data_cache") == before

@@ -18,6 +18,7 @@ from ops.books.run_lock import exclusive_run
 from ops.books.verifications import record_verification
 from ops.connection import connect
 from ops.copy import copy_delta
+from ops.copy.source import accept_source
 from ops.cutover.installation import Installation
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback, rollback
 from ops.cutover.steps import CutoverReport
@@ -225,5 +226,6 @@ def small_system(core: URL, ai: URL, legacy: URL, folder: Path) -> Iterator[Smal
         backend.answering = switch.answering
         system = SmallSystem(core, ai, legacy, switch, backend)
         switch.serve_active()
+        accept_source(legacy, core, ai)  # the book was copied before all three were cloned
         system.copy()  # what is found unwritten now need not be compared again
         yield system

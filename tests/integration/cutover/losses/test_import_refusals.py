@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 from users_rows import ALICE, APPLE, BOB, Pair, contents, rows_of, run
 
@@ -18,7 +19,7 @@ from ops.books.active_pair import set_active_pair
 from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
 from ops.carrying.losses_file import Header, new_losses_file
-from ops.connection import conninfo
+from ops.connection import connect, conninfo
 from ops.endpoints import Endpoints
 from ops.errors import BadInputError, ConfigurationError
 from ops.settings import OperatorSettings
@@ -146,3 +147,30 @@ def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigurationError, match="say it by --into old or --into new"):
         losses._active(given, demo)
+
+
+def _move_tables(url: URL, old: str, new: str) -> None:
+    moved = sql.SQL(
+        "DO $$ DECLARE one regclass; BEGIN FOR one IN SELECT oid FROM pg_class"
+        " WHERE relkind = 'r' AND relnamespace = {}::regnamespace"
+        " LOOP EXECUTE format('ALTER TABLE %s SET SCHEMA {}', one); END LOOP; END $$"
+    ).format(sql.Literal(old), sql.Identifier(new))
+    with connect(url, application_name="tests") as session:
+        session.execute(moved)
+
+
+def test_an_old_database_takes_rows_where_its_tables_are(
+    pair: Pair, legacy: URL, tmp_path: Path
+) -> None:
+    _exported(pair, tmp_path / "losses")
+    run(legacy, "CREATE SCHEMA sigma")
+    _move_tables(legacy, "public", "sigma")
+    run(legacy, "CREATE TABLE public.positions (id uuid PRIMARY KEY)")
+    try:
+        assert import_losses(tmp_path / "losses", legacy, legacy).written == 2
+        assert rows_of(legacy, "SELECT count(*) FROM public.positions") == [(0,)]
+    finally:
+        run(legacy, "DROP TABLE public.positions")
+        _move_tables(legacy, "sigma", "public")
+        run(legacy, "DROP SCHEMA sigma")
+    assert rows_of(legacy, "SELECT quantity FROM positions WHERE id = %s", APPLE) == [(7,)]

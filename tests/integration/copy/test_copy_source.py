@@ -1,0 +1,123 @@
+"""One old database and no other: whoever answers at its address must be the one that was copied."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.carrying.swap_price import swap_price
+from ops.copy import copy_delta, copy_group, delta_parity, parity
+from ops.copy.errors import OtherLegacyError
+from ops.copy.source import accept_source
+from ops.database_identity import same_identity
+from ops.errors import FencedOutError
+from tests.conftest import NewDatabase
+from tests.integration.copy.conftest import PRICES, Run
+from tests.integration.copy.owned_world import ANSWER, B_USER, OWNED, copied, counts
+
+Act = Callable[[URL, URL, URL], object]
+ACTS: dict[str, Act] = {
+    "copy": lambda legacy, core, ai: copy_delta(legacy, core, ai, OWNED),
+    "copy of prices": lambda legacy, core, _: copy_group(legacy, core),
+    "parity": lambda legacy, core, ai: delta_parity(legacy, core, ai, OWNED),
+    "parity of prices": lambda legacy, core, _: parity(legacy, core),
+    "price": swap_price,
+}
+
+
+@pytest.fixture
+def restored(
+    run: Run, new_database: NewDatabase, owned_url: URL, core_url: URL, ai_url: URL
+) -> URL:
+    """A copy of the old database, made when its rows had been copied: what a restore leaves."""
+    run(owned_url, PRICES)
+    copied(owned_url, core_url, ai_url)
+    copy_group(owned_url, core_url)
+    return new_database(owned_url.database)
+
+
+def test_another_old_database_is_refused_until_it_is_accepted(
+    restored: URL, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    before = counts(core_url, ai_url)
+    names = f"{restored.database!r} .* came from {owned_url.database!r} .*--accept-legacy"
+    for act in ACTS.values():
+        with pytest.raises(OtherLegacyError, match=names) as refusal:
+            act(restored, core_url, ai_url)
+        assert "\n" not in str(refusal.value)
+        act(owned_url, core_url, ai_url)
+    accept_source(restored, core_url, ai_url)
+    for act in ACTS.values():
+        act(restored, core_url, ai_url)
+        with pytest.raises(OtherLegacyError):
+            act(owned_url, core_url, ai_url)
+    assert counts(core_url, ai_url) == before
+    assert swap_price(restored, core_url, ai_url).total == 0
+
+
+LACKING = {
+    "a message": (f"DELETE FROM agent_messages WHERE id = '{ANSWER}'", "1 rows of agent_messages"),
+    "a user by another id": (
+        "DELETE FROM agent_conversations; DELETE FROM position_tags;"
+        "DELETE FROM tags_v2; DELETE FROM portfolio_target_prices;"
+        "DELETE FROM position_realized_events; DELETE FROM equity_changes;"
+        f"DELETE FROM positions; DELETE FROM portfolios; UPDATE users SET id = gen_random_uuid()"
+        f" WHERE id = '{B_USER}'",
+        "1 rows of users",
+    ),
+    "prices": ("DELETE FROM market_data_cache WHERE symbol = 'SYM1'", "50 rows of market_data_"),
+    "a table": ("DROP TABLE ai_feedback", "table ai_feedback"),
+    "everything": ("TRUNCATE users CASCADE", "2 rows of users"),
+}
+
+
+def test_what_lacks_copied_rows_is_not_accepted(
+    run: Run, restored: URL, new_database: NewDatabase, core_url: URL, ai_url: URL
+) -> None:
+    for story, lacking in LACKING.values():
+        other = new_database(restored.database)
+        run(other, story)
+        with pytest.raises(OtherLegacyError, match=f"lacks what was copied before .*{lacking}"):
+            accept_source(other, core_url, ai_url)
+        with pytest.raises(OtherLegacyError, match="accept it once"):
+            swap_price(other, core_url, ai_url)
+
+
+def test_a_run_that_was_overtaken_accepts_nothing(
+    restored: URL, core_url: URL, ai_url: URL
+) -> None:
+    def overtaken(_core: object) -> None:
+        raise FencedOutError("a newer run has taken over")
+
+    with pytest.raises(FencedOutError):
+        accept_source(restored, core_url, ai_url, overtaken)
+    with pytest.raises(OtherLegacyError):
+        swap_price(restored, core_url, ai_url)
+
+
+def test_before_the_first_copy_every_old_database_will_do(
+    owned_url: URL, old_shape: URL, core_url: URL, ai_url: URL
+) -> None:
+    assert swap_price(old_shape, core_url, ai_url).total == 0
+    accept_source(old_shape, core_url, ai_url)
+    assert swap_price(owned_url, core_url, ai_url).total > 0
+
+
+SHOWN = {"system_identifier": "7", "database_oid": 5, "database_name": "old"}
+HIDDEN = {**SHOWN, "system_identifier": "not shown by the server; oldest relation 16385"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (SHOWN, dict(SHOWN), True),
+        (SHOWN, HIDDEN, True),  # a role that is not shown the identifier
+        (HIDDEN, {**SHOWN, "database_oid": 6}, False),
+        (SHOWN, {**SHOWN, "system_identifier": "8"}, False),
+        (HIDDEN, {**HIDDEN, "system_identifier": HIDDEN["system_identifier"] + "1"}, False),
+    ],
+)
+def test_one_database_is_known_by_whoever_may_see_less(
+    one: dict[str, object], other: dict[str, object], same: bool
+) -> None:
+    assert (same_identity(one, other), same_identity(other, one)) == (same, same)
