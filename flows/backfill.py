@@ -28,6 +28,7 @@ from ops.backfill.batch import (
     run_symbols,
 )
 from ops.backfill.planning import BackfillRequest, Mode
+from ops.backfill.prices import PriceMatrix
 from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
@@ -131,7 +132,17 @@ def plan_task(core: URL, request: BackfillRequest) -> PlannedBatch | None:
             len(batch.inputs.prices.symbols),
             len(batch.inputs.prices.dates),
         )
+        _tell_of_benchmarks(batch.inputs.prices)
     return batch
+
+
+def _tell_of_benchmarks(prices: PriceMatrix) -> None:
+    ends = prices.benchmarks_that_end()
+    if ends:
+        listed = ", ".join(f"{etf} (last price: {day or 'none'})" for etf, day in ends.items())
+        get_run_logger().warning(
+            "no newest price of %s: what rests on it is left out, all else is computed", listed
+        )
 
 
 @phase_task("symbols")
