@@ -8,6 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.copies import last_fingerprint
+from ops.carrying.shown_equity import other_equities
 from ops.connection import connect, explained
 from ops.copy.groups import GROUPS, TableSpec
 from ops.copy.keys import gone_keys, has_copied_keys
@@ -20,6 +21,7 @@ from ops.copy.sessions import Sessions, copy_sessions
 from ops.copy.staging import DUPLICATE_KINDS, stage
 
 OWNED_GROUPS = ("users", "chat", "ai")
+SHOWN_EQUITY = "portfolios with another equity"
 EXAMPLES = 5
 
 # Each seeding draws a new salt, so that equal passwords look different until they are copied.
@@ -56,15 +58,20 @@ class Price:
 
     Attributes:
         tables: those with a price.
+        equities: the portfolios of which the new pair shows another equity than legacy for the
+            newest day that both have, each with both figures.
     """
 
     tables: Mapping[str, TablePrice] = field(default_factory=dict)
+    equities: Sequence[str] = ()
 
     @property
     def by_table(self) -> dict[str, int]:
-        """Rows by table, every user-owned table in the order of their references."""
+        """Rows by table, every user-owned table in the order of their references; and portfolios
+        that show another equity, if there are any."""
         priced = {name: table.rows for name, table in self.tables.items()}
-        return {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
+        rows = {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
+        return rows | ({SHOWN_EQUITY: len(self.equities)} if self.equities else {})
 
     @property
     def total(self) -> int:
@@ -75,7 +82,7 @@ class Price:
         """Rows that no further copy of these groups brings: those of other tables, and those that
         do not fit."""
         copied = {spec.table for group in groups for spec in GROUPS[group]}
-        return sum(
+        return len(self.equities) + sum(
             table.rejected if name in copied else table.rows for name, table in self.tables.items()
         )
 
@@ -83,7 +90,21 @@ class Price:
         """One line: what would be lost, and what to do about it."""
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
-        lost = ", ".join(f"{rows:,} of {name}" for name, rows in self.by_table.items() if rows)
+        accepted = f"swap with --accept-loss {self.total}"
+        said = [self._advice_on_rows()] if self.tables else []
+        if self.equities:
+            said.append(
+                f"{SHOWN_EQUITY} than in legacy: {len(self.equities)}, "
+                + "; ".join(self.equities[:EXAMPLES])
+            )
+        return "; ".join(said) + f", or {accepted}"
+
+    def _advice_on_rows(self) -> str:
+        lost = ", ".join(
+            f"{self.by_table[spec.table]:,} of {spec.table}"
+            for spec in _owned_specs()
+            if spec.table in self.tables
+        )
         groups = [
             group
             for group in OWNED_GROUPS
@@ -92,10 +113,7 @@ class Price:
         copies = " and ".join(f"`sigmasight copy --group {group}`" for group in groups)
         rejected = sum(table.rejected for table in self.tables.values())
         reasons = f" ({rejected:,} did not fit, see ops.copy_rejects)" if rejected else ""
-        return (
-            f"the new pair lacks rows of legacy: {lost}{reasons}; run {copies}, "
-            f"or swap with --accept-loss {self.total}"
-        )
+        return f"the new pair lacks rows of legacy: {lost}{reasons}; run {copies}"
 
 
 def swap_price(legacy_url: URL, core_url: URL, ai_url: URL) -> Price:
@@ -107,7 +125,8 @@ def swap_price(legacy_url: URL, core_url: URL, ai_url: URL) -> Price:
     """
     with copy_sessions(legacy_url, core_url, ai_url, OWNED_GROUPS) as sessions:
         found = {spec.table: _table_price(sessions, spec) for spec in _owned_specs()}
-    return Price({table: price for table, price in found.items() if price.rows})
+        equities = other_equities(sessions)
+    return Price({table: price for table, price in found.items() if price.rows}, equities)
 
 
 def copied_groups(core_url: URL) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from ops.copy.report import (
     no_guard,
 )
 from ops.copy.run import TableCopy
-from ops.copy.sessions import copy_sessions
+from ops.copy.sessions import Sessions, copy_sessions
+from ops.sql_files import statement
 
 
 def copy_group(
@@ -73,10 +74,20 @@ def copy_delta(
         }
         for copy in reversed(copies.values()):  # what names a row goes before it
             copy.delete()
-        return [
-            CopyReport(name, tuple(_report(spec, copies) for spec in specs_of(name)))
-            for name in wanted
-        ]
+        return [_group_report(sessions, name, copies) for name in wanted]
+
+
+def _group_report(sessions: Sessions, group: str, copies: Mapping[str, TableCopy]) -> CopyReport:
+    tables = tuple(_report(spec, copies) for spec in specs_of(group))
+    if not any(table.table == "portfolios" for table in tables):
+        return CopyReport(group, tables)
+    found = sessions.core.execute(statement("copy/without_snapshots")).fetchall()
+    assumed = [
+        f"{name}: legacy has no snapshot of it, so that its capital is what leads to the"
+        f" {equity:,.2f} that it declares"
+        for name, equity in found
+    ]
+    return CopyReport(group, tables, tuple(assumed))
 
 
 def _report(spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:

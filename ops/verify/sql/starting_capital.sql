@@ -1,4 +1,5 @@
--- The first snapshot with positions of each live portfolio, against the recorded capital.
+-- The first snapshot with positions of each live portfolio, against the recorded capital. Where it
+-- was copied, the first computed one follows from it instead, which is a step of the equity chain.
 WITH opening AS (
     SELECT
         p.name,
@@ -22,6 +23,8 @@ WITH opening AS (
         FROM portfolio_snapshots
         ORDER BY portfolio_id, num_positions = 0, snapshot_date
     ) AS s ON s.portfolio_id = p.id
+    JOIN ops.backfill_ledger AS l
+        ON l.portfolio_id = p.id AND l.calculation_date = s.snapshot_date
     LEFT JOIN ops.starting_capital AS c ON c.portfolio_id = p.id
     WHERE p.deleted_at IS NULL AND p.is_active
 )
