@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from pydantic import validate_email
+from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,11 +36,13 @@ ACCOUNT = [getattr(User, name) for name in Account.__slots__]
 async def authenticate(session: AsyncSession, email: str, password: str) -> Account:
     """The active user with this e-mail address and password.
 
+    Args:
+        email: as it was given, in any spelling of a valid address.
+
     Raises:
         UnauthorizedError: there is none; which part is wrong is not said.
     """
-    query = select(*ACCOUNT, User.hashed_password).where(User.email == email)
-    row = (await session.execute(query)).one_or_none()
+    row = await _addressed(session, email)
     # No connection is held while the hash is computed.
     await session.rollback()
     if not await password_matches(password, row.hashed_password if row else None) or row is None:
@@ -46,6 +50,19 @@ async def authenticate(session: AsyncSession, email: str, password: str) -> Acco
     if not row.is_active:
         raise UnauthorizedError("Inactive user account")
     return Account(*row[:-1])
+
+
+async def _addressed(session: AsyncSession, email: str) -> Any:
+    """Whom an address means: the user who is stored with it, else the only one whose address
+    differs in nothing but capitals. Older users' addresses are stored as they were typed."""
+    query = select(*ACCOUNT, User.hashed_password).limit(2)
+    meant = validate_email(email)[1]
+    spelled_alike = func.lower(User.email) == func.lower(meant)
+    for condition in (User.email == email, User.email == meant, spelled_alike):
+        found = (await session.execute(query.where(condition))).all()
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 async def default_portfolio(session: AsyncSession, user_id: UUID) -> UUID | None:

@@ -7,6 +7,7 @@ import time
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from pydantic import validate_email
 
 from app.errors import TooManyRequestsError
 
@@ -52,7 +53,7 @@ def forget_all() -> None:
 
 
 def _rules(email: str, address: str) -> list[_Rule]:
-    account = email.lower()
+    account = validate_email(email)[1].lower()
     return [
         (_PER_ACCOUNT_AND_ADDRESS, ("login", account, address)),
         (_PER_ADDRESS, ("login from", address)),

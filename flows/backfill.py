@@ -27,7 +27,9 @@ from ops.backfill.batch import (
     run_block,
     run_symbols,
 )
+from ops.backfill.inputs import PortfolioInputs
 from ops.backfill.planning import BackfillRequest, Mode
+from ops.backfill.prices import PriceMatrix
 from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
@@ -131,7 +133,24 @@ def plan_task(core: URL, request: BackfillRequest) -> PlannedBatch | None:
             len(batch.inputs.prices.symbols),
             len(batch.inputs.prices.dates),
         )
+        _tell_of_benchmarks(batch.inputs.prices)
+        _tell_of_capital(batch.inputs.portfolios)
     return batch
+
+
+def _tell_of_benchmarks(prices: PriceMatrix) -> None:
+    ends = prices.benchmarks_that_end()
+    if ends:
+        listed = ", ".join(f"{etf} (last price: {day or 'none'})" for etf, day in ends.items())
+        get_run_logger().warning(
+            "no newest price of %s: what rests on it is left out, all else is computed", listed
+        )
+
+
+def _tell_of_capital(portfolios: Sequence[PortfolioInputs]) -> None:
+    for each in portfolios:
+        if each.assumed is not None:
+            get_run_logger().warning("capital of %s: %s", each.span.name, each.assumed)
 
 
 @phase_task("symbols")

@@ -38,6 +38,8 @@ def copy(group: str = "market", accept_legacy: bool = False) -> None:
     tables = [table for report in reports for table in report.tables]
     for table in tables:
         _log(table)
+    for assumed in (line for report in reports for line in report.capital):
+        get_run_logger().warning("capital of %s", assumed)
     rows_table("copy-tables", f"Copy of {group} data, table by table", _rows(tables))
 
 

@@ -1,7 +1,8 @@
 """What belongs to users: the tables whose rows a cutover must not lose, and what of a row counts.
 
 Left out of a row's content is what changes without a user: clock times that the application keeps,
-and what each batch rolls forward. Left out of the rows are the documents that every backend seeds
+and what each batch rolls forward; of an asset without a market, which no batch marks, the value is
+content too. Left out of the rows are the documents that every backend seeds
 by itself, and what verification's own chat has written.
 """
 
@@ -31,11 +32,16 @@ _CLOCK = frozenset({"created_at", "updated_at"})
 _APART: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "portfolios": frozenset({"equity_balance"}),
-        "positions": frozenset({"last_price", "market_value", "unrealized_pnl"}),
         "position_tags": frozenset({"assigned_at"}),
         "ai_kb_documents": frozenset({"embedding"}),
     }
 )
+# What a batch rolls forward where an asset has a market, and leaves alone where it has none.
+_MARKED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {"positions": frozenset({"last_price", "market_value", "unrealized_pnl"})}
+)
+CLASS_COLUMN = "investment_class"
+_NEVER_MARKED = "PRIVATE"
 # Which model made a document's vector is no more the author's than the vector.
 _KEYS_APART: Mapping[tuple[str, str], str] = MappingProxyType(
     {("ai_kb_documents", "metadata"): "embedding_model"}
@@ -51,6 +57,8 @@ class UserTable:
         group: the copy group that moves it.
         columns: all of them, in declared order.
         apart: those in which rows of equal content can differ.
+        marked: those that every batch rolls forward, but of a row that `never_marked` is true of:
+            there they are content as long as the old database is the truth.
     """
 
     name: str
@@ -58,11 +66,13 @@ class UserTable:
     group: str
     columns: tuple[str, ...]
     apart: frozenset[str]
+    marked: frozenset[str] = frozenset()
 
     @property
     def counted(self) -> tuple[str, ...]:
-        """The columns of a row's content, without its key."""
-        return tuple(name for name in self.columns if name != "id" and name not in self.apart)
+        """The columns of every row's content, without its key."""
+        left_out = {"id", *self.apart, *self.marked}
+        return tuple(name for name in self.columns if name not in left_out)
 
     def is_json(self, column: str) -> bool:
         """Whether a column holds JSON."""
@@ -83,7 +93,8 @@ NO_LEFTOVERS = Leftovers()
 def _table(name: str, group: str) -> UserTable:
     columns = tuple(column.name for column in _model(name).columns)
     half: Half = "ai" if name in AiBase.metadata.tables else "core"
-    return UserTable(name, half, group, columns, _CLOCK | _APART.get(name, frozenset()))
+    apart = _CLOCK | _APART.get(name, frozenset())
+    return UserTable(name, half, group, columns, apart, _MARKED.get(name, frozenset()))
 
 
 def _model(name: str) -> Table:
@@ -146,6 +157,10 @@ def row_digests(
 def content_expression(table: UserTable, column: str, row: str | None = None) -> sql.Composable:
     """A column in the form in which equal content has equal texts."""
     own = sql.Identifier(row, column) if row else sql.Identifier(column)
+    if column in table.marked:
+        return sql.SQL("CASE WHEN {} THEN {} END").format(
+            never_marked(row), canonical(own, is_json=False)
+        )
     key = _KEYS_APART.get((table.name, column))
     if key is not None:
         return sql.SQL(
@@ -153,6 +168,12 @@ def content_expression(table: UserTable, column: str, row: str | None = None) ->
             " ELSE {0}::jsonb END"
         ).format(own, sql.Literal(key))
     return canonical(own, is_json=table.is_json(column))
+
+
+def never_marked(row: str | None = None) -> sql.Composed:
+    """A condition: the position has no market, so that no batch rolls its value forward."""
+    own = sql.Identifier(row, CLASS_COLUMN) if row else sql.Identifier(CLASS_COLUMN)
+    return sql.SQL("{}::text IS NOT DISTINCT FROM {}").format(own, sql.Literal(_NEVER_MARKED))
 
 
 # The column by which it is told whether a row of a table counts.

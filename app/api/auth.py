@@ -4,13 +4,20 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, EmailStr, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    EmailStr,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from typing_extensions import TypedDict
 
 from app.accounts import Account, authenticate, default_portfolio, register
 from app.api.dependencies import AUTH_COOKIE, Core, CurrentUser
 from app.api.refused import refusals
-from app.api.storable import Text
+from app.api.storable import Text, storable_text
 from app.config import get_settings
 from app.errors import UnauthorizedError
 from app.json_response import JsonResponse, utc_text
@@ -22,10 +29,16 @@ router = APIRouter(prefix="/auth", tags=["authentication"])
 _SECONDS = int(TOKEN_LIFETIME.total_seconds())
 
 
+def _as_given(given: Any, address: ValidatorFunctionWrapHandler) -> Any:
+    """A valid address in the spelling in which it may be stored, which validation would change."""
+    address(given)
+    return given
+
+
 class Login(BaseModel):
     """Who logs in."""
 
-    email: EmailStr
+    email: Annotated[EmailStr, WrapValidator(_as_given), AfterValidator(storable_text)]
     password: Annotated[Text, Field(max_length=1024)]
 
 

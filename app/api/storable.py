@@ -10,7 +10,12 @@ from app.storable import is_storable
 _LARGEST_OBJECT = 4_000
 
 
-def _checked(text: str) -> str:
+def storable_text(text: str) -> str:
+    """`text`, if PostgreSQL can store it.
+
+    Raises:
+        ValueError: it cannot.
+    """
     if not is_storable(text):
         raise ValueError("must not contain NUL or half a surrogate pair")
     return text
@@ -27,9 +32,9 @@ def _storable_object(given: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-Text = Annotated[str, AfterValidator(_checked)]
+Text = Annotated[str, AfterValidator(storable_text)]
 # Stripped first: an annotation holds for what the ones before it have made.
 FilledText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_checked)
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(storable_text)
 ]
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable_object)]

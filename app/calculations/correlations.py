@@ -11,6 +11,7 @@ from app.calculations.windows import (
     calendar_windows,
     gather_windows,
     has_price,
+    return_windows,
     window_rows,
     window_width,
 )
@@ -105,8 +106,7 @@ class _SharedWindow:
         seen = np.vstack([np.zeros((1, len(symbols)), np.intp), np.cumsum(available, axis=0)])
         shared = available.all(axis=1)
         returns = np.diff(np.log(prices[shared]), axis=0)
-        first, last = calendar_windows(dates[shared], ends, CORRELATION_WINDOW_DAYS)
-        last = np.maximum(last - 1, first)
+        first, last = return_windows(dates[shared], ends, CORRELATION_WINDOW_DAYS)
         windows = _centred_windows(returns, first, last)
         return cls(windows, last - first, seen[stop] - seen[start])
 

@@ -42,4 +42,4 @@ SHOCK_NAMES: tuple[str, ...] = tuple(name.replace(" ", "_") for name in STRESS_F
 """How scenario definitions spell the eight shocks, in the order of STRESS_FACTOR_NAMES."""
 
 REQUIRED_ETFS: tuple[str, ...] = ("SPY", "VUG", "VTV", "MTUM", "QUAL", "IWM", "USMV", "TLT")
-"""Without these eight no factor figure can be computed."""
+"""What every factor figure rests on; without one of them the figures that need it are left out."""

@@ -46,6 +46,17 @@ def calendar_windows(
     return start, np.searchsorted(dates, ends, side="right")
 
 
+def return_windows(
+    dates: DateArray, ends: DateArray, window_days: int
+) -> tuple[IntArray, IntArray]:
+    """Half-open bounds (start, stop), each (D,), of the returns between neighbouring `dates` that
+    lie inside each window. A window that lies after the last date, as of a symbol that is no
+    longer listed, or before the second is empty, and its bounds are those of a return too."""
+    start, stop = calendar_windows(dates, ends, window_days)
+    stop = np.maximum(stop - 1, 0)
+    return np.minimum(start, stop), stop
+
+
 def window_rows(dates: DateArray, days: IntArray, window_days: int) -> slice:
     """The rows that any window of the evaluated days can touch."""
     if days.size == 0:
@@ -83,13 +94,13 @@ def return_groups(
     for kept, columns in availability_groups(available):
         if len(kept) < 2:
             continue
-        start, stop = calendar_windows(dates[kept], ends, window_days)
+        start, stop = return_windows(dates[kept], ends, window_days)
         yield ReturnGroup(
             columns=columns,
             returns=simple_returns(prices[np.ix_(kept, columns)]),
             reference=simple_returns(shared[kept]),
             start=start,
-            stop=np.maximum(stop - 1, start),
+            stop=stop,
         )
 
 

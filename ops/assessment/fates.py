@@ -27,7 +27,7 @@ _RULES: Mapping[str, str] = MappingProxyType(
 _MODELS = MappingProxyType({**Base.metadata.tables, **AiBase.metadata.tables})
 # Where the lock keeps what it took away, until a release gives it back.
 _LOCK_SCHEMA = "sigmasight_cutover"
-_CARRIED_ON = MappingProxyType({table.name: table.apart for table in USER_TABLES})
+_CARRIED_ON = MappingProxyType({table.name: table.apart | table.marked for table in USER_TABLES})
 _OWN = frozenset({"created_at", "updated_at"})
 
 

@@ -122,8 +122,9 @@ def portfolio_rows(
     day, reason = min(misfits)
     failed = (inputs.span.days[day], reason)
     if day == 0:
-        return _nothing_done(inputs, failed)
-    shorter = replace(inputs, span=replace(inputs.span, last=inputs.span.days[day - 1]))
+        return _nothing_done(computed.inputs, failed)
+    days = replace(inputs.span, last=inputs.span.days[day - 1])
+    shorter = replace(computed.inputs, span=days)
     computed = compute(shorter, batch, figures)
     return _packed(inputs.span, computed, all_rows(computed, batch), failed)
 
@@ -142,6 +143,7 @@ def _packed(
         tables={rows.table: rows.columns for rows in tables},
         positions=_rolled_positions(computed),
         equity=float(computed.history.equity[-1]),
+        capital=_capital(computed.inputs),
         failed=failed,
         counts={rows.table: len(rows.day) for rows in tables},
     )
@@ -163,6 +165,10 @@ def _rolled_positions(computed: PortfolioFigures) -> RolledPositions:
     )
 
 
+def _capital(inputs: PortfolioInputs) -> float | None:
+    return inputs.prior.equity if inputs.prior.is_start else None
+
+
 def _ids(positions: Positions) -> list[UUID]:
     return [UUID(bytes=bytes(identifier)) for identifier in positions.ids]
 
@@ -177,6 +183,7 @@ def _nothing_done(inputs: PortfolioInputs, failed: tuple[date, str]) -> Portfoli
         tables={},
         positions=RolledPositions(_ids(inputs.positions), unknown, unknown, unknown),
         equity=inputs.prior.equity,
+        capital=_capital(inputs),
         failed=failed,
     )
 

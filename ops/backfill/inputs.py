@@ -30,13 +30,35 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PriorState:
-    """What a portfolio carries into its first day; `is_start` where it never had a snapshot."""
+    """What a portfolio carries into its first day.
+
+    Attributes:
+        is_start: it never had a snapshot.
+        copied_of: the day of the snapshot that it carries on, if legacy took that.
+    """
 
     equity: float
     cumulative_pnl: float = 0.0
     cumulative_realized: float = 0.0
     cumulative_flow: float = 0.0
     is_start: bool = True
+    copied_of: date | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The equity that legacy showed of a portfolio on a session of its span: where the portfolio
+    has no day to start from, its capital is what leads to that.
+
+    Attributes:
+        is_snapshot: whether legacy took a snapshot of it; else it is what the portfolio declares.
+        follows: whether legacy took one of the session before the span too, without positions.
+    """
+
+    day: date
+    equity: float
+    is_snapshot: bool
+    follows: bool
 
 
 @dataclass(frozen=True)
@@ -56,8 +78,26 @@ class PortfolioInputs:
     span: PortfolioSpan
     positions: Positions
     prior: PriorState
+    shown: Shown | None
     closings: Sequence[Closing]
     flows: Mapping[date, float]
+
+    @property
+    def assumed(self) -> str | None:
+        """What was assumed of the capital where legacy has no snapshot of the session before."""
+        if self.shown is not None and not self.shown.follows:
+            kind = "its first snapshot" if self.shown.is_snapshot else "what it declares"
+            return (
+                f"no snapshot before {self.span.first}, so that its capital is what leads to "
+                f"{self.shown.equity:,.2f} on {self.shown.day}, {kind}"
+            )
+        day = self.prior.copied_of
+        if day is None or day >= self.span.session_before:
+            return None
+        return (
+            f"its last snapshot before {self.span.first} is of {day}, so that what it earned "
+            "between is left out"
+        )
 
 
 @dataclass(frozen=True)
@@ -116,12 +156,13 @@ def _portfolio_inputs(
 ) -> list[PortfolioInputs]:
     positions = load_positions(core, spans)
     closings, flows = _closings(core, spans, positions), _flows(core, spans)
-    prior = _prior_states(core, spans)
+    prior, shown = _prior_states(core, spans), _first_shown(core, spans)
     return [
         PortfolioInputs(
             span,
             positions[span.portfolio_id][0],
             prior.get(span.portfolio_id, PriorState(span.starting_equity)),
+            None if span.portfolio_id in prior else shown.get(span.portfolio_id),
             closings.get(span.portfolio_id, []),
             flows.get(span.portfolio_id, {}),
         )
@@ -173,9 +214,24 @@ def _prior_states(
     rows = core.execute(statement("backfill/prior_state"), _asked(spans)).fetchall()
     return {
         portfolio: PriorState(
-            (equity or 0.0) + flows, pnl or 0.0, realized or 0.0, (flow or 0.0) + flows, False
+            (equity or 0.0) + flows,
+            pnl or 0.0,
+            realized or 0.0,
+            (flow or 0.0) + flows,
+            False,
+            copied_of,
         )
-        for portfolio, equity, pnl, realized, flow, flows in rows
+        for portfolio, equity, pnl, realized, flow, flows, copied_of in rows
+    }
+
+
+def _first_shown(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> dict[UUID, Shown]:
+    sessions = {span.portfolio_id: span for span in spans}
+    return {
+        portfolio: Shown(sessions[portfolio].session(day), *rest)
+        for portfolio, day, *rest in core.execute(
+            statement("backfill/first_shown"), _asked(spans)
+        ).fetchall()
     }
 
 

@@ -13,7 +13,7 @@ from app.calculations.stress import stress_results
 from app.calculations.volatility import VolatilityStatistics
 from app.calculations.volatility_series import portfolio_volatility
 from ops.backfill.holdings import Holdings, hold
-from ops.backfill.inputs import BatchInputs, PortfolioInputs
+from ops.backfill.inputs import BatchInputs, PortfolioInputs, PriorState
 from ops.backfill.portfolio_betas import PortfolioBetas, portfolio_betas, positive
 from ops.backfill.sectors import sector_membership
 from ops.backfill.symbol_figures import SymbolFigures
@@ -84,6 +84,7 @@ def compute(inputs: PortfolioInputs, batch: BatchInputs, shared: SymbolFigures) 
     rows = batch.prices.rows_of(inputs.span.days)
     figures = cut_figures(shared, rows)
     holdings = hold(inputs, batch.prices, figures.mark)
+    inputs = _with_capital(inputs, batch, rows, holdings)
     history = _history(inputs, batch, rows, holdings)
     betas = portfolio_betas(inputs, batch, figures, holdings, history.equity)
     direct, correlated = _stress(batch, figures, holdings, betas)
@@ -123,6 +124,18 @@ def cut_figures(shared: SymbolFigures, rows: NDArray[np.intp]) -> SymbolFigures:
         etf_correlation=shared.etf_correlation[part],
         etf_observations=shared.etf_observations[part],
     )
+
+
+def _with_capital(
+    inputs: PortfolioInputs, batch: BatchInputs, rows: NDArray[np.intp], holdings: Holdings
+) -> PortfolioInputs:
+    """The inputs with the capital that leads to what legacy showed, where that decides it."""
+    shown = inputs.shown
+    if shown is None or shown.day not in inputs.span.days:
+        return inputs
+    from_nothing = _history(replace(inputs, prior=PriorState(0.0)), batch, rows, holdings)
+    earned = from_nothing.equity[inputs.span.days.index(shown.day)]
+    return replace(inputs, prior=PriorState(float(shown.equity - earned)), shown=None)
 
 
 def _history(

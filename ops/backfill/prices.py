@@ -48,6 +48,15 @@ class PriceMatrix:
         """The closes (T,) of a symbol that has a column."""
         return self.closes[:, self._columns()[symbol]]
 
+    def benchmarks_that_end(self) -> dict[str, date | None]:
+        """The factor ETFs without a price on the last session, with that of their last price."""
+        ends: dict[str, date | None] = {}
+        for etf in REQUIRED_ETFS:
+            priced = np.flatnonzero(np.isfinite(self.series(etf)))
+            if not priced.size or priced[-1] < len(self.dates) - 1:
+                ends[etf] = self.dates[priced[-1]].item() if priced.size else None
+        return ends
+
     def rows_of(self, days: Sequence[date]) -> NDArray[np.intp]:
         """The rows of sessions."""
         return np.searchsorted(self.dates, np.array(days, "datetime64[D]"))
@@ -62,7 +71,7 @@ def load_prices(
     """Read the closes of `symbols` and the factor ETFs that days `first`..`last` look back on.
 
     Raises:
-        BadInputError: a factor ETF, or every held symbol, has no price in the range.
+        BadInputError: every factor ETF, or every held symbol, has no price in the range.
     """
     wanted = sorted({*symbols, *REQUIRED_ETFS})
     dates = np.array(trading_days(first - timedelta(days=LOOKBACK_DAYS), last), "datetime64[D]")
@@ -92,10 +101,9 @@ def _read(
 def _check_coverage(matrix: PriceMatrix, held: Sequence[str], first: np.datetime64) -> None:
     inside = matrix.closes[np.searchsorted(matrix.dates, first) :]
     priced: list[bool] = np.isfinite(inside).any(axis=0).tolist()  # type: ignore[assignment]
-    missing = [etf for etf in REQUIRED_ETFS if not priced[matrix.column(etf)]]
-    if missing:
+    if not any(priced[matrix.column(etf)] for etf in REQUIRED_ETFS):
         raise BadInputError(
-            f"no price of factor ETF {', '.join(missing)} from {first} on; "
+            f"no price of any factor ETF ({', '.join(REQUIRED_ETFS)}) from {first} on; "
             "run `sigmasight copy` or choose days that have prices"
         )
     if held and not any(priced[matrix.column(symbol)] for symbol in held):

@@ -13,7 +13,7 @@ from app.calculations.price_lookback import last_price
 from app.calculations.stress import STRESS_WINDOW_DAYS, factor_correlations
 from app.calculations.volatility import VolatilityStatistics
 from app.calculations.volatility_series import symbol_volatility
-from app.calculations.windows import calendar_windows
+from app.calculations.windows import return_windows
 from ops.backfill.prices import PriceMatrix
 
 
@@ -62,6 +62,6 @@ def _shared_returns(
 ) -> NDArray[np.intp]:
     """Returns in the stress window between dates on which every ETF has a price (D,)."""
     shared = dates[np.isfinite(np.column_stack(list(etfs.values()))).all(axis=1)]
-    start, stop = calendar_windows(shared, dates[rows], STRESS_WINDOW_DAYS)
-    returns: NDArray[np.intp] = np.maximum(stop - start - 1, 0)
+    start, stop = return_windows(shared, dates[rows], STRESS_WINDOW_DAYS)
+    returns: NDArray[np.intp] = stop - start
     return returns

@@ -35,6 +35,7 @@ class PortfolioRows:
         done: the computed days, ascending.
         failed: the first day that could not be stored and why; the days after it stay undone.
         equity: after the last computed day.
+        capital: before the first computed day, if it is the portfolio's first.
     """
 
     portfolio_id: UUID
@@ -44,6 +45,7 @@ class PortfolioRows:
     tables: Mapping[str, Rows]
     positions: RolledPositions
     equity: float
+    capital: float | None = None
     failed: tuple[date, str] | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -67,8 +69,9 @@ _DELETIONS = (
     "AND calculation_date BETWEEN %(first)s AND %(last)s",
     "DELETE FROM position_volatility WHERE position_id = ANY(%(positions)s) "
     "AND calculation_date BETWEEN %(first)s AND %(last)s",
+    # Also those of later days: a copied history may go on, and no day may follow from another one.
     "DELETE FROM portfolio_snapshots WHERE portfolio_id = %(portfolio)s "
-    "AND snapshot_date BETWEEN %(first)s AND %(last)s",
+    "AND snapshot_date >= %(first)s",
     "DELETE FROM ops.backfill_ledger WHERE portfolio_id = %(portfolio)s "
     "AND calculation_date BETWEEN %(first)s AND %(last)s",
 )
@@ -115,12 +118,13 @@ def _delete_range(connection: psycopg.Connection, rows: PortfolioRows) -> None:
 
 def _roll_forward(connection: psycopg.Connection, rows: PortfolioRows) -> None:
     """Carry the portfolio's equity on; what it was before the very first time is kept for ever."""
-    connection.execute(
-        "INSERT INTO ops.starting_capital (portfolio_id, equity) "
-        "SELECT id, coalesce(equity_balance, 0) FROM portfolios WHERE id = %s "
-        "ON CONFLICT DO NOTHING",
-        [rows.portfolio_id],
-    )
+    if rows.capital is not None:
+        connection.execute(
+            "INSERT INTO ops.starting_capital AS c (portfolio_id, equity) "
+            "VALUES (%s, round(%s::numeric, 2)) ON CONFLICT (portfolio_id) "
+            "DO UPDATE SET equity = excluded.equity WHERE c.equity <> excluded.equity",
+            [rows.portfolio_id, rows.capital],
+        )
     connection.execute(
         "UPDATE portfolios SET equity_balance = round(%s::numeric, 2), updated_at = now() "
         "WHERE id = %s AND equity_balance IS DISTINCT FROM round(%s::numeric, 2)",

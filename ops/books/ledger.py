@@ -1,9 +1,10 @@
 """How far the data of Core is: the backfill's ledger, and when anything last changed it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row, dict_row
@@ -37,6 +38,12 @@ def read_ledger(core: psycopg.Connection[Any]) -> Ledger | None:
     with core.cursor(row_factory=class_row(Ledger)) as cursor:
         found = cursor.execute(statement("books/ledger")).fetchone()
     return found if found is not None and found.moment is not None else None
+
+
+def first_computed_days(core: psycopg.Connection[Any]) -> Mapping[date, Sequence[UUID]]:
+    """The portfolios of which any day was computed or tried, by the first such day."""
+    rows = core.execute(statement("books/first_computed_days")).fetchall()
+    return dict(rows)
 
 
 def last_changes(core: psycopg.Connection[Any]) -> Mapping[str, datetime]:

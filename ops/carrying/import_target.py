@@ -60,7 +60,7 @@ class Target:
     def updated_columns(self) -> list[Column]:
         """Columns that an update sets. What a batch rolls forward stays as this database's own
         batches have left it."""
-        rolled = self.table.apart - {"created_at", "updated_at"}
+        rolled = (self.table.apart | self.table.marked) - {"created_at", "updated_at"}
         kept = {"id", *(rolled if self.table.group == "users" else ())}
         return [column for column in self.columns() if column.name not in kept]
 

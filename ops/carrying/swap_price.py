@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.assessment.account import unknown_rows
 from ops.books.copies import last_fingerprint
+from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.merge import differs, missing, missing_or_different
@@ -20,6 +21,7 @@ from ops.copy.sessions import Sessions, copy_sessions
 from ops.copy.staging import DUPLICATE_KINDS, stage
 
 OWNED_GROUPS = ("users", "chat", "ai")
+SHOWN_EQUITY = "portfolios with another equity"
 EXAMPLES = 5
 
 # Each seeding draws a new salt, so that equal passwords look different until they are copied.
@@ -57,18 +59,22 @@ class Price:
     Attributes:
         tables: those with a price.
         unknown: tables of legacy that nothing of ours knows, with their rows, which stay there.
+        equities: the portfolios of which the new pair shows another equity than legacy for the
+            newest day that both have, each with both figures.
     """
 
     tables: Mapping[str, TablePrice] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    equities: Sequence[str] = ()
 
     @property
     def by_table(self) -> dict[str, int]:
         """Rows by table, every user-owned table in the order of their references; then the unknown
-        ones."""
+        ones, and portfolios that show another equity, if there are any."""
         priced = {name: table.rows for name, table in self.tables.items()}
         owned = {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
-        return {**owned, **self.unknown}
+        equities = {SHOWN_EQUITY: len(self.equities)} if self.equities else {}
+        return {**owned, **self.unknown, **equities}
 
     @property
     def total(self) -> int:
@@ -79,17 +85,29 @@ class Price:
         """Rows that no further copy of these groups brings: those of other tables, and those that
         do not fit."""
         copied = {spec.table for group in groups for spec in GROUPS[group]}
-        return sum(self.unknown.values()) + sum(
-            table.rejected if name in copied else table.rows for name, table in self.tables.items()
+        return (
+            len(self.equities)
+            + sum(self.unknown.values())
+            + sum(
+                table.rejected if name in copied else table.rows
+                for name, table in self.tables.items()
+            )
         )
 
     def advice(self) -> str:
         """One line: what would be lost, and what to do about it."""
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
-        lost = ", ".join(f"{rows:,} of {name}" for name, rows in self.by_table.items() if rows)
-        ways = [*self._ways_to_copy(), f"swap with --accept-loss {self.total}"]
-        return f"the new pair lacks rows of legacy: {lost}{self._reasons()}; {', or '.join(ways)}"
+        said = [self._advice_on_rows()] if self.tables or self.unknown else []
+        if self.equities:
+            shown = "; ".join(self.equities[:EXAMPLES])
+            said.append(f"{SHOWN_EQUITY} than in legacy: {len(self.equities)}, {shown}")
+        return f"{'; '.join(said)}, or swap with --accept-loss {self.total}"
+
+    def _advice_on_rows(self) -> str:
+        rows = {name: count for name, count in self.by_table.items() if name != SHOWN_EQUITY}
+        lost = ", ".join(f"{count:,} of {name}" for name, count in rows.items() if count)
+        return f"the new pair lacks rows of legacy: {lost}{self._reasons()}{self._copies()}"
 
     def _reasons(self) -> str:
         rejected = sum(table.rejected for table in self.tables.values())
@@ -98,14 +116,14 @@ class Price:
             reasons.append(f"nothing of ours knows {', '.join(self.unknown)}")
         return f" ({'; '.join(reasons)})" if reasons else ""
 
-    def _ways_to_copy(self) -> list[str]:
+    def _copies(self) -> str:
         groups = [
             group
             for group in OWNED_GROUPS
             if any(spec.table in self.tables for spec in GROUPS[group])
         ]
         copies = " and ".join(f"`sigmasight copy --group {group}`" for group in groups)
-        return [f"run {copies}"] if copies else []
+        return f"; run {copies}" if copies else ""
 
 
 def swap_price(
@@ -129,7 +147,9 @@ def swap_price(
         legacy = sessions.legacy
         if unknown is None:
             unknown = unknown_rows(legacy.connection, legacy.place.name)
-    return Price({table: price for table, price in found.items() if price.rows}, unknown)
+        equities = other_equities(sessions)
+    priced = {table: price for table, price in found.items() if price.rows}
+    return Price(priced, unknown, equities)
 
 
 def _owned_specs() -> list[TableSpec]:

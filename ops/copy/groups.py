@@ -32,6 +32,8 @@ class TableSpec:
         apart: columns that do not tell two rows apart; written with a new row and then left alone.
         carried: of these, the ones that are written whenever another column is.
         recomputed: a column that is NULL where its value does not fit.
+        marked: columns that tell two rows apart only where `user_tables.never_marked` is true, and
+            that are left alone elsewhere.
         references: what no foreign key of the target says.
         parked_by: the text column that lends a row a value of its own while its unique key passes
             to another row; None where such a row can be written anew, since nothing refers to it.
@@ -46,6 +48,7 @@ class TableSpec:
     apart: tuple[str, ...] = ("created_at", "updated_at")
     carried: tuple[str, ...] = ("updated_at",)
     recomputed: str | None = None
+    marked: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     parked_by: str | None = None
 
@@ -84,6 +87,7 @@ def _owned(group: str) -> tuple[TableSpec, ...]:
             apart=tuple(sorted(table.apart)),
             carried=("updated_at", _VECTOR),
             recomputed=_VECTOR if _VECTOR in table.columns else None,
+            marked=tuple(sorted(table.marked)),
             references=_REFERENCES.get(table.name, ()),
             parked_by=_PARKED_BY.get(table.name),
         )
@@ -93,9 +97,24 @@ def _owned(group: str) -> tuple[TableSpec, ...]:
     )
 
 
+# What the old system computed and no batch of ours computes again, and users' own scenarios.
+_SNAPSHOTS = "portfolio_snapshots"
+_SCENARIOS = "stress_test_scenarios"
+_BESIDE_USERS = (
+    TableSpec("position_greeks", ("id",), surrogate_key=None, keeps_ids=True),
+    TableSpec(_SNAPSHOTS, ("id",), surrogate_key=None, keeps_ids=True),
+    TableSpec(_SCENARIOS, ("scenario_id",)),
+)
+
+
 # In the order in which one group's rows name those of another.
 GROUPS: Mapping[str, tuple[TableSpec, ...]] = MappingProxyType(
-    {"market": _MARKET, **{group: _owned(group) for group in ("users", "chat", "ai")}}
+    {
+        "market": _MARKET,
+        "users": (*_owned("users"), *_BESIDE_USERS),
+        "chat": _owned("chat"),
+        "ai": _owned("ai"),
+    }
 )
 ALL = "all"
 

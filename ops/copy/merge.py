@@ -8,6 +8,7 @@ from psycopg import sql
 from ops.copy.catalogue import Column
 from ops.copy.plan import TablePlan
 from ops.copy.staging import RANKED
+from ops.user_tables import never_marked
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ def merge(core: psycopg.Connection, plan: TablePlan) -> Merged:
     columns = [*plan.columns, *plan.filled]
     row = core.execute(
         sql.SQL(
-            "WITH merged AS (INSERT INTO {target} ({names}) SELECT {values} FROM {ranked} AS s"
+            "WITH merged AS (INSERT INTO {target} AS kept ({names})"
+            " SELECT {values} FROM {ranked} AS s"
             " LEFT JOIN {target} AS t ON {same_key} WHERE s.copy_rank = 1 AND {new_or_changed}"
             " ON CONFLICT ({key}) DO {action} RETURNING xmax = 0 AS inserted)"
             " SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE NOT inserted)"
@@ -85,10 +87,18 @@ def _update(plan: TablePlan) -> sql.Composable:
         for column in (*plan.columns, *plan.filled)
         if column in plan.content or column.name in plan.spec.carried
     ]
-    values = [
-        sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(column.name)) for column in touched
-    ]
-    return sql.SQL("UPDATE SET {}").format(sql.SQL(", ").join(values))
+    return sql.SQL("UPDATE SET {}").format(
+        sql.SQL(", ").join(_set(plan, column) for column in touched)
+    )
+
+
+def _set(plan: TablePlan, column: Column) -> sql.Composable:
+    own = sql.Identifier(column.name)
+    if column.name not in plan.spec.marked:
+        return sql.SQL("{0} = EXCLUDED.{0}").format(own)
+    return sql.SQL("{0} = CASE WHEN {1} THEN EXCLUDED.{0} ELSE kept.{0} END").format(
+        own, never_marked("excluded")
+    )
 
 
 def _value(plan: TablePlan, column: Column) -> sql.Composable:

@@ -14,7 +14,8 @@ from ops.copy.catalogue import Column, Relation, read_relation
 from ops.copy.errors import CoreShapeError, LegacyShapeError
 from ops.copy.groups import TableSpec
 from ops.copy.legacy import Legacy
-from ops.user_tables import NO_LEFTOVERS, Leftovers, content_expression, counts, user_table
+from ops.copy.which_rows import NOTHING_WRITTEN, Written, rows_that_count
+from ops.user_tables import CLASS_COLUMN, content_expression, user_table
 
 EVERY = sql.SQL("true")
 
@@ -111,6 +112,7 @@ class TablePlan:
             if column.name not in self.spec.natural_key
             and column.name not in self.spec.apart
             and not self.is_surrogate(column)
+            and (column.name not in self.spec.marked or CLASS_COLUMN in self.names)
         )
 
     def is_surrogate(self, column: Column) -> bool:
@@ -162,13 +164,13 @@ def plan_table(
     legacy: Legacy,
     core: psycopg.Connection,
     spec: TableSpec,
-    leftovers: Leftovers = NO_LEFTOVERS,
+    written: Written = NOTHING_WRITTEN,
 ) -> TablePlan | None:
     """Compare the two sides of a table; None where legacy has none.
 
     Args:
         core: the target, which of the AI tables is AI.
-        leftovers: what verification wrote on either side, which is not compared.
+        written: what our own programs wrote on either side, which is not compared.
 
     Raises:
         CoreShapeError: Core lacks the table, or a unique constraint on its natural key.
@@ -184,12 +186,10 @@ def plan_table(
     source = legacy.relation(spec.table)
     if source is None:
         return None
-    return replace(_compare(spec, source, target, leftovers), unchecked=legacy.unchecked)
+    return replace(_compare(spec, source, target, written), unchecked=legacy.unchecked)
 
 
-def _compare(
-    spec: TableSpec, source: Relation, target: Relation, leftovers: Leftovers
-) -> TablePlan:
+def _compare(spec: TableSpec, source: Relation, target: Relation, written: Written) -> TablePlan:
     writable = [column for column in target.columns.values() if not column.generated]
     lacking = [column for column in writable if column.name not in source.columns]
     required = [column for column in lacking if column.not_null and not column.has_default]
@@ -201,7 +201,7 @@ def _compare(
         filled=tuple(column for column in required if _can_fill(spec, column)),
         absent=tuple(column.name for column in lacking if not column.not_null),
         ignored=tuple(name for name in source.columns if name not in target.columns),
-        counts=counts(spec.table, leftovers, source.columns),
+        counts=rows_that_count(spec.table, written, source.columns),
     )
     for column in required:
         if column not in plan.filled:

@@ -75,10 +75,15 @@ class TableReport:
 
 @dataclass(frozen=True)
 class CopyReport:
-    """What became of a group, table by table."""
+    """What became of a group, table by table.
+
+    Attributes:
+        capital: of each portfolio without a snapshot, where others have some, what is assumed.
+    """
 
     group: str
     tables: tuple[TableReport, ...]
+    capital: tuple[str, ...] = ()
 
 
 class Meter:

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from app.database_url import same_database
 from ops.books.copies import Fingerprint
 from ops.books.copy_source import recorded_source
+from ops.books.ledger import first_computed_days
 from ops.connection import shown_address
 from ops.copy.core import Destination, core_session
 from ops.copy.errors import OtherLegacyError
@@ -18,9 +19,10 @@ from ops.copy.groups import TableSpec, specs_of
 from ops.copy.legacy import Legacy, legacy_snapshot
 from ops.copy.plan import EVERY, TablePlan, plan_table
 from ops.copy.table_state import StateChange, look
+from ops.copy.which_rows import NOTHING_WRITTEN, Written
 from ops.database_identity import identity_in, in_words, same_identity
 from ops.errors import BadInputError
-from ops.user_tables import NO_LEFTOVERS, Leftovers, leftovers_of
+from ops.user_tables import Leftovers, leftovers_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Sessions:
     Attributes:
         ai: None where no table of the copy is there.
         notes: a second session of Core, for what must be known there before AI commits.
-        leftovers: what verification's chat wrote on either side, which is not user data.
+        written: what our own programs wrote on either side, which is not user data.
         source: legacy's identity.
         recorded: whether that is written down as what is copied from.
     """
@@ -39,7 +41,7 @@ class Sessions:
     core: psycopg.Connection
     ai: psycopg.Connection | None
     notes: psycopg.Connection
-    leftovers: Leftovers
+    written: Written
     source: Mapping[str, Any]
     recorded: bool
 
@@ -51,7 +53,7 @@ class Sessions:
 
     def plan(self, spec: TableSpec) -> TablePlan | None:
         """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""
-        return plan_table(self.legacy, self.target(spec).session, spec, self.leftovers)
+        return plan_table(self.legacy, self.target(spec).session, spec, self.written)
 
     def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """Legacy's table, beside what the last copy saw of it."""
@@ -99,13 +101,13 @@ def copy_sessions(
             notes = stack.enter_context(core_session(core_url))
         legacy = stack.enter_context(legacy_snapshot(legacy_url, {spec.table for spec in specs}))
         told = any(spec.keeps_ids for spec in specs)
-        leftovers = _leftovers(legacy, core) if told else NO_LEFTOVERS
+        written = _written(legacy, core) if told else NOTHING_WRITTEN
         with legacy.reading("identity"):
             source = identity_in(legacy.connection)
         recorded = recorded_source(core)
         if not any_source:
             _refuse_other(legacy_url, source, recorded)
-        yield Sessions(legacy, core, ai, notes, leftovers, source, recorded is not None)
+        yield Sessions(legacy, core, ai, notes, written, source, recorded is not None)
 
 
 def _refuse_other(
@@ -125,6 +127,10 @@ def _refuse_one_database(legacy: URL, other: URL, name: str, setting: str) -> No
         raise BadInputError(
             f"legacy and {name} are the same database; correct LEGACY_DATABASE_URL or {setting}"
         )
+
+
+def _written(legacy: Legacy, core: psycopg.Connection) -> Written:
+    return Written(_leftovers(legacy, core), first_computed_days(core))
 
 
 def _leftovers(legacy: Legacy, core: psycopg.Connection) -> Leftovers:

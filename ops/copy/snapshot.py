@@ -17,6 +17,7 @@ from ops.copy.report import (
 from ops.copy.run import TableCopy
 from ops.copy.sessions import Sessions, copy_sessions
 from ops.errors import VerificationError
+from ops.sql_files import statement
 
 
 def copy_group(
@@ -77,10 +78,20 @@ def copy_delta(
         }
         for copy in reversed(copies.values()):  # what names a row goes before it
             copy.delete()
-        return [
-            CopyReport(name, tuple(_report(sessions, spec, copies) for spec in specs_of(name)))
-            for name in wanted
-        ]
+        return [_group_report(sessions, name, copies) for name in wanted]
+
+
+def _group_report(sessions: Sessions, group: str, copies: Mapping[str, TableCopy]) -> CopyReport:
+    tables = tuple(_report(sessions, spec, copies) for spec in specs_of(group))
+    if not any(table.table == "portfolios" for table in tables):
+        return CopyReport(group, tables)
+    found = sessions.core.execute(statement("copy/without_snapshots")).fetchall()
+    assumed = [
+        f"{name}: legacy has no snapshot of it, so that its capital is what leads to the"
+        f" {equity:,.2f} that it declares"
+        for name, equity in found
+    ]
+    return CopyReport(group, tables, tuple(assumed))
 
 
 def _report(sessions: Sessions, spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:

@@ -182,7 +182,7 @@ REFUSED_DATABASES = [
     ("backfill before migrate", "backfill", unmigrated, "run `sigmasight migrate` first"),
     ("seed before migrate", "seed", unmigrated, "run `sigmasight migrate` first"),
     ("backfill before seed", "backfill", unseeded, "no portfolio.*run `sigmasight seed` first"),
-    ("no price at all", "backfill", unpriced, "no price of factor ETF.*run `sigmasight copy`"),
+    ("no price at all", "backfill", unpriced, "no price of any factor ETF.*run `sigmasight copy`"),
     (
         "empty demo password",
         "seed",

@@ -114,6 +114,77 @@ def test_a_login_that_fails_says_no_more_than_it_must(
         assert password not in response.text
 
 
+ODD_ADDRESSES = (
+    "o'brien9@Example.com",
+    "Two@case.example.com",
+    "two@case.example.com",
+    "MiXed@Example.COM",
+    "x@xn--bcher-kva.de",
+    "y@b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.de",
+    "plus+tag@example.com",
+)
+
+
+@pytest.fixture(scope="module")
+def oddly_addressed(session_backend: Backend) -> None:
+    """Users whose addresses are stored as they once were typed; each one's password is the
+    address."""
+    with connect(session_backend.core, application_name="tests") as core:
+        for email in ODD_ADDRESSES:
+            hashed = bcrypt.hashpw(email.encode(), bcrypt.gensalt(4)).decode()
+            core.execute(
+                "INSERT INTO users VALUES (gen_random_uuid(), %s, %s, 'Odd', true, now(), now())",
+                [email, hashed],
+            )
+
+
+@pytest.mark.usefixtures("oddly_addressed")
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        *((email, email) for email in ODD_ADDRESSES),
+        ("O'BRIEN9@EXAMPLE.COM", ODD_ADDRESSES[0]),
+        ("o'brien9@example.com", ODD_ADDRESSES[0]),
+        ("two@CASE.example.com", ODD_ADDRESSES[2]),
+        (" mixed@example.com ", ODD_ADDRESSES[3]),
+        ("Mixed <mixed@example.com>", ODD_ADDRESSES[3]),
+        ("y@xn--bcher-kva.de", ODD_ADDRESSES[5]),
+    ],
+)
+def test_an_address_means_the_user_who_is_stored_with_it_whatever_its_capitals(
+    given: str, stored: str, anonymous: httpx.Client
+) -> None:
+    response = log_in(anonymous, given, stored)
+    assert response.status_code == 200
+    assert jwt.decode(response.json()["access_token"], SECRET_KEY, ["HS256"])["email"] == stored
+
+
+@pytest.mark.usefixtures("oddly_addressed")
+@pytest.mark.parametrize(
+    ("given", "password"),
+    [
+        ("TWO@case.example.com", ODD_ADDRESSES[2]),  # either of two
+        (ODD_ADDRESSES[1], ODD_ADDRESSES[2]),
+        ("plus@example.com", ODD_ADDRESSES[6]),
+        ("plus_tag@example.com", ODD_ADDRESSES[6]),
+        ("%@example.com", ODD_ADDRESSES[0]),
+    ],
+)
+def test_an_address_means_nobody_else(given: str, password: str, anonymous: httpx.Client) -> None:
+    assert log_in(anonymous, given, password).status_code == 401
+
+
+def test_guesses_count_for_the_account_however_its_address_is_written(
+    anonymous: httpx.Client,
+) -> None:
+    guesses = [log_in(anonymous, f"Name{n} <{HNW.upper()}>", "guess") for n in range(11)]
+    assert [guess.status_code for guess in guesses] == [401] * 10 + [429]
+
+
+def test_a_login_of_an_address_that_cannot_be_stored_is_refused(anonymous: httpx.Client) -> None:
+    assert log_in(anonymous, '"No\0body" <nobody@example.com>', "guess").status_code == 422
+
+
 def test_an_inactive_user_is_told_so_only_with_the_right_password(
     anonymous: httpx.Client, backend: Backend
 ) -> None:

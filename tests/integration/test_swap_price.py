@@ -50,10 +50,11 @@ def test_before_the_first_copy_all_of_it_is_the_price(databases: Databases) -> N
     assert price.advice() == (
         "the new pair lacks rows of legacy: 2 of users, 2 of portfolios, 2 of positions, 1 of "
         "equity_changes, 1 of position_realized_events, 2 of tags_v2, 2 of position_tags, 1 of "
-        "portfolio_target_prices, 1 of agent_conversations, 2 of agent_messages, 1 of "
+        "portfolio_target_prices, 1 of position_greeks, 2 of portfolio_snapshots, 1 of "
+        "stress_test_scenarios, 1 of agent_conversations, 2 of agent_messages, 1 of "
         "ai_memories, 1 of ai_feedback, 1 of ai_kb_documents; run "
         "`sigmasight copy --group users` and `sigmasight copy --group chat`"
-        " and `sigmasight copy --group ai`, or swap with --accept-loss 19"
+        " and `sigmasight copy --group ai`, or swap with --accept-loss 23"
     )
     assert copied_groups(core) == ()
     copy_delta(legacy, core, ai, ("users", "ai"))
@@ -78,6 +79,23 @@ PRICED = [
     (
         f"UPDATE positions SET quantity = 11 WHERE id = '{A_POSITION}'",
         ("positions", 0, 1, 0, A_POSITION),
+    ),
+    (
+        f"UPDATE positions SET investment_class = 'PRIVATE' WHERE id = '{A_POSITION}'",
+        ("positions", 0, 1, 0, A_POSITION),
+    ),
+    (
+        "UPDATE positions SET last_price = 750, market_value = 7500",
+        ("positions", 0, 1, 0, A_POSITION),
+    ),
+    ("UPDATE position_greeks SET vega = 1", ("position_greeks", 0, 1, 0, f"{ID}a9")),
+    (
+        f"UPDATE portfolio_snapshots SET daily_pnl = 1 WHERE id = '{ID}aa'",
+        ("portfolio_snapshots", 0, 1, 0, f"{ID}aa"),
+    ),
+    (
+        "UPDATE stress_test_scenarios SET active = false",
+        ("stress_test_scenarios", 0, 1, 0, f"{ID}ac"),
     ),
     ("UPDATE equity_changes SET amount = 51", ("equity_changes", 0, 1, 0, f"{ID}a5")),
     ("DELETE FROM position_realized_events", ("position_realized_events", 0, 0, 1, f"{ID}a6")),
@@ -129,7 +147,10 @@ def test_a_change_in_legacy_is_the_price_until_it_is_copied(
     [
         "UPDATE users SET updated_at = now(); UPDATE portfolios SET updated_at = now()",
         "UPDATE portfolios SET equity_balance = 1",
-        "UPDATE positions SET last_price = 1, market_value = 1, unrealized_pnl = 1",
+        "UPDATE positions SET last_price = 1, market_value = 1, unrealized_pnl = 1"
+        " WHERE investment_class IS NULL",
+        "INSERT INTO stress_test_scenarios SELECT gen_random_uuid(), 'market_down_10', name, NULL,"
+        " category, severity, shock_config, true, now(), now() FROM stress_test_scenarios",
         "UPDATE position_tags SET assigned_at = now()",
         "UPDATE ai_kb_documents SET embedding = NULL, metadata = metadata - 'embedding_model'",
         "INSERT INTO ai_kb_documents (scope, title, content, metadata)"

@@ -16,7 +16,7 @@ SELECT
             ),
             greatest(
                 (SELECT min(entry_date) FROM positions WHERE portfolio_id = :portfolio),
-                (SELECT min(snapshot_date) FROM portfolio_snapshots),
+                (SELECT min(calculation_date) FROM factor_exposures),
                 market.first
             )
         ),

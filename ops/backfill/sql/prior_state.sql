@@ -1,8 +1,9 @@
 -- What each portfolio carries into its first day: the newest earlier snapshot with positions (a day
--- without any stores zeros), and the flows since, should days between be missing.
+-- without any stores zeros), copied from legacy or computed, and the flows since, should days between
+-- be missing. Legacy's unfinished snapshots are none.
 SELECT
     p.id,
-    s.equity_balance::float8,
+    coalesce(s.equity_balance, s.total_value)::float8,
     s.cumulative_pnl::float8,
     s.cumulative_realized_pnl::float8,
     s.cumulative_capital_flow::float8,
@@ -15,7 +16,11 @@ SELECT
             AND f.deleted_at IS NULL
             AND f.change_date <= p.after
             AND f.change_date > s.snapshot_date
-    ) AS flows_since
+    ) AS flows_since,
+    CASE WHEN NOT EXISTS (
+        SELECT FROM ops.backfill_ledger AS l
+        WHERE l.portfolio_id = p.id AND l.calculation_date = s.snapshot_date
+    ) THEN s.snapshot_date END AS copied_of
 FROM unnest(%(portfolios)s::uuid[], %(after)s::date[]) AS p (id, after)
 JOIN LATERAL (
     SELECT *
@@ -23,6 +28,7 @@ JOIN LATERAL (
     WHERE earlier.portfolio_id = p.id
         AND earlier.snapshot_date <= p.after
         AND earlier.num_positions > 0
+        AND earlier.is_complete
     ORDER BY earlier.snapshot_date DESC
     LIMIT 1
 ) AS s ON true

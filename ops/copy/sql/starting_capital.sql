@@ -1,11 +1,10 @@
--- Copied portfolios: until a day was computed, the equity that legacy declares is the capital that
--- the backfill starts from; afterwards the batch carries it on, and neither is touched.
+-- Copied portfolios: until a day was computed, the equity that legacy declares. The backfill starts
+-- from it where legacy took no snapshot; afterwards the batch carries it on, and neither is touched.
 WITH untouched AS (
     SELECT s.id, s.equity_balance
     FROM pg_temp.copy_ranked AS s
     WHERE s.copy_rank = 1
         AND NOT EXISTS (SELECT FROM ops.backfill_ledger AS l WHERE l.portfolio_id = s.id)
-        AND NOT EXISTS (SELECT FROM portfolio_snapshots AS d WHERE d.portfolio_id = s.id)
 ),
 declared AS (
     UPDATE portfolios AS p

@@ -1,4 +1,4 @@
--- Each snapshot with positions, against the one before it. Days without positions store zeros and
+-- Each computed snapshot with positions, against the one before it, which may be one of legacy's. Days without positions store zeros and
 -- are stepped over. Equity and profit are rounded each by itself, so that they may differ by a cent.
 WITH steps AS (
     SELECT
@@ -25,6 +25,10 @@ checked AS (
         ), 0) AS expected
     FROM steps
     WHERE steps.earlier_date IS NOT NULL
+        AND EXISTS (
+            SELECT FROM ops.backfill_ledger AS l
+            WHERE l.portfolio_id = steps.id AND l.calculation_date = steps.snapshot_date
+        )
 )
 SELECT
     count(*),

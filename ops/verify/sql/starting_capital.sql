@@ -1,5 +1,6 @@
 -- The first snapshot with positions of each live portfolio that has one, against the recorded
--- capital. Equity and profit are rounded each by itself, so that they may differ by a cent.
+-- capital. Equity and profit are rounded each by itself, so that they may differ by a cent. Where it
+-- was copied, the first computed one follows from it instead, which is a step of the equity chain.
 WITH opening AS (
     SELECT
         p.name,
@@ -28,6 +29,8 @@ WITH opening AS (
         WHERE num_positions > 0
         ORDER BY portfolio_id, snapshot_date
     ) AS s ON s.portfolio_id = p.id
+    JOIN ops.backfill_ledger AS l
+        ON l.portfolio_id = p.id AND l.calculation_date = s.snapshot_date
     LEFT JOIN ops.starting_capital AS c ON c.portfolio_id = p.id
     WHERE p.deleted_at IS NULL AND p.is_active
 )

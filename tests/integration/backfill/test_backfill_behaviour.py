@@ -6,6 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from ops.backfill.batch import plan_batch
+from ops.backfill.planning import BackfillRequest
 from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES
 
@@ -162,6 +164,67 @@ def test_a_day_without_any_price_changes_nothing(book: Book) -> None:
     whole_move = Decimal(f"{prices[DAYS[6]] - prices[DAYS[4]]:.4f}") * 1000
     assert stored.loc[DAYS[6], "daily_pnl"] == whole_move
     assert counts(book, portfolio) == days(15)
+
+
+LISTED_NO_MORE = "2025-03-05"
+FIGURES_OF_A_POSITION = (
+    "position_market_betas", "position_factor_exposures", "position_volatility",
+    "position_interest_rate_betas",
+)  # fmt: skip
+
+
+@pytest.fixture
+def two_stocks(book: Book) -> tuple[Book, UUID, UUID]:
+    portfolio = book.portfolio("two stocks")
+    return book, book.position(portfolio, "S00", 1000), book.position(portfolio, "S01", 500)
+
+
+def figures_of(book: Book, position: UUID) -> dict[str, int]:
+    query = "SELECT count(*) FROM {} WHERE position_id = %s"
+    return {table: book.value(query.format(table), [position]) for table in FIGURES_OF_A_POSITION}
+
+
+def test_a_symbol_that_is_listed_no_more_has_its_last_value_and_leaves_the_rest_whole(
+    two_stocks: tuple[Book, UUID, UUID],
+) -> None:
+    book, goes_on, gone = two_stocks
+    book.no_prices("symbol = 'S01' AND date >= %s", LISTED_NO_MORE)
+    assert not book.run().failures
+    each = {table: len(DAYS) for table in FIGURES_OF_A_POSITION}
+    assert figures_of(book, goes_on) == {**each, "position_factor_exposures": 10 * len(DAYS)}
+    ended = figures_of(book, gone)
+    assert (ended["position_market_betas"], ended["position_interest_rate_betas"]) == (0, 0)
+    stored = book.snapshots(book.portfolio_named("two stocks"))
+    mark = Decimal(f"{book.closes['S01'][date(2025, 3, 4)]:.4f}") * 500
+    own = Decimal(f"{book.closes['S00'][LAST]:.4f}") * 1000
+    assert stored.loc[LAST, "long_value"] == (mark + own).quantize(Decimal("0.01"), "ROUND_HALF_UP")
+
+
+@pytest.mark.parametrize(
+    ("taken_away", "ended", "empty"),
+    [
+        ("symbol = 'SPY' AND date >= '2025-03-05'", {"SPY": date(2025, 3, 4)},
+         {"position_market_betas"}),
+        ("symbol = 'TLT'", {"TLT": None},
+         {"position_interest_rate_betas", "stress_test_results"}),
+    ],
+)  # fmt: skip
+def test_without_a_benchmark_what_rests_on_it_is_left_out_and_the_rest_is_computed(
+    two_stocks: tuple[Book, UUID, UUID],
+    taken_away: str,
+    ended: dict[str, date | None],
+    empty: set[str],
+) -> None:
+    book, *_ = two_stocks
+    book.no_prices(taken_away)
+    batch = plan_batch(book.url, BackfillRequest(FIRST, LAST))
+    assert batch is not None
+    assert batch.inputs.prices.benchmarks_that_end() == ended
+    assert not book.run().failures
+    assert len(book.snapshots(book.portfolio_named("two stocks"))) == len(DAYS)
+    tables = (*FIGURES_OF_A_POSITION, "stress_test_results", "factor_exposures")
+    rows = {table: book.value(f"SELECT count(*) FROM {table}") for table in tables}
+    assert {table for table, count in rows.items() if not count} == empty
 
 
 def test_prices_of_no_session_and_impossible_prices_are_not_used(book: Book) -> None:

@@ -20,7 +20,7 @@ MEMORY = "00000000-0000-0000-0000-0000000000d1"
 FEEDBACK = "00000000-0000-0000-0000-0000000000d2"
 DOCUMENT = "00000000-0000-0000-0000-0000000000d3"
 
-# Of every user-owned table, how many rows the world holds that count.
+# Of every table that is copied for users, how many rows the world holds that count.
 ROWS = {
     "users": 2,
     "portfolios": 2,
@@ -30,6 +30,9 @@ ROWS = {
     "tags_v2": 2,
     "position_tags": 2,
     "portfolio_target_prices": 1,
+    "position_greeks": 1,
+    "portfolio_snapshots": 2,
+    "stress_test_scenarios": 1,
     "agent_conversations": 1,
     "agent_messages": 2,
     "ai_memories": 1,
@@ -63,6 +66,18 @@ INSERT INTO position_tags (id, position_id, tag_id, assigned_by) VALUES
 INSERT INTO portfolio_target_prices (id, portfolio_id, position_id, symbol, position_type,
     current_price, created_by, created_at, updated_at)
 VALUES ('{ID}a8', '{A_PORTFOLIO}', '{A_POSITION}', 'AAPL', 'LONG', 110, '{A_USER}', now(), now());
+INSERT INTO position_greeks (id, position_id, calculation_date, delta, created_at, updated_at)
+VALUES ('{ID}a9', '{A_POSITION}', '2025-06-30', 0.5, now(), now());
+INSERT INTO portfolio_snapshots (id, portfolio_id, snapshot_date, total_value, cash_value,
+    long_value, short_value, gross_exposure, net_exposure, num_positions, num_long_positions,
+    num_short_positions, equity_balance, created_at)
+SELECT ('{ID}' || key)::uuid, '{A_PORTFOLIO}', day::date, equity, 0, 1100, 0, 1100, 1100, 1, 1, 0,
+    equity, now()
+FROM (VALUES ('aa', '2025-06-27', 990), ('ab', '2025-06-30', 1000.5)) AS days (key, day, equity);
+INSERT INTO stress_test_scenarios (id, scenario_id, name, category, severity, shock_config, active,
+    created_at, updated_at)
+VALUES ('{ID}ac', 'my_own', 'Mine', 'market', 'mild', '{{"shocked_factors": {{"Market": -0.1}}}}',
+    true, now(), now());
 INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at, metadata)
 VALUES ('{TALK}', '{A_USER}', 'green', 'openai', now(), now(), '{{"route": "/home"}}');
 INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at) VALUES
@@ -80,7 +95,7 @@ INSERT INTO ai_kb_documents (id, scope, title, content, metadata, embedding) VAL
 
 
 def counts(core_url: URL, ai_url: URL) -> dict[str, int]:
-    """The rows of every user-owned table of a pair, seeded documents left out."""
+    """The rows of every one of these tables of a pair, seeded documents left out."""
     found: dict[str, int] = {}
     for table in ROWS:
         url = ai_url if table.startswith("ai_") else core_url

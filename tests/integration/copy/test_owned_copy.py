@@ -135,6 +135,41 @@ CHANGES: list[tuple[str, str, dict[str, tuple[int, int, int]]]] = [
         {"position_tags": (2, 0, 0)},
     ),
     (
+        "a house that is worth more",
+        f"UPDATE positions SET investment_class = 'PRIVATE', market_value = 7500, last_price = 750"
+        f" WHERE id = '{A_POSITION}'",
+        {"positions": (0, 1, 0)},
+    ),
+    (
+        "and more again",
+        f"UPDATE positions SET market_value = 8000 WHERE id = '{A_POSITION}'",
+        {"positions": (0, 1, 0)},
+    ),
+    ("a mark alone", "UPDATE positions SET last_price = 3 WHERE investment_class IS NULL", {}),
+    (
+        "other Greeks",
+        "UPDATE position_greeks SET delta = 0.6",
+        {"position_greeks": (0, 1, 0)},
+    ),
+    (
+        "a snapshot taken again",
+        f"DELETE FROM portfolio_snapshots WHERE id = '{ID}ab';"
+        f"INSERT INTO portfolio_snapshots (id, portfolio_id, snapshot_date, total_value,"
+        f" cash_value, long_value, short_value, gross_exposure, net_exposure, num_positions,"
+        f" num_long_positions, num_short_positions, created_at)"
+        f" SELECT id::uuid, '{A_PORTFOLIO}', day::date, 7, 0, 0, 0, 0, 0, 1, 1, 0, now() FROM"
+        f" (VALUES ('{ID}f8', '2025-06-30'), ('{ID}f7', '2025-07-02')) AS given (id, day)",
+        {"portfolio_snapshots": (2, 0, 1)},
+    ),
+    (
+        "a scenario of theirs and one of ours",
+        "UPDATE stress_test_scenarios SET name = 'Mine too'; INSERT INTO stress_test_scenarios"
+        " SELECT gen_random_uuid(), given, name, NULL, category, severity, shock_config, true,"
+        " now(), now() FROM stress_test_scenarios,"
+        " unnest(ARRAY['second', 'market_down_10']) AS given",
+        {"stress_test_scenarios": (1, 1, 0)},
+    ),
+    (
         "a question more",
         f"INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)"
         f" VALUES ('{ID}f2', '{TALK}', 'user', 'And now?', '[]', now());"
@@ -175,7 +210,8 @@ CHANGES: list[tuple[str, str, dict[str, tuple[int, int, int]]]] = [
         "a user gone and another with the address",
         f"DELETE FROM ai_memories; DELETE FROM position_tags; DELETE FROM tags_v2;"
         f"DELETE FROM portfolio_target_prices; DELETE FROM position_realized_events;"
-        f"DELETE FROM equity_changes; DELETE FROM positions WHERE id = '{A_POSITION}';"
+        f"DELETE FROM equity_changes; DELETE FROM position_greeks; DELETE FROM portfolio_snapshots;"
+        f"DELETE FROM positions WHERE id = '{A_POSITION}';"
         f"DELETE FROM portfolios WHERE id = '{A_PORTFOLIO}';"
         f"DELETE FROM users WHERE id = '{A_USER}';"
         f"INSERT INTO users SELECT '{ID}f4', 'b@example.com', hashed_password, full_name,"
@@ -187,6 +223,8 @@ CHANGES: list[tuple[str, str, dict[str, tuple[int, int, int]]]] = [
             "portfolio_target_prices": (0, 0, 1),
             "position_realized_events": (0, 0, 1),
             "equity_changes": (0, 0, 1),
+            "position_greeks": (0, 0, 1),
+            "portfolio_snapshots": (0, 0, 3),
             "positions": (0, 0, 1),
             "portfolios": (0, 0, 1),
             "users": (1, 0, 1),
@@ -311,8 +349,6 @@ def test_a_deleted_portfolio_takes_its_analytics_along(
     copied(owned_url, core_url, ai_url)
     run(
         core_url,
-        f"INSERT INTO position_greeks (id, position_id, calculation_date, created_at, updated_at)"
-        f" VALUES ('{ID}f5', '{A_POSITION}', '2025-07-01', now(), now());"
         f"INSERT INTO position_market_betas (id, portfolio_id, position_id, calc_date, beta,"
         f" observations) VALUES ('{ID}f6', '{A_PORTFOLIO}', '{A_POSITION}', '2025-07-01', 1, 90);"
         f"INSERT INTO correlation_calculations (id, portfolio_id, duration_days, calculation_date,"
@@ -325,6 +361,7 @@ def test_a_deleted_portfolio_takes_its_analytics_along(
     assert (found["portfolios"].deleted, found["positions"].deleted) == (2, 2)
     for table in (
         "position_greeks",
+        "portfolio_snapshots",
         "position_market_betas",
         "correlation_calculations",
         "ops.starting_capital",

@@ -1,7 +1,10 @@
 """No input shape and no amount of missing data makes a calculation fail."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.calculations.concentration import concentration, sector_weights
 from app.calculations.correlations import windowed_correlations
@@ -39,6 +42,54 @@ def test_degenerate_prices_give_results_of_the_promised_shape(
     assert last_price(prices, dates, 5).shape == prices.shape
     for day in days:
         assert symbol_metrics(prices, dates, int(day)).return_1y.shape == (symbols,)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Two symbols and the ETFs over 900 days; some prices end, and the last day is evaluated."""
+
+    closes: NDArray[np.float64]
+    dates: NDArray[np.datetime64]
+
+    @classmethod
+    def of(cls, days_after: int, *columns: int) -> "Ending":
+        rng = np.random.default_rng(5)
+        moves = rng.normal(0, 0.01, (900, 2 + len(REQUIRED_ETFS)))
+        closes = 50 * np.exp(np.cumsum(moves, axis=0))
+        closes[900 - days_after :, list(columns)] = np.nan
+        return cls(closes, np.datetime64("2024-01-01") + np.arange(900))
+
+    def figures(self, *symbols: int) -> list[NDArray[np.float64]]:
+        """Betas, factor betas and volatility of symbols as of the last day, (S, ...) each."""
+        prices, days = self.closes[:, list(symbols)], np.array([899])
+        etfs = dict(zip(REQUIRED_ETFS, self.closes[:, 2:].T, strict=True))
+        return [
+            index_betas(prices, self.dates, days, etfs["SPY"]).beta[0],
+            factor_betas(prices, self.dates, days, etfs).values[0],
+            symbol_volatility(prices, self.dates, days).realized_21d[0],
+        ]
+
+
+@pytest.mark.parametrize("days_after", [91, 121, 211, 366, 500])
+def test_a_symbol_that_is_no_longer_listed_leaves_the_others_their_figures(days_after: int) -> None:
+    market = Ending.of(days_after, 0)
+    for both, alone in zip(market.figures(0, 1), market.figures(1), strict=True):
+        np.testing.assert_allclose(both[1], alone[0])
+        assert np.isfinite(alone).all()
+    assert np.isnan(market.figures(0, 1)[0][0])
+    included = np.ones((1, 2), dtype=bool)
+    blocks = windowed_correlations(market.closes[:, :2], market.dates, np.array([899]), included)
+    assert [list(block.symbols) for block in blocks] == [[1]]
+
+
+@pytest.mark.parametrize("days_after", [91, 121, 211, 283, 500])
+def test_a_benchmark_that_has_ended_gives_no_betas_and_nothing_else_is_missing(
+    days_after: int,
+) -> None:
+    betas, factors, volatility = Ending.of(days_after, 2).figures(0, 1)
+    assert np.isnan(betas).all()
+    assert np.isfinite(factors[:, :6]).all()  # SPY stands for no style
+    assert np.isfinite(volatility).all()
 
 
 @pytest.mark.parametrize("positions", [0, 2])
