@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +12,12 @@ from ops.demo.marker import DEMO_USERS
 from ops.embedded.server import EmbeddedServer
 from ops.knowledge import seed_knowledge_base
 from ops.plan_figures import FIRST_DAY, LAST_DAY
-from ops.probe_accounts import demo_accounts
+from ops.probe_accounts import UNNAMED, ProbeAccounts, demo_accounts, probe_accounts
+from ops.settings import OperatorSettings
 from ops.verify import CheckResult, Subject
 from ops.verify.http import HttpTarget, http_checks
 from ops.verify.run import answer
-from tests.api.backend import backend_process
+from tests.api.backend import SECRET_KEY, backend_process
 from tests.api.conftest import DEMO_PASSWORD
 from tests.api.killed_verification import (
     Verified,
@@ -61,12 +63,17 @@ def backend(
         yield Verified(process.answering(), core, ai, process.log)
 
 
+DEMO = demo_accounts(DEMO_PASSWORD)
+
+
 def subject_of(backend: Verified) -> Subject:
     return Subject(backend.core, backend.ai, None, FIRST_DAY, LAST_DAY)
 
 
-def asked(backend: Verified, url: str, *names: str) -> dict[str, CheckResult]:
-    checks = http_checks(HttpTarget(url, demo_accounts(DEMO_PASSWORD), backend.log))
+def asked(
+    backend: Verified, url: str, *names: str, probes: ProbeAccounts = DEMO
+) -> dict[str, CheckResult]:
+    checks = http_checks(HttpTarget(url, probes, backend.log))
     wanted = [check for check in checks if not names or check.name in names]
     return {check.name: answer(subject_of(backend), check) for check in wanted}
 
@@ -89,6 +96,35 @@ def test_a_sound_backend_passes_every_check_and_keeps_nothing(backend: Verified)
     assert re.search(
         r"list_user_portfolios \d+ ms, get_portfolio_complete \d+ ms", results["chat"].detail
     )
+
+
+def signed(backend: Verified, folder: Path, key: str) -> ProbeAccounts:
+    told = {
+        "SIGMASIGHT_HOME": folder,
+        "PROBE_ACCOUNTS": "Demo_HNW@sigmasight.com",
+        "PROBE_SIGNING": "1",
+        "SECRET_KEY": key,
+    }
+    return probe_accounts(OperatorSettings.model_validate(told), None, backend.core)
+
+
+def test_users_whose_tokens_are_signed_are_asked_alike(backend: Verified, tmp_path: Path) -> None:
+    probes = signed(backend, tmp_path, SECRET_KEY)
+    results = asked(backend, backend.url, "probe logins", "portfolios complete", probes=probes)
+    assert results["probe logins"].detail == "1 users; a forged token and no token refused"
+    assert {result.outcome for result in results.values()} == {"pass"}
+    other = signed(backend, tmp_path, SECRET_KEY[::-1])
+    refused = asked(backend, backend.url, "probe logins", probes=other)["probe logins"]
+    assert refused.outcome == "fail"
+    assert refused.detail.startswith("demo_hnw@sigmasight.com: GET /api/v1/auth/me answers 401")
+
+
+def test_without_a_probe_account_what_needs_a_user_is_skipped(backend: Verified) -> None:
+    results = asked(backend, backend.url, probes=ProbeAccounts())
+    asked_without = {"backend alive", "backend log"}
+    skipped = {name: r.detail for name, r in results.items() if r.outcome == "skipped"}
+    assert skipped == dict.fromkeys(results.keys() - asked_without, UNNAMED)
+    assert results["backend alive"].outcome == "pass"
 
 
 COMPLETE = r"/complete$"
