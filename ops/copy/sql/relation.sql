@@ -1,4 +1,5 @@
--- A table of a schema, or what else rows can be read from: its columns in their order, and the column sets in which a valid, unconditional unique index allows no value twice.
+-- A table of a schema, or what else rows can be read from: its columns in their order, and the
+-- column sets in which a valid, unconditional unique index allows no value twice.
 -- Children by inheritance add rows that the unique keys of a plain table do not cover.
 SELECT
     c.oid::bigint AS oid,
