@@ -209,7 +209,12 @@ def test_a_broken_system_is_reported_and_raises_nothing(
     assert not report.ok
     assert all(result.detail for result in report.failures)
     assert not any("secret" in result.detail for result in report.results)
-    needs_ops = {"backfill ledger", "starting capital"}
+    needs_ops = {
+        "backfill ledger",
+        "starting capital",
+        "equity chain",
+        "snapshot identities",
+    }
     assert {result.name for result in report.failures} >= needs_ops
     assert (broken == "without ops") == ({each.name for each in report.failures} == needs_ops)
 
