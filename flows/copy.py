@@ -13,6 +13,7 @@ from ops.copy.source import accept_source
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.evidence.cutovers import refuse_after_swap
+from ops.knowledge import seed_knowledge_base
 from ops.settings import operator_settings
 
 
@@ -35,6 +36,8 @@ def copy(group: str = "market", accept_legacy: bool = False) -> None:
         if accept_legacy:
             accept_other(endpoints, fence)
         reports = copy_tables(endpoints, groups, fence)
+        if "ai" in groups:
+            embed_documents(endpoints)
     tables = [table for report in reports for table in report.tables]
     for table in tables:
         _log(table)
@@ -74,6 +77,13 @@ def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> 
     )
     progress.show(1.0)
     return reports
+
+
+@phase_task("embed documents")
+def embed_documents(endpoints: Endpoints) -> None:
+    """Give documents that another model embedded a vector of ours, before requests can wait for it;
+    vectors of ours are kept."""
+    get_run_logger().info("embedded anew: %d documents", seed_knowledge_base(endpoints.ai))
 
 
 def _log(table: TableReport) -> None:

@@ -1,4 +1,4 @@
-"""Seed the knowledge base in AI: the backend's own seeding, over a phase's connections."""
+"""Seed the knowledge base in AI: the backend's own seeding, and what is too long for its start."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,15 +8,19 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from app.agent.embeddings import EmbeddingError
-from app.agent.services.knowledge_seed import KnowledgeBaseMissingError, seed_in
+from app.agent.services.knowledge_seed import (
+    KnowledgeBaseMissingError,
+    embed_the_rest_in,
+    seed_in,
+)
 from ops.connection import shown_address
 from ops.demo.transaction import transaction
 from ops.errors import ConfigurationError, WrongDatabaseError
 
 
 def seed_knowledge_base(ai_url: URL) -> int:
-    """Bring the knowledge base to its declared state; returns how many rows that changed. Twice is
-    once, also when a backend starts at the same time.
+    """Bring the knowledge base to its declared state, and every document to the present model;
+    returns how many rows that changed. Idempotent, also when a backend starts at the same time.
 
     Raises:
         WrongDatabaseError: the AI chain did not make this database.
@@ -28,8 +32,11 @@ def seed_knowledge_base(ai_url: URL) -> int:
         with transaction(ai_url, application_name="seed") as connection:
             return step(connection)
 
+    async def whole() -> int:
+        return await seed_in(in_transaction) + await embed_the_rest_in(in_transaction)
+
     try:
-        return asyncio.run(seed_in(in_transaction))
+        return asyncio.run(whole())
     except KnowledgeBaseMissingError:
         raise WrongDatabaseError(
             f"{shown_address(ai_url)} holds no knowledge base of ours; run `sigmasight migrate`, "

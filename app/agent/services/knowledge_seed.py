@@ -48,8 +48,7 @@ class Foreign(NamedTuple):
 
 
 async def seed_in(in_transaction: InTransaction) -> int:
-    """Bring our documents to their declared state, and every other document to the present model;
-    returns how many rows were changed.
+    """Bring our documents to their declared state; returns how many rows were changed.
 
     Raises:
         KnowledgeBaseMissingError: our chain did not make this database.
@@ -63,11 +62,18 @@ async def seed_in(in_transaction: InTransaction) -> int:
     changed: int = await in_transaction(
         partial(_write, model=model, documents=outdated, vectors=vectors)
     )
-    return changed + await _embed_the_rest(in_transaction, model)
+    return changed
 
 
-async def _embed_the_rest(in_transaction: InTransaction, model: str) -> int:
-    total = 0
+async def embed_the_rest_in(in_transaction: InTransaction) -> int:
+    """Give every document whose vector is missing or of another model one of the present model;
+    returns how many. Until then such a document is found by no question. A phase does it, not a
+    backend at its start, where thousands would make the first requests wait.
+
+    Raises:
+        EmbeddingError: the embedding endpoint does not answer.
+    """
+    model, total = embedding_model(), 0
     while foreign := await in_transaction(partial(_foreign, model=model)):
         vectors = await embed([embedded_text(each.title, each.content) for each in foreign])
         written: int = await in_transaction(

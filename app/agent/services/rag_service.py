@@ -162,9 +162,8 @@ def format_documents(documents: Sequence[Document]) -> str:
 
 
 async def seed_knowledge_base(ai: AsyncSession) -> int:
-    """Bring our documents to their declared state and give every document a vector of the present
-    model; returns how many rows that changed. Nothing is done in a database that our chain did not
-    make, such as the original's.
+    """Bring our documents to their declared state; returns how many rows that changed. Nothing is
+    done in a database that our chain did not make, such as the original's.
 
     Raises:
         EmbeddingError: the embedding endpoint does not answer; the next seeding goes on.
