@@ -25,7 +25,7 @@ KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STE
 # one of each kind in the command itself.
 EACH_RUN = [kill for kill in KILLS if kill[0] == "flip"]
 BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "prove the lock"}
-SUPERVISOR_KILLS = ["commit the lock", *soaked("lock legacy", "release")]
+SUPERVISOR_KILLS = soaked("lock legacy", "commit the lock", "release")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,7 @@ def _kill_supervisor(scene: CutoverScene, commands: Stage, folder: Path, step: s
     scene.assert_settled("old")
 
 
+@pytest.mark.soak
 def test_a_second_swap_is_refused_where_the_value_of_the_active_pair_was_lost(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def _lost_core(scene: CutoverScene) -> Iterator[None]:
         EmbeddedDatabases(scene.state).up()
 
 
+@pytest.mark.soak
 def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
     swappable.assert_settled("old")
 
 
+@pytest.mark.soak
 def test_a_killed_supervisor_and_the_backends_are_started_anew_by_a_command(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
