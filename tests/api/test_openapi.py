@@ -21,7 +21,7 @@ from tests.api.backend import authorization, backend_process
 from tests.api.conftest import HNW
 from tests.conftest import create_database
 
-EXAMPLES = settings().max_examples // 3
+EXAMPLES = settings().max_examples // 8
 CHECKS = [response_schema_conformance]
 
 
