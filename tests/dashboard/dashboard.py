@@ -19,7 +19,7 @@ from ops.embedded.databases import NAMES
 from ops.state_folder import StateFolder
 from tests.acceptance.rebuilt import ROLES
 
-RUN_SECONDS = 180.0
+RUN_SECONDS = 400.0
 BUSY_SECONDS = 20.0
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 NAMED = ("rebuild", "backfill", "verify", "swap", "rollback", "backup", "cleanup", "rehearse")
