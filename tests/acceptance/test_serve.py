@@ -21,6 +21,7 @@ from ops.embedded.server import free_port
 from ops.state_folder import StateFolder
 from tests.acceptance.rebuilt import Rebuilt
 from tests.acceptance.scene import PASSWORD, Environment, Scene
+from tests.groups import soaked
 from tests.integration.legacy_shape import make_legacy
 from tests.integration.test_start_command import wait_for_sessions
 
@@ -83,7 +84,9 @@ def tables(url: URL) -> int:
     return row[0] if row else 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *soaked(signal.SIGINT)], ids=["SIGTERM", "SIGINT"]
+)
 def test_it_migrates_and_serves_until_a_signal(
     scene: Scene, start: Start, number: signal.Signals
 ) -> None:
@@ -137,6 +140,7 @@ def test_tokens_outlive_it_by_the_state_folders_key(
     assert not command.exists() or key.encode() not in command.read_bytes()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("legacy", [False, True], ids=["a new pair", "a legacy database"])
 def test_two_may_start_at_once(scene: Scene, start: Start, legacy: bool) -> None:
     """Both are held at the lock of Core, then let go together."""
@@ -184,17 +188,19 @@ def test_the_literal_start_command_twice_at_once_on_an_empty_pair(
     ("environment", "line"),
     [
         ({}, "error: DATABASE_URL: Field required"),
-        (
-            {"DATABASE_URL": f"mysql://u:{PASSWORD}@h/d"},
-            "error: DATABASE_URL: has the scheme 'mysql'; only postgresql:// is supported",
-        ),
-        (
-            {"DATABASE_URL": "postgresql://h/d", "SECRET_KEY": PASSWORD},
-            "error: SECRET_KEY: is too short; use at least 32 random characters",
-        ),
-        (
-            {"DATABASE_URL": "postgresql://h/d", "ENVIRONMENT": PASSWORD},
-            "error: ENVIRONMENT: Input should be 'development' or 'production'",
+        *soaked(
+            (
+                {"DATABASE_URL": f"mysql://u:{PASSWORD}@h/d"},
+                "error: DATABASE_URL: has the scheme 'mysql'; only postgresql:// is supported",
+            ),
+            (
+                {"DATABASE_URL": "postgresql://h/d", "SECRET_KEY": PASSWORD},
+                "error: SECRET_KEY: is too short; use at least 32 random characters",
+            ),
+            (
+                {"DATABASE_URL": "postgresql://h/d", "ENVIRONMENT": PASSWORD},
+                "error: ENVIRONMENT: Input should be 'development' or 'production'",
+            ),
         ),
         (
             {"DATABASE_URL": "postgresql://h/d", "ENVIRONMENT": "production"},
