@@ -102,7 +102,8 @@ class Price:
         if self.equities:
             shown = "; ".join(self.equities[:EXAMPLES])
             said.append(f"{SHOWN_EQUITY} than in legacy: {len(self.equities)}, {shown}")
-        return f"{'; '.join(said)}, or swap with --accept-loss {self.total}"
+        way = ", or" if self._copies() else ";"
+        return f"{'; '.join(said)}{way} swap with --accept-loss {self.total}"
 
     def _advice_on_rows(self) -> str:
         rows = {name: count for name, count in self.by_table.items() if name != SHOWN_EQUITY}

@@ -58,6 +58,7 @@ def test_another_old_database_is_refused_until_it_is_accepted(
 LACKING = {
     "a message": (f"DELETE FROM agent_messages WHERE id = '{ANSWER}'", "1 rows of agent_messages"),
     "a user by another id": (
+        "DELETE FROM position_greeks; DELETE FROM portfolio_snapshots;"
         "DELETE FROM agent_conversations; DELETE FROM position_tags;"
         "DELETE FROM tags_v2; DELETE FROM portfolio_target_prices;"
         "DELETE FROM position_realized_events; DELETE FROM equity_changes;"

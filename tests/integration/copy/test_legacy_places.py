@@ -145,7 +145,8 @@ def test_benchmark_weights_come_from_the_same_schema(
         " weight, data_source, created_at, updated_at)"
         " VALUES (gen_random_uuid(), 'SP500', '2025-06-30', 'Energy', 1, 'theirs', now(), now())",
     )
-    assert seed(core_url, demo_password="demo", legacy_url=old_shape).benchmark_source == "legacy"
+    report = seed(core_url, demo_password="demo", legacy_url=old_shape)
+    assert "benchmarks_sector_weights" in report.from_legacy
     run(old_shape, TWICE.replace("public.", "sigma."))
     with pytest.raises(LegacySchemaError, match="LEGACY_SCHEMA"):
         seed(core_url, demo_password="demo", legacy_url=old_shape)
