@@ -34,7 +34,6 @@ from ops.copy.report import (
     TableReport,
 )
 from ops.copy.sessions import Sessions
-from ops.copy.side_by_side import side_by_side
 from ops.copy.staging import KEPT, RANKED, stage
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
@@ -150,8 +149,6 @@ class TableCopy:
     def _whole(
         self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport:
-        if last is None and source is not None:  # nothing to compare it with
-            return self._changed(None, source.seen, source.seen.rows)
         found = self._timed(self._source_hash)
         seen = None if source is None else replace(source.seen, rows=found.rows)
         if last is not None and last.source_hash == found.digest:
@@ -159,7 +156,7 @@ class TableCopy:
             if left.digest == last.core_hash:
                 self._look_again(seen, target, left)
                 return self._same(last)
-        return self._changed(found, seen, found.rows)
+        return self._changed(found, seen)
 
     def _look_again(
         self, source: TableState | None, target: StateChange | None, left: TableHash
@@ -191,30 +188,26 @@ class TableCopy:
         rows = self.sessions.legacy.hash(plan.table, plan.source_rows, columns)
         return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
 
-    def _changed(self, source: TableHash | None, seen: TableState | None, rows: int) -> TableReport:
+    def _changed(self, source: TableHash, seen: TableState | None) -> TableReport:
         if self.plan.straight and self._is_empty():
             try:
-                return self._loaded(source, seen, self._straight, rows)
+                return self._loaded(source, seen, self._straight)
             except IntegrityError:  # a row must be told why it does not fit
                 pass
-        return self._loaded(source, seen, self._staged, rows)
+        return self._loaded(source, seen, self._staged)
 
     def _loaded(
-        self,
-        source: TableHash | None,
-        seen: TableState | None,
-        load: Callable[[Meter, int], TableReport],
-        rows: int,
+        self, source: TableHash, seen: TableState | None, load: Callable[[Meter, int], TableReport]
     ) -> TableReport:
-        """All of legacy's `rows` by a way to load them, in one transaction."""
-        meter = Meter(self.plan.table, rows, self.on_progress)
+        """All of legacy's rows by a way to load them, in one transaction."""
+        meter = Meter(self.plan.table, source.rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
-            report = load(meter, rows)
+            report = load(meter, source.rows)
             _require_every_row(report)
             meter.enter("hashing")
-            there, left = self._timed(lambda: self._hashes(source))
-            found = Fingerprint(rows, report.accepted, there.digest, left.digest, seen)
+            left = self._timed(self._core_hash)
+            found = Fingerprint(source.rows, report.accepted, source.digest, left.digest, seen)
             self._record(found, report)
             self.guard(self.target.books)
         meter.enter("done")
@@ -323,12 +316,6 @@ class TableCopy:
         if not self.plan.spec.keeps_ids:
             return content_hash(self.target.session, self.plan.table)
         return rows_hash(self.target.session, self.plan.target_rows, self.plan.compared())
-
-    def _hashes(self, source: TableHash | None) -> tuple[TableHash, TableHash]:
-        """Both sides' hashes, legacy's only if it is not known yet."""
-        if source is not None:
-            return source, self._core_hash()
-        return side_by_side(self._source_hash, self._core_hash)
 
     def _timed(self, hashing: Callable[[], T]) -> T:
         started = time.monotonic()
