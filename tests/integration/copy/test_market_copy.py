@@ -1,6 +1,5 @@
 """The copy between databases of one shape: straight, repeatable, safe to kill."""
 
-
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
