@@ -8,9 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import api, backfill, cutover, market_copy, pulumi_up, rebuild, retrieval
+from benchmarks import (
+    api,
+    backfill,
+    cutover,
+    market_copy,
+    owned_copy,
+    pulumi_up,
+    rebuild,
+    retrieval,
+)
 
-BENCHMARKS = (backfill, market_copy, rebuild, api, retrieval, pulumi_up, cutover)
+BENCHMARKS = (backfill, market_copy, owned_copy, rebuild, api, retrieval, pulumi_up, cutover)
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def run() -> list[dict[str, Any]]:
         upgrade("core", core)
         for _ in range(ROUNDS):
             _empty(core)
-            peer.append(_peer_seconds(legacy, core))
+            peer.append(pipe(TABLE, legacy, core))
             _empty(core)
             seconds, hash_seconds = _our_seconds(legacy, core)
             ours.append(seconds)
@@ -84,11 +84,13 @@ def _our_seconds(legacy: URL, core: URL) -> tuple[float, float]:
     return elapsed - hashing, hashing
 
 
-def _peer_seconds(legacy: URL, core: URL) -> float:
+def pipe(table: str, legacy: URL, core: URL) -> float:
+    """Copy a table by two psql in a pipe; the seconds that it took."""
     started = time.monotonic()
+    rows = f"{table} ({', '.join(column.name for column in Base.metadata.tables[table].columns)})"
     with (
-        _psql(legacy, f"COPY {TABLE} TO STDOUT (FORMAT binary)", stdout=subprocess.PIPE) as source,
-        _psql(core, f"COPY {TABLE} FROM STDIN (FORMAT binary)", stdin=source.stdout) as sink,
+        _psql(legacy, f"COPY {rows} TO STDOUT (FORMAT binary)", stdout=subprocess.PIPE) as source,
+        _psql(core, f"COPY {rows} FROM STDIN (FORMAT binary)", stdin=source.stdout) as sink,
     ):
         pass
     if source.returncode or sink.returncode:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -13,7 +14,7 @@ FIRST_USER_TYPE_OID = 16384
 
 @dataclass(frozen=True)
 class Column:
-    """A column as pg_attribute has it."""
+    """A column as pg_attribute has it, with the values of an enum."""
 
     name: str
     type_oid: int
@@ -22,12 +23,16 @@ class Column:
     not_null: bool
     has_default: bool
     generated: bool
+    labels: tuple[str, ...] = ()
 
     def same_type(self, other: "Column") -> bool:
         """Whether a binary value of one can be read as the other: types alone, no casts.
 
-        Types that a database made itself (enums, domains) have other numbers elsewhere.
+        Types that a database made itself (domains) have other numbers elsewhere. The value of an
+        enum travels as its name.
         """
+        if self.labels and other.labels:
+            return set(self.labels).issuperset(other.labels)
         return (
             self.type_oid == other.type_oid < FIRST_USER_TYPE_OID
             and self.type_modifier == other.type_modifier
@@ -70,6 +75,10 @@ def read_relation(
         name,
         is_table,
         has_children,
-        {column["name"]: Column(**column) for column in columns},
+        {column["name"]: _column(column) for column in columns},
         frozenset(map(frozenset, keys)),
     )
+
+
+def _column(found: Mapping[str, Any]) -> Column:
+    return Column(**{**found, "labels": tuple(found["labels"])})

@@ -3,6 +3,7 @@
 import psycopg
 from psycopg import sql
 
+from ops.copy.core import Destination
 from ops.copy.indexes import drop_indexes
 from ops.copy.judgement import fits, typed_rules
 from ops.copy.legacy import Legacy
@@ -19,14 +20,17 @@ def is_empty(core: psycopg.Connection, plan: TablePlan) -> bool:
     return bool(row and row[0])
 
 
-def load_directly(legacy: Legacy, core: psycopg.Connection, plan: TablePlan, meter: Meter) -> int:
+def load_directly(legacy: Legacy, target: Destination, plan: TablePlan, meter: Meter) -> int:
     """Stream the acceptable rows into the empty table; how many there were.
 
     Legacy's own constraints have shown that no key comes twice, and the types that every value
     fits: what is left to refuse (NULL, NaN, infinite dates) is refused on legacy.
+
+    Raises:
+        psycopg.IntegrityError: a key, reference or check of the table does not hold after all.
     """
-    rules = typed_rules(plan)
-    fetch_rejects(legacy, core, plan, rules)
+    core = target.session
+    fetch_rejects(legacy, target.books, plan, typed_rules(plan))
     rebuild = drop_indexes(core, plan.target, unique=True)
     written = stream(
         legacy.rows(_acceptable_rows(plan), plan.table),

@@ -1,4 +1,4 @@
-"""Indexes that are built once after a load instead of row by row during it."""
+"""Indexes and references that are built, or checked, once after a load and not row by row."""
 
 from dataclasses import dataclass
 
@@ -39,8 +39,9 @@ def drop_indexes(
     """Drop the relation's indexes in the open transaction; the statements that build them again.
 
     Until that transaction commits nobody else sees a difference, so a kill leaves all in place.
-    Primary and unique keys go too if `unique` says so: on a million rows building their indexes
-    afterwards took a third of the time that filling them took.
+    Primary, unique and foreign keys go too if `unique` says so: on a million rows building indexes
+    afterwards took a third of the time that filling them took, and a reference is then checked by
+    one join instead of a query for each row.
     """
     found = connection.execute(
         statement("copy/rebuildable_indexes"),

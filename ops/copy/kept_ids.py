@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from ops.copy.core import Destination
+from ops.copy.groups import Reference
 from ops.copy.plan import TablePlan
 from ops.sql_files import statement
 
@@ -51,6 +52,18 @@ def refuse_unfit(target: Destination, plan: TablePlan, staged: sql.Identifier) -
         pass
 
 
+def names_nothing(target: Destination, plan: TablePlan) -> bool:
+    """Whether a row of the target's table breaks a reference that no foreign key guards."""
+    arrived = plan.target.identifier
+    conditions = [condition for _, condition in _loose_references(target, plan, arrived)]
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} AS s WHERE {})")
+    return any(
+        row[0]
+        for condition in conditions
+        for row in target.session.execute(query.format(arrived, condition))
+    )
+
+
 def make_way(target: Destination, plan: TablePlan, staged: sql.Identifier) -> None:
     """Free the unique keys that pass from one row to another in the coming merge."""
     for key in _unique_keys(plan):
@@ -88,14 +101,23 @@ def _lasting_reasons(
     for column, schema, table in session.execute(statement("copy/foreign_keys"), oid).fetchall():
         if column in present:
             yield _names_nothing(column, table, _absent(column, sql.Identifier(schema, table)))
+    arrived = sql.SQL("(SELECT * FROM {} WHERE copy_rank = 1)").format(staged)
+    for reference, condition in _loose_references(target, plan, arrived):
+        yield _names_nothing(reference.column, reference.table, condition)
+
+
+def _loose_references(
+    target: Destination, plan: TablePlan, arrived: sql.Composable
+) -> Iterator[tuple[Reference, sql.Composable]]:
+    """What no foreign key says of a row `s`, each with the condition that it names nothing; of the
+    rows of `arrived` (a FROM item)."""
     for reference in plan.spec.references:
-        if reference.column not in present:
+        if reference.column not in plan.names:
             continue
         if reference.database == plan.spec.database:
-            absent = _absent(reference.column, sql.Identifier("public", reference.table))
+            yield reference, _absent(reference.column, sql.Identifier("public", reference.table))
         else:
-            absent = _absent_elsewhere(target, staged, reference.column, reference.table)
-        yield _names_nothing(reference.column, reference.table, absent)
+            yield reference, _absent_elsewhere(target, arrived, reference.column, reference.table)
 
 
 def _names_nothing(column: str, table: str, condition: sql.Composable) -> _Refusal:
@@ -116,13 +138,12 @@ def _absent(column: str, table: sql.Identifier) -> sql.Composed:
 
 
 def _absent_elsewhere(
-    target: Destination, staged: sql.Identifier, column: str, table: str
+    target: Destination, arrived: sql.Composable, column: str, table: str
 ) -> sql.Composed:
     own = sql.Identifier("s", column)
     query = sql.SQL(
-        "SELECT array_agg(DISTINCT {own}) FROM {staged} AS s"
-        " WHERE s.copy_rank = 1 AND {own} IS NOT NULL"
-    ).format(own=own, staged=staged)
+        "SELECT array_agg(DISTINCT {own}) FROM {arrived} AS s WHERE {own} IS NOT NULL"
+    ).format(own=own, arrived=arrived)
     named = target.session.execute(query).fetchone()
     absent = target.books.execute(
         sql.SQL(

@@ -1,6 +1,7 @@
 """Which user-owned rows were copied, and which of them legacy has deleted since."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from uuid import UUID
 
 import psycopg
@@ -8,12 +9,15 @@ from psycopg import sql
 
 from ops.copy.core import Destination
 from ops.copy.legacy import Legacy
-from ops.copy.plan import TablePlan
+from ops.copy.plan import EVERY, TablePlan
 from ops.copy.stream import rows_of, stream
 
 _ARRIVING = sql.Identifier("pg_temp", "copy_arriving_keys")
 _LEGACY = sql.Identifier("pg_temp", "copy_legacy_keys")
 _BATCH = 10_000
+# A power of two: keys differ in few of them where few keys are gone.
+_PARTS = 1024
+_FIRST_VERSION_WITH_HASHES = 110000  # uuid_hash_extended
 
 
 def has_copied_keys(books: psycopg.Connection, table: str) -> bool:
@@ -24,10 +28,11 @@ def has_copied_keys(books: psycopg.Connection, table: str) -> bool:
 
 
 def record_keys(
-    target: Destination, books: psycopg.Connection, plan: TablePlan, staged: sql.Identifier
+    target: Destination, books: psycopg.Connection, plan: TablePlan, arrived: sql.Composable
 ) -> None:
-    """Remember the ids of the staged rows that stay, in the open transaction of `books`."""
-    query = sql.SQL("SELECT id FROM {} WHERE copy_rank = 1").format(staged)
+    """Remember the ids of the rows that `arrived` (a FROM item), in the open transaction of
+    `books`; in their order, in which an index takes them fastest."""
+    query = sql.SQL("SELECT id FROM {} AS a ORDER BY id").format(arrived)
     if books is target.session:
         found: sql.Composable = query
     else:
@@ -52,8 +57,13 @@ def forget_keys(books: psycopg.Connection, table: str, keys: list[UUID]) -> None
 def gone_keys(legacy: Legacy, books: psycopg.Connection, plan: TablePlan) -> Iterator[list[UUID]]:
     """Batches of the keys that were copied and that legacy has no more. Within a transaction of
     `books`; a batch may be forgotten before the next is asked for."""
+    parts = _unequal_parts(legacy, books, plan)
+    if parts is not None and not parts:
+        return
     books.execute("CREATE TEMPORARY TABLE copy_legacy_keys (key text) ON COMMIT DROP")
-    query = sql.SQL("SELECT id::text FROM {} WHERE id IS NOT NULL").format(plan.source_rows)
+    query = sql.SQL("SELECT id::text FROM {} WHERE id IS NOT NULL AND {}").format(
+        plan.source_rows, _among(parts, "id")
+    )
     stream(legacy.rows(query, plan.table), books, _LEGACY, ["key"])
     if plan.source.columns["id"].type_name != "uuid":  # one id can be spelt in several ways
         books.execute(
@@ -63,10 +73,51 @@ def gone_keys(legacy: Legacy, books: psycopg.Connection, plan: TablePlan) -> Ite
         )
     gone = books.execute(
         sql.SQL(
-            "SELECT c.key FROM ops.copied_keys AS c WHERE c.table_name = %s AND NOT EXISTS"
+            "SELECT c.key FROM ops.copied_keys AS c WHERE c.table_name = %s AND {} AND NOT EXISTS"
             " (SELECT FROM {} AS k WHERE k.key = c.key::text) ORDER BY c.key"
-        ).format(_LEGACY),
+        ).format(_among(parts, "key"), _LEGACY),
         [plan.table],
     )
     while batch := gone.fetchmany(_BATCH):
         yield [row[0] for row in batch]
+
+
+def _unequal_parts(
+    legacy: Legacy, books: psycopg.Connection, plan: TablePlan
+) -> Sequence[int] | None:
+    """The parts of the keys, of `_PARTS` by their hash, in which legacy differs from what was
+    copied; None where all must be looked at, since legacy can hash no key."""
+    version = legacy.connection.info.server_version
+    if plan.source.columns["id"].type_name != "uuid" or version < _FIRST_VERSION_WITH_HASHES:
+        return None
+    copied = sql.SQL("(SELECT key FROM ops.copied_keys WHERE table_name = {}) AS copied").format(
+        sql.Literal(plan.table)
+    )
+    with legacy.reading(plan.table):
+        there = _parts(legacy.connection, plan.source_rows, "id")
+    return sorted({part for part, _, _ in there ^ _parts(books, copied, "key")})
+
+
+def _parts(
+    connection: psycopg.Connection, rows: sql.Composable, key: str
+) -> set[tuple[int, int, Decimal]]:
+    """Of each part that holds keys: which, how many they are, and the sum of their hashes."""
+    query = sql.SQL(
+        "SELECT {part}, count(*), sum(uuid_hash_extended({key}, 0)) FROM {rows}"
+        " WHERE {key} IS NOT NULL GROUP BY 1"
+    )
+    found = connection.execute(query.format(part=_part(key), key=sql.Identifier(key), rows=rows))
+    return set(found.fetchall())
+
+
+def _among(parts: Sequence[int] | None, key: str) -> sql.Composable:
+    """A condition: the key is in one of the parts; None are all."""
+    if parts is None:
+        return EVERY
+    return sql.SQL("{} = ANY({})").format(_part(key), sql.Literal(list(parts)))
+
+
+def _part(key: str) -> sql.Composed:
+    return sql.SQL("(uuid_hash_extended({}, 0) & {})").format(
+        sql.Identifier(key), sql.Literal(_PARTS - 1)
+    )

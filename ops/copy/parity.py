@@ -16,6 +16,7 @@ from ops.copy.merge import differs, missing, missing_or_different, same_key
 from ops.copy.plan import EVERY, TablePlan
 from ops.copy.report import Meter, ignore_progress
 from ops.copy.sessions import Sessions, copy_sessions
+from ops.copy.side_by_side import side_by_side
 from ops.copy.staging import RANKED, stage
 
 EXAMPLES = 5
@@ -165,9 +166,12 @@ def _by_hash(sessions: Sessions, plan: TablePlan) -> TableParity | None:
     if not (plan.typed and plan.unique):
         return None
     rules = fits(typed_rules(plan))
-    wanted = sessions.legacy.hash(plan.table, plan.source_rows, plan.compared(), rules)
     session = sessions.target(plan.spec).session
-    if rows_hash(session, plan.target_rows, plan.compared()) != wanted:
+    wanted, found = side_by_side(
+        lambda: sessions.legacy.hash(plan.table, plan.source_rows, plan.compared(), rules),
+        lambda: rows_hash(session, plan.target_rows, plan.compared()),
+    )
+    if found != wanted:
         return None
     return TableParity(plan.table, wanted.rows)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-from psycopg import sql
-from psycopg.errors import UniqueViolation
+from psycopg import IntegrityError, sql
+from psycopg.errors import ForeignKeyViolation
 
 from ops.books.copies import (
     Fingerprint,
@@ -22,7 +22,7 @@ from ops.copy.core import Destination
 from ops.copy.deletion import delete_rows
 from ops.copy.direct import is_empty, load_directly
 from ops.copy.indexes import drop_indexes
-from ops.copy.kept_ids import make_way, may_pass
+from ops.copy.kept_ids import make_way, may_pass, names_nothing
 from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, record_keys
 from ops.copy.merge import Merged, merge
 from ops.copy.plan import EVERY, TablePlan
@@ -34,7 +34,7 @@ from ops.copy.report import (
     TableReport,
 )
 from ops.copy.sessions import Sessions
-from ops.copy.staging import RANKED, stage
+from ops.copy.staging import KEPT, RANKED, stage
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
 from ops.sql_files import statement
@@ -72,11 +72,24 @@ class TableCopy:
             return
         if self._source is not None and self._source.only_inserted:
             return
+        target = None
         with self.target.transaction():
             for keys in gone_keys(self.sessions.legacy, books, self.plan):
+                target = target or self.sessions.look_at_target(self.plan, self._last)
                 self.deleted += delete_rows(self.target.session, table, keys)
                 forget_keys(books, table, keys)
+            if target is not None and target.unchanged:
+                self._remember_deletion()
             self.guard(books)
+
+    def _remember_deletion(self) -> None:
+        """Nobody but us has written to the target, so that a delta still is all it needs."""
+        last = self._last
+        if last is None or last.core_seen is None:
+            return
+        left = replace(last.core_seen, rows=last.core_seen.rows - self.deleted)
+        look_again(self.target.books, self.plan.table, last.source_seen, left)
+        del self._last
 
     def run(self) -> TableReport:
         """Bring the table to what legacy holds."""
@@ -176,18 +189,26 @@ class TableCopy:
         return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
 
     def _changed(self, source: TableHash, seen: TableState | None) -> TableReport:
+        if self.plan.straight and self._is_empty():
+            try:
+                return self._loaded(source, seen, self._straight)
+            except IntegrityError:  # a row must be told why it does not fit
+                pass
+        return self._loaded(source, seen, self._staged)
+
+    def _loaded(
+        self, source: TableHash, seen: TableState | None, load: Callable[[Meter, int], TableReport]
+    ) -> TableReport:
+        """All of legacy's rows by a way to load them, in one transaction."""
         meter = Meter(self.plan.table, source.rows, self.on_progress)
-        looks_empty = not self.plan.spec.keeps_ids and is_empty(self.target.session, self.plan)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
-            report = self._load(meter, self._lock() if looks_empty else False, source.rows)
+            report = load(meter, source.rows)
             _require_every_row(report)
             meter.enter("hashing")
             left = self._timed(self._core_hash)
-            digest = source.digest
-            self._record(
-                Fingerprint(source.rows, report.accepted, digest, left.digest, seen), report
-            )
+            found = Fingerprint(source.rows, report.accepted, source.digest, left.digest, seen)
+            self._record(found, report)
             self.guard(self.target.books)
         meter.enter("done")
         return report
@@ -210,25 +231,33 @@ class TableCopy:
         if not self.sessions.recorded:
             record_source(self.target.books, self.sessions.source)
 
-    def _lock(self) -> bool:
-        """Keep everybody out, so that indexes can go; whether the table is empty even then."""
+    def _is_empty(self) -> bool:
+        return is_empty(self.target.session, self.plan)
+
+    def _locked_empty(self) -> bool:
+        """Keep everybody out of the empty table, so that indexes can go; False if it is not."""
+        if not self._is_empty():
+            return False
         self.target.session.execute(
             sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(self.plan.target.identifier)
         )
-        return is_empty(self.target.session, self.plan)
+        return self._is_empty()
 
-    def _load(self, meter: Meter, empty: bool, rows: int) -> TableReport:
-        if not (empty and self.plan.straight):
-            return self._merged(meter, EVERY, rows, empty=empty)
-        try:
-            with self.target.session.transaction():
-                written = load_directly(self.sessions.legacy, self.target.session, self.plan, meter)
-        except UniqueViolation:  # legacy's index is corrupt: it holds a key twice
-            return self._merged(meter, EVERY, rows, empty=empty)
-        self._analyze()
+    def _staged(self, meter: Meter, rows: int) -> TableReport:
+        return self._merged(meter, EVERY, rows, empty=self._locked_empty())
+
+    def _straight(self, meter: Meter, rows: int) -> TableReport:
+        """Raises IntegrityError where legacy's index is corrupt or it does not know our rules."""
+        if not self._locked_empty():
+            return self._merged(meter, EVERY, rows)
         table = self.plan.table
-        rejected = self._rejects()
-        return TableReport(table, "direct", rows, written, rejected, inserted=written)
+        written = load_directly(self.sessions.legacy, self.target, self.plan, meter)
+        if names_nothing(self.target, self.plan):
+            raise ForeignKeyViolation(f"{table} names rows that are not there")
+        self._analyze()
+        if self.plan.spec.keeps_ids:
+            self._keep_keys(self.plan.target.identifier)
+        return TableReport(table, "direct", rows, written, self._rejects(), inserted=written)
 
     def _merged(
         self, meter: Meter, only: sql.Composable, rows: int, *, empty: bool = False
@@ -262,20 +291,22 @@ class TableCopy:
         for build in rebuild:
             session.execute(build)
         if plan.spec.keeps_ids:
-            self._keep_keys()
+            self._keep_keys(KEPT)
         return merged
 
-    def _keep_keys(self) -> None:
-        """What AI commits must be known in Core before, else a kill in between would leave rows
-        there of which a later deletion in legacy never hears."""
+    def _keep_keys(self, arrived: sql.Composable) -> None:
+        """Remember the rows that `arrived` (a FROM item). What AI commits must be known in
+        Core before, else a kill in between would leave rows there of which a later deletion in
+        legacy never hears."""
         if self.plan.table == "portfolios" and "equity_balance" in self.plan.names:
-            self.target.session.execute(statement("copy/starting_capital"))
+            capital = sql.SQL(statement("copy/starting_capital").decode())
+            self.target.session.execute(capital.format(arrived=arrived))
         if not self.target.apart:
-            record_keys(self.target, self.target.books, self.plan, RANKED)
+            record_keys(self.target, self.target.books, self.plan, arrived)
             return
         notes = self.sessions.notes
         with notes.transaction():
-            record_keys(self.target, notes, self.plan, RANKED)
+            record_keys(self.target, notes, self.plan, arrived)
             self.guard(notes)
 
     def _analyze(self) -> None:

@@ -23,6 +23,8 @@ from ops.copy.stream import stream
 
 ARRIVED = sql.Identifier("pg_temp", "copy_arrived")
 RANKED = sql.Identifier("pg_temp", "copy_ranked")
+# A FROM item: the staged rows that stay.
+KEPT = sql.SQL("(SELECT * FROM {} WHERE copy_rank = 1)").format(RANKED)
 
 # Older than the row that stays, or as old.
 DUPLICATE_KINDS = ("older duplicate", "duplicate")

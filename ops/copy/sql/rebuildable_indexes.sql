@@ -1,5 +1,6 @@
--- Indexes that can be dropped and put back exactly as they were. Whatever a plain definition does
--- not carry (a comment, a tablespace, CLUSTER, replica identity) or others depend on stays.
+-- Indexes and, with the unique ones, references that can be dropped and put back exactly as they
+-- were. Whatever a plain definition does not carry (a comment, a tablespace, CLUSTER, replica
+-- identity) or others depend on stays.
 SELECT
     x.relname AS index_name,
     pg_get_indexdef(x.oid) AS index_definition,
@@ -25,4 +26,13 @@ WHERE i.indrelid = %(oid)s
             ('pg_class'::regclass, x.oid), ('pg_constraint'::regclass, k.oid)
         ) AND d.deptype = 'n'
     )
-ORDER BY x.relname
+UNION ALL
+SELECT k.conname, '', k.conname, pg_get_constraintdef(k.oid)
+FROM pg_constraint AS k
+WHERE k.conrelid = %(oid)s AND k.contype = 'f' AND k.convalidated AND k.conparentid = 0
+    AND %(unique)s
+    AND NOT EXISTS (
+        SELECT FROM pg_description AS d
+        WHERE d.classoid = 'pg_constraint'::regclass AND d.objoid = k.oid
+    )
+ORDER BY 1

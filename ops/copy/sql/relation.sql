@@ -16,7 +16,12 @@ SELECT
             'type_name', format_type(a.atttypid, a.atttypmod),
             'not_null', a.attnotnull,
             'has_default', a.atthasdef OR a.attidentity <> '',
-            'generated', a.attgenerated <> ''
+            'generated', a.attgenerated <> '',
+            'labels', (
+                SELECT coalesce(jsonb_agg(e.enumlabel ORDER BY e.enumsortorder), '[]')
+                FROM pg_enum AS e
+                WHERE e.enumtypid = a.atttypid
+            )
         ) ORDER BY a.attnum), '[]')
         FROM pg_attribute AS a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -2,9 +2,8 @@
 -- from it where legacy took no snapshot; afterwards the batch carries it on, and neither is touched.
 WITH untouched AS (
     SELECT s.id, s.equity_balance
-    FROM pg_temp.copy_ranked AS s
-    WHERE s.copy_rank = 1
-        AND NOT EXISTS (SELECT FROM ops.backfill_ledger AS l WHERE l.portfolio_id = s.id)
+    FROM {arrived} AS s
+    WHERE NOT EXISTS (SELECT FROM ops.backfill_ledger AS l WHERE l.portfolio_id = s.id)
 ),
 declared AS (
     UPDATE portfolios AS p

@@ -13,6 +13,7 @@ from tests.conftest import NewDatabase, create_database
 from tests.integration.copy.owned_world import WORLD
 
 Run = Callable[..., list[tuple[Any, ...]]]
+IndexesOf = Callable[[URL, str], list[tuple[Any, ...]]]
 
 PRICES = """
 INSERT INTO market_data_cache (id, symbol, date, open, close, volume, data_source, created_at,
@@ -50,7 +51,7 @@ def run() -> Run:
 
 
 @pytest.fixture
-def indexes_of(run: Run) -> Callable[[URL, str], list[tuple[Any, ...]]]:
+def indexes_of(run: Run) -> IndexesOf:
     """Everything the catalogue says of a table's indexes, constraints and NOT NULLs."""
     query = """
         SELECT 'index', x.relname, pg_get_indexdef(x.oid), i.indisvalid::text

@@ -1,8 +1,5 @@
 """The copy between databases of one shape: straight, repeatable, safe to kill."""
 
-from collections.abc import Callable
-from typing import Any
-
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
@@ -19,9 +16,7 @@ from ops.errors import (
     VerificationError,
     WrongDatabaseError,
 )
-from tests.integration.copy.conftest import PRICES, Run
-
-IndexesOf = Callable[[URL, str], list[tuple[Any, ...]]]
+from tests.integration.copy.conftest import PRICES, IndexesOf, Run
 
 OTHER_TABLES = """
 INSERT INTO company_profiles (symbol, company_name, data_source, last_updated, created_at,

@@ -10,7 +10,7 @@ from ops.content_hash import database_hash
 from ops.copy import copy_delta
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
-from tests.integration.copy.conftest import Run
+from tests.integration.copy.conftest import IndexesOf, Run
 from tests.integration.copy.owned_world import (
     A_PORTFOLIO,
     A_POSITION,
@@ -57,9 +57,15 @@ def shared_pair(
 
 
 def test_every_row_arrives_under_its_own_id(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+    run: Run, indexes_of: IndexesOf, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:
+    core_tables = [table for table in ROWS if table not in AI_TABLES]
+    before = {table: indexes_of(core_url, table) for table in core_tables}
     found = copied(owned_url, core_url, ai_url)
+    assert {name for name, one in found.items() if one.path != "direct"} == {"ai_kb_documents"}
+    assert {table: indexes_of(core_url, table) for table in core_tables} == before
+    kept = run(core_url, "SELECT table_name, count(*) FROM ops.copied_keys GROUP BY 1")
+    assert dict(kept) == {name: ROWS[name] for name in ROWS if name != "stress_test_scenarios"}
     assert {name: table.inserted for name, table in found.items()} == ROWS
     assert all(not table.rejected for table in found.values())
     assert counts(core_url, ai_url) == ROWS
@@ -67,7 +73,7 @@ def test_every_row_arrives_under_its_own_id(
     assert run(core_url, both) == run(owned_url, both)
     hashes = database_hash(owned_url, ROWS)
     del hashes["ai_kb_documents"]  # legacy's own seeded document stays there
-    ours = {**database_hash(core_url, [t for t in ROWS if t not in AI_TABLES])}
+    ours = {**database_hash(core_url, core_tables)}
     ours.update(database_hash(ai_url, ["ai_memories", "ai_feedback"]))
     assert ours == hashes
     vector = "SELECT embedding::text FROM ai_kb_documents"
@@ -274,6 +280,30 @@ def test_only_what_was_written_since_is_moved(
     assert {*paths.values()} == {"unchanged"}
     assert {(one.table, one.total) for one in seen} == {("agent_messages", 1)}
     assert tables(reports)["agent_messages"].accepted == 2
+
+
+def test_a_deletion_moves_no_row_unless_somebody_else_deleted_too(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    more = (
+        f"INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)"
+        f" SELECT gen_random_uuid(), '{TALK}', 'user', n::text, '[]', now()"
+        f" FROM generate_series(1, 3000) AS n"
+    )
+    run(owned_url, more)
+    copied(owned_url, core_url, ai_url)
+    versions = "SELECT id, xmin::text FROM agent_messages WHERE content > '3' ORDER BY id"
+    before = run(core_url, versions)
+    gone = "DELETE FROM agent_messages WHERE content IN ('1', '11', '12')"
+    run(owned_url, gone)
+    found = copied(owned_url, core_url, ai_url)["agent_messages"]
+    assert (found.path, found.deleted, found.accepted) == ("delta", 3, 2999)
+    assert run(core_url, versions) == before
+    run(owned_url, "DELETE FROM agent_messages WHERE content = '13'")
+    run(core_url, "DELETE FROM agent_messages WHERE content = '14'")
+    found = copied(owned_url, core_url, ai_url)["agent_messages"]
+    assert (found.path, found.deleted, found.inserted) == ("staged", 1, 1)
+    assert run(core_url, versions) == before
 
 
 def test_what_only_the_new_pair_has_stays(
