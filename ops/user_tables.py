@@ -58,7 +58,7 @@ class UserTable:
         columns: all of them, in declared order.
         apart: those in which rows of equal content can differ.
         marked: those that every batch rolls forward, but of a row that `never_marked` is true of:
-            there they are content as long as the old database is the truth.
+            there they are content.
     """
 
     name: str
@@ -71,7 +71,7 @@ class UserTable:
     @property
     def counted(self) -> tuple[str, ...]:
         """The columns of every row's content, without its key."""
-        left_out = {"id", *self.apart, *self.marked}
+        left_out = {"id", *self.apart}
         return tuple(name for name in self.columns if name not in left_out)
 
     def is_json(self, column: str) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 from app.models import AiBase, Base
 from ops.copy.catalogue import Column, Relation, read_relation
 from ops.sql_files import statement
-from ops.user_tables import UserTable, content_expression
+from ops.user_tables import UserTable, content_expression, never_marked
 
 _MODIFIER = re.compile(r"\(\d+(,\d+)?\)")
 
@@ -59,8 +59,8 @@ class Target:
 
     def updated_columns(self) -> list[Column]:
         """Columns that an update sets. What a batch rolls forward stays as this database's own
-        batches have left it."""
-        rolled = (self.table.apart | self.table.marked) - {"created_at", "updated_at"}
+        batches have left it; see `updated_value` for what it rolls forward of some rows alone."""
+        rolled = self.table.apart - {"created_at", "updated_at"}
         kept = {"id", *(rolled if self.table.group == "users" else ())}
         return [column for column in self.columns() if column.name not in kept]
 
@@ -70,6 +70,15 @@ class Target:
         plain = "bpchar" if plain == "character" else plain
         own = sql.Identifier(row, column.name)
         return sql.SQL("{}::text::{}").format(own, sql.SQL(plain))
+
+    def updated_value(self, column: Column) -> sql.Composable:
+        """What an update of row `t` by the staged row `s` sets a column to."""
+        value = self.value(column)
+        if column.name not in self.table.marked:
+            return value
+        return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
+            never_marked("s"), value, sql.Identifier("t", column.name)
+        )
 
     def as_declared(self) -> sql.Composed:
         """A query of id, content and `touched` of the rows that are there and in the file, in the

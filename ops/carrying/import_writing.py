@@ -195,7 +195,7 @@ def _insert(target: Target, rows: sql.Composable) -> sql.Composed:
 
 def _update(target: Target, rows: sql.Composable) -> sql.Composed:
     values = (
-        sql.SQL("{} = {}").format(sql.Identifier(column.name), target.value(column))
+        sql.SQL("{} = {}").format(sql.Identifier(column.name), target.updated_value(column))
         for column in target.updated_columns()
     )
     return sql.SQL("UPDATE {} AS t SET {} FROM {} AS s WHERE t.id = s.loss_key AND {}").format(

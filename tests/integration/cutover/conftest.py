@@ -113,7 +113,10 @@ def make_system(
             made.append(f"{mark}_{half}")
             create_database(server, made[-1], template)
         urls = (server.url(f"{mark}_{half}") for half in small_book)
-        return stack.enter_context(small_system(*urls, tmp_path_factory.mktemp(mark) / "home"))
+        folder = tmp_path_factory.mktemp(mark) / "home"
+        system = stack.enter_context(small_system(*urls, folder))
+        system.copied_before()
+        return system
 
     with ExitStack() as stack:
         yield make

@@ -17,6 +17,7 @@ from typing_extensions import get_type_hints, is_typeddict
 
 from app.data.complete import CompleteHolding, PortfolioComplete
 from app.data.portfolios import ListedPortfolio
+from app.sql_files import statement
 from ops.books.active_pair import Pair
 from ops.connection import connect
 
@@ -32,6 +33,18 @@ Fault = Literal[
     "no chat",
 ]
 Answer = tuple[int, Any]
+_HELD = f"""
+SELECT id::text, symbol, position_type, coalesce(quantity * price
+    * CASE WHEN position_type IN ('LONG', 'SHORT') THEN 1 ELSE 100 END, 0) AS market_value
+FROM ({statement("open_holdings").text.replace(":portfolios", "%s")}) AS held
+"""
+_SYMBOLS = """
+SELECT string_agg(DISTINCT symbol, ', ') AS symbols
+FROM positions
+JOIN portfolios ON portfolios.id = portfolio_id
+JOIN users ON users.id = user_id
+WHERE email = %s
+"""
 
 
 @dataclass
@@ -117,12 +130,7 @@ def _complete(question: _Question) -> Answer:
     (portfolio,) = question.rows(
         "SELECT equity_balance::float8 AS equity FROM portfolios WHERE id = %s", *question.parts
     )
-    held = question.rows(
-        "SELECT id::text, symbol, position_type::text,"
-        " coalesce(market_value, quantity * entry_price)::float8 AS market_value"
-        " FROM positions WHERE portfolio_id = %s",
-        *question.parts,
-    )
+    held = question.rows(_HELD, list(question.parts))
     if question.fault == "no portfolio":
         return 500, {"detail": "broken"}
     net = sum(each["market_value"] for each in held) + (question.fault == "wrong portfolio")
@@ -137,6 +145,7 @@ def _complete(question: _Question) -> Answer:
     answer["positions_summary"] |= {
         "long_count": sides.count("LONG"),
         "short_count": sides.count("SHORT"),
+        "option_count": sum(side not in ("LONG", "SHORT") for side in sides),
         "total_market_value": net,
     }
     return 200, {**answer, "holdings": [{**blank(CompleteHolding), **each} for each in held]}
@@ -153,7 +162,8 @@ def _begin_talk(question: _Question) -> Answer:
 
 
 def _say(question: _Question) -> Answer:
-    text = "Your largest holding is AAPL." if question.fault != "no chat" else "I do not know."
+    held = question.rows(_SYMBOLS, question.token)[0]["symbols"]
+    text = f"You hold {held}." if question.fault != "no chat" else "I do not know."
     kept = question.rows(
         "INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)"
         " VALUES (gen_random_uuid(), %s, 'assistant', %s, '[]', now()) RETURNING id::text",

@@ -113,6 +113,11 @@ class SmallSystem:
             copy_delta(self.old, self.core, self.ai, OWNED, guard=installation.guard)
         self.verified()
 
+    def copied_before(self) -> None:
+        """What was copied before all three databases were cloned is taken over, and verified."""
+        accept_source(self.old, self.core, self.ai)
+        self.copy()  # what is found unwritten now need not be compared again
+
     def verified(
         self,
         *outcomes: str,
@@ -213,19 +218,23 @@ def fill_book(core: URL, ai: URL, legacy: URL) -> None:
 
 
 @contextmanager
-def small_system(core: URL, ai: URL, legacy: URL, folder: Path) -> Iterator[SmallSystem]:
-    """Serve a filled book from the old database, verified."""
+def small_system(
+    core: URL,
+    ai: URL,
+    legacy: URL,
+    folder: Path,
+    probes: tuple[str, ...] = PROBES,
+) -> Iterator[SmallSystem]:
+    """Serve from the old database."""
     state = StateFolder(folder)
     state.create()
     passwords = state.root / "passwords"
     passwords.touch(0o600)
-    passwords.write_text("".join(f"{email}:{PASSWORD}\n" for email in PROBES))
+    passwords.write_text("".join(f"{email}:{PASSWORD}\n" for email in probes))
     backend = SmallBackend({"old": legacy, "new": core})
     with serving(backend) as url:
         switch = StandInSwitch(state, url)
         backend.answering = switch.answering
-        system = SmallSystem(core, ai, legacy, switch, backend)
+        system = SmallSystem(core, ai, legacy, switch, backend, probes)
         switch.serve_active()
-        accept_source(legacy, core, ai)  # the book was copied before all three were cloned
-        system.copy()  # what is found unwritten now need not be compared again
         yield system

@@ -1,5 +1,6 @@
 -- The live portfolios of some users, each with its newest snapshot. That snapshot is still of what
--- is held now where nothing was priced, bought, sold or paid since.
+-- is held now where nothing was priced, bought, sold or paid since, and no position was written after
+-- that day was computed: users correct what they hold, and enter what they bought before.
 SELECT
     p.id::text AS id,
     u.email,
@@ -17,6 +18,10 @@ SELECT
                 OR h.exit_date >= s.snapshot_date
                 OR h.expiration_date = s.snapshot_date
                 OR (h.deleted_at AT TIME ZONE 'UTC')::date >= s.snapshot_date
+                OR greatest(h.created_at, h.updated_at) > (
+                    SELECT l.recorded_at FROM ops.backfill_ledger AS l
+                    WHERE l.portfolio_id = p.id AND l.calculation_date = s.snapshot_date
+                )
                 OR EXISTS (
                     SELECT FROM market_data_cache AS m
                     WHERE m.symbol = h.symbol AND m.date > s.snapshot_date

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import Pair, contents, rows_of, run, write_everything
+from users_rows import APPLE, Pair, contents, rows_of, run, write_everything
 
+from ops.carrying.baseline import record_baseline
 from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
 from ops.carrying.rollback_price import rollback_price
@@ -71,6 +72,20 @@ def test_what_a_batch_rolled_forward_is_not_rolled_back_by_an_update(
     assert rows_of(
         other.core, "SELECT DISTINCT quantity::int, market_value::int FROM positions"
     ) == [(3, 11)]
+
+
+def test_the_value_of_a_private_asset_is_the_users(pair: Pair, other: Pair, tmp_path: Path) -> None:
+    """No batch writes it, so nothing but the file would bring it back."""
+    for core in (pair.core, other.core):
+        run(core, "UPDATE positions SET investment_class = 'PRIVATE' WHERE id = %s", APPLE)
+    record_baseline(*pair)
+    run(pair.core, "UPDATE positions SET market_value = 7500, last_price = 75")
+    assert export_losses(*pair, tmp_path / "losses").rows == 1
+
+    assert import_losses(tmp_path / "losses", *other).written == 1
+
+    query = "SELECT market_value::int, last_price::int FROM positions ORDER BY id"
+    assert rows_of(other.core, query) == [(7500, 75), (-4800, None)]
 
 
 def test_the_old_database_takes_it_as_one(pair: Pair, legacy: URL, tmp_path: Path) -> None:
