@@ -22,7 +22,7 @@ from ops.errors import BadInputError, ConfigurationError, RefusedError
 from ops.user_tables import UserTable
 
 FORMAT = "sigmasight losses"
-VERSION = 1
+VERSION = 2
 # A value holds at most a quarter of this in the server's JSON. What is longer is no line of ours.
 LONGEST_LINE = 1 << 28
 
