@@ -137,7 +137,7 @@ def test_another_equity_is_a_price_that_says_both_figures(move: Move) -> None:
     )
     before, now = move.equities()["held"]
     assert f"held on {LAST}: {before}, here {now}" in price.advice()
-    assert price.advice().endswith(f"or swap with --accept-loss {price.total}")
+    assert price.advice().endswith(f"; swap with --accept-loss {price.total}")
     move.legacy.execute(change.format("-5.01"))
 
 
