@@ -93,7 +93,7 @@ REFUSED = {
         [*held("a", *TRIO), *held("b", "tags_v2")],
         USERS,
         None,
-        "b.tags_v2 outside of schema a, .* or leave them out by LEGACY_SCHEMA=a",
+        "b.tags_v2 outside of schema a; .* or leave them out by LEGACY_SCHEMA=a",
     ),
     "another spelling of a column": (
         [*held("a", *TRIO[1:]), FoundRelation("a", "users", columns=("Email", "id"))],
