@@ -119,7 +119,7 @@ _DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "binary": (lambda _: os.urandom(99), "is no file of losses|is cut off"),
     "an object of something else": (lambda _: b'{"a": 1}\n', "is no file of losses"),
     "a list": (lambda _: b"[1]\n", "is no file of losses"),
-    "another version": (_with_header(version=2), "has version 2, this program reads 1"),
+    "another version": (_with_header(version=1), "has version 1, this program reads 2"),
     "a header without a moment": (_with_header(since=None), "line 1: the header is damaged"),
     "a moment without a zone": (
         _with_header(since="2025-12-01T00:00:00"),
