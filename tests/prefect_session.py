@@ -96,6 +96,17 @@ def flow_runs_of(server: PrefectServer, pid: int) -> list[dict[str, Any]]:
 
 def ask(server: PrefectServer, path: str, question: dict[str, Any]) -> Any:
     """Ask the server's API."""
-    answer = httpx.post(f"{server.api_url}/{path}", json=question, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
+    return sent(server, "POST", path, question).json()
+
+
+def sent(server: PrefectServer, method: str, path: str, body: Any = None) -> httpx.Response:
+    """A request that the server has carried out. It answers 503 while another process's writing
+    keeps its database, as Prefect's own client knows."""
+    address = f"{server.api_url}/{path}"
+    deadline = time.monotonic() + 60
+    while True:
+        answer = httpx.request(method, address, json=body, timeout=30)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+            answer.raise_for_status()
+            return answer
+        time.sleep(0.2)

@@ -5,5 +5,5 @@ from typing import Any
 from ops.waiting import wait_until
 
 
-def eventually(condition: Any, seconds: float = 10) -> None:
+def eventually(condition: Any, seconds: float = 40) -> None:
     assert wait_until(condition, seconds, pause=0.02), "it does not happen"

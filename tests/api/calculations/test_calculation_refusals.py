@@ -12,6 +12,7 @@ from ops.connection import connect
 from ops.embedded.server import free_port
 from tests.api.backend import Backend, backend_process
 from tests.api.calculations.desk import Desk, calculate
+from tests.prefect_session import sent
 
 
 def test_what_cannot_be_calculated_is_refused(desk: Desk) -> None:
@@ -30,15 +31,14 @@ def test_what_cannot_be_calculated_is_refused(desk: Desk) -> None:
 
 
 def test_without_the_deployment_nothing_is_left_pending(desk: Desk) -> None:
-    api = f"{desk.prefect.api_url}/deployments"
-    found = httpx.get(f"{api}/name/backfill/backfill").json()
-    httpx.delete(f"{api}/{found['id']}").raise_for_status()
+    found = sent(desk.prefect, "GET", "deployments/name/backfill/backfill").json()
+    sent(desk.prefect, "DELETE", f"deployments/{found['id']}")
     try:
         with desk.client() as client:
             response = calculate(client, desk.portfolios()[0])
     finally:
         again = {name: found[name] for name in _DEPLOYED}
-        httpx.post(f"{api}/", json=again).raise_for_status()
+        sent(desk.prefect, "POST", "deployments/", again)
     assert_refused(desk, response, "Calculations cannot run: Prefect has no backfill/backfill")
 
 
