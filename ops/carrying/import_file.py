@@ -19,7 +19,7 @@ from ops.carrying.losses_file import Header
 from ops.carrying.losses_reader import LossesReader, open_losses
 from ops.connection import connect, explained, shown_address
 from ops.copy.report import Guard, no_guard
-from ops.copy.stream import stream
+from ops.copy.stream import rows_of, stream
 from ops.errors import (
     ConfigurationError,
     RefusedError,
@@ -238,9 +238,8 @@ def _write(databases: list[_Database], reader: LossesReader, header: Header) -> 
 
 def _take_refused(core: psycopg.Connection, ai: psycopg.Connection) -> None:
     """Tell AI which rows of Core were not imported."""
-    query = sql.SQL("COPY {} (table_name, key) TO STDOUT (FORMAT binary)").format(REFUSED)
-    with core.cursor() as cursor, cursor.copy(query) as messages:
-        stream((message for message in messages), ai, REFUSED, ("table_name", "key"))
+    query = sql.SQL("SELECT table_name, key FROM {}").format(REFUSED)
+    stream(rows_of(core, query), ai, REFUSED, ("table_name", "key"))
 
 
 def _report(databases: list[_Database], path: Path) -> ImportReport:

@@ -1,5 +1,7 @@
 """Straight into an empty table of the same shape: one binary stream, indexes afterwards."""
 
+from hashlib import blake2b
+
 import psycopg
 from psycopg import sql
 
@@ -10,7 +12,7 @@ from ops.copy.legacy import Legacy
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import fetch_rejects
 from ops.copy.report import Meter
-from ops.copy.stream import stream
+from ops.copy.stream import digest_of, stream
 
 
 def is_empty(core: psycopg.Connection, plan: TablePlan) -> bool:
@@ -20,8 +22,10 @@ def is_empty(core: psycopg.Connection, plan: TablePlan) -> bool:
     return bool(row and row[0])
 
 
-def load_directly(legacy: Legacy, target: Destination, plan: TablePlan, meter: Meter) -> int:
-    """Stream the acceptable rows into the empty table; how many there were.
+def load_directly(
+    legacy: Legacy, target: Destination, plan: TablePlan, meter: Meter
+) -> tuple[int, bytes]:
+    """Stream the acceptable rows into the empty table; how many there were, and a digest of them.
 
     Legacy's own constraints have shown that no key comes twice, and the types that every value
     fits: what is left to refuse (NULL, NaN, infinite dates) is refused on legacy.
@@ -32,17 +36,23 @@ def load_directly(legacy: Legacy, target: Destination, plan: TablePlan, meter: M
     core = target.session
     fetch_rejects(legacy, target.books, plan, typed_rules(plan))
     rebuild = drop_indexes(core, plan.target, unique=True)
-    written = stream(
-        legacy.rows(_acceptable_rows(plan), plan.table),
-        core,
-        plan.target.identifier,
-        [column.name for column in (*plan.columns, *plan.filled)],
-        meter,
-    )
+    digest = blake2b()
+    rows = legacy.rows(_acceptable_rows(plan), plan.table)
+    written = stream(rows, core, plan.target.identifier, _written(plan), meter, digest)
     meter.enter("indexing")
     for build in rebuild:
         core.execute(build)
-    return written
+    return written, digest.digest()
+
+
+def reads_as_streamed(core: psycopg.Connection, plan: TablePlan, digest: bytes) -> bool:
+    """Whether the table's committed rows are, byte for byte, those that `load_directly` sent. False
+    says nothing: a table that was not always empty may have put them in another order."""
+    return digest_of(core, plan.target.identifier, _written(plan)) == digest
+
+
+def _written(plan: TablePlan) -> list[str]:
+    return [column.name for column in (*plan.columns, *plan.filled)]
 
 
 def _acceptable_rows(plan: TablePlan) -> sql.Composed:

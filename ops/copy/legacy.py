@@ -12,7 +12,7 @@ from ops.connection import connect, explained, first_line, shown_address
 from ops.content_hash import TableHash, rows_hash
 from ops.copy.catalogue import Relation, read_relation
 from ops.copy.errors import LegacyUnreadableError
-from ops.copy.stream import Messages, rows_of
+from ops.copy.stream import Chunks, rows_of
 from ops.legacy_schema import LegacySchema, enter_legacy
 from ops.sql_files import statement
 
@@ -59,8 +59,8 @@ class Legacy:
         meet, rows = row or (0, 0)
         return int(meet), int(rows) - int(meet)
 
-    def rows(self, query: sql.Composable, table: str) -> Messages:
-        """Stream the rows of a query as binary COPY messages."""
+    def rows(self, query: sql.Composable, table: str) -> Chunks:
+        """Stream the rows of a query."""
         with self.reading(table):
             yield from rows_of(self.connection, query)
 

@@ -9,7 +9,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.copies import Fingerprint, last_fingerprint, record_proof
-from ops.content_hash import rows_hash
+from ops.content_hash import TableHash, rows_hash
 from ops.copy.groups import TableSpec, in_order, specs_of
 from ops.copy.judgement import fits, typed_rules
 from ops.copy.merge import differs, missing, missing_or_different, same_key
@@ -165,15 +165,18 @@ def _compared(sessions: Sessions, plan: TablePlan) -> TableParity:
 def _by_hash(sessions: Sessions, plan: TablePlan) -> TableParity | None:
     if not (plan.typed and plan.unique):
         return None
+    wanted, found = both_hashes(sessions, plan)
+    return TableParity(plan.table, wanted.rows) if found == wanted else None
+
+
+def both_hashes(sessions: Sessions, plan: TablePlan) -> tuple[TableHash, TableHash]:
+    """The hash of legacy's acceptable rows and of the target's, of a table whose types agree."""
     rules = fits(typed_rules(plan))
     session = sessions.target(plan.spec).session
-    wanted, found = side_by_side(
+    return side_by_side(
         lambda: sessions.legacy.hash(plan.table, plan.source_rows, plan.compared(), rules),
         lambda: rows_hash(session, plan.target_rows, plan.compared()),
     )
-    if found != wanted:
-        return None
-    return TableParity(plan.table, wanted.rows)
 
 
 def _by_rows(sessions: Sessions, plan: TablePlan, only: sql.Composable = EVERY) -> TableParity:

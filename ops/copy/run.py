@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -15,16 +16,18 @@ from ops.books.copies import (
     last_fingerprint,
     look_again,
     record_fingerprint,
+    record_proof,
 )
 from ops.books.copy_source import record_source
 from ops.content_hash import TableHash, content_hash, rows_hash
 from ops.copy.core import Destination
 from ops.copy.deletion import delete_rows
-from ops.copy.direct import is_empty, load_directly
+from ops.copy.direct import is_empty, load_directly, reads_as_streamed
 from ops.copy.indexes import drop_indexes
 from ops.copy.kept_ids import make_way, may_pass, names_nothing
 from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, record_keys
 from ops.copy.merge import Merged, merge
+from ops.copy.parity import both_hashes
 from ops.copy.plan import EVERY, TablePlan
 from ops.copy.rejects import forget_rejects, rejects_by_kind
 from ops.copy.report import (
@@ -149,14 +152,27 @@ class TableCopy:
     def _whole(
         self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport:
-        found = self._timed(self._source_hash)
-        seen = None if source is None else replace(source.seen, rows=found.rows)
-        if last is not None and last.source_hash == found.digest:
-            left = self._timed(self._core_hash)
-            if left.digest == last.core_hash:
-                self._look_again(seen, target, left)
-                return self._same(last)
-        return self._changed(found, seen)
+        seen = None if source is None else source.seen
+        if self.plan.straight and self._is_empty():
+            with suppress(IntegrityError):  # a row must be told why it does not fit
+                return self._direct(seen)
+        left = None if last is None else self._timed(lambda: self._as_left(last))
+        if last is not None and left is not None:
+            self._look_again(seen, target, left)
+            return self._same(last)
+        return self._loaded(seen)
+
+    def _as_left(self, last: Fingerprint) -> TableHash | None:
+        """The target's hash, if both sides are what the last copy saw and left: by the hashes that
+        it recorded or, where it recorded none and refused nothing, by those of both sides now."""
+        if last.source_hash:
+            wanted = last.core_hash if self._source_hash.digest == last.source_hash else None
+            left = None if wanted is None else self._core_hash()
+            return left if left is not None and left.digest == wanted else None
+        if last.rejected_rows or not (self.plan.typed and self.plan.unique):
+            return None
+        there, here = both_hashes(self.sessions, self.plan)
+        return here if there == here else None
 
     def _look_again(
         self, source: TableState | None, target: StateChange | None, left: TableHash
@@ -182,28 +198,51 @@ class TableCopy:
     def _rejects(self) -> dict[str, int]:
         return rejects_by_kind(self.target.books, self.plan.table)
 
+    @cached_property
     def _source_hash(self) -> TableHash:
         columns = [sql.Identifier(name) for name in self.plan.names]
         plan = self.plan
         rows = self.sessions.legacy.hash(plan.table, plan.source_rows, columns)
         return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
 
-    def _changed(self, source: TableHash, seen: TableState | None) -> TableReport:
-        if self.plan.straight and self._is_empty():
-            try:
-                return self._loaded(source, seen, self._straight)
-            except IntegrityError:  # a row must be told why it does not fit
-                pass
-        return self._loaded(source, seen, self._staged)
+    def _direct(self, seen: TableState | None) -> TableReport:
+        """Straight into the empty table, and proved by reading what was committed there: nothing
+        need be hashed in legacy.
 
-    def _loaded(
-        self, source: TableHash, seen: TableState | None, load: Callable[[Meter, int], TableReport]
-    ) -> TableReport:
-        """All of legacy's rows by a way to load them, in one transaction."""
+        Raises:
+            IntegrityError: legacy's index is corrupt, or it does not know our rules.
+        """
+        rows = self._source_rows() if seen is None else seen.rows
+        meter = Meter(self.plan.table, rows, self.on_progress)
+        with self.target.transaction():
+            forget_rejects(self.target.books, self.plan.table)
+            report, digest = self._straight(meter, rows)
+            _require_every_row(report)
+            found = self._record(Fingerprint(rows, report.accepted, "", "", seen), report)
+            self.guard(self.target.books)
+        meter.enter("hashing")
+        if digest is not None:
+            self._timed(lambda: self._prove(found, digest))
+        meter.enter("done")
+        return report
+
+    def _prove(self, found: Fingerprint, digest: bytes) -> None:
+        if reads_as_streamed(self.target.session, self.plan, digest):
+            with self.target.books.transaction():
+                record_proof(self.target.books, self.plan.table, found)
+                self.guard(self.target.books)
+
+    def _source_rows(self) -> int:
+        counted, _ = self.sessions.legacy.counted(self.plan.source, self.plan.which(EVERY))
+        return counted
+
+    def _loaded(self, seen: TableState | None) -> TableReport:
+        """All of legacy's rows, staged and merged, in one transaction."""
+        source = self._timed(lambda: self._source_hash)
         meter = Meter(self.plan.table, source.rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
-            report = load(meter, source.rows)
+            report = self._merged(meter, EVERY, source.rows, empty=self._locked_empty())
             _require_every_row(report)
             meter.enter("hashing")
             left = self._timed(self._core_hash)
@@ -213,7 +252,7 @@ class TableCopy:
         meter.enter("done")
         return report
 
-    def _record(self, found: Fingerprint, report: TableReport) -> None:
+    def _record(self, found: Fingerprint, report: TableReport) -> Fingerprint:
         """Remember the copy with how the target is seen by the transaction that wrote it. Rows that
         may pass the next time void what was seen of legacy."""
         if any(map(may_pass, report.rejected)):
@@ -225,6 +264,7 @@ class TableCopy:
             found = replace(found, core_seen=replace(left.seen, own=own))
         record_fingerprint(self.target.books, self.plan.table, found)
         self._record_source()
+        return found
 
     def _record_source(self) -> None:
         """With the first table that is copied goes where it came from."""
@@ -243,21 +283,20 @@ class TableCopy:
         )
         return self._is_empty()
 
-    def _staged(self, meter: Meter, rows: int) -> TableReport:
-        return self._merged(meter, EVERY, rows, empty=self._locked_empty())
-
-    def _straight(self, meter: Meter, rows: int) -> TableReport:
-        """Raises IntegrityError where legacy's index is corrupt or it does not know our rules."""
+    def _straight(self, meter: Meter, rows: int) -> tuple[TableReport, bytes | None]:
+        """What went straight, and its digest; none where somebody else was faster, so that it is
+        merged."""
         if not self._locked_empty():
-            return self._merged(meter, EVERY, rows)
+            return self._merged(meter, EVERY, rows), None
         table = self.plan.table
-        written = load_directly(self.sessions.legacy, self.target, self.plan, meter)
+        written, digest = load_directly(self.sessions.legacy, self.target, self.plan, meter)
         if names_nothing(self.target, self.plan):
             raise ForeignKeyViolation(f"{table} names rows that are not there")
         self._analyze()
         if self.plan.spec.keeps_ids:
             self._keep_keys(self.plan.target.identifier)
-        return TableReport(table, "direct", rows, written, self._rejects(), inserted=written)
+        report = TableReport(table, "direct", rows, written, self._rejects(), inserted=written)
+        return report, digest
 
     def _merged(
         self, meter: Meter, only: sql.Composable, rows: int, *, empty: bool = False

@@ -1,0 +1,99 @@
+"""What goes straight into an empty table is proved by reading back what was committed there."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.engine import URL
+
+from ops.copy import copy_group, delta_parity
+from ops.copy.legacy import Legacy
+from ops.copy.parity import TableParity
+from ops.copy.report import TableProgress
+from tests.integration.copy.conftest import Run
+from tests.integration.copy.test_market_copy import PRICES
+
+DAMAGED = """
+CREATE FUNCTION damage() RETURNS trigger LANGUAGE plpgsql
+AS $$ BEGIN NEW.close := NEW.close + 0.0001; RETURN NEW; END $$;
+CREATE TRIGGER damage BEFORE INSERT ON market_data_cache FOR EACH ROW EXECUTE FUNCTION damage();
+"""
+ONE_ROW = "(SELECT id FROM market_data_cache ORDER BY id LIMIT 1)"
+
+
+def prices(legacy: URL, core: URL) -> TableParity:
+    [found] = [one for one in delta_parity(legacy, core, None, ["market"]) if one.legacy_rows]
+    return found
+
+
+def when_committed(act: Callable[[], object]) -> Callable[[TableProgress], None]:
+    """Do something between the commit of the prices and their proof."""
+
+    def watch(progress: TableProgress) -> None:
+        if (progress.table, progress.step) == ("market_data_cache", "hashing"):
+            act()
+
+    return watch
+
+
+def test_nothing_is_hashed_where_what_was_committed_is_what_was_sent(
+    run: Run, legacy_url: URL, core_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(legacy_url, PRICES)
+    with monkeypatch.context() as patch:
+        patch.delattr(Legacy, "hash")
+        copy_group(legacy_url, core_url)
+    assert prices(legacy_url, core_url) == TableParity(
+        "market_data_cache", 1000, compared_by="proof"
+    )
+
+
+def test_rows_that_were_damaged_on_the_way_are_found(
+    run: Run, legacy_url: URL, core_url: URL
+) -> None:
+    run(legacy_url, PRICES)
+    run(core_url, DAMAGED)
+    assert copy_group(legacy_url, core_url).tables[0].path == "direct"
+    assert prices(legacy_url, core_url).different == 1000
+
+
+@pytest.mark.parametrize(
+    ("written", "missing", "different"),
+    [
+        (f"UPDATE market_data_cache SET close = close + 1 WHERE id = {ONE_ROW}", 0, 1),
+        (f"DELETE FROM market_data_cache WHERE id = {ONE_ROW}", 1, 0),
+    ],
+)
+def test_what_somebody_writes_before_the_proof_is_found(
+    run: Run, legacy_url: URL, core_url: URL, written: str, missing: int, different: int
+) -> None:
+    run(legacy_url, PRICES)
+    copy_group(legacy_url, core_url, on_progress=when_committed(lambda: run(core_url, written)))
+    found = prices(legacy_url, core_url)
+    assert (found.missing, found.different, found.compared_by) == (missing, different, "rows")
+
+
+def test_rows_that_lie_in_another_order_are_compared_by_their_hashes(
+    run: Run, legacy_url: URL, core_url: URL
+) -> None:
+    run(legacy_url, PRICES)
+    reorder = "CREATE INDEX by_close ON market_data_cache (close DESC, id);"
+    reorder += "CLUSTER market_data_cache USING by_close"
+    copy_group(legacy_url, core_url, on_progress=when_committed(lambda: run(core_url, reorder)))
+    assert prices(legacy_url, core_url) == TableParity("market_data_cache", 1000)
+
+
+def test_without_what_was_seen_both_sides_are_hashed_and_nothing_is_written(
+    run: Run, legacy_url: URL, core_url: URL
+) -> None:
+    run(legacy_url, PRICES)
+    copy_group(legacy_url, core_url)
+    versions = "SELECT array_agg(xmin::text ORDER BY id) FROM market_data_cache"
+    before = run(core_url, versions)
+    forgotten = "UPDATE ops.copy_fingerprints SET source_seen = NULL, core_seen = NULL"
+    run(core_url, forgotten)
+    assert copy_group(legacy_url, core_url).tables[0].path == "unchanged"
+    run(core_url, forgotten)
+    run(legacy_url, f"UPDATE market_data_cache SET close = close + 1 WHERE id = {ONE_ROW}")
+    found = copy_group(legacy_url, core_url).tables[0]
+    assert (found.path, found.updated, found.unchanged) == ("staged", 1, 999)
+    assert run(core_url, versions) != before
