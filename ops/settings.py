@@ -89,7 +89,9 @@ class OperatorSettings(BaseSettings):
     SIGMASIGHT_STACK: str | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None
-    # Which errors of that file are let pass, by their names, separated by commas.
+    # The folder from whose files a nightly backfill takes new prices; by default none.
+    PRICES_FOLDER: Path | None = None
+    # Which errors of price files are let pass, by their names, separated by commas.
     PRICES_ACCEPT: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_accepted)] = ()
     # Whom a verification and a cutover log in as, a file of their passwords (lines
     # `e-mail:password`), and whether tokens may be signed for those who have none there.

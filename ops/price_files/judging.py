@@ -11,10 +11,10 @@ from ops.price_files.reading import COLUMNS, PriceRows, refuse
 from ops.trading_calendar import days_without_session, trading_days
 
 LARGEST_VOLUME = 2**31 - 1  # the volume column holds 32 bits
+LEVEL_SHIFT = 5.0  # times the level before, either way
 
 _LEAST_COVERAGE = 0.6
 _LARGE_MOVE = 1.6  # times the close before, either way
-_LEVEL_SHIFT = 5.0
 _STAYING_DAYS = 5  # a shift is told from a single wrong close by the medians of so many
 _FEW_DAYS = 2
 _SHOWN = 5
@@ -130,7 +130,7 @@ def _of_moves(rows: PriceRows, once: NDArray[np.intp]) -> Iterator[Concern]:
     jump = np.abs(np.log(close[1:] / close[:-1])) * (symbols[1:] == symbols[:-1])
     large = np.flatnonzero(jump > np.log(_LARGE_MOVE)) + 1
     worst = large[np.argsort(-jump[large - 1], kind="stable")].tolist()
-    shifts = [at for at in worst if _level_shift(close, symbols, at) >= _LEVEL_SHIFT]
+    shifts = [at for at in worst if _level_shift(close, symbols, at) >= LEVEL_SHIFT]
     if shifts:
         text = _listed([_move(rows, once, at) for at in shifts])
         yield Concern(
@@ -194,4 +194,6 @@ def refuse_errors(rows: PriceRows, concerns: Collection[Concern], accept: Collec
     if left:
         found = "; ".join(f"{each.name}: {each.text}" for each in left)
         names = ",".join(each.name for each in left)
-        refuse(rows.path, f"{found}; correct it, or accept it by `--accept {names}`")
+        refuse(
+            rows.path, f"{found}; correct it, or accept it by `--accept {names}` (PRICES_ACCEPT)"
+        )

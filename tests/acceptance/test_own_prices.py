@@ -23,7 +23,7 @@ def test_prices_times_100_from_one_day_on_stop_a_rebuild_unless_accepted(
     (error,) = rebuilt.errors
     assert "level-shift: prices change their level and stay there: " in error
     assert "2025-09-02 (line " in error
-    assert error.endswith("or accept it by `--accept level-shift`")
+    assert error.endswith("or accept it by `--accept level-shift` (PRICES_ACCEPT)")
     checked = command_line.run("prices", "--check", str(path), **home)
     assert (checked.code, checked.errors) == (1, [error]), checked
     accepted = command_line.run("prices", "--check", str(path), "--accept", "level-shift", **home)
