@@ -1,5 +1,6 @@
 """What a nightly backfill takes from a folder of price files, and what it refuses."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -86,13 +87,9 @@ def test_a_hole_in_the_past_is_filled_and_its_days_are_computed_again(
 
 def test_a_changed_past_is_shown_and_replaced_only_if_accepted(core: URL, tmp_path: Path) -> None:
     rows = (row("T", FRIDAY, 50), row("T", MONDAY, 51))
-    with pytest.raises(BadInputError) as refused:
+    changed = "changed-past: 1 prices differ from the stored ones: T 2025-12-19 from 100.0000 to 50"
+    with pytest.raises(BadInputError, match=re.escape(changed)):
         take(core, tmp_path, split=rows)
-    assert (
-        "changed-past: 1 prices differ from the stored ones: T 2025-12-19 from 100.0000 to 50"
-        in (str(refused.value))
-    )
-    assert "compute the days from 2025-12-19 again" in str(refused.value)
     assert (stored(core), done(core)) == (BEFORE, ALL_DONE)
     (taken,) = take(core, tmp_path, "changed-past")
     assert (taken.rows, taken.first) == (2, FRIDAY)
@@ -116,7 +113,7 @@ def test_a_file_with_an_error_leaves_nothing_of_the_others(core: URL, tmp_path: 
 @pytest.mark.parametrize("close", [500, 20, 10_000])
 def test_a_new_day_at_another_level_is_refused(core: URL, tmp_path: Path, close: float) -> None:
     with pytest.raises(
-        BadInputError, match=f"level-shift: .*T 2025-12-22 from 100.0000 to {close}"
+        BadInputError, match=rf"level-shift: .*T {MONDAY} from 100\.0000 to {close}"
     ):
         take(core, tmp_path, monday=(row("T", MONDAY, close),))
     assert (stored(core), done(core)) == (BEFORE, ALL_DONE)
@@ -126,9 +123,8 @@ def test_a_new_day_at_another_level_is_refused(core: URL, tmp_path: Path, close:
 
 def test_a_split_since_the_stored_prices_is_shown(core: URL, tmp_path: Path) -> None:
     (taken,) = take(core, tmp_path, monday=(row("T", MONDAY, 50),))
-    assert any(
-        doubt.startswith("large-move: ") and "T 2025-12-22" in doubt for doubt in taken.doubts
-    )
+    (doubt,) = [doubt for doubt in taken.doubts if doubt.startswith("large-move: ")]
+    assert doubt.endswith("T 2025-12-22 from 100.0000 to 50.0000")
 
 
 def test_a_folder_that_is_not_there_is_refused(core: URL, tmp_path: Path) -> None:
