@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
 from ops.errors import VerificationError
+from ops.new_prices import TakenFile, take_prices
 from ops.nightly import Night, tonight
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
@@ -70,6 +72,8 @@ def backfill(
         batch_run_id: the job in `batch_jobs` that this run carries out, if somebody waits for one.
     """
     core = resolve_endpoints(operator_settings()).core
+    if last is None:
+        take_new_prices(core)
     night = tonight(core, datetime.now(UTC)) if last is None else None
     with batch_job(core, batch_run_id) as job:
         request = BackfillRequest(first, night.priced if night else cast(date, last), mode)
@@ -81,6 +85,28 @@ def backfill(
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
     _refuse_failures(report.failures)
     return _nothing_new(night) if night and not report.portfolio_days else None
+
+
+def take_new_prices(core: URL) -> None:
+    """Bring what the files of PRICES_FOLDER have and Core lacks."""
+    settings = operator_settings()
+    if settings.PRICES_FOLDER is None:
+        return
+    with exclusive_run(core) as fence:
+        taken = new_prices_task(core, settings.PRICES_FOLDER, settings.PRICES_ACCEPT, fence)
+    for one in taken:
+        for doubt in one.doubts:
+            get_run_logger().warning("%s: %s", one.name, doubt)
+        days = f", days from {one.first} on are computed" if one.first else ""
+        get_run_logger().info("%s: %d new prices%s", one.name, one.rows, days)
+
+
+@phase_task("new prices")
+def new_prices_task(
+    core: URL, folder: Path, accept: Sequence[str], fence: Fence
+) -> list[TakenFile]:
+    """Judge the files, compare them with what is stored, and write what is new."""
+    return take_prices(core, folder, accept, fence.check)
 
 
 def _nothing_new(night: Night) -> State[Any]:

@@ -3,7 +3,6 @@
 import sys
 from datetime import date, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import psycopg
@@ -14,6 +13,7 @@ from flows.commands.assess import assess
 from flows.commands.cutover import rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
+from flows.commands.prices import Accept, Prices, give_prices, prices
 from flows.commands.rehearsal import rehearse
 from flows.commands.retention import backup, cleanup
 from flows.commands.runner import err, flow_named, out, run_phase
@@ -51,10 +51,6 @@ class TargetName(StrEnum):
     external = "external"
 
 
-Prices = Annotated[
-    Path | None,
-    typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
-]
 Demo = Annotated[
     bool, typer.Option("--demo", help="Add the demo's users to those of another old database.")
 ]
@@ -97,6 +93,7 @@ def _fail(line: str, code: int = 1) -> NoReturn:
 @app.command()
 def up(
     prices: Prices = None,
+    accept: Accept = None,
     target: Annotated[
         TargetName | None, typer.Option(help="Have Pulumi bring the declared stack up.")
     ] = None,
@@ -107,7 +104,8 @@ def up(
     """Make or start the embedded databases, and the demo's old database; or a declared stack."""
     wanted = target.value if target else None
     mode = "preview" if preview else "up"
-    run_phase(lambda: flow_named("provision")(wanted, mode), prices, start_databases=not preview)
+    give_prices(prices, accept)
+    run_phase(lambda: flow_named("provision")(wanted, mode), start_databases=not preview)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -194,11 +192,16 @@ def verify(first: First = _FIRST, last: Last = _LAST) -> None:
 
 @app.command()
 def rebuild(
-    prices: Prices = None, first: First = _FIRST, last: Last = _LAST, demo: Demo = False
+    prices: Prices = None,
+    accept: Accept = None,
+    first: First = _FIRST,
+    last: Last = _LAST,
+    demo: Demo = False,
 ) -> None:
     """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
     _check_range(first.date(), last.date())
-    report = run_phase(lambda: flow_named("rebuild")(first.date(), last.date(), demo), prices)
+    give_prices(prices, accept)
+    report = run_phase(lambda: flow_named("rebuild")(first.date(), last.date(), demo))
     _show_rebuild(report)
 
 
@@ -274,6 +277,7 @@ app.command()(backup)
 app.command()(cleanup)
 app.command("import")(import_file)
 app.command()(dashboard)
+app.command()(prices)
 
 
 if __name__ == "__main__":

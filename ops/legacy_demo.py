@@ -15,7 +15,9 @@ def price_history(settings: OperatorSettings) -> PriceHistory:
     Raises:
         BadInputError: the file cannot be used.
     """
-    return load_prices_csv(settings.PRICES) if settings.PRICES else generate_prices()
+    if settings.PRICES is None:
+        return generate_prices()
+    return load_prices_csv(settings.PRICES, settings.PRICES_ACCEPT)
 
 
 def build_legacy(url: URL, prices: PriceHistory, settings: OperatorSettings) -> LegacyReport:

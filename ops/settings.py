@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.config import DatabaseUrl, SigningKey
 from ops.books.declared_stack import declared_target
 from ops.errors import ConfigurationError
+from ops.price_files import ACCEPTABLE
 from ops.state_folder import StateFolder
 
 
@@ -31,6 +32,16 @@ def _addresses(text: object) -> object:
     if wrong := [each for each in listed if not re.fullmatch(r"[^@\s:]+@[^@\s:]+", each)]:
         raise ValueError(f"{wrong[0][:80]!r} is no e-mail address; separate them by commas")
     return tuple(dict.fromkeys(listed))
+
+
+def _accepted(text: object) -> object:
+    """Names of errors in prices as the environment lists them: separated by commas."""
+    if not isinstance(text, str):
+        return text
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if wrong := [name for name in names if name not in ACCEPTABLE]:
+        raise ValueError(f"{wrong[0][:80]!r} is unknown; accept {', '.join(ACCEPTABLE)}")
+    return names
 
 
 def _backend_address(text: str) -> str:
@@ -78,6 +89,10 @@ class OperatorSettings(BaseSettings):
     SIGMASIGHT_STACK: str | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None
+    # The folder from whose files a nightly backfill takes new prices; by default none.
+    PRICES_FOLDER: Path | None = None
+    # Which errors of price files are let pass, by their names, separated by commas.
+    PRICES_ACCEPT: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_accepted)] = ()
     # Whom a verification and a cutover log in as, a file of their passwords (lines
     # `e-mail:password`), and whether tokens may be signed for those who have none there.
     PROBE_ACCOUNTS: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_addresses)] = ()

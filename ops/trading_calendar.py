@@ -1,5 +1,6 @@
 """NYSE trading days."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -36,6 +37,14 @@ def trading_days(first: date, last: date) -> tuple[date, ...]:
     if not days:
         raise BadInputError(f"there is no NYSE trading day in {first}..{last}; widen the range")
     return days
+
+
+def days_without_session(days: Sequence[date]) -> list[date]:
+    """Those of `days` on which the NYSE was closed; days that the calendar does not reach are
+    taken for sessions."""
+    first, last = _calendar().first_session.date(), _calendar().last_session.date()
+    sessions = {day.date() for day in _calendar().sessions}
+    return [day for day in days if first <= day <= last and day not in sessions]
 
 
 def last_finished_session(now: datetime) -> date:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.commands.prices import Accept, Prices, give_prices
 from flows.commands.runner import flow_named, out, run_phase
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 
@@ -25,7 +26,8 @@ def rehearse(
     report: Annotated[
         Path | None, typer.Option(help="Where to write the report as Markdown.")
     ] = None,
-    prices: Annotated[Path | None, typer.Option(help="CSV of daily prices for the demo.")] = None,
+    prices: Prices = None,
+    accept: Accept = None,
     first: First = _FIRST,
     last: Last = _LAST,
 ) -> None:
@@ -33,11 +35,11 @@ def rehearse(
     from ops.trading_calendar import trading_days
 
     trading_days(first.date(), last.date())
+    give_prices(prices, accept)
     path = report.absolute() if report else None
     # The databases of the real move are not needed; stopped ones stay stopped.
     done = run_phase(
         lambda: flow_named("rehearse")(first.date(), last.date(), keep, path),
-        prices,
         start_databases=False,
     )
     _show(done)

@@ -1,8 +1,6 @@
 """How a command runs a flow: against the Prefect server of its state folder."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,13 +13,8 @@ out = Console()
 err = Console(stderr=True, soft_wrap=True)
 
 
-def run_phase(
-    work: Callable[[], Any], prices: Path | None = None, *, start_databases: bool = True
-) -> Any:
+def run_phase(work: Callable[[], Any], *, start_databases: bool = True) -> Any:
     """Run a flow against this state folder's Prefect server, started if none answers."""
-    if prices is not None:
-        os.environ["PRICES"] = str(prices)
-        operator_settings.cache_clear()
     settings = operator_settings()
     if settings.PRICES is not None and not settings.PRICES.is_file():
         raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")

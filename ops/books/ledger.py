@@ -46,6 +46,13 @@ def first_computed_days(core: psycopg.Connection[Any]) -> Mapping[date, Sequence
     return dict(rows)
 
 
+def forget_days(core: psycopg.Connection[Any], first: date) -> int:
+    """Let the days from `first` on be computed again; how many portfolio days that are."""
+    return core.execute(
+        "DELETE FROM ops.backfill_ledger WHERE calculation_date >= %s", [first]
+    ).rowcount
+
+
 def last_changes(core: psycopg.Connection[Any]) -> Mapping[str, datetime]:
     """When each act (seeding, copy, backfill) last changed what a verification looks at."""
     with core.cursor(row_factory=dict_row) as cursor:

@@ -150,6 +150,7 @@ def _set_up(
     told = {"DEMO_PASSWORD": settings.demo_password(), **_told_of_probes(settings)}
     if settings.PRICES is not None:
         told["PRICES"] = str(settings.PRICES.absolute())
+        told["PRICES_ACCEPT"] = ",".join(settings.PRICES_ACCEPT)
     if legacy is not None and settings.LEGACY_SCHEMA is not None:
         told["LEGACY_SCHEMA"] = settings.LEGACY_SCHEMA
     stage = Stage(here.root, told, log)

@@ -259,7 +259,7 @@ REFUSED_BACKENDS = [
 ]
 
 REFUSED_PRICES = [
-    ("no file", given(PRICES="absent.csv"), "there is no file absent.csv; correct its path"),
+    ("no file", given(PRICES="absent.csv"), "absent.csv: there is no such file; correct its path"),
     ("no CSV", prices("PK\x03\x04"), "the header lacks"),
     ("missing column", prices("symbol,date,close\nSPY,2025-07-01,1\n"), "the header lacks open"),
     ("no number", prices(f"{GOOD_HEADER}\nSPY,2025-07-01,1,1,1,one,1\n"), "'one' where a number"),
@@ -269,6 +269,11 @@ REFUSED_PRICES = [
         "missing symbols",
         prices(f"{GOOD_HEADER}\nSPY,2025-07-01,1,1,1,1,1\n"),
         "symbols of the demo",
+    ),
+    (
+        "unknown acceptance",
+        given(PRICES="absent.csv", PRICES_ACCEPT="moves"),
+        "PRICES_ACCEPT: 'moves' is unknown; accept high-below-low, contradiction, coverage",
     ),
 ]
 

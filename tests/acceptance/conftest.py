@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flows.prefect_server import PrefectServer
-from ops.demo.prices import generate_prices
+from ops.demo.prices import PriceHistory, generate_prices
 from ops.embedded.server import EmbeddedServer
 from ops.seed import seed
 from tests.acceptance.command_line import CommandLine
@@ -76,8 +76,11 @@ def rebuilt(
 @pytest.fixture(scope="session")
 def other_prices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound price file: the generated prices, written down."""
-    history = generate_prices()
-    path = tmp_path_factory.mktemp("prices") / "other.csv"
+    return write_prices(generate_prices(), tmp_path_factory.mktemp("prices") / "other.csv")
+
+
+def write_prices(history: PriceHistory, path: Path) -> Path:
+    """Write a history down as a tidy CSV."""
     with open(path, "w") as file:
         file.write("symbol,date,open,high,low,close,volume\n")
         for day, column in zip(*(~np.isnan(history.close)).nonzero(), strict=True):

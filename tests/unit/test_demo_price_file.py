@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ops.demo import price_file
 from ops.demo.book import demo_book
 from ops.demo.catalogue import FACTOR_ETFS, catalogue
-from ops.demo.price_file import load_prices_csv
 from ops.demo.prices import PriceHistory
 from ops.errors import BadInputError
+
+
+def load_prices_csv(path: Path) -> PriceHistory:
+    """Of the three days that these files have, most sessions are missing."""
+    return price_file.load_prices_csv(path, accept=["coverage"])
+
 
 HEADER = "symbol,date,open,high,low,close,volume"
 DAYS = ("2024-06-20", "2025-06-30", "2025-12-19")
@@ -113,22 +119,21 @@ def without(*symbols: str) -> Callable[[list[str]], list[str]]:
         (lambda lines: [HEADER], "holds no rows"),
         (lambda lines: [HEADER.replace("close", "last"), *lines[1:]], "header lacks close"),
         (lambda lines: lines[1:], "header lacks symbol"),
-        (edited(",1001", ",many"), "data row 2 holds 'many' where a number belongs"),
-        (edited(",1000", ","), "data row 1 holds '' where a number belongs"),
-        (edited(",1002", ""), "data row 3 has too few columns"),
+        (edited(",1001", ",many"), "line 3 holds 'many' where a number belongs"),
+        (edited(",1002", ""), "line 4 has too few columns"),
         (edited("2025-06-30", "30/06/2025"), "not written as YYYY-MM-DD"),
         (edited("2025-06-30", "2025-06-31"), "not written as YYYY-MM-DD"),
         (edited("AAPL,2025-06-30,204.7389", "AAPL,2025-06-30,0"), "impossible open: AAPL"),
-        (edited("AAPL,2025-06-30,204.7389", "AAPL,2025-06-30,nan"), "impossible open"),
         (edited("AAPL,2025-06-30,204.7389", "AAPL,2025-06-30,inf"), "impossible open"),
         (edited("205.2389", "-205.2389"), "impossible close"),
         (edited("205.2389", "123456789"), "impossible close"),
-        (edited(",1000", ",3000000000"), "impossible volume"),
         (edited(",1000", ",-1"), "impossible volume"),
         (edited(",1000", ",10.5"), "impossible volume"),
-        (edited("AAPL", ""), "no usable symbol"),
         (edited("AAPL", "A" * 21), "no usable symbol"),
-        (lambda lines: [*lines, lines[1]], "AAPL has more than one row for 2024-06-20"),
+        (
+            lambda lines: [*lines, lines[1] + "0"],
+            r"AAPL 2024-06-20 \(line \d+\) differs from line 2",
+        ),
         (without("KO", "T"), "lacks 2 symbols of the demo book: KO, T"),
         (without(*demo_book().held_symbols[:9]), r"lacks 9 symbols .*, \.\.\.$"),
         (without("TLT"), "lacks 1 factor ETFs: TLT"),

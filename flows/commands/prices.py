@@ -1,0 +1,111 @@
+"""`sigmasight prices`, and how other commands are given a price file."""
+
+import csv
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.runner import err, out
+from ops.endpoints import given_legacy
+from ops.errors import BadInputError
+from ops.price_files import ACCEPTABLE
+from ops.settings import operator_settings
+
+if TYPE_CHECKING:
+    from ops.price_files.judging import Concern
+
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
+]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option("--accept", help=f"Let an error of the prices pass: {', '.join(ACCEPTABLE)}."),
+]
+
+
+def prices(
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Judge this file; nothing is started.")
+    ] = None,
+    accept: Accept = None,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a CSV to fill in, with what is needed.")
+    ] = False,
+) -> None:
+    """Judge a file of daily prices, or print which symbols and days the demo needs."""
+    if (check is None) != template:
+        raise BadInputError(
+            "give either --check FILE or --template; see `sigmasight prices --help`"
+        )
+    if check is None:
+        _print_template()
+    else:
+        _take_acceptance(accept)
+        _check(check)
+
+
+def give_prices(prices: Path | None, accept: Sequence[str] | None) -> None:
+    """Tell the phases which price file is meant, once it is judged: before anything starts.
+
+    Raises:
+        BadInputError: the file cannot be used.
+    """
+    if prices is not None:
+        os.environ["PRICES"] = str(prices)
+    _take_acceptance(accept)
+    settings = operator_settings()
+    if settings.PRICES is not None and given_legacy(settings) is None:
+        from ops.demo.price_file import judged_prices
+
+        _show(judged_prices(settings.PRICES, settings.PRICES_ACCEPT)[1])
+
+
+def _take_acceptance(accept: Sequence[str] | None) -> None:
+    if accept:
+        os.environ["PRICES_ACCEPT"] = ",".join(accept)
+    operator_settings.cache_clear()
+
+
+def _check(path: Path) -> None:
+    """Show everything that is doubtful, then refuse as a rebuild would."""
+    from ops.demo.price_file import check_reach, needed_prices
+    from ops.price_files.judging import judge, refuse_errors
+    from ops.price_files.reading import read_prices
+
+    rows = read_prices(path)
+    first, last = rows.dates.min(), rows.dates.max()
+    symbols = len({*rows.symbols.tolist()})
+    said = f"{len(rows.lines):,} rows, {symbols} symbols, {first}..{last}, closes of {rows.close!r}"
+    out.print(said, markup=False, highlight=False, soft_wrap=True)
+    concerns = judge(rows, needed_prices())
+    _show(concerns)
+    check_reach(rows)
+    refuse_errors(rows, concerns, operator_settings().PRICES_ACCEPT)
+    out.print("usable")
+
+
+def _show(concerns: Sequence["Concern"]) -> None:
+    for each in concerns:
+        kind = "error" if each.error else "warning"
+        line = f"prices: {kind}: {each.name}: {each.text}"
+        err.print(line, markup=False, highlight=False)
+
+
+def _print_template() -> None:
+    from ops.demo.price_file import needed_prices
+    from ops.price_files.reading import COLUMNS
+
+    needed = needed_prices()
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([symbol, needed.first, *[""] * 5] for symbol in needed.symbols)
+    err.print(
+        f"needed: these {len(needed.symbols)} symbols on every session of the NYSE from "
+        f"{needed.first} to {needed.last}; others may stand beside them",
+        highlight=False,
+    )
