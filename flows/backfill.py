@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 from flows.artifacts import Progress, count_table
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
+from ops.backfill import Mode
 from ops.backfill.batch import (
     STREAMS,
     BlockReport,
@@ -28,7 +29,7 @@ from ops.backfill.batch import (
     run_symbols,
 )
 from ops.backfill.inputs import PortfolioInputs
-from ops.backfill.planning import BackfillRequest, Mode
+from ops.backfill.planning import BackfillRequest
 from ops.backfill.prices import PriceMatrix
 from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.table import Table
 
-from flows.commands.runner import flow_named, out, run_phase
+from flows.commands.output import out
+from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
     from ops.cutover.rollback import RollbackPlan
@@ -65,13 +65,13 @@ def rollback(
 
 def _show_report(report: "CutoverReport") -> None:
     if report.recovered:
-        out.print(f"{report.recovered}", markup=False, soft_wrap=True)
+        out().print(f"{report.recovered}", markup=False, soft_wrap=True)
     if not report.changed:
-        out.print(f"the {report.active} pair is active already, at {report.address}")
+        out().print(f"the {report.active} pair is active already, at {report.address}")
         return
     for step, seconds in report.seconds.items():
-        out.print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
-    out.print(
+        out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
+    out().print(
         f"the {report.active} pair is active at {report.address}, "
         f"requests waited {report.held_seconds:.2f} s",
         highlight=False,
@@ -79,7 +79,7 @@ def _show_report(report: "CutoverReport") -> None:
     )
     if report.lost:
         kept = f"; they are in {report.export}" if report.export else ""
-        out.print(f"{report.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
+        out().print(f"{report.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:
@@ -87,32 +87,34 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
 
     for condition in plan.conditions:
         mark = "holds" if condition.met else "does not hold"
-        out.print(
+        out().print(
             f"{condition.condition}: {mark}: {condition.reason}", markup=False, soft_wrap=True
         )
     _show_price("rows only in the old database", plan.price.by_table)
-    out.print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
+    out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     _show_steps(SWAP_STEPS)
-    out.print(f"plan id: {plan.plan_id}", highlight=False)
+    out().print(f"plan id: {plan.plan_id}", highlight=False)
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:
     from ops.cutover.plan import ROLLBACK_STEPS
 
     for line in plan.price.lines():
-        out.print(line, markup=False, soft_wrap=True)
+        out().print(line, markup=False, soft_wrap=True)
     _show_steps(ROLLBACK_STEPS)
-    out.print(f"plan id: {plan.plan_id}", highlight=False)
+    out().print(f"plan id: {plan.plan_id}", highlight=False)
 
 
 def _show_price(heading: str, by_table: "dict[str, int]") -> None:
+    from rich.table import Table
+
     table = Table("table", heading, box=None)
     for name, rows in by_table.items():
         if rows:
             table.add_row(name, f"{rows:,}")
-    out.print(table if table.row_count else f"{heading}: none")
+    out().print(table if table.row_count else f"{heading}: none")
 
 
 def _show_steps(steps: tuple[str, ...]) -> None:
     for number, step in enumerate(steps, 1):
-        out.print(f"{number:>2}. {step}", highlight=False)
+        out().print(f"{number:>2}. {step}", highlight=False)

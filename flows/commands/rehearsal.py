@@ -1,21 +1,16 @@
 """`sigmasight rehearse`."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.runner import flow_named, out, run_phase
-from ops.plan_figures import FIRST_DAY, LAST_DAY
+from flows.commands.options import FIRST_DAY, LAST_DAY, First, Last, Prices
+from flows.commands.output import out
+from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
     from ops.rehearsal.report import Rehearsal
-
-First = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")]
-Last = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day.")]
-_FIRST = datetime.combine(FIRST_DAY, datetime.min.time())
-_LAST = datetime.combine(LAST_DAY, datetime.min.time())
 
 
 def rehearse(
@@ -25,20 +20,21 @@ def rehearse(
     report: Annotated[
         Path | None, typer.Option(help="Where to write the report as Markdown.")
     ] = None,
-    prices: Annotated[Path | None, typer.Option(help="CSV of daily prices for the demo.")] = None,
-    first: First = _FIRST,
-    last: Last = _LAST,
+    prices: Prices = None,
+    first: First = FIRST_DAY,
+    last: Last = LAST_DAY,
 ) -> None:
     """The whole move with a rollback and a second swap, on throw-away instances, measured."""
     from ops.trading_calendar import trading_days
 
-    trading_days(first.date(), last.date())
+    trading_days(first, last)
     path = report.absolute() if report else None
     # The databases of the real move are not needed; stopped ones stay stopped.
     done = run_phase(
-        lambda: flow_named("rehearse")(first.date(), last.date(), keep, path),
+        lambda: flow_named("rehearse")(first, last, keep, path),
         prices,
         start_databases=False,
+        makes_databases=True,
     )
     _show(done)
 
@@ -46,4 +42,4 @@ def rehearse(
 def _show(done: "Rehearsal") -> None:
     from ops.rehearsal.report import markdown
 
-    out.print(markdown(done), markup=False, highlight=False, soft_wrap=True)
+    out().print(markdown(done), markup=False, highlight=False, soft_wrap=True)

@@ -1,28 +1,19 @@
 """The commands `backup` and `cleanup`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from flows.commands.runner import flow_named, out, run_phase
+from flows.commands.options import DatabaseName
+from flows.commands.output import out
+from flows.commands.runner import flow_named, run_phase
 from ops.backup import KEPT
-from ops.endpoints import resolve_endpoints
 from ops.errors import BadInputError
-from ops.settings import operator_settings
-
-
-class Database(StrEnum):
-    """What can be backed up."""
-
-    core = "core"
-    ai = "ai"
-    legacy = "legacy"
 
 
 def backup(
     databases: Annotated[
-        list[Database] | None, typer.Argument(help="Which; by default all there are.")
+        list[DatabaseName] | None, typer.Argument(help="Which; by default all there are.")
     ] = None,
     keep: Annotated[int, typer.Option(min=1, help="How many proved dumps of each stay.")] = KEPT,
 ) -> None:
@@ -51,10 +42,12 @@ def cleanup(
 ) -> None:
     """Show what would be removed and every condition for it; remove it with its plan id."""
     if approved is not None:
-        from ops.books.cleanup_plans import approve  # only here: it brings the schema along
+        from ops.books.cleanup_plans import approve
+        from ops.endpoints import resolve_endpoints
+        from ops.settings import operator_settings
 
         approve(resolve_endpoints(operator_settings()).core, approved)
-        out.print(f"approved: {approved}; the schedule executes it if nothing moves until then")
+        out().print(f"approved: {approved}; the schedule executes it if nothing moves until then")
         return
     if execute and plan_id is None:
         raise BadInputError("say which plan: run `sigmasight cleanup`, then --plan-id its id")

@@ -2,43 +2,64 @@
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from ops.embedded.databases import EmbeddedDatabases
+from flows.commands.output import err
 from ops.errors import ConfigurationError
-from ops.settings import operator_settings
 
-out = Console()
-err = Console(stderr=True, soft_wrap=True)
+if TYPE_CHECKING:
+    from ops.settings import OperatorSettings
 
 
 def run_phase(
-    work: Callable[[], Any], prices: Path | None = None, *, start_databases: bool = True
+    work: Callable[[], Any],
+    prices: Path | None = None,
+    *,
+    start_databases: bool = True,
+    makes_databases: bool = False,
 ) -> Any:
-    """Run a flow against this state folder's Prefect server, started if none answers."""
-    if prices is not None:
-        os.environ["PRICES"] = str(prices)
-        operator_settings.cache_clear()
-    settings = operator_settings()
-    if settings.PRICES is not None and not settings.PRICES.is_file():
-        raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
+    """Run a flow against this state folder's Prefect server, started if none answers.
+
+    Args:
+        start_databases: start the embedded databases of this state folder, if there are any.
+        makes_databases: whether the flow can begin without any; else their absence is refused
+            before a server is started.
+    """
+    settings = _settings(prices)
+    if not makes_databases:
+        from ops.endpoints import resolve_endpoints
+
+        resolve_endpoints(settings)
     connect_prefect(start_databases)
     from flows.console import show_own_lines
     from flows.crashed_runs import mark_crashed_runs, own_process
 
     show_own_lines()
     for name in mark_crashed_runs():
-        out.print(f"marked as crashed: {name}", markup=False)
+        err().print(f"marked as crashed: {name}", markup=False)
     with own_process():
         return work()
+
+
+def _settings(prices: Path | None) -> "OperatorSettings":
+    from ops.settings import operator_settings
+
+    if prices is not None:
+        os.environ["PRICES"] = str(prices)
+        operator_settings.cache_clear()
+    settings = operator_settings()
+    if settings.PRICES is not None and not settings.PRICES.is_file():
+        raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
+    return settings
 
 
 def connect_prefect(start_databases: bool) -> None:
     """Start the server while the databases come up; both take a few seconds."""
     from flows.prefect_server import PrefectServer
+    from ops.embedded.databases import EmbeddedDatabases
+    from ops.settings import operator_settings
 
     settings = operator_settings()
     settings.state.create()
@@ -52,7 +73,5 @@ def connect_prefect(start_databases: bool) -> None:
 
 def flow_named(name: str) -> Callable[..., Any]:
     """A flow by name; Prefect is imported only now, when its server's address is known."""
-    from importlib import import_module
-
     flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
     return flow

@@ -1,0 +1,42 @@
+"""Where commands write: results to standard output, everything else to standard error."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@lru_cache
+def out() -> "Console":
+    """Standard output."""
+    from rich.console import Console
+
+    return Console()
+
+
+@lru_cache
+def err() -> "Console":
+    """Standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True)
+
+
+@dataclass
+class Shown:
+    """How much this command shows.
+
+    Attributes:
+        quiet: results and errors alone.
+        verbose: the engine's own lines too.
+        debug: the trace of a failure.
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+
+
+shown = Shown()

@@ -1,0 +1,121 @@
+"""The commands of one phase each, and `rebuild`, which is all of them."""
+
+import sys
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import FIRST_DAY, LAST_DAY, Demo, First, Group, Last, Prices
+from flows.commands.output import out
+from flows.commands.runner import flow_named, run_phase
+from ops.backfill import Mode
+
+if TYPE_CHECKING:
+    from flows.rebuild import RebuildReport
+
+
+def migrate() -> None:
+    """Bring Core and AI to the heads of their migration chains."""
+    run_phase(lambda: flow_named("migrate")())
+
+
+def seed(demo: Demo = False) -> None:
+    """Seed reference data and knowledge base; the demo's book where that is moved. Idempotent."""
+    run_phase(lambda: flow_named("seed")(demo))
+
+
+def copy(
+    group: Annotated[Group, typer.Option(help="Which tables.")] = "market",
+    accept_legacy: Annotated[
+        bool, typer.Option(help="Another old database than before, if it holds what was copied.")
+    ] = False,
+) -> None:
+    """Copy data from the old database to Core and AI. Repeatable."""
+    run_phase(lambda: flow_named("copy")(group, accept_legacy))
+
+
+def backfill(
+    first: First = FIRST_DAY,
+    last: Last = LAST_DAY,
+    mode: Annotated[Mode, typer.Option(help="Which days of these.")] = "missing",
+) -> None:
+    """Compute and write the analytics of a range of trading days."""
+    _check_range(first, last)
+    run_phase(lambda: flow_named("backfill")(first, last, mode))
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="PORT")] = 8000,
+) -> None:
+    """Migrate both databases, then serve the backend here until it is stopped."""
+    from flows.backend import serve_here
+
+    serve_here(host, port)
+
+
+def verify(first: First = FIRST_DAY, last: Last = LAST_DAY) -> None:
+    """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
+    _check_range(first, last)
+    run_phase(lambda: flow_named("verify")(first, last))
+
+
+def rebuild(
+    prices: Prices = None, first: First = FIRST_DAY, last: Last = LAST_DAY, demo: Demo = False
+) -> None:
+    """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
+    _check_range(first, last)
+    report: RebuildReport = run_phase(
+        lambda: flow_named("rebuild")(first, last, demo), prices, makes_databases=True
+    )
+    _show_rebuild(report)
+
+
+def drift() -> None:
+    """Compare both live databases with what their migration chains build."""
+    from ops.drift import drift_of_pair
+    from ops.drift.refusal import refuse_drift
+    from ops.endpoints import resolve_endpoints
+    from ops.settings import operator_settings
+
+    endpoints = resolve_endpoints(operator_settings())
+    found = drift_of_pair(endpoints.core, endpoints.ai)
+    for difference in found:
+        out().print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
+    refuse_drift(found)
+    if not found:
+        out().print("no drift")
+
+
+def _check_range(first: date, last: date) -> None:
+    from ops.trading_calendar import trading_days
+
+    trading_days(first, last)
+
+
+def _show_rebuild(report: "RebuildReport") -> None:
+    from rich.table import Table
+
+    from flows.prefect_server import PrefectServer
+    from ops.settings import operator_settings
+
+    counts = Table("table", box=None)
+    for heading in ("plan", "ours"):
+        counts.add_column(heading, justify="right")
+    counts.add_column("equal")
+    for figure in report.figures:
+        equal = "yes" if figure.equal else "no"
+        counts.add_row(figure.table, f"{figure.plan:,}", f"{figure.ours:,}", equal)
+    out().print(counts)
+    times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
+    out().print(f"\nseconds: {times}", highlight=False, soft_wrap=True)
+    out().print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
+    history = PrefectServer(operator_settings().state).dashboard
+    out().print(f"run history: {history}", highlight=False)
+    if report.backend is not None:
+        out().print(f"backend: {report.backend}", highlight=False)
+    here = sys.argv[0]
+    out().print(
+        f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True
+    )
