@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, count_table
 from flows.heartbeat import phase_flow
+from flows.progress import moved, step
 from flows.retrying import phase_task
 from ops.backfill import Mode
 from ops.backfill.batch import (
@@ -98,9 +99,13 @@ def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport
         )
         return merge_reports([])
     symbols_task(core, _whole(batch), fence)
-    report = _run_blocks(core, batch, fence)
+    with step(BLOCKS):
+        report = _run_blocks(core, batch, fence)
     finish_task(core, _whole(batch), fence)
     return report
+
+
+BLOCKS = "portfolios"
 
 
 def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
@@ -112,6 +117,7 @@ def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
     for future in as_completed(futures):
         reports.append(future.result())
         progress.advance()
+        moved(BLOCKS, len(reports), len(futures), "blocks")
         done = merge_reports(reports)
         get_run_logger().info(
             "block %d of %d: %d portfolio days, %d rows so far",
@@ -161,7 +167,7 @@ def symbols_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
     get_run_logger().info("%d active symbols as of %s", active, batch.last)
 
 
-@phase_task("portfolios", task_run_name="portfolios, block {number}")
+@phase_task("portfolios", told=False, task_run_name="portfolios, block {number}")
 def block_task(core: URL, batch: PlannedBatch, number: int, fence: Fence) -> BlockReport:
     """Compute and write one block of portfolios."""
     return run_block(core, batch, batch.blocks[number], fence.check)

@@ -96,7 +96,9 @@ def _told(words: list[str]) -> list[str]:
         return words
     for name in ("quiet", "verbose", "debug"):
         setattr(shown, name, f"--{name}" in words)
-    return [word for word in words if word not in ("--quiet", "--verbose", "--debug")]
+    left = [word for word in words if word not in ("--quiet", "--verbose", "--debug")]
+    shown.command = next(iter(left), NAME)
+    return left
 
 
 def _refuse_words(error: typer.TyperException) -> NoReturn:

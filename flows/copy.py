@@ -5,6 +5,7 @@ from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, rows_table
 from flows.heartbeat import phase_flow
+from flows.progress import moved
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.copy import CopyReport, TableProgress, TableReport, copy_delta
@@ -58,13 +59,17 @@ def _legacy(endpoints: Endpoints) -> URL:
     return endpoints.legacy
 
 
-@phase_task("copy tables")
+COPY = "copy tables"
+
+
+@phase_task(COPY)
 def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> list[CopyReport]:
     """Copy in one snapshot of legacy, one transaction per table."""
     legacy = _legacy(endpoints)
     progress = Progress("copy-progress", f"Rows of {', '.join(groups)} tables read", 100)
 
     def show(table: TableProgress) -> None:
+        moved(COPY, table.rows, table.total, "rows")
         progress.show(table.rows / table.total if table.total else 1.0)
 
     reports = copy_delta(

@@ -1,17 +1,19 @@
 """Phase 10: the plan's checks, on what lives in the databases and on what the backend shows."""
 
 from datetime import date
+from itertools import count
 
 from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.heartbeat import phase_flow
+from flows.progress import moved
 from flows.retrying import phase_task
 from ops.books.verifications import record_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
-from ops.verify import VerifyReport
+from ops.verify import DATABASE_CHECKS, CheckResult, VerifyReport
 from ops.verify import verify as verify_system
 from ops.verify.http.checks import backend_checks
 from ops.verify.report import refuse_failures
@@ -28,8 +30,6 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
     """
     endpoints = resolve_endpoints(operator_settings())
     report = run_checks(endpoints, first, last)
-    for check in report.results:
-        get_run_logger().info("%s: %s (%s)", check.outcome, check.name, check.detail)
     rows_table("verify-checks", f"Verification of {first}..{last}", report.rows())
     record_verification(
         operator_settings().state,
@@ -40,10 +40,26 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
     refuse_failures(report)
 
 
-@phase_task("checks")
+CHECKS = "checks"
+
+
+@phase_task(CHECKS)
 def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
-    """Run every check; none stops the others."""
+    """Run every check; none stops the others, and each is told as it ends."""
+    log, done = get_run_logger(), count(1)
     more = backend_checks(operator_settings(), endpoints)
+    total = len(DATABASE_CHECKS) + len(more)
+
+    def tell(check: CheckResult) -> None:
+        log.info("%s: %s (%s)", check.outcome, check.name, check.detail)
+        moved(CHECKS, next(done), total, "checks")
+
     return verify_system(
-        endpoints.core, endpoints.ai, endpoints.legacy, first, last, more_checks=more
+        endpoints.core,
+        endpoints.ai,
+        endpoints.legacy,
+        first,
+        last,
+        more_checks=more,
+        on_result=tell,
     )

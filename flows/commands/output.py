@@ -18,10 +18,10 @@ def out() -> "Console":
 
 @lru_cache
 def err() -> "Console":
-    """Standard error."""
+    """Standard error, which shows words as they are: they come from logs and databases."""
     from rich.console import Console
 
-    return Console(stderr=True, soft_wrap=True)
+    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
 @dataclass
@@ -29,11 +29,13 @@ class Shown:
     """How much this command shows.
 
     Attributes:
+        command: what was asked for.
         quiet: results and errors alone.
         verbose: the engine's own lines too.
         debug: the trace of a failure.
     """
 
+    command: str = ""
     quiet: bool = False
     verbose: bool = False
     debug: bool = False

@@ -1,7 +1,6 @@
 """The commands of one phase each, and `rebuild`, which is all of them."""
 
 import sys
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,8 +40,7 @@ def backfill(
     mode: Annotated[Mode, typer.Option(help="Which days of these.")] = "missing",
 ) -> None:
     """Compute and write the analytics of a range of trading days."""
-    _check_range(first, last)
-    run_phase(lambda: flow_named("backfill")(first, last, mode))
+    run_phase(lambda: flow_named("backfill")(first, last, mode), days=(first, last))
 
 
 def serve(
@@ -57,17 +55,18 @@ def serve(
 
 def verify(first: First = FIRST_DAY, last: Last = LAST_DAY) -> None:
     """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
-    _check_range(first, last)
-    run_phase(lambda: flow_named("verify")(first, last))
+    run_phase(lambda: flow_named("verify")(first, last), days=(first, last))
 
 
 def rebuild(
     prices: Prices = None, first: First = FIRST_DAY, last: Last = LAST_DAY, demo: Demo = False
 ) -> None:
     """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
-    _check_range(first, last)
     report: RebuildReport = run_phase(
-        lambda: flow_named("rebuild")(first, last, demo), prices, makes_databases=True
+        lambda: flow_named("rebuild")(first, last, demo),
+        prices,
+        makes_databases=True,
+        days=(first, last),
     )
     _show_rebuild(report)
 
@@ -86,12 +85,6 @@ def drift() -> None:
     refuse_drift(found)
     if not found:
         out().print("no drift")
-
-
-def _check_range(first: date, last: date) -> None:
-    from ops.trading_calendar import trading_days
-
-    trading_days(first, last)
 
 
 def _show_rebuild(report: "RebuildReport") -> None:

@@ -25,9 +25,6 @@ def rehearse(
     last: Last = LAST_DAY,
 ) -> None:
     """The whole move with a rollback and a second swap, on throw-away instances, measured."""
-    from ops.trading_calendar import trading_days
-
-    trading_days(first, last)
     path = report.absolute() if report else None
     # The databases of the real move are not needed; stopped ones stay stopped.
     done = run_phase(
@@ -35,6 +32,7 @@ def rehearse(
         prices,
         start_databases=False,
         makes_databases=True,
+        days=(first, last),
     )
     _show(done)
 

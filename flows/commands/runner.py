@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.commands.output import err
+from flows.commands.output import err, shown
+from flows.progress import step
 from ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ def run_phase(
     *,
     start_databases: bool = True,
     makes_databases: bool = False,
+    days: tuple[date, date] | None = None,
 ) -> Any:
     """Run a flow against this state folder's Prefect server, started if none answers.
 
@@ -26,21 +29,31 @@ def run_phase(
         start_databases: start the embedded databases of this state folder, if there are any.
         makes_databases: whether the flow can begin without any; else their absence is refused
             before a server is started.
+        days: first and last of a range, which is refused before that too.
     """
-    settings = _settings(prices)
-    if not makes_databases:
-        from ops.endpoints import resolve_endpoints
+    from flows.commands.display import display
 
-        resolve_endpoints(settings)
-    connect_prefect(start_databases)
-    from flows.console import show_own_lines
-    from flows.crashed_runs import mark_crashed_runs, own_process
+    with display(shown.command):
+        if days is not None:
+            with step("trading days"):
+                from ops.trading_calendar import trading_days
 
-    show_own_lines()
-    for name in mark_crashed_runs():
-        err().print(f"marked as crashed: {name}", markup=False)
-    with own_process():
-        return work()
+                trading_days(*days)
+        settings = _settings(prices)
+        if not makes_databases:
+            from ops.endpoints import resolve_endpoints
+
+            resolve_endpoints(settings)
+        connect_prefect(start_databases)
+        with step("load the phases"):
+            from flows.console import show_own_lines
+            from flows.crashed_runs import mark_crashed_runs, own_process
+
+        show_own_lines()
+        for name in mark_crashed_runs():
+            err().print(f"marked as crashed: {name}")
+        with own_process():
+            return work()
 
 
 def _settings(prices: Path | None) -> "OperatorSettings":
@@ -67,8 +80,10 @@ def connect_prefect(start_databases: bool) -> None:
     server.start()
     databases = EmbeddedDatabases(settings.state)
     if start_databases and settings.DATABASE_URL is None and databases.exists():
-        databases.up()
-    server.wait()
+        with step("databases"):
+            databases.up()
+    with step("Prefect server"):
+        server.wait()
 
 
 def flow_named(name: str) -> Callable[..., Any]:
