@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from flows.commands.assess import assess
+from flows.commands.config import config
 from flows.commands.cutover import rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
@@ -62,6 +63,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 for _command in _COMMANDS:
     app.command()(_command)
 app.command("import")(import_file)
+app.add_typer(config, name="config")
 
 
 def main() -> None:

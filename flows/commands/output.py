@@ -1,8 +1,9 @@
 """Where commands write: results to standard output, everything else to standard error."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,11 @@ def err() -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+
+def report(document: Mapping[str, Any], following: str | None = None) -> None:
+    """A command's result for programs, with the command that comes `next`."""
+    out().print_json(data={**document, "next": following}, default=str)
 
 
 @dataclass

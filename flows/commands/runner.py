@@ -39,7 +39,7 @@ def run_phase(
                 from ops.trading_calendar import trading_days
 
                 trading_days(*days)
-        settings = _settings(prices)
+        settings = settings_now(prices)
         if not makes_databases:
             from ops.endpoints import resolve_endpoints
 
@@ -56,7 +56,13 @@ def run_phase(
             return work()
 
 
-def _settings(prices: Path | None) -> "OperatorSettings":
+def settings_now(prices: Path | None = None) -> "OperatorSettings":
+    """The settings in force, with a word on keys of `.env` that look like some and are none.
+
+    Raises:
+        ConfigurationError: one cannot be used, or the prices are not there.
+    """
+    from ops.setting_origins import misspelt_settings
     from ops.settings import operator_settings
 
     if prices is not None:
@@ -65,6 +71,9 @@ def _settings(prices: Path | None) -> "OperatorSettings":
     settings = operator_settings()
     if settings.PRICES is not None and not settings.PRICES.is_file():
         raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
+    for line in misspelt_settings():
+        where = f", so the databases are those of {settings.state.root}"
+        err().print(f"warning: {line}{where if settings.embedded else ''}")
     return settings
 
 

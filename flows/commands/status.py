@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from flows.commands.options import AsJson
 from flows.commands.output import out
+from flows.commands.runner import settings_now
 
 if TYPE_CHECKING:
     from ops.status import ChecklistLine
@@ -13,10 +14,9 @@ if TYPE_CHECKING:
 def status(as_json: AsJson = False) -> None:
     """The plan's checklist, phase by phase, with live evidence, what is stale and what is next."""
     from flows.prefect_server import PrefectServer
-    from ops.settings import operator_settings
     from ops.status import checklist, checklist_json
 
-    settings = operator_settings()
+    settings = settings_now()
     lines = checklist(settings, PrefectServer(settings.state).api_url)
     if as_json:
         out().print_json(checklist_json(lines))
