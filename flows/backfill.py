@@ -60,7 +60,7 @@ def backfill(
     last: date | None = LAST_DAY,
     mode: Mode = "missing",
     batch_run_id: UUID | None = None,
-) -> State[Any] | None:
+) -> State[Any] | BlockReport:
     """Compute and write every analytic row of the range.
 
     Args:
@@ -82,7 +82,7 @@ def backfill(
     if report.rows:
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
     _refuse_failures(report.failures)
-    return _nothing_new(night) if night and not report.portfolio_days else None
+    return _nothing_new(night) if night and not report.portfolio_days else report
 
 
 def _nothing_new(night: Night) -> State[Any]:

@@ -15,7 +15,7 @@ from flows.commands.config import config
 from flows.commands.cutover import rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
-from flows.commands.output import err, shown
+from flows.commands.output import err, report, shown
 from flows.commands.phases import backfill, copy, drift, migrate, rebuild, seed, serve, verify
 from flows.commands.rehearsal import rehearse
 from flows.commands.retention import backup, cleanup
@@ -78,7 +78,10 @@ def main() -> None:
     except Exception as error:
         if shown.debug:
             err().print_exception()
-        _fail(_line(error))
+        line = _line(error)
+        if shown.as_json:
+            report({**getattr(error, "document", {}), "error": line})
+        _fail(line)
     if code == _INTERRUPTED:
         _fail("interrupted; run the same command again to go on", code)
     sys.exit(code)
@@ -99,6 +102,7 @@ def _told(words: list[str]) -> list[str]:
     for name in ("quiet", "verbose", "debug"):
         setattr(shown, name, f"--{name}" in words)
     left = [word for word in words if word not in ("--quiet", "--verbose", "--debug")]
+    shown.as_json = "--json" in words
     shown.command = next(iter(left), NAME)
     return left
 

@@ -19,7 +19,7 @@ from ops.settings import operator_settings
 
 
 @phase_flow("copy", flow_run_name="copy {group} data from legacy")
-def copy(group: str = "market", accept_legacy: bool = False) -> None:
+def copy(group: str = "market", accept_legacy: bool = False) -> list[TableReport]:
     """Copy groups of tables from the old database to Core and AI. Repeatable: only what differs is
     written. Refused once a swap is in force, since users then write to the new pair.
 
@@ -45,6 +45,7 @@ def copy(group: str = "market", accept_legacy: bool = False) -> None:
     for assumed in (line for report in reports for line in report.capital):
         get_run_logger().warning("capital of %s", assumed)
     rows_table("copy-tables", f"Copy of {group} data, table by table", _rows(tables))
+    return tables
 
 
 @phase_task("accept another old database")

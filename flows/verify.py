@@ -20,7 +20,7 @@ from ops.verify.report import refuse_failures
 
 
 @phase_flow("verify", flow_run_name="verify {first}..{last}")
-def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
+def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> VerifyReport:
     """Check both databases and their data, and the backend over HTTP; fails, naming them, when
     any check fails.
 
@@ -38,6 +38,7 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
         asked_backend=report.asked_backend,
     )
     refuse_failures(report)
+    return report
 
 
 CHECKS = "checks"

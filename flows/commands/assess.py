@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from flows.commands.options import AsJson
-from flows.commands.output import out
+from flows.commands.output import out, report
 from ops.errors import ConfigurationError
 
 
@@ -23,7 +23,7 @@ def assess(as_json: AsJson = False) -> None:
     with accounted(settings, legacy, "assessment"):
         account = account_of(legacy)
     if as_json:
-        out().print_json(data=_document(account))
+        report(_document(account), "sigmasight rehearse" if account.go else None)
     else:
         _show(account)
     refuse_no_go(account)

@@ -1,7 +1,5 @@
 """`sigmasight config show`."""
 
-from dataclasses import asdict
-
 import typer
 
 from flows.commands.options import AsJson
@@ -23,7 +21,7 @@ def show(as_json: AsJson = False) -> None:
 
     found = list(settings_in_force(settings_now()))
     if as_json:
-        report({"settings": [asdict(one) for one in found]})
+        report({"settings": found})
         return
     from rich.table import Table
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from flows.commands.output import out
+from flows.commands.options import AsJson
+from flows.commands.output import out, report
 from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
@@ -30,10 +31,13 @@ def swap(
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
     done = run_phase(lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds))
-    if dry_run:
+    if as_json:
+        report(done, _after("swap", done))
+    elif dry_run:
         _show_swap_plan(cast("SwapPlan", done))
     else:
         _show_report(cast("CutoverReport", done))
@@ -50,6 +54,7 @@ def rollback(
     blind: Annotated[
         bool, typer.Option("--blind", help="Only where Core or AI is lost: without any price.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve from the old database again, as it was at the swap."""
     file = export.absolute() if export else None
@@ -57,29 +62,37 @@ def rollback(
         lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds, blind),
         start_databases=not blind,
     )
-    if dry_run:
+    if as_json:
+        report(done, _after("rollback", done))
+    elif dry_run:
         _show_rollback_plan(cast("RollbackPlan", done))
     else:
         _show_report(cast("CutoverReport", done))
 
 
-def _show_report(report: "CutoverReport") -> None:
-    if report.recovered:
-        out().print(f"{report.recovered}", markup=False, soft_wrap=True)
-    if not report.changed:
-        out().print(f"the {report.active} pair is active already, at {report.address}")
+def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
+    """The command that comes next."""
+    plan_id = getattr(done, "plan_id", None)
+    return f"sigmasight {kind} --plan-id {plan_id}" if plan_id else "sigmasight status"
+
+
+def _show_report(done: "CutoverReport") -> None:
+    if done.recovered:
+        out().print(f"{done.recovered}", markup=False, soft_wrap=True)
+    if not done.changed:
+        out().print(f"the {done.active} pair is active already, at {done.address}")
         return
-    for step, seconds in report.seconds.items():
+    for step, seconds in done.seconds.items():
         out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
     out().print(
-        f"the {report.active} pair is active at {report.address}, "
-        f"requests waited {report.held_seconds:.2f} s",
+        f"the {done.active} pair is active at {done.address}, "
+        f"requests waited {done.held_seconds:.2f} s",
         highlight=False,
         soft_wrap=True,
     )
-    if report.lost:
-        kept = f"; they are in {report.export}" if report.export else ""
-        out().print(f"{report.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
+    if done.lost:
+        kept = f"; they are in {done.export}" if done.export else ""
+        out().print(f"{done.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:

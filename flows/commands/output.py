@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +25,20 @@ def err() -> "Console":
     return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
-def report(document: Mapping[str, Any], following: str | None = None) -> None:
-    """A command's result for programs, with the command that comes `next`."""
-    out().print_json(data={**document, "next": following}, default=str)
+def report(document: object, following: str | None = None) -> None:
+    """Print a command's result, a dataclass or a mapping, as one JSON object for programs.
+
+    Args:
+        following: the command that comes `next`.
+    """
+    from pydantic_core import to_jsonable_python
+
+    plain = to_jsonable_python(document, fallback=_plain)
+    out().print_json(data={**plain, "next": following})
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 @dataclass
@@ -39,12 +50,14 @@ class Shown:
         quiet: results and errors alone.
         verbose: the engine's own lines too.
         debug: the trace of a failure.
+        as_json: the result for programs, a failure too.
     """
 
     command: str = ""
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    as_json: bool = False
 
 
 shown = Shown()

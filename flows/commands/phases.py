@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import FIRST_DAY, LAST_DAY, Demo, First, Group, Last, Prices
-from flows.commands.output import out
+from flows.commands.options import FIRST_DAY, LAST_DAY, AsJson, Demo, First, Group, Last, Prices
+from flows.commands.output import out, report
 from flows.commands.runner import flow_named, run_phase
 from ops.backfill import Mode
 
@@ -29,18 +29,24 @@ def copy(
     accept_legacy: Annotated[
         bool, typer.Option(help="Another old database than before, if it holds what was copied.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Copy data from the old database to Core and AI. Repeatable."""
-    run_phase(lambda: flow_named("copy")(group, accept_legacy))
+    tables = run_phase(lambda: flow_named("copy")(group, accept_legacy))
+    if as_json:
+        report({"tables": tables}, "sigmasight backfill")
 
 
 def backfill(
     first: First = FIRST_DAY,
     last: Last = LAST_DAY,
     mode: Annotated[Mode, typer.Option(help="Which days of these.")] = "missing",
+    as_json: AsJson = False,
 ) -> None:
     """Compute and write the analytics of a range of trading days."""
-    run_phase(lambda: flow_named("backfill")(first, last, mode), days=(first, last))
+    done = run_phase(lambda: flow_named("backfill")(first, last, mode), days=(first, last))
+    if as_json:
+        report(done, "sigmasight verify")
 
 
 def serve(
@@ -53,25 +59,34 @@ def serve(
     serve_here(host, port)
 
 
-def verify(first: First = FIRST_DAY, last: Last = LAST_DAY) -> None:
+def verify(first: First = FIRST_DAY, last: Last = LAST_DAY, as_json: AsJson = False) -> None:
     """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
-    run_phase(lambda: flow_named("verify")(first, last), days=(first, last))
+    found = run_phase(lambda: flow_named("verify")(first, last), days=(first, last))
+    if as_json:
+        report(found, "sigmasight swap --dry-run")
 
 
 def rebuild(
-    prices: Prices = None, first: First = FIRST_DAY, last: Last = LAST_DAY, demo: Demo = False
+    prices: Prices = None,
+    first: First = FIRST_DAY,
+    last: Last = LAST_DAY,
+    demo: Demo = False,
+    as_json: AsJson = False,
 ) -> None:
     """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
-    report: RebuildReport = run_phase(
+    done: RebuildReport = run_phase(
         lambda: flow_named("rebuild")(first, last, demo),
         prices,
         makes_databases=True,
         days=(first, last),
     )
-    _show_rebuild(report)
+    if as_json:
+        report(done, "sigmasight status")
+    else:
+        _show_rebuild(done)
 
 
-def drift() -> None:
+def drift(as_json: AsJson = False) -> None:
     """Compare both live databases with what their migration chains build."""
     from ops.drift import drift_of_pair
     from ops.drift.refusal import refuse_drift
@@ -80,14 +95,16 @@ def drift() -> None:
 
     endpoints = resolve_endpoints(operator_settings())
     found = drift_of_pair(endpoints.core, endpoints.ai)
-    for difference in found:
+    for difference in () if as_json else found:
         out().print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
     refuse_drift(found)
-    if not found:
+    if as_json:
+        report({"differences": found}, "sigmasight seed")
+    elif not found:
         out().print("no drift")
 
 
-def _show_rebuild(report: "RebuildReport") -> None:
+def _show_rebuild(done: "RebuildReport") -> None:
     from rich.table import Table
 
     from flows.prefect_server import PrefectServer
@@ -97,17 +114,17 @@ def _show_rebuild(report: "RebuildReport") -> None:
     for heading in ("plan", "ours"):
         counts.add_column(heading, justify="right")
     counts.add_column("equal")
-    for figure in report.figures:
+    for figure in done.figures:
         equal = "yes" if figure.equal else "no"
         counts.add_row(figure.table, f"{figure.plan:,}", f"{figure.ours:,}", equal)
     out().print(counts)
-    times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.seconds.items())
+    times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in done.seconds.items())
     out().print(f"\nseconds: {times}", highlight=False, soft_wrap=True)
-    out().print(f"picture: {report.picture}", highlight=False, soft_wrap=True)
+    out().print(f"picture: {done.picture}", highlight=False, soft_wrap=True)
     history = PrefectServer(operator_settings().state).dashboard
     out().print(f"run history: {history}", highlight=False)
-    if report.backend is not None:
-        out().print(f"backend: {report.backend}", highlight=False)
+    if done.backend is not None:
+        out().print(f"backend: {done.backend}", highlight=False)
     here = sys.argv[0]
     out().print(
         f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True

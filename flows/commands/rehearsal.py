@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import FIRST_DAY, LAST_DAY, First, Last, Prices
+from flows.commands.options import FIRST_DAY, LAST_DAY, AsJson, First, Last, Prices
 from flows.commands.output import out
+from flows.commands.output import report as tell
 from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def rehearse(
     prices: Prices = None,
     first: First = FIRST_DAY,
     last: Last = LAST_DAY,
+    as_json: AsJson = False,
 ) -> None:
     """The whole move with a rollback and a second swap, on throw-away instances, measured."""
     path = report.absolute() if report else None
@@ -34,7 +36,10 @@ def rehearse(
         makes_databases=True,
         days=(first, last),
     )
-    _show(done)
+    if as_json:
+        tell(done, "sigmasight swap --dry-run")
+    else:
+        _show(done)
 
 
 def _show(done: "Rehearsal") -> None:
