@@ -1,7 +1,9 @@
 """Phase 10: the plan's checks, on what lives in the databases and on what the backend shows."""
 
+from collections import Counter
 from datetime import date
 from itertools import count
+from typing import get_args
 
 from prefect import get_run_logger
 
@@ -16,7 +18,7 @@ from ops.settings import operator_settings
 from ops.verify import DATABASE_CHECKS, CheckResult, VerifyReport
 from ops.verify import verify as verify_system
 from ops.verify.http.checks import backend_checks
-from ops.verify.report import refuse_failures
+from ops.verify.report import Outcome, refuse_failures
 
 
 @phase_flow("verify", flow_run_name="verify {first}..{last}")
@@ -30,7 +32,7 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> VerifyReport:
     """
     endpoints = resolve_endpoints(operator_settings())
     report = run_checks(endpoints, first, last)
-    rows_table("verify-checks", f"Verification of {first}..{last}", report.rows())
+    rows_table("verify-checks", _described(report, first, last), report.rows())
     record_verification(
         operator_settings().state,
         endpoints.core,
@@ -39,6 +41,12 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> VerifyReport:
     )
     refuse_failures(report)
     return report
+
+
+def _described(report: VerifyReport, first: date, last: date) -> str:
+    outcomes = Counter(check.outcome for check in report.results)
+    counted = ", ".join(f"{outcomes[one]} {one}" for one in get_args(Outcome))
+    return f"Verification of {first}..{last}: {counted}"
 
 
 CHECKS = "checks"
