@@ -1,7 +1,9 @@
 """`sigmasight status`."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from flows.commands.options import AsJson
 from flows.commands.output import out
@@ -11,13 +13,18 @@ if TYPE_CHECKING:
     from ops.status import ChecklistLine
 
 
-def status(as_json: AsJson = False) -> None:
+def status(
+    as_json: AsJson = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that all together may take to answer.")
+    ] = 1.2,
+) -> None:
     """The plan's checklist, phase by phase, with live evidence, what is stale and what is next."""
     from flows.prefect_server import PrefectServer
     from ops.status import checklist, checklist_json
 
     settings = settings_now()
-    lines = checklist(settings, PrefectServer(settings.state).api_url)
+    lines = checklist(settings, PrefectServer(settings.state).api_url, timeout)
     if as_json:
         out().print_json(checklist_json(lines))
         return

@@ -11,7 +11,7 @@ from ops.errors import SigmaSightError
 from ops.evidence import backups
 from ops.status.core_facts import CoreFacts, Schema
 from ops.status.line import ChecklistLine, State, age
-from ops.status.looks import Answer
+from ops.status.looks import WAIT_LONGER, Answer, state_after
 
 CORE_TABLES, AI_TABLES = 38, 4
 
@@ -43,7 +43,7 @@ def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
     try:
         found = heads.get()
     except (SigmaSightError, OSError) as error:
-        return ChecklistLine("1", "repository", "failed", str(error))
+        return ChecklistLine("1", "repository", state_after(error), str(error))
     words = ", ".join(f"{chain} chain at {'/'.join(ends)}" for chain, ends in found.items())
     if all(len(ends) == 1 for ends in found.values()):
         return ChecklistLine("1", "repository", "done", words)
@@ -52,7 +52,7 @@ def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
 
 
 def databases(
-    versions: Mapping[str, str], absent: Mapping[str, str], *, gone: bool
+    versions: Mapping[str, str], absent: Mapping[str, SigmaSightError], *, gone: bool
 ) -> ChecklistLine:
     """Line 2: who answers.
 
@@ -66,10 +66,10 @@ def databases(
     if gone:
         words += "; the old one was removed"
     if absent:
-        reasons = "; ".join(absent.values())
-        return ChecklistLine(
-            "2", "databases", "failed", f"{words}; {reasons}", next="sigmasight up"
-        )
+        reasons = "; ".join(map(str, absent.values()))
+        state: State = "failed" if "failed" in map(state_after, absent.values()) else "unknown"
+        step = "sigmasight up" if state == "failed" else WAIT_LONGER
+        return ChecklistLine("2", "databases", state, f"{words}; {reasons}", next=step)
     return ChecklistLine("2", "databases", "done", words)
 
 
