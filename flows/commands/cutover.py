@@ -8,6 +8,7 @@ import typer
 from flows.commands.options import AsJson
 from flows.commands.output import out, report
 from flows.commands.runner import flow_named, run_phase
+from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from ops.cutover.rollback import RollbackPlan
@@ -58,6 +59,8 @@ def rollback(
 ) -> None:
     """Serve from the old database again, as it was at the swap."""
     file = export.absolute() if export else None
+    if file is not None and not file.parent.is_dir():
+        raise BadInputError(f"--export: there is no folder {file.parent}; make it first")
     done = run_phase(
         lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds, blind),
         start_databases=not blind,

@@ -1,15 +1,22 @@
 """The commands on servers: `up`, `down`, `dsn`, and Pulumi's own on a declared stack."""
 
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.commands.options import DatabaseName, Prices, RoleName
-from flows.commands.output import out
+from flows.commands.output import err, out
 from flows.commands.runner import flow_named, run_phase
 from ops.books.declared_stack import Target
 from ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ops.endpoints import Endpoints
+
+
+_STARTED_BY = {"worker": "dashboard", "backend": "rebuild"}
 
 
 def up(
@@ -58,6 +65,9 @@ def down() -> None:
     if PrefectServer(state).stop():
         stopped.append("prefect")
     out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}")
+    for name, command in _STARTED_BY.items():
+        if name in stopped:
+            out().print(f"the {name} starts again by `sigmasight {command}`, not by `up`")
 
 
 def dsn(
@@ -77,4 +87,20 @@ def dsn(
         raise ConfigurationError(f"there is no {which.value} database; set its URL")
     if endpoints.target == "embedded" and role != "owner":
         url = EmbeddedDatabases(settings.state).url(which.value, role)
+    if which is DatabaseName.legacy:
+        _warn_of_quiet_days(endpoints)
     typer.echo(conninfo(url))
+
+
+def _warn_of_quiet_days(endpoints: "Endpoints") -> None:
+    import psycopg
+
+    from ops.errors import SigmaSightError
+    from ops.evidence.cutovers import swap_in_force
+
+    with suppress(SigmaSightError, psycopg.Error):  # the address is wanted all the same
+        if swap_in_force(endpoints.core) is not None:
+            err().print(
+                "warning: a swap is in force; whoever reads the old database's tables starts the "
+                "quiet days anew that its cleanup waits for"
+            )

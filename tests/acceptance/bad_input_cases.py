@@ -58,6 +58,7 @@ REFUSED_WORDS = [
     ("unknown pair", "import file.json --into moon", "'moon' is not one of 'old', 'new'"),
     ("too many words", "drift today", "unexpected extra argument.*see `sigmasight drift --help`"),
     ("option without its value", "backfill --last", "'--last' requires an argument"),
+    ("no folder to export to", "rollback --export /no/where.gz", "there is no folder /no; make"),
     ("negative loss", "swap --accept-loss -1", "'--accept-loss'.*see `sigmasight swap --help`"),
 ]
 
@@ -105,7 +106,7 @@ REFUSED_URLS = [
     (
         "unknown host",
         core_url(f"postgresql://u:{PASSWORD}@nowhere.invalid/d"),
-        "no PostgreSQL server answers at nowhere.invalid:5432/d",
+        "nowhere.invalid:5432/d: no host of that name is known here; correct the URL",
     ),
     (
         "transaction pooler by port",
