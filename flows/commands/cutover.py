@@ -1,14 +1,16 @@
 """`sigmasight swap` and `sigmasight rollback`."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from flows.commands.losses import serving_pair
 from flows.commands.options import AsJson
 from flows.commands.output import out, report
 from flows.commands.runner import flow_named, run_phase
-from ops.errors import BadInputError
+from ops.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
     from ops.cutover.rollback import RollbackPlan
@@ -101,6 +103,8 @@ def _show_report(done: "CutoverReport") -> None:
 def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.plan import SWAP_STEPS
 
+    if _new_pair_serves():
+        out().print("the new pair is active already: a swap would change nothing")
     for condition in plan.conditions:
         mark = "holds" if condition.met else "does not hold"
         out().print(
@@ -110,6 +114,16 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
     out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     _show_steps(SWAP_STEPS)
     out().print(f"plan id: {plan.plan_id}", highlight=False)
+
+
+def _new_pair_serves() -> bool:
+    from ops.endpoints import resolve_endpoints
+    from ops.settings import operator_settings
+
+    settings = operator_settings()
+    with suppress(ConfigurationError):  # nothing here says it
+        return serving_pair(settings, resolve_endpoints(settings)) == "new"
+    return False
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:

@@ -26,14 +26,19 @@ def import_file(
 
     settings = operator_settings()
     endpoints = resolve_endpoints(settings)
-    old = (into or _active(settings, endpoints)) == "old"
+    old = (into or serving_pair(settings, endpoints)) == "old"
     report = _into_old(file, endpoints) if old else _into_new(file, endpoints)
     for line in report.lines():
         out().print(line, markup=False, highlight=False, soft_wrap=True)
     refuse_conflicts(report)
 
 
-def _active(settings: "OperatorSettings", endpoints: "Endpoints") -> str:
+def serving_pair(settings: "OperatorSettings", endpoints: "Endpoints") -> str:
+    """Which pair serves: `old` or `new`.
+
+    Raises:
+        ConfigurationError: nothing here says it.
+    """
     from infra.stack_switch import switch_for
     from ops.books.active_pair import active_pair
 
