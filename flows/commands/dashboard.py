@@ -24,4 +24,6 @@ def dashboard() -> None:
     worker.wait()
     out().print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
     out().print(f"worker: {worker.name}{'' if started else ', running already'}", highlight=False)
-    out().print(f"dashboard: {PrefectServer(state).dashboard}", highlight=False)
+    address = PrefectServer(state).dashboard
+    out().print(f"dashboard: {address}", highlight=False)
+    out().print(f"what runs have left to see: {address}/artifacts", highlight=False)
