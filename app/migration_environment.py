@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from logging.config import fileConfig
-from pathlib import Path
 from typing import Any
 
 from alembic import context
@@ -20,13 +19,13 @@ from sqlalchemy import Connection, Function, MetaData, create_engine, func, pool
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from app.chain_folders import SCRIPT_LOCATIONS, ChainName
 from app.config import Settings
 from app.database_url import same_database
 from app.migration_recognition import (
     AI_TABLES,
     SHARED_AI_VERSION_TABLE,
     VERSION_TABLE,
-    ChainName,
     Landscape,
     MigrationRefusedError,
     Verdict,
@@ -36,11 +35,6 @@ from app.migration_recognition import (
 from app.models import AiBase, Base
 from app.sql_files import statement
 
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
-SCRIPT_LOCATIONS: dict[ChainName, Path] = {
-    "core": PROJECT_ROOT / "migrations_core",
-    "ai": PROJECT_ROOT / "migrations_ai",
-}
 _METADATA: dict[ChainName, MetaData] = {"core": Base.metadata, "ai": AiBase.metadata}
 
 # Neither is built any more, but a legacy or shared database may hold them.

@@ -7,13 +7,11 @@ a pair apart: the tables that are present do, and a marker where one was left.
 from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
 
 from alembic.util import CommandError
 
+from app.chain_folders import ChainName
 from app.models import AiBase, Base
-
-ChainName = Literal["core", "ai"]
 
 CORE_TABLES = frozenset(Base.metadata.tables)
 AI_TABLES = frozenset(AiBase.metadata.tables)

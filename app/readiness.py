@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 from typing_extensions import TypedDict
 
+from app.chain_folders import SCRIPT_LOCATIONS, ChainName
 from app.config import get_settings
 from app.database import ai_engine, core_engine
 from app.database_url import same_database
-from app.migration_environment import SCRIPT_LOCATIONS
-from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE, ChainName
+from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from app.sql_files import statement
 
 REQUIRED_FACTORS = 8

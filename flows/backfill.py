@@ -17,7 +17,9 @@ from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, count_table
 from flows.heartbeat import phase_flow
+from flows.progress import moved, step
 from flows.retrying import phase_task
+from ops.backfill import Mode
 from ops.backfill.batch import (
     STREAMS,
     BlockReport,
@@ -29,7 +31,7 @@ from ops.backfill.batch import (
     run_symbols,
 )
 from ops.backfill.inputs import PortfolioInputs
-from ops.backfill.planning import BackfillRequest, Mode
+from ops.backfill.planning import BackfillRequest
 from ops.backfill.prices import PriceMatrix
 from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
@@ -60,7 +62,7 @@ def backfill(
     last: date | None = LAST_DAY,
     mode: Mode = "missing",
     batch_run_id: UUID | None = None,
-) -> State[Any] | None:
+) -> State[Any] | BlockReport:
     """Compute and write every analytic row of the range.
 
     Args:
@@ -84,7 +86,7 @@ def backfill(
     if report.rows:
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
     _refuse_failures(report.failures)
-    return _nothing_new(night) if night and not report.portfolio_days else None
+    return _nothing_new(night) if night and not report.portfolio_days else report
 
 
 def take_new_prices(core: URL) -> None:
@@ -123,9 +125,13 @@ def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport
         )
         return merge_reports([])
     symbols_task(core, _whole(batch), fence)
-    report = _run_blocks(core, batch, fence)
+    with step(BLOCKS):
+        report = _run_blocks(core, batch, fence)
     finish_task(core, _whole(batch), fence)
     return report
+
+
+BLOCKS = "portfolios"
 
 
 def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
@@ -137,6 +143,7 @@ def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
     for future in as_completed(futures):
         reports.append(future.result())
         progress.advance()
+        moved(BLOCKS, len(reports), len(futures), "blocks")
         done = merge_reports(reports)
         get_run_logger().info(
             "block %d of %d: %d portfolio days, %d rows so far",
@@ -186,7 +193,7 @@ def symbols_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
     get_run_logger().info("%d active symbols as of %s", active, batch.last)
 
 
-@phase_task("portfolios", task_run_name="portfolios, block {number}")
+@phase_task("portfolios", told=False, task_run_name="portfolios, block {number}")
 def block_task(core: URL, batch: PlannedBatch, number: int, fence: Fence) -> BlockReport:
     """Compute and write one block of portfolios."""
     return run_block(core, batch, batch.blocks[number], fence.check)

@@ -28,7 +28,7 @@ def _run_name() -> str:
 
 
 @phase_flow("backup", flow_run_name=_run_name)
-def backup(databases: list[Database] | None = None, keep: int = KEPT) -> None:
+def backup(databases: list[Database] | None = None, keep: int = KEPT) -> list[Backup]:
     """Dump each database, restore the dump into a scratch database and compare; the scratch
     database is dropped and old dumps are removed.
 
@@ -44,6 +44,7 @@ def backup(databases: list[Database] | None = None, keep: int = KEPT) -> None:
         taken.append(take(name, url, core, settings.backups))
         forget(name, core, settings.backups, keep)
     rows_table("backup-files", "Backups, each restored and found equal", [_row(b) for b in taken])
+    return taken
 
 
 @phase_task("back up", task_run_name="back up {name}")

@@ -29,7 +29,9 @@ def _run_name() -> str:
 
 
 @phase_flow("cleanup", flow_run_name=_run_name)
-def cleanup(plan_id: str | None = None, execute: bool = False, waiver: str | None = None) -> None:
+def cleanup(
+    plan_id: str | None = None, execute: bool = False, waiver: str | None = None
+) -> CleanupPlan | Tombstone:
     """Show what a cleanup would remove and every condition for it; with `execute` remove it.
 
     Args:
@@ -45,31 +47,32 @@ def cleanup(plan_id: str | None = None, execute: bool = False, waiver: str | Non
     if begun is not None and begun.state == "done":
         log.info("already done: cleanup %s of %s", begun.plan_id, f"{begun.ended_at:%Y-%m-%d}")
         _artifact(tombstone_markdown(begun))
-        return
+        return begun
     chosen = plan_id
     if execute and chosen is None:
         firing = firing_of(scene)
         (log.info if firing.plan_id else log.warning)("scheduled: %s", firing.reason)
         chosen = firing.plan_id
     if execute and chosen is not None:
-        _execute(scene, chosen)
-    else:
-        _dry_run(scene)
+        return _execute(scene, chosen)
+    return _dry_run(scene)
 
 
-def _dry_run(scene: Scene) -> None:
+def _dry_run(scene: Scene) -> CleanupPlan:
     plan = look(scene)
     for line in plan_lines(plan):
         get_run_logger().info("%s", line)
     _artifact(plan_markdown(plan, "Cleanup (dry run): nothing was removed"))
+    return plan
 
 
-def _execute(scene: Scene, plan_id: str) -> None:
+def _execute(scene: Scene, plan_id: str) -> Tombstone:
     waiver = scene.waiver or waiver_of(scene.core, plan_id)
     done = remove(replace(scene, waiver=waiver), plan_id)
     for line in tombstone_lines(done):
         get_run_logger().info("%s", line)
     _artifact(tombstone_markdown(done))
+    return done
 
 
 @phase_task("look at every condition")

@@ -6,6 +6,8 @@ from pathlib import Path
 import prefect
 from prefect.logging.handlers import PrefectConsoleHandler
 
+from flows.commands.output import err, shown
+
 _ENGINE = Path(prefect.__file__).parent
 
 
@@ -19,8 +21,14 @@ class _OwnLines(logging.Filter):
 
 
 def show_own_lines() -> None:
-    """Quieten Prefect's console handlers; what goes to its server stays whole."""
+    """Have Prefect's console handlers write where the command does, so that its bars stay below,
+    and our own lines alone, unless the engine's are wanted too. What goes to its server stays
+    whole."""
     names = ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
     for handler in {handler for name in names for handler in logging.getLogger(name).handlers}:
         if isinstance(handler, PrefectConsoleHandler):
-            handler.addFilter(_OwnLines())
+            handler.console = err()
+            if not shown.verbose:
+                handler.addFilter(_OwnLines())
+            if shown.quiet:
+                handler.setLevel(logging.WARNING)

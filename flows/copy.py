@@ -5,6 +5,7 @@ from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, rows_table
 from flows.heartbeat import phase_flow
+from flows.progress import moved
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.copy import CopyReport, TableProgress, TableReport, copy_delta
@@ -18,7 +19,7 @@ from ops.settings import operator_settings
 
 
 @phase_flow("copy", flow_run_name="copy {group} data from legacy")
-def copy(group: str = "market", accept_legacy: bool = False) -> None:
+def copy(group: str = "market", accept_legacy: bool = False) -> list[TableReport]:
     """Copy groups of tables from the old database to Core and AI. Repeatable: only what differs is
     written. Refused once a swap is in force, since users then write to the new pair.
 
@@ -44,6 +45,7 @@ def copy(group: str = "market", accept_legacy: bool = False) -> None:
     for assumed in (line for report in reports for line in report.capital):
         get_run_logger().warning("capital of %s", assumed)
     rows_table("copy-tables", f"Copy of {group} data, table by table", _rows(tables))
+    return tables
 
 
 @phase_task("accept another old database")
@@ -58,13 +60,17 @@ def _legacy(endpoints: Endpoints) -> URL:
     return endpoints.legacy
 
 
-@phase_task("copy tables")
+COPY = "copy tables"
+
+
+@phase_task(COPY)
 def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> list[CopyReport]:
     """Copy in one snapshot of legacy, one transaction per table."""
     legacy = _legacy(endpoints)
     progress = Progress("copy-progress", f"Rows of {', '.join(groups)} tables read", 100)
 
     def show(table: TableProgress) -> None:
+        moved(COPY, table.rows, table.total, "rows")
         progress.show(table.rows / table.total if table.total else 1.0)
 
     reports = copy_delta(

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 
+from flows.heartbeat import rename_run
 from flows.prefect_server import PrefectServer
 from infra.driven import follow_pointer
 from infra.stack_switch import switch_for
@@ -14,6 +16,11 @@ from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import resolve_endpoints
 from ops.settings import operator_settings
+
+
+def cutover_name(kind: str, where: str) -> str:
+    """What a run is called: a dry run changes nothing, and its name says so."""
+    return f"{kind} (dry run)" if flow_run.parameters.get("dry_run") else f"{kind} {where}"
 
 
 def current_installation(fence: Fence, stream_seconds: float) -> Installation:
@@ -40,6 +47,7 @@ def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
         log.warning("%s", report.recovered)
     follow_pointer(installation.settings, lambda line: log.info("%s", line))
     if not report.changed:
+        rename_run(f"{kind}: already active")
         log.info("the %s pair is active already, at %s", report.active, report.address)
         return
     how = "requests waited" if installation.switch.loses_nothing else "nobody was served"

@@ -16,7 +16,7 @@ from prefect.utilities.importtools import import_object
 from prefect.utilities.templating import apply_values
 from prefect.workers.process import ProcessWorker
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from flows.worker import WORK_POOL
 
 PREFECT_FILE = PROJECT_ROOT / "prefect.yaml"

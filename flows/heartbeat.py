@@ -4,12 +4,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
-from typing import Any, ParamSpec, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+from uuid import UUID
 
-from prefect import Flow, flow
+from prefect import Flow, flow, get_client, get_run_logger
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.states import Failed
+
+from ops.errors import RefusedError, SigmaSightError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,10 +28,33 @@ def phase_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, 
     def declare(work: Callable[P, R]) -> Flow[P, R]:
         phase = flow(name=name, **options)(work)
         # Afterwards, because a flow's version is the hash of the file of its function.
-        phase.fn = _heard()(work)
+        phase.fn = _heard()(_told(name, work))
         return phase
 
     return declare
+
+
+def _told(name: str, work: Callable[P, R]) -> Callable[P, R]:
+    """The same work, whose failure is kept as its sentence and not by its class's name first."""
+
+    @wraps(work)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except SigmaSightError as error:
+            get_run_logger().error("stopped", exc_info=error)
+            if isinstance(error, RefusedError):
+                rename_run(f"{name} refused")
+            # The caller gets the error all the same: the engine raises what a state holds.
+            return cast(R, Failed(message=str(error), data=error))
+
+    return told
+
+
+def rename_run(name: str) -> None:
+    """Give the current run a name that says what came of it."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(UUID(str(flow_run.id)), name=name)
 
 
 @contextmanager

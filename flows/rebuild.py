@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
+from flows import progress
 from flows.artifacts import links_to_phases
 from flows.assess import account_for_legacy
 from flows.backfill import backfill
@@ -35,6 +36,8 @@ from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
 from ops.summary import Figure, book_course, plan_comparison
 
+PHASES = ("provision", "migrate", "seed", "copy", "backfill", "serve", "verify", "swap")
+
 
 @dataclass
 class PhaseClock:
@@ -44,7 +47,8 @@ class PhaseClock:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time a phase."""
+        """Time a phase, and say that it begins."""
+        progress.phase(name, PHASES.index(name) + 1, len(PHASES))
         started = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - started

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from flows.progress import as_step
 from ops.errors import BusyError, DatabaseUnavailableError
 
 P = ParamSpec("P")
@@ -23,12 +24,30 @@ TRANSIENT = (
 )
 
 
-def phase_task(name: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
+def phase_task(
+    name: str, *, told: bool = True, **options: Any
+) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A Prefect task for a step of a phase.
 
     Nothing is cached: the database is the truth, and a rebuilt one must never count as done.
+
+    Args:
+        told: whether who watches is told of it; not of the parts of a step.
     """
     options.setdefault("task_run_name", name)
+    declare = _declaration(name, options)
+
+    def declared(work: Callable[P, R]) -> Task[P, R]:
+        step = declare(work)
+        if told:
+            # Afterwards, because a task is known by the place of its function.
+            step.fn = as_step(name, work)
+        return step
+
+    return declared
+
+
+def _declaration(name: str, options: dict[str, Any]) -> Callable[[Callable[P, R]], Task[P, R]]:
     return task(
         name=name,
         retries=len(DELAYS_SECONDS),

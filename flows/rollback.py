@@ -6,7 +6,7 @@ from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
-from flows.cutover import current_installation, tell
+from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
@@ -21,7 +21,7 @@ from ops.errors import BadInputError
 from ops.settings import operator_settings
 
 
-@phase_flow("rollback", flow_run_name="rollback to the old database")
+@phase_flow("rollback", flow_run_name=lambda: cutover_name("rollback", "to the old database"))
 def rollback(
     accept_loss: int = 0,
     export: Path | None = None,

@@ -4,7 +4,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.cleanup_schedule import activate_cleanup_schedule
-from flows.cutover import current_installation, tell
+from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
@@ -18,7 +18,7 @@ from ops.evidence import SEVEN_DAYS
 from ops.settings import operator_settings
 
 
-@phase_flow("swap", flow_run_name="swap to Core and AI")
+@phase_flow("swap", flow_run_name=lambda: cutover_name("swap", "to Core and AI"))
 def swap(
     accept_loss: int = 0,
     dry_run: bool = False,

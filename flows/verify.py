@@ -1,24 +1,28 @@
 """Phase 10: the plan's checks, on what lives in the databases and on what the backend shows."""
 
+from collections import Counter
 from datetime import date
+from itertools import count
+from typing import get_args
 
 from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.heartbeat import phase_flow
+from flows.progress import moved
 from flows.retrying import phase_task
 from ops.books.verifications import record_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
-from ops.verify import VerifyReport
+from ops.verify import DATABASE_CHECKS, CheckResult, VerifyReport
 from ops.verify import verify as verify_system
 from ops.verify.http.checks import backend_checks
-from ops.verify.report import refuse_failures
+from ops.verify.report import Outcome, refuse_failures
 
 
 @phase_flow("verify", flow_run_name="verify {first}..{last}")
-def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
+def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> VerifyReport:
     """Check both databases and their data, and the backend over HTTP; fails, naming them, when
     any check fails.
 
@@ -28,9 +32,7 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
     """
     endpoints = resolve_endpoints(operator_settings())
     report = run_checks(endpoints, first, last)
-    for check in report.results:
-        get_run_logger().info("%s: %s (%s)", check.outcome, check.name, check.detail)
-    rows_table("verify-checks", f"Verification of {first}..{last}", report.rows())
+    rows_table("verify-checks", _described(report, first, last), report.rows())
     record_verification(
         operator_settings().state,
         endpoints.core,
@@ -38,12 +40,35 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
         asked_backend=report.asked_backend,
     )
     refuse_failures(report)
+    return report
 
 
-@phase_task("checks")
+def _described(report: VerifyReport, first: date, last: date) -> str:
+    outcomes = Counter(check.outcome for check in report.results)
+    counted = ", ".join(f"{outcomes[one]} {one}" for one in get_args(Outcome))
+    return f"Verification of {first}..{last}: {counted}"
+
+
+CHECKS = "checks"
+
+
+@phase_task(CHECKS)
 def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
-    """Run every check; none stops the others."""
+    """Run every check; none stops the others, and each is told as it ends."""
+    log, done = get_run_logger(), count(1)
     more = backend_checks(operator_settings(), endpoints)
+    total = len(DATABASE_CHECKS) + len(more)
+
+    def tell(check: CheckResult) -> None:
+        log.info("%s: %s (%s)", check.outcome, check.name, check.detail)
+        moved(CHECKS, next(done), total, "checks")
+
     return verify_system(
-        endpoints.core, endpoints.ai, endpoints.legacy, first, last, more_checks=more
+        endpoints.core,
+        endpoints.ai,
+        endpoints.legacy,
+        first,
+        last,
+        more_checks=more,
+        on_result=tell,
     )

@@ -16,7 +16,7 @@ import psutil
 from pulumi.automation import LocalWorkspace, OutputMap, PulumiCommand, Stack, UpdateSummary
 from pulumi.automation._stack import StackInitMode
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from infra.engine_events import Change, EventRecord
 from infra.engine_failures import explained
 from infra.program import declare

@@ -7,7 +7,7 @@ from typing import TypeVar, get_args
 
 import pulumi
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from infra.topology import Presence, Topology
 from ops.books.active_pair import Pair, active_pair
 from ops.books.declared_stack import Target

@@ -1,7 +1,8 @@
 """Connections for the phases: proved session settings, and errors that say what to do."""
 
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -17,6 +18,8 @@ from ops.errors import (
 )
 
 CONNECT_TIMEOUT_SECONDS = 10
+START_SECONDS = 30.0
+_START_PAUSE_SECONDS = 0.5
 
 # Text forms of values depend on the first four; hashes and copies need one form everywhere. A
 # role's own short statement_timeout must not end a copy of any length. Written as a server shows
@@ -41,7 +44,7 @@ _SCHEMA = "legacy_schema"
 def connect(
     url: URL, *, application_name: str, autocommit: bool = False, read_only: bool = False
 ) -> psycopg.Connection:
-    """Open a connection for a phase.
+    """Open a connection for a phase. A server that starts, or recovers from a crash, is waited for.
 
     Raises:
         DatabaseUnavailableError: nothing answers at the address.
@@ -49,13 +52,15 @@ def connect(
             parameter that libpq does not know, or a setting that the phases depend on is lost.
     """
     try:
-        connection = psycopg.connect(
-            conninfo(url.difference_update_query(["options", _SCHEMA])),
-            autocommit=True,
-            application_name=f"sigmasight {application_name}",
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            options=f"{url.query.get('options', '')} {_startup_options()}",
-            keepalives_idle=30,
+        connection = _once_started(
+            lambda: psycopg.connect(
+                conninfo(url.difference_update_query(["options", _SCHEMA])),
+                autocommit=True,
+                application_name=f"sigmasight {application_name}",
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                options=f"{url.query.get('options', '')} {_startup_options()}",
+                keepalives_idle=30,
+            )
         )
         with _closed_on_failure(connection):
             _prove_settings(connection, url)
@@ -64,6 +69,17 @@ def connect(
     connection.autocommit = autocommit
     connection.read_only = read_only or None
     return connection
+
+
+def _once_started(open_connection: Callable[[], psycopg.Connection]) -> psycopg.Connection:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return open_connection()
+        except psycopg.OperationalError as error:
+            if not re.search(_STARTING, str(error)) or time.monotonic() > deadline:
+                raise
+        time.sleep(_START_PAUSE_SECONDS)
 
 
 @contextmanager
@@ -155,6 +171,9 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
         return DatabaseUnavailableError(
             f"{shown_address(url)} is starting or stopping; try again shortly"
         )
+    for pattern, advice in _UNREACHED:
+        if re.search(pattern, text):
+            return DatabaseUnavailableError(f"{shown_address(url)}: {advice}")
     if found := re.search(r"FATAL:\s+(.+)", text):
         return ConfigurationError(f"{shown_address(url)} refuses the connection: {found[1]}")
     return DatabaseUnavailableError(
@@ -162,12 +181,29 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
     )
 
 
+_STARTING = r"system is (starting up|in recovery mode|not yet accepting connections)"
 _STOPPING = r"starting up|shutting down|recovery|not (yet )?accepting connections|terminating"
+
+_UNREACHED = (
+    (
+        r"failed to resolve host|could not translate host name",
+        "no host of that name is known here; correct the URL, or this machine's DNS",
+    ),
+    (
+        r"Network is unreachable|Cannot assign requested address",
+        "no network leads there from this machine (a host with an IPv6 address alone, and no IPv6 "
+        "here?); use an address that can be reached, as a provider's IPv4 or pooler address",
+    ),
+)
 
 _REFUSALS = (
     (
         r"invalid URI query parameter|invalid \w+ value",
         "libpq does not know a parameter of the URL, or its value; correct or remove it",
+    ),
+    (
+        r"certificate has expired",
+        "the server's certificate has expired; have it renewed (or, until then, sslmode=require)",
     ),
     (r"certificate", "the server's certificate cannot be checked; correct the URL's sslrootcert"),
     (r"database .* does not exist", "there is no such database; create it or correct the URL"),

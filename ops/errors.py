@@ -13,9 +13,20 @@ SigmaSightError
 Every message is one line, says what to do, and holds no secret.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class SigmaSightError(Exception):
-    """Anything that ends a phase for a reason that its user can act on."""
+    """Anything that ends a phase for a reason that its user can act on.
+
+    Attributes:
+        document: what was found until then, for programs.
+    """
+
+    def __init__(self, *told: object, document: Mapping[str, Any] | None = None) -> None:
+        super().__init__(*told)
+        self.document = document or {}
 
 
 class ConfigurationError(SigmaSightError):

@@ -11,13 +11,9 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from app.migration_environment import (
-    SCRIPT_LOCATIONS,
-    MigrationFailedError,
-    MigrationLockedError,
-    version_table,
-)
-from app.migration_recognition import ChainName, MigrationRefusedError
+from app.chain_folders import SCRIPT_LOCATIONS, ChainName
+from app.migration_environment import MigrationFailedError, MigrationLockedError, version_table
+from app.migration_recognition import MigrationRefusedError
 from ops.connection import connect, explained, shown_address
 from ops.errors import BusyError, SigmaSightError, VerificationError, WrongDatabaseError
 

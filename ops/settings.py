@@ -164,6 +164,12 @@ def operator_settings() -> OperatorSettings:
     """
     try:
         return OperatorSettings()
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f".env holds the byte {error.object[error.start]:#04x} in line {line}, which is no "
+            "UTF-8; save it as UTF-8"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

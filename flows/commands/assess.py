@@ -1,24 +1,20 @@
 """`sigmasight assess`."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from rich.table import Table
-
-from flows.commands.runner import out
+from flows.commands.options import AsJson
+from flows.commands.output import out, report
 from ops.errors import ConfigurationError
-from ops.settings import operator_settings
 
 
-def assess(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:
+def assess(as_json: AsJson = False) -> None:
     """What a move does with each table and column of the old database. It is only read."""
     from ops.assessment import assess as account_of
     from ops.assessment.report import refuse_no_go
     from ops.endpoints import given_legacy, resolve_endpoints
     from ops.rehearsal.old_database import accounted
+    from ops.settings import operator_settings
 
     settings = operator_settings()
     legacy = given_legacy(settings) or resolve_endpoints(settings).legacy
@@ -27,7 +23,7 @@ def assess(
     with accounted(settings, legacy, "assessment"):
         account = account_of(legacy)
     if as_json:
-        out.print_json(data=_document(account))
+        report(_document(account), "sigmasight rehearse" if account.go else None)
     else:
         _show(account)
     refuse_no_go(account)
@@ -40,6 +36,8 @@ def _document(account: Any) -> dict[str, object]:
 
 
 def _show(account: Any) -> None:
+    from rich.table import Table
+
     from ops.assessment.report import account_lines, account_rows
 
     rows = account_rows(account)
@@ -51,6 +49,6 @@ def _show(account: Any) -> None:
                 for cell in row.values()
             )
         )
-    out.print(table, markup=False)
+    out().print(table, markup=False)
     for line in account_lines(account):
-        out.print(line, markup=False, soft_wrap=True, highlight=False)
+        out().print(line, markup=False, soft_wrap=True, highlight=False)

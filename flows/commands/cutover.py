@@ -1,12 +1,16 @@
 """`sigmasight swap` and `sigmasight rollback`."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.table import Table
 
-from flows.commands.runner import flow_named, out, run_phase
+from flows.commands.losses import serving_pair
+from flows.commands.options import AsJson
+from flows.commands.output import out, report
+from flows.commands.runner import flow_named, run_phase
+from ops.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
     from ops.cutover.rollback import RollbackPlan
@@ -30,10 +34,13 @@ def swap(
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
     done = run_phase(lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds))
-    if dry_run:
+    if as_json:
+        report(done, _after("swap", done))
+    elif dry_run:
         _show_swap_plan(cast("SwapPlan", done))
     else:
         _show_report(cast("CutoverReport", done))
@@ -50,69 +57,94 @@ def rollback(
     blind: Annotated[
         bool, typer.Option("--blind", help="Only where Core or AI is lost: without any price.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve from the old database again, as it was at the swap."""
     file = export.absolute() if export else None
+    if file is not None and not file.parent.is_dir():
+        raise BadInputError(f"--export: there is no folder {file.parent}; make it first")
     done = run_phase(
         lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds, blind),
         start_databases=not blind,
     )
-    if dry_run:
+    if as_json:
+        report(done, _after("rollback", done))
+    elif dry_run:
         _show_rollback_plan(cast("RollbackPlan", done))
     else:
         _show_report(cast("CutoverReport", done))
 
 
-def _show_report(report: "CutoverReport") -> None:
-    if report.recovered:
-        out.print(f"{report.recovered}", markup=False, soft_wrap=True)
-    if not report.changed:
-        out.print(f"the {report.active} pair is active already, at {report.address}")
+def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
+    """The command that comes next."""
+    plan_id = getattr(done, "plan_id", None)
+    return f"sigmasight {kind} --plan-id {plan_id}" if plan_id else "sigmasight status"
+
+
+def _show_report(done: "CutoverReport") -> None:
+    if done.recovered:
+        out().print(f"{done.recovered}", markup=False, soft_wrap=True)
+    if not done.changed:
+        out().print(f"the {done.active} pair is active already, at {done.address}")
         return
-    for step, seconds in report.seconds.items():
-        out.print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
-    out.print(
-        f"the {report.active} pair is active at {report.address}, "
-        f"requests waited {report.held_seconds:.2f} s",
+    for step, seconds in done.seconds.items():
+        out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
+    out().print(
+        f"the {done.active} pair is active at {done.address}, "
+        f"requests waited {done.held_seconds:.2f} s",
         highlight=False,
         soft_wrap=True,
     )
-    if report.lost:
-        kept = f"; they are in {report.export}" if report.export else ""
-        out.print(f"{report.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
+    if done.lost:
+        kept = f"; they are in {done.export}" if done.export else ""
+        out().print(f"{done.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.plan import SWAP_STEPS
 
+    if _new_pair_serves():
+        out().print("the new pair is active already: a swap would change nothing")
     for condition in plan.conditions:
         mark = "holds" if condition.met else "does not hold"
-        out.print(
+        out().print(
             f"{condition.condition}: {mark}: {condition.reason}", markup=False, soft_wrap=True
         )
     _show_price("rows only in the old database", plan.price.by_table)
-    out.print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
+    out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     _show_steps(SWAP_STEPS)
-    out.print(f"plan id: {plan.plan_id}", highlight=False)
+    out().print(f"plan id: {plan.plan_id}", highlight=False)
+
+
+def _new_pair_serves() -> bool:
+    from ops.endpoints import resolve_endpoints
+    from ops.settings import operator_settings
+
+    settings = operator_settings()
+    with suppress(ConfigurationError):  # nothing here says it
+        return serving_pair(settings, resolve_endpoints(settings)) == "new"
+    return False
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:
     from ops.cutover.plan import ROLLBACK_STEPS
 
     for line in plan.price.lines():
-        out.print(line, markup=False, soft_wrap=True)
+        out().print(line, markup=False, soft_wrap=True)
     _show_steps(ROLLBACK_STEPS)
-    out.print(f"plan id: {plan.plan_id}", highlight=False)
+    out().print(f"plan id: {plan.plan_id}", highlight=False)
 
 
 def _show_price(heading: str, by_table: "dict[str, int]") -> None:
+    from rich.table import Table
+
     table = Table("table", heading, box=None)
     for name, rows in by_table.items():
         if rows:
             table.add_row(name, f"{rows:,}")
-    out.print(table if table.row_count else f"{heading}: none")
+    out().print(table if table.row_count else f"{heading}: none")
 
 
 def _show_steps(steps: tuple[str, ...]) -> None:
     for number, step in enumerate(steps, 1):
-        out.print(f"{number:>2}. {step}", highlight=False)
+        out().print(f"{number:>2}. {step}", highlight=False)

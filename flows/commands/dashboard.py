@@ -1,13 +1,14 @@
 """`sigmasight dashboard`: the run history in a browser, with a button and a schedule per phase."""
 
-from flows.commands.runner import connect_prefect, out
-from ops.settings import operator_settings
+from flows.commands.output import out
+from flows.commands.runner import connect_prefect
 
 
 def dashboard() -> None:
     """Start the Prefect server and a worker, register every deployment, and say where to look."""
     from flows.prefect_server import PrefectServer
     from flows.worker import Worker
+    from ops.settings import operator_settings
 
     state = operator_settings().state
     connect_prefect(start_databases=True)
@@ -17,10 +18,12 @@ def dashboard() -> None:
     names = register_deployments()
     watch_heartbeats()
     for run in mark_crashed_runs():
-        out.print(f"marked as crashed: {run}", markup=False)
+        out().print(f"marked as crashed: {run}", markup=False)
     worker = Worker(state)
     started = worker.start()
     worker.wait()
-    out.print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
-    out.print(f"worker: {worker.name}{'' if started else ', running already'}", highlight=False)
-    out.print(f"dashboard: {PrefectServer(state).dashboard}", highlight=False)
+    out().print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
+    out().print(f"worker: {worker.name}{'' if started else ', running already'}", highlight=False)
+    address = PrefectServer(state).dashboard
+    out().print(f"dashboard: {address}", highlight=False)
+    out().print(f"what runs have left to see: {address}/artifacts", highlight=False)

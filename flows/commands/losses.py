@@ -1,25 +1,18 @@
 """`sigmasight import`: what a rollback has exported, into the databases that serve."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.runner import out
+from flows.commands.options import PairName
+from flows.commands.output import out
 from ops.errors import ConfigurationError
-from ops.settings import OperatorSettings, operator_settings
 
 if TYPE_CHECKING:
     from ops.carrying.import_file import ImportReport
     from ops.endpoints import Endpoints
-
-
-class PairName(StrEnum):
-    """The old database, or Core and AI."""
-
-    old = "old"
-    new = "new"
+    from ops.settings import OperatorSettings
 
 
 def import_file(
@@ -29,17 +22,23 @@ def import_file(
     """Bring back what users wrote before a rollback. Idempotent; nothing is overwritten."""
     from ops.carrying.import_file import refuse_conflicts
     from ops.endpoints import resolve_endpoints
+    from ops.settings import operator_settings
 
     settings = operator_settings()
     endpoints = resolve_endpoints(settings)
-    old = (into.value if into else _active(settings, endpoints)) == "old"
+    old = (into or serving_pair(settings, endpoints)) == "old"
     report = _into_old(file, endpoints) if old else _into_new(file, endpoints)
     for line in report.lines():
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
     refuse_conflicts(report)
 
 
-def _active(settings: OperatorSettings, endpoints: "Endpoints") -> str:
+def serving_pair(settings: "OperatorSettings", endpoints: "Endpoints") -> str:
+    """Which pair serves: `old` or `new`.
+
+    Raises:
+        ConfigurationError: nothing here says it.
+    """
     from infra.stack_switch import switch_for
     from ops.books.active_pair import active_pair
 

@@ -9,23 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.runner import err, out
-from ops.endpoints import given_legacy
+from flows.commands.options import Accept
+from flows.commands.output import err, out
+from flows.progress import step
 from ops.errors import BadInputError
-from ops.price_files import ACCEPTABLE
-from ops.settings import operator_settings
 
 if TYPE_CHECKING:
     from ops.price_files.judging import Concern
-
-Prices = Annotated[
-    Path | None,
-    typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
-]
-Accept = Annotated[
-    list[str] | None,
-    typer.Option("--accept", help=f"Let an error of the prices pass: {', '.join(ACCEPTABLE)}."),
-]
 
 
 def prices(
@@ -55,17 +45,23 @@ def give_prices(prices: Path | None, accept: Sequence[str] | None) -> None:
     Raises:
         BadInputError: the file cannot be used.
     """
+    from ops.endpoints import given_legacy
+    from ops.settings import operator_settings
+
     if prices is not None:
         os.environ["PRICES"] = str(prices)
     _take_acceptance(accept)
     settings = operator_settings()
     if settings.PRICES is not None and given_legacy(settings) is None:
-        from ops.demo.price_file import judged_prices
+        with step("prices"):
+            from ops.demo.price_file import judged_prices
 
-        _show(judged_prices(settings.PRICES, settings.PRICES_ACCEPT)[1])
+            _show(judged_prices(settings.PRICES, settings.PRICES_ACCEPT)[1])
 
 
 def _take_acceptance(accept: Sequence[str] | None) -> None:
+    from ops.settings import operator_settings
+
     if accept:
         os.environ["PRICES_ACCEPT"] = ",".join(accept)
     operator_settings.cache_clear()
@@ -76,24 +72,25 @@ def _check(path: Path) -> None:
     from ops.demo.price_file import check_reach, needed_prices
     from ops.price_files.judging import judge, refuse_errors
     from ops.price_files.reading import read_prices
+    from ops.settings import operator_settings
 
     rows = read_prices(path)
     first, last = rows.dates.min(), rows.dates.max()
     symbols = len({*rows.symbols.tolist()})
     said = f"{len(rows.lines):,} rows, {symbols} symbols, {first}..{last}, closes of {rows.close!r}"
-    out.print(said, markup=False, highlight=False, soft_wrap=True)
+    out().print(said, markup=False, highlight=False, soft_wrap=True)
     concerns = judge(rows, needed_prices())
     _show(concerns)
     check_reach(rows)
     refuse_errors(rows, concerns, operator_settings().PRICES_ACCEPT)
-    out.print("usable")
+    out().print("usable")
 
 
 def _show(concerns: Sequence["Concern"]) -> None:
     for each in concerns:
         kind = "error" if each.error else "warning"
         line = f"prices: {kind}: {each.name}: {each.text}"
-        err.print(line, markup=False, highlight=False)
+        err().print(line, markup=False, highlight=False)
 
 
 def _print_template() -> None:
@@ -104,7 +101,7 @@ def _print_template() -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([symbol, needed.first, *[""] * 5] for symbol in needed.symbols)
-    err.print(
+    err().print(
         f"needed: these {len(needed.symbols)} symbols on every session of the NYSE from "
         f"{needed.first} to {needed.last}; others may stand beside them",
         highlight=False,

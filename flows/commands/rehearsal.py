@@ -1,22 +1,18 @@
 """`sigmasight rehearse`."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.prices import Accept, Prices, give_prices
-from flows.commands.runner import flow_named, out, run_phase
-from ops.plan_figures import FIRST_DAY, LAST_DAY
+from flows.commands.options import FIRST_DAY, LAST_DAY, Accept, AsJson, First, Last, Prices
+from flows.commands.output import out
+from flows.commands.output import report as tell
+from flows.commands.prices import give_prices
+from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
     from ops.rehearsal.report import Rehearsal
-
-First = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")]
-Last = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day.")]
-_FIRST = datetime.combine(FIRST_DAY, datetime.min.time())
-_LAST = datetime.combine(LAST_DAY, datetime.min.time())
 
 
 def rehearse(
@@ -28,24 +24,27 @@ def rehearse(
     ] = None,
     prices: Prices = None,
     accept: Accept = None,
-    first: First = _FIRST,
-    last: Last = _LAST,
+    first: First = FIRST_DAY,
+    last: Last = LAST_DAY,
+    as_json: AsJson = False,
 ) -> None:
     """The whole move with a rollback and a second swap, on throw-away instances, measured."""
-    from ops.trading_calendar import trading_days
-
-    trading_days(first.date(), last.date())
-    give_prices(prices, accept)
     path = report.absolute() if report else None
     # The databases of the real move are not needed; stopped ones stay stopped.
     done = run_phase(
-        lambda: flow_named("rehearse")(first.date(), last.date(), keep, path),
+        lambda: flow_named("rehearse")(first, last, keep, path),
+        judge=lambda: give_prices(prices, accept),
         start_databases=False,
+        makes_databases=True,
+        days=(first, last),
     )
-    _show(done)
+    if as_json:
+        tell(done, "sigmasight swap --dry-run")
+    else:
+        _show(done)
 
 
 def _show(done: "Rehearsal") -> None:
     from ops.rehearsal.report import markdown
 
-    out.print(markdown(done), markup=False, highlight=False, soft_wrap=True)
+    out().print(markdown(done), markup=False, highlight=False, soft_wrap=True)

@@ -1,34 +1,28 @@
 """The commands `backup` and `cleanup`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from flows.commands.runner import flow_named, out, run_phase
+from flows.commands.options import AsJson, DatabaseName
+from flows.commands.output import out, report
+from flows.commands.runner import flow_named, run_phase
 from ops.backup import KEPT
-from ops.endpoints import resolve_endpoints
 from ops.errors import BadInputError
-from ops.settings import operator_settings
-
-
-class Database(StrEnum):
-    """What can be backed up."""
-
-    core = "core"
-    ai = "ai"
-    legacy = "legacy"
 
 
 def backup(
     databases: Annotated[
-        list[Database] | None, typer.Argument(help="Which; by default all there are.")
+        list[DatabaseName] | None, typer.Argument(help="Which; by default all there are.")
     ] = None,
     keep: Annotated[int, typer.Option(min=1, help="How many proved dumps of each stay.")] = KEPT,
+    as_json: AsJson = False,
 ) -> None:
     """Dump the databases, restore each dump into a scratch database and compare."""
     names = [one.value for one in databases] if databases else None
-    run_phase(lambda: flow_named("backup")(names, keep))
+    taken = run_phase(lambda: flow_named("backup")(names, keep))
+    if as_json:
+        report({"backups": taken}, "sigmasight status")
 
 
 def cleanup(
@@ -48,14 +42,20 @@ def cleanup(
             "--waive-dump", help="Who does without a dump of the old database, and why; a sentence."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show what would be removed and every condition for it; remove it with its plan id."""
     if approved is not None:
-        from ops.books.cleanup_plans import approve  # only here: it brings the schema along
+        from ops.books.cleanup_plans import approve
+        from ops.endpoints import resolve_endpoints
+        from ops.settings import operator_settings
 
         approve(resolve_endpoints(operator_settings()).core, approved)
-        out.print(f"approved: {approved}; the schedule executes it if nothing moves until then")
+        out().print(f"approved: {approved}; the schedule executes it if nothing moves until then")
         return
     if execute and plan_id is None:
         raise BadInputError("say which plan: run `sigmasight cleanup`, then --plan-id its id")
-    run_phase(lambda: flow_named("cleanup")(plan_id, execute, waiver))
+    done = run_phase(lambda: flow_named("cleanup")(plan_id, execute, waiver))
+    if as_json:
+        ready = f"sigmasight cleanup --execute --plan-id {done.plan_id}"
+        report(done, ready if getattr(done, "executable", False) else "sigmasight status")

@@ -1,37 +1,82 @@
 """How a command runs a flow: against the Prefect server of its state folder."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import date
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from flows.commands.output import err, shown
+from flows.progress import step
 
-from ops.embedded.databases import EmbeddedDatabases
-from ops.errors import ConfigurationError
-from ops.settings import operator_settings
-
-out = Console()
-err = Console(stderr=True, soft_wrap=True)
+if TYPE_CHECKING:
+    from ops.settings import OperatorSettings
 
 
-def run_phase(work: Callable[[], Any], *, start_databases: bool = True) -> Any:
-    """Run a flow against this state folder's Prefect server, started if none answers."""
+def run_phase(
+    work: Callable[[], Any],
+    *,
+    judge: Callable[[], None] | None = None,
+    start_databases: bool = True,
+    makes_databases: bool = False,
+    days: tuple[date, date] | None = None,
+) -> Any:
+    """Run a flow against this state folder's Prefect server, started if none answers.
+
+    Args:
+        judge: looks at what was given, and refuses it before anything starts.
+        start_databases: start the embedded databases of this state folder, if there are any.
+        makes_databases: whether the flow can begin without any; else their absence is refused
+            before a server is started.
+        days: first and last of a range, which is refused before that too.
+    """
+    from flows.commands.display import display
+
+    with display(shown.command):
+        if days is not None:
+            with step("trading days"):
+                from ops.trading_calendar import trading_days
+
+                trading_days(*days)
+        if judge is not None:
+            judge()
+        settings = settings_now()
+        if not makes_databases:
+            from ops.endpoints import resolve_endpoints
+
+            resolve_endpoints(settings)
+        connect_prefect(start_databases)
+        with step("load the phases"):
+            from flows.console import show_own_lines
+            from flows.crashed_runs import mark_crashed_runs, own_process
+
+        show_own_lines()
+        for name in mark_crashed_runs():
+            err().print(f"marked as crashed: {name}")
+        with own_process():
+            return work()
+
+
+def settings_now() -> "OperatorSettings":
+    """The settings in force, with a word on keys of `.env` that look like some and are none.
+
+    Raises:
+        ConfigurationError: one cannot be used.
+    """
+    from ops.setting_origins import misspelt_settings
+    from ops.settings import operator_settings
+
     settings = operator_settings()
-    if settings.PRICES is not None and not settings.PRICES.is_file():
-        raise ConfigurationError(f"PRICES: there is no file {settings.PRICES}; correct its path")
-    connect_prefect(start_databases)
-    from flows.console import show_own_lines
-    from flows.crashed_runs import mark_crashed_runs, own_process
-
-    show_own_lines()
-    for name in mark_crashed_runs():
-        out.print(f"marked as crashed: {name}", markup=False)
-    with own_process():
-        return work()
+    for line in misspelt_settings():
+        where = f", so the databases are those of {settings.state.root}"
+        err().print(f"warning: {line}{where if settings.embedded else ''}")
+    return settings
 
 
 def connect_prefect(start_databases: bool) -> None:
     """Start the server while the databases come up; both take a few seconds."""
     from flows.prefect_server import PrefectServer
+    from ops.embedded.databases import EmbeddedDatabases
+    from ops.settings import operator_settings
 
     settings = operator_settings()
     settings.state.create()
@@ -39,13 +84,13 @@ def connect_prefect(start_databases: bool) -> None:
     server.start()
     databases = EmbeddedDatabases(settings.state)
     if start_databases and settings.DATABASE_URL is None and databases.exists():
-        databases.up()
-    server.wait()
+        with step("databases"):
+            databases.up()
+    with step("Prefect server"):
+        server.wait()
 
 
 def flow_named(name: str) -> Callable[..., Any]:
     """A flow by name; Prefect is imported only now, when its server's address is known."""
-    from importlib import import_module
-
     flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
     return flow

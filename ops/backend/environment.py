@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from app.chain_folders import PROJECT_ROOT
 from app.config import Settings
 from app.database_url import parse_database_url
-from app.migration_environment import PROJECT_ROOT
 from ops.books.active_pair import Pair
 from ops.connection import conninfo, within_schema
 from ops.embedded.databases import EmbeddedDatabases, LoginRole

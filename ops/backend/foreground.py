@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.errors import ConfigurationError, SigmaSightError
 
 CHAINS = ("alembic.ini", "alembic_ai.ini")

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import psutil
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.backend.child import BACKEND, LOOPBACK
 from ops.backend.control import BackendUnavailableError, Line
 from ops.backend.environment import marks_of, supervisor_mark

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Literal, get_args
+from typing import get_args
 from uuid import UUID
 
 import psycopg
 
+from ops.backfill import Mode
 from ops.errors import BadInputError
 from ops.sql_files import statement
 from ops.trading_calendar import trading_days
-
-Mode = Literal["missing", "failed", "all"]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
+from app.chain_folders import ChainName
 from app.migration_environment import version_table
-from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE, ChainName
+from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from ops.books.marker import marked_role
 from ops.connection import connect, explained
 from ops.drift.catalogue import Catalogue, read_catalogue, without_objects, without_tables

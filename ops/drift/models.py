@@ -12,7 +12,7 @@ from sqlalchemy import MetaData, create_engine, pool
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SAWarning
 
-from app.migration_recognition import ChainName
+from app.chain_folders import ChainName
 from app.models import AiBase, Base
 from ops.connection import connect
 from ops.drift.difference import Difference, difference

@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 from sqlalchemy.engine import URL
 
+from app.chain_folders import ChainName
 from app.config import get_settings
-from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE, ChainName
+from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from ops.connection import connect, explained
 from ops.drift.catalogue import Catalogue, read_catalogue, without_tables
 from ops.errors import BadInputError, SigmaSightError

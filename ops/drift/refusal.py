@@ -16,5 +16,6 @@ def refuse_drift(found: Sequence[Difference]) -> None:
     if errors:
         raise VerificationError(
             f"{len(errors)} difference(s) from what the migration chains build, first: "
-            f"{errors[0].message}"
+            f"{errors[0].message}",
+            document={"differences": found},
         )

@@ -1,28 +1,41 @@
 """Lines 1 to 6: what is built. Chains, databases, migrations, backup, seeding."""
 
+import ast
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
+from app.chain_folders import SCRIPT_LOCATIONS
 from ops.books.backups import Backup, Database
 from ops.errors import SigmaSightError
 from ops.evidence import backups
 from ops.status.core_facts import CoreFacts, Schema
 from ops.status.line import ChecklistLine, State, age
-from ops.status.looks import Answer
+from ops.status.looks import WAIT_LONGER, Answer, state_after
 
 CORE_TABLES, AI_TABLES = 38, 4
 
 
 def chain_heads() -> Mapping[str, tuple[str, ...]]:
     """The heads of both migration chains, as the repository has them."""
-    from alembic.script import ScriptDirectory
+    return {str(chain): _heads(folder) for chain, folder in SCRIPT_LOCATIONS.items()}
 
-    from app.migration_environment import SCRIPT_LOCATIONS
 
-    return {
-        str(chain): tuple(ScriptDirectory(str(folder)).get_heads())
-        for chain, folder in SCRIPT_LOCATIONS.items()
-    }
+def _heads(folder: Path) -> tuple[str, ...]:
+    """Read off the files, because Alembic takes longer to import than all the rest of a look."""
+    told = [_assigned(path) for path in sorted((folder / "versions").glob("*.py"))]
+    passed = {one.get("down_revision") for one in told}
+    return tuple(one["revision"] for one in told if one["revision"] not in passed)
+
+
+def _assigned(path: Path) -> dict[str, str]:
+    """The names that a revision's file gives a text."""
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+                found[name] = text
+    return found
 
 
 def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
@@ -30,7 +43,7 @@ def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
     try:
         found = heads.get()
     except (SigmaSightError, OSError) as error:
-        return ChecklistLine("1", "repository", "failed", str(error))
+        return ChecklistLine("1", "repository", state_after(error), str(error))
     words = ", ".join(f"{chain} chain at {'/'.join(ends)}" for chain, ends in found.items())
     if all(len(ends) == 1 for ends in found.values()):
         return ChecklistLine("1", "repository", "done", words)
@@ -39,7 +52,7 @@ def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
 
 
 def databases(
-    versions: Mapping[str, str], absent: Mapping[str, str], *, gone: bool
+    versions: Mapping[str, str], absent: Mapping[str, SigmaSightError], *, gone: bool
 ) -> ChecklistLine:
     """Line 2: who answers.
 
@@ -53,10 +66,10 @@ def databases(
     if gone:
         words += "; the old one was removed"
     if absent:
-        reasons = "; ".join(absent.values())
-        return ChecklistLine(
-            "2", "databases", "failed", f"{words}; {reasons}", next="sigmasight up"
-        )
+        reasons = "; ".join(map(str, absent.values()))
+        state: State = "failed" if "failed" in map(state_after, absent.values()) else "unknown"
+        step = "sigmasight up" if state == "failed" else WAIT_LONGER
+        return ChecklistLine("2", "databases", state, f"{words}; {reasons}", next=step)
     return ChecklistLine("2", "databases", "done", words)
 
 

@@ -13,8 +13,8 @@ from ops.settings import OperatorSettings
 from ops.status import build_lines, closing_lines, data_lines, rehearsal_line, serving_lines
 from ops.status.core_facts import CoreFacts, ai_schema, core_facts
 from ops.status.legacy_sight import LegacySight, legacy_sight
-from ops.status.line import ChecklistLine
-from ops.status.looks import Answer, Looks
+from ops.status.line import ChecklistLine, State
+from ops.status.looks import Answer, Looks, state_after
 
 T = TypeVar("T")
 
@@ -29,13 +29,16 @@ _DATABASE_PHASES = (
 )
 
 
-def checklist(settings: OperatorSettings, api_url: str | None) -> list[ChecklistLine]:
+def checklist(
+    settings: OperatorSettings, api_url: str | None, seconds: float = LOOK_SECONDS
+) -> list[ChecklistLine]:
     """Look at every phase now. Nothing is changed, and nothing that hangs is waited for.
 
     Args:
         api_url: the Prefect server's address, where one is known.
+        seconds: how long all together may take to answer.
     """
-    looks = Looks(LOOK_SECONDS)
+    looks = Looks(seconds)
     heads = looks.ask("the repository", build_lines.chain_heads)
     word = looks.ask("the backend", lambda: _backend(settings))
     history = (
@@ -60,7 +63,7 @@ def checklist_json(lines: Sequence[ChecklistLine]) -> str:
 
 def next_step(lines: Sequence[ChecklistLine]) -> str | None:
     """The one thing to do now: what failed first, then what is open, then what is stale."""
-    for wanted in ("failed", "open"):
+    for wanted in ("failed", "unknown", "open"):
         for line in lines:
             if line.state == wanted and line.next and line.phase != "run history":
                 return line.next
@@ -100,7 +103,7 @@ class _Sight:
         self._settings = settings
         self._endpoints = endpoints
         self._looks = looks
-        self._absent: dict[str, str] = {}
+        self._absent: dict[str, SigmaSightError] = {}
         core, ai, legacy = endpoints.core, endpoints.ai, endpoints.legacy
         self._core = looks.ask("Core", lambda: core_facts(core))
         self._ai = looks.ask("AI", lambda: ai_schema(ai, shared=endpoints.shared))
@@ -142,11 +145,11 @@ class _Sight:
         lines = [
             build_lines.migrated(number, phase, ai[1], build_lines.AI_TABLES, heads)
             if ai is not None
-            else ChecklistLine(number, phase, "failed", "AI cannot be asked")
+            else ChecklistLine(number, phase, self._unasked("ai"), "AI cannot be asked")
         ]
         if core is None:
             others = [one for one in _DATABASE_PHASES if one[0] != number]
-            failed = _unknown(others, _UNASKED, "failed")
+            failed = _unknown(others, _UNASKED, self._unasked("core"))
             return [failed[0], *lines, *failed[1:]]
         number, phase = _DATABASE_PHASES[0]
         return [
@@ -171,7 +174,7 @@ class _Sight:
             backend_expected=self._settings.backend_expected,
         )
         if core is None:
-            swap, rollback, _, cleanup = _unknown(_LATE_PHASES, _UNASKED, "failed")
+            swap, rollback, _, cleanup = _unknown(_LATE_PHASES, _UNASKED, self._unasked("core"))
             return [swap, rollback, verified, cleanup]
         return [
             serving_lines.swapped(core, legacy, has_legacy=self._has_legacy),
@@ -193,11 +196,15 @@ class _Sight:
     def _recorded_pointer(self) -> Pair | None:
         return active_pair(self._settings.state, has_legacy=self._has_legacy)
 
+    def _unasked(self, name: str) -> State:
+        """Of what only a database that gave no answer could tell."""
+        return state_after(self._absent[name])
+
     def _answer(self, name: str, answer: Answer[Any] | None) -> Any:
         try:
             return None if answer is None else answer.get()
         except SigmaSightError as error:
-            self._absent[name] = str(error)
+            self._absent[name] = error
             return None
 
 

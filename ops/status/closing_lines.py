@@ -11,7 +11,7 @@ from ops.errors import SigmaSightError
 from ops.evidence import SEVEN_DAYS
 from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, instant
-from ops.status.looks import Answer, LookError
+from ops.status.looks import Answer, LookError, state_after
 
 _SECONDS = 0.9
 _WORKER_SILENCE = timedelta(seconds=90)
@@ -110,7 +110,7 @@ def run_history(word: Answer[Dashboard] | None) -> ChecklistLine:
         found = word.get()
     except SigmaSightError as error:
         reason = f"{error}; since when is not known, and nothing scheduled will start"
-        return ChecklistLine("-", "run history", "failed", reason, next="make dashboard")
+        return ChecklistLine("-", "run history", state_after(error), reason, next="make dashboard")
     worker = ", ".join(found.workers) or "none, so no deployment starts"
     due = [f"{name} {instant(moment)}" for name, moment in found.next_runs.items()]
     evidence = f"{found.url}, worker: {worker}; next: {', '.join(due) or 'nothing scheduled'}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-State = Literal["done", "open", "failed", "skipped"]
+State = Literal["done", "open", "failed", "unknown", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class ChecklistLine:
 
     Attributes:
         number: the plan's number; `-` for what the plan does not number.
+        state: `unknown` is what has not answered in time, which says nothing of what is there.
         evidence: what was seen just now.
         at: when the phase last changed or proved something, where that is known.
         stale: why the evidence no longer says enough; None while it does.

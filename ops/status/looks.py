@@ -10,12 +10,25 @@ import psycopg
 
 from ops.connection import first_line
 from ops.errors import DatabaseUnavailableError, SigmaSightError
+from ops.status.line import State
 
 T = TypeVar("T")
 
 
 class LookError(SigmaSightError):
     """What was asked could not be found out."""
+
+
+class LateError(DatabaseUnavailableError):
+    """The answer did not come in time, because what was asked hangs, or the machine is busy."""
+
+
+WAIT_LONGER = "sigmasight status --timeout 10"
+
+
+def state_after(error: Exception) -> State:
+    """What is known of something whose question ended so."""
+    return "unknown" if isinstance(error, LateError) else "failed"
 
 
 class Answer(Generic[T]):
@@ -30,14 +43,14 @@ class Answer(Generic[T]):
         """The answer, waited for until the deadline.
 
         Raises:
-            DatabaseUnavailableError: it did not come in time.
+            LateError: it did not come in time.
             SigmaSightError: it cannot be had; the line says why.
         """
         try:
             return self._future.result(max(0.0, self._deadline - time.monotonic()))
         except TimeoutError:
-            raise DatabaseUnavailableError(
-                f"{self._subject} does not answer in time; see whether its server hangs"
+            raise LateError(
+                f"{self._subject} does not answer in time: it hangs, or the machine is busy"
             ) from None
         except psycopg.Error as error:
             raise LookError(f"{self._subject} refused: {first_line(error)}") from None

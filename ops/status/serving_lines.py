@@ -10,7 +10,7 @@ from ops.errors import SigmaSightError
 from ops.status.core_facts import CoreFacts
 from ops.status.legacy_sight import LegacySight
 from ops.status.line import ChecklistLine, State, instant
-from ops.status.looks import Answer, LookError
+from ops.status.looks import Answer, LookError, state_after
 
 PAIR_HEADER = "X-SigmaSight-Pair"
 _SECONDS = 0.9
@@ -56,7 +56,7 @@ def served(word: Answer[Word | None], pointer: Pair | None, recorded: Pair | Non
     try:
         found = word.get()
     except SigmaSightError as error:
-        return ChecklistLine("8", "backend", "failed", str(error), next=step)
+        return ChecklistLine("8", "backend", state_after(error), str(error), next=step)
     if found is None:
         reason = "none runs here and BACKEND_URL is not set"
         return ChecklistLine("8", "backend", "open", reason, next=step)

@@ -5,7 +5,8 @@ tests make sure of both."""
 
 from dataclasses import dataclass
 
-from app.migration_recognition import AI_TABLES, ChainName
+from app.chain_folders import ChainName
+from app.migration_recognition import AI_TABLES
 
 
 @dataclass(frozen=True)

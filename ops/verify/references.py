@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from app.migration_recognition import ChainName
+from app.chain_folders import ChainName
 from ops.drift.reference import load_reference
 from ops.sql_files import statement
 from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference

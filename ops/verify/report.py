@@ -96,5 +96,6 @@ def refuse_failures(report: VerifyReport) -> None:
         names = ", ".join(check.name for check in report.failures)
         raise VerificationError(
             f"{len(report.failures)} of {len(report.results)} checks failed: {names} "
-            f"({report.failures[0].detail})"
+            f"({report.failures[0].detail})",
+            document={"results": report.results, "plan_figures": report.plan_figures},
         )

@@ -1,6 +1,6 @@
 """Run every check, whatever becomes of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
@@ -27,6 +27,7 @@ def verify(
     *,
     plan_counts: bool = False,
     more_checks: Sequence[Check] = (),
+    on_result: Callable[[CheckResult], None] = lambda _result: None,
 ) -> VerifyReport:
     """Ask every check about the databases and the trading days `first`..`last`.
 
@@ -38,6 +39,7 @@ def verify(
         first, last: the range of the last backfill; the symbols' own tables hold only its last day.
         plan_counts: whether the six counts of the original run must be met, as on the demo data.
         more_checks: of the backend, answered after those of the databases.
+        on_result: told each check's result as soon as it is there, from any thread.
 
     Raises:
         BadInputError: the range is reversed or holds no trading day.
@@ -47,10 +49,16 @@ def verify(
     checks = [*DATABASE_CHECKS, *([PLAN_CHECK] if plan_counts else []), *more_checks]
     with ThreadPoolExecutor(_WORKERS) as pool:
         figures = pool.submit(_figures, subject)
-        results = tuple(pool.map(partial(answer, subject), checks))
+        results = tuple(pool.map(partial(_told, on_result, subject), checks))
     of_backend = results[len(results) - len(more_checks) :]
     asked = any(result.outcome != "skipped" for result in of_backend)
     return VerifyReport(results, figures.result(), asked)
+
+
+def _told(on_result: Callable[[CheckResult], None], subject: Subject, check: Check) -> CheckResult:
+    result = answer(subject, check)
+    on_result(result)
+    return result
 
 
 def answer(subject: Subject, check: Check) -> CheckResult:

@@ -1,6 +1,7 @@
 """Whether each database holds what its chain builds, and nothing else."""
 
-from app.migration_recognition import AI_TABLES, CORE_TABLES, ChainName
+from app.chain_folders import ChainName
+from app.migration_recognition import AI_TABLES, CORE_TABLES
 from ops.drift import drift
 from ops.drift.audit import is_shared
 from ops.sql_files import statement

@@ -42,13 +42,24 @@ REFUSED_WORDS = [
     ("range on a holiday", "verify --first 2025-07-04 --last 2025-07-04", "widen the range"),
     ("range beyond the calendar", "backfill --last 2199-01-01", "leaves the NYSE calendar"),
     ("range before the calendar", "rebuild --first 1901-01-01", "leaves the NYSE calendar"),
-    ("empty day", ("backfill", "--first", ""), "'--first': .*does not match the formats"),
-    ("malformed day", "backfill --first 1/7/2025", "'--first': .*does not match the formats"),
-    ("impossible day", "verify --last 2025-02-30", "'--last': .*does not match the formats"),
-    ("unknown mode", "backfill --mode everything", "use missing, failed or all"),
-    ("unknown option", "seed --twice", "No such option.*see `sigmasight --help`"),
+    ("empty day", ("backfill", "--first", ""), "'--first': '' is no day; write it as 2025-07-01"),
+    ("malformed day", "backfill --first 1/7/2025", "'--first': '1/7/2025' is no day; write it as"),
+    ("impossible day", "verify --last 2025-02-30", "'--last': '2025-02-30' is no day"),
+    (
+        "unknown mode",
+        "backfill --mode everything",
+        "'everything' is not one of 'missing', 'failed', 'all'",
+    ),
+    ("unknown option", "seed --twice", "No such option: --twice; see `sigmasight seed --help`"),
     ("unknown command", "teleport", "No such command.*see `sigmasight --help`"),
     ("unknown database", "dsn moon", "not one of 'core', 'ai', 'legacy'"),
+    ("unknown group", "copy --group moons", "'moons' is not one of 'market', 'users'"),
+    ("unknown dsn role", "dsn core --role king", "'king' is not one of 'owner', 'app', 'readonly'"),
+    ("unknown pair", "import file.json --into moon", "'moon' is not one of 'old', 'new'"),
+    ("too many words", "drift today", "unexpected extra argument.*see `sigmasight drift --help`"),
+    ("option without its value", "backfill --last", "'--last' requires an argument"),
+    ("no folder to export to", "rollback --export /no/where.gz", "there is no folder /no; make"),
+    ("negative loss", "swap --accept-loss -1", "'--accept-loss'.*see `sigmasight swap --help`"),
 ]
 
 REFUSED_URLS = [
@@ -95,7 +106,7 @@ REFUSED_URLS = [
     (
         "unknown host",
         core_url(f"postgresql://u:{PASSWORD}@nowhere.invalid/d"),
-        "no PostgreSQL server answers at nowhere.invalid:5432/d",
+        "nowhere.invalid:5432/d: no host of that name is known here; correct the URL",
     ),
     (
         "transaction pooler by port",
@@ -176,7 +187,6 @@ REFUSED_DATABASES = [
     ("no legacy, dsn", "dsn legacy", unpriced, "there is no legacy database; set its URL"),
     ("legacy absent", "copy", legacy_absent, "/gone: there is no such database"),
     ("legacy unusable", "copy", legacy_without_symbol, "no column 'symbol'.*add it"),
-    ("unknown group", "copy --group moons", legacy_absent, "no copy group 'moons'; choose"),
     ("vector may not be created", "migrate", without_vector, "vector"),
     ("full disk", "seed", full_disk, "its disk is full; free space and run the command again"),
     ("backfill before migrate", "backfill", unmigrated, "run `sigmasight migrate` first"),
@@ -211,17 +221,16 @@ REFUSED_STATES = [
     ),
     (
         "no Prefect server",
-        "seed",
+        "up",
         given(PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api"),
         "no Prefect server answers at PREFECT_API_URL .*start it, or unset",
     ),
     (
         "Prefect's address is none",
-        "seed",
+        "up",
         given(PREFECT_API_URL="http://[somewhere"),
         "no Prefect server answers at PREFECT_API_URL .*start it, or unset",
     ),
-    ("unknown dsn role", "dsn core --role king", unpriced, "use owner, app or readonly"),
 ]
 
 REFUSED_SERVES = [

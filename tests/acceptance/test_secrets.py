@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.connection import conninfo
 from ops.embedded.databases import NAMES
 from ops.embedded.server import free_port

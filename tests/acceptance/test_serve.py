@@ -15,7 +15,7 @@ import jwt
 import pytest
 from sqlalchemy.engine import URL
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.connection import connect
 from ops.embedded.server import free_port
 from ops.state_folder import StateFolder

@@ -21,9 +21,9 @@ import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 
+from app.chain_folders import PROJECT_ROOT
 from app.config import get_settings
 from app.database import ai_engine, core_engine
-from app.migration_environment import PROJECT_ROOT
 from app.models import AiBase, Base
 from ops.connection import conninfo
 from ops.demo.book import derived_id

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy.engine import URL
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.connection import connect, conninfo
 from ops.demo.book import derived_id
 from tests.api.tampering import between, passed_on

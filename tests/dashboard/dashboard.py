@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from flows.prefect_server import environment_of
 from flows.worker import Worker
 from ops.embedded.databases import NAMES

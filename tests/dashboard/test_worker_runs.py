@@ -49,7 +49,7 @@ TOGETHER = [
 ]
 # One after the other; each is a process that takes seconds.
 ALONE = [
-    Press("swap", {}, "swap to Core and AI", "Completed", "already"),
+    Press("swap", {}, "swap: already active", "Completed", "already"),
     *soaked(
         Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
         Press(
@@ -59,7 +59,7 @@ ALONE = [
             "Failed",
             "is reversed; give the earlier day first",
         ),
-        Press("rollback", {"dry_run": True}, "rollback to the old database", "Completed", "plan "),
+        Press("rollback", {"dry_run": True}, "rollback (dry run)", "Completed", "plan "),
         Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
         Press("backfill", RANGE, f"backfill {FIRST}..{LAST}", "Completed", "nothing to do"),
         Press(

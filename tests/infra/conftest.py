@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from infra.automation import DrivenStack
 from infra.pulumi_cli import find_cli
 from ops.backend.supervised import SupervisedBackend

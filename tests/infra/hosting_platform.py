@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from infra.automation import DrivenStack
 from infra.public_backend import PAIR_HEADER
 from ops.embedded.server import free_port

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from infra.automation import DrivenStack
 from infra.driven import forget_legacy, record_outputs
 from infra.public_backend import NotServedError

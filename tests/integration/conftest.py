@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 import pytest
 from sqlalchemy.engine import URL
 
-from app.migration_recognition import ChainName
+from app.chain_folders import ChainName
 from ops.connection import connect
 from ops.drift.catalogue import read_catalogue
 from ops.drift.difference import Difference

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.migration_recognition import ChainName
+from app.chain_folders import ChainName
 
 
 class Damage(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.engine import URL
 
-from app.migration_recognition import ChainName
+from app.chain_folders import ChainName
 from ops.connection import connect
 from ops.drift import Difference, drift
 from ops.drift.models import model_differences

@@ -17,8 +17,7 @@ from sqlalchemy import MetaData, create_engine, pool
 from sqlalchemy.engine import URL
 
 from app import migration_environment
-from app.migration_environment import PROJECT_ROOT, SCRIPT_LOCATIONS
-from app.migration_recognition import ChainName
+from app.chain_folders import PROJECT_ROOT, SCRIPT_LOCATIONS, ChainName
 from app.models import AiBase, Base
 from ops.connection import connect
 from ops.errors import BusyError, ConfigurationError, DatabaseUnavailableError, WrongDatabaseError

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer, free_port
 from tests.conftest import NewDatabase

@@ -2,11 +2,11 @@
 
 import pytest
 
+from app.chain_folders import ChainName
 from app.migration_recognition import (
     AI_TABLES,
     CORE_TABLES,
     LEGACY_SHAPE,
-    ChainName,
     Landscape,
     MigrationRefusedError,
     Verdict,

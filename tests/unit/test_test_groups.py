@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from tests.groups import SCENES
 
 _CONFTEST = f"""

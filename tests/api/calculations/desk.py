@@ -12,7 +12,7 @@ import httpx
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from flows.prefect_server import PrefectServer
 from ops.connection import connect, conninfo
 from tests.api.backend import authorization

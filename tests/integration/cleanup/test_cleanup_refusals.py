@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.books.run_lock import exclusive_rebuild, exclusive_run
 from ops.cleanup.plan import plan_cleanup
 from ops.cleanup.run import execute_cleanup

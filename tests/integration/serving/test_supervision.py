@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from app.migration_environment import PROJECT_ROOT
+from app.chain_folders import PROJECT_ROOT
 from ops.backend.control import LONGEST_FOLDER, control_folder, supervisor_socket
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.books.active_pair import Pair, set_active_pair

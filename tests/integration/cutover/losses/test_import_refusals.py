@@ -134,11 +134,11 @@ def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path) -> None:
     settings = OperatorSettings(SIGMASIGHT_HOME=tmp_path, _env_file=None)  # type: ignore[call-arg]
     settings.state.create()
     demo = Endpoints(_HERE, _HERE, _HERE, "embedded")
-    assert losses._active(settings, demo) == "old"
+    assert losses.serving_pair(settings, demo) == "old"
     set_active_pair(settings.state, "new")
-    assert losses._active(settings, demo) == "new"
+    assert losses.serving_pair(settings, demo) == "new"
     set_active_pair(settings.state, "old")
-    assert losses._active(settings, demo) == "old"
+    assert losses.serving_pair(settings, demo) == "old"
 
     given = OperatorSettings(
         SIGMASIGHT_HOME=tmp_path / "given",
@@ -146,7 +146,7 @@ def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path) -> None:
         _env_file=None,  # type: ignore[call-arg]
     )
     with pytest.raises(ConfigurationError, match="say it by --into old or --into new"):
-        losses._active(given, demo)
+        losses.serving_pair(given, demo)
 
 
 def _move_tables(url: URL, old: str, new: str) -> None:

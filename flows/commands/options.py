@@ -1,0 +1,53 @@
+"""What several commands can be told. Nothing is imported here that `--help` does not need."""
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.price_files import ACCEPTABLE
+
+Group = Literal["market", "users", "chat", "ai", "all"]
+PairName = Literal["old", "new"]
+RoleName = Literal["owner", "app", "readonly"]
+
+
+class DatabaseName(StrEnum):
+    """A database of a move."""
+
+    core = "core"
+    ai = "ai"
+    legacy = "legacy"
+
+
+def _day(text: str | date) -> date:
+    """What is typed, or a default."""
+    if isinstance(text, date):
+        return text
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day; write it as {FIRST_DAY}") from None
+
+
+First = Annotated[
+    date, typer.Option("--first", parser=_day, metavar="YYYY-MM-DD", help="First day.")
+]
+Last = Annotated[date, typer.Option("--last", parser=_day, metavar="YYYY-MM-DD", help="Last day.")]
+Prices = Annotated[
+    Path | None,
+    typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),
+]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option("--accept", help=f"Let an error of the prices pass: {', '.join(ACCEPTABLE)}."),
+]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Add the demo's users to those of another old database.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+__all__ = ["FIRST_DAY", "LAST_DAY"]

@@ -1,0 +1,63 @@
+"""Where commands write: results to standard output, everything else to standard error."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@lru_cache
+def out() -> "Console":
+    """Standard output."""
+    from rich.console import Console
+
+    return Console()
+
+
+@lru_cache
+def err() -> "Console":
+    """Standard error, which shows words as they are: they come from logs and databases."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+
+def report(document: object, following: str | None = None) -> None:
+    """Print a command's result, a dataclass or a mapping, as one JSON object for programs.
+
+    Args:
+        following: the command that comes `next`.
+    """
+    from pydantic_core import to_jsonable_python
+
+    plain = to_jsonable_python(document, fallback=_plain)
+    out().print_json(data={**plain, "next": following})
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+@dataclass
+class Shown:
+    """How much this command shows.
+
+    Attributes:
+        command: what was asked for.
+        quiet: results and errors alone.
+        verbose: the engine's own lines too.
+        debug: the trace of a failure.
+        as_json: the result for programs, a failure too.
+    """
+
+    command: str = ""
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    as_json: bool = False
+
+
+shown = Shown()

@@ -1,0 +1,143 @@
+"""The commands of one phase each, and `rebuild`, which is all of them."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import (
+    FIRST_DAY,
+    LAST_DAY,
+    Accept,
+    AsJson,
+    Demo,
+    First,
+    Group,
+    Last,
+    Prices,
+)
+from flows.commands.output import out, report
+from flows.commands.prices import give_prices
+from flows.commands.runner import flow_named, run_phase
+from ops.backfill import Mode
+
+if TYPE_CHECKING:
+    from flows.rebuild import RebuildReport
+
+
+def migrate() -> None:
+    """Bring Core and AI to the heads of their migration chains."""
+    run_phase(lambda: flow_named("migrate")())
+
+
+def seed(demo: Demo = False) -> None:
+    """Seed reference data and knowledge base; the demo's book where that is moved. Idempotent."""
+    run_phase(lambda: flow_named("seed")(demo))
+
+
+def copy(
+    group: Annotated[Group, typer.Option(help="Which tables.")] = "market",
+    accept_legacy: Annotated[
+        bool, typer.Option(help="Another old database than before, if it holds what was copied.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy data from the old database to Core and AI. Repeatable."""
+    tables = run_phase(lambda: flow_named("copy")(group, accept_legacy))
+    if as_json:
+        report({"tables": tables}, "sigmasight backfill")
+
+
+def backfill(
+    first: First = FIRST_DAY,
+    last: Last = LAST_DAY,
+    mode: Annotated[Mode, typer.Option(help="Which days of these.")] = "missing",
+    as_json: AsJson = False,
+) -> None:
+    """Compute and write the analytics of a range of trading days."""
+    done = run_phase(lambda: flow_named("backfill")(first, last, mode), days=(first, last))
+    if as_json:
+        report(done, "sigmasight verify")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, envvar="PORT")] = 8000,
+) -> None:
+    """Migrate both databases, then serve the backend here until it is stopped."""
+    from flows.backend import serve_here
+
+    serve_here(host, port)
+
+
+def verify(first: First = FIRST_DAY, last: Last = LAST_DAY, as_json: AsJson = False) -> None:
+    """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
+    found = run_phase(lambda: flow_named("verify")(first, last), days=(first, last))
+    if as_json:
+        report(found, "sigmasight swap --dry-run")
+
+
+def rebuild(
+    prices: Prices = None,
+    accept: Accept = None,
+    first: First = FIRST_DAY,
+    last: Last = LAST_DAY,
+    demo: Demo = False,
+    as_json: AsJson = False,
+) -> None:
+    """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
+    done: RebuildReport = run_phase(
+        lambda: flow_named("rebuild")(first, last, demo),
+        judge=lambda: give_prices(prices, accept),
+        makes_databases=True,
+        days=(first, last),
+    )
+    if as_json:
+        report(done, "sigmasight status")
+    else:
+        _show_rebuild(done)
+
+
+def drift(as_json: AsJson = False) -> None:
+    """Compare both live databases with what their migration chains build."""
+    from ops.drift import drift_of_pair
+    from ops.drift.refusal import refuse_drift
+    from ops.endpoints import resolve_endpoints
+    from ops.settings import operator_settings
+
+    endpoints = resolve_endpoints(operator_settings())
+    found = drift_of_pair(endpoints.core, endpoints.ai)
+    for difference in () if as_json else found:
+        out().print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
+    refuse_drift(found)
+    if as_json:
+        report({"differences": found}, "sigmasight seed")
+    elif not found:
+        out().print("no drift")
+
+
+def _show_rebuild(done: "RebuildReport") -> None:
+    from rich.table import Table
+
+    from flows.prefect_server import PrefectServer
+    from ops.settings import operator_settings
+
+    counts = Table("table", box=None)
+    for heading in ("plan", "ours"):
+        counts.add_column(heading, justify="right")
+    counts.add_column("equal")
+    for figure in done.figures:
+        equal = "yes" if figure.equal else "no"
+        counts.add_row(figure.table, f"{figure.plan:,}", f"{figure.ours:,}", equal)
+    out().print(counts)
+    times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in done.seconds.items())
+    out().print(f"\nseconds: {times}", highlight=False, soft_wrap=True)
+    out().print(f"picture: {done.picture}", highlight=False, soft_wrap=True)
+    history = PrefectServer(operator_settings().state).dashboard
+    out().print(f"run history: {history}", highlight=False)
+    if done.backend is not None:
+        out().print(f"backend: {done.backend}", highlight=False)
+    here = sys.argv[0]
+    out().print(
+        f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True
+    )

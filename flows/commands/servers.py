@@ -1,0 +1,108 @@
+"""The commands on servers: `up`, `down`, `dsn`, and Pulumi's own on a declared stack."""
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.commands.options import Accept, DatabaseName, Prices, RoleName
+from flows.commands.output import err, out
+from flows.commands.prices import give_prices
+from flows.commands.runner import flow_named, run_phase
+from ops.books.declared_stack import Target
+from ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ops.endpoints import Endpoints
+
+
+_STARTED_BY = {"worker": "dashboard", "backend": "rebuild"}
+
+
+def up(
+    prices: Prices = None,
+    accept: Accept = None,
+    target: Annotated[
+        Target | None, typer.Option(help="Have Pulumi bring the declared stack up.")
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only show what Pulumi would change.")
+    ] = False,
+) -> None:
+    """Make or start the embedded databases, and the demo's old database; or a declared stack."""
+    mode = "preview" if preview else "up"
+    run_phase(
+        lambda: flow_named("provision")(target, mode),
+        judge=lambda: give_prices(prices, accept),
+        start_databases=not preview,
+        makes_databases=True,
+    )
+
+
+def pulumi(context: typer.Context) -> None:
+    """Run Pulumi's command line on the stack that `up --target` made: config, stack, destroy …"""
+    from infra.automation import run_cli
+    from ops.settings import operator_settings
+
+    settings = operator_settings()
+    sys.exit(run_cli(settings.state, settings.SIGMASIGHT_STACK, context.args))
+
+
+def down() -> None:
+    """Stop worker, backend, embedded databases and Prefect server; all data stays."""
+    from flows.prefect_server import PrefectServer
+    from flows.worker import Worker
+    from ops.backend.supervised import SupervisedBackend
+    from ops.embedded.databases import EmbeddedDatabases
+    from ops.settings import operator_settings
+
+    state = operator_settings().state
+    if not state.root.exists():
+        out().print("nothing runs here")
+        return
+    stopped = ["worker"] if Worker(state).stop() else []
+    stopped += ["backend"] if SupervisedBackend(state).stop() else []
+    stopped += EmbeddedDatabases(state).down()
+    if PrefectServer(state).stop():
+        stopped.append("prefect")
+    out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}")
+    for name, command in _STARTED_BY.items():
+        if name in stopped:
+            out().print(f"the {name} starts again by `sigmasight {command}`, not by `up`")
+
+
+def dsn(
+    which: DatabaseName,
+    role: Annotated[RoleName, typer.Option(help="Of the embedded servers.")] = "owner",
+) -> None:
+    """Print the address of a database, as psql takes it. It holds a password."""
+    from ops.connection import conninfo
+    from ops.embedded.databases import EmbeddedDatabases
+    from ops.endpoints import resolve_endpoints
+    from ops.settings import operator_settings
+
+    settings = operator_settings()
+    endpoints = resolve_endpoints(settings)
+    url = getattr(endpoints, which.value)
+    if url is None:
+        raise ConfigurationError(f"there is no {which.value} database; set its URL")
+    if endpoints.target == "embedded" and role != "owner":
+        url = EmbeddedDatabases(settings.state).url(which.value, role)
+    if which is DatabaseName.legacy:
+        _warn_of_quiet_days(endpoints)
+    typer.echo(conninfo(url))
+
+
+def _warn_of_quiet_days(endpoints: "Endpoints") -> None:
+    import psycopg
+
+    from ops.errors import SigmaSightError
+    from ops.evidence.cutovers import swap_in_force
+
+    with suppress(SigmaSightError, psycopg.Error):  # the address is wanted all the same
+        if swap_in_force(endpoints.core) is not None:
+            err().print(
+                "warning: a swap is in force; whoever reads the old database's tables starts the "
+                "quiet days anew that its cleanup waits for"
+            )

@@ -1,0 +1,77 @@
+"""What the command line answers by itself, and how little of the program that needs."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import get_args
+
+import pytest
+
+from flows import cli
+from flows.commands.options import Group
+from ops.copy.groups import ALL, GROUPS
+
+# One process; the imports are what is asked, so this test's own must not count. Typer itself checks
+# values by pydantic, which is why the words that it answers without one come first.
+_ASKED = """
+import sys
+from flows import cli
+def say(*words):
+    sys.argv = ["sigmasight", *words]
+    try:
+        cli.main()
+    except SystemExit:
+        pass
+for words in (["--help"], ["-h"], ["--version"], []):
+    say(*words)
+light = "pydantic" not in sys.modules
+for words in (["backfill", "--help"], ["seed", "--twice"], ["teleport"], ["drift", "today"]):
+    say(*words)
+heavy = {"alembic", "httpx", "numpy", "pandas", "prefect", "psycopg", "rich", "sqlalchemy"}
+print(light, "imported:", *sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_words_alone_import_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _ASKED], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True imported:", done.stdout[-300:]
+    assert done.stdout.count("Usage: sigmasight") == 4
+    assert re.search(r"^sigmasight \d+\.\d+", done.stdout, re.MULTILINE)
+    errors = done.stderr.splitlines()
+    assert all(line.startswith("error: ") for line in errors), errors
+    assert len(errors) == 3
+
+
+def test_groups_that_can_be_typed_are_those_that_can_be_copied() -> None:
+    assert get_args(Group) == (*GROUPS, ALL)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run `drift`, which fails with an error that nobody has foreseen."""
+
+    def fail(*_endpoints: object) -> None:
+        raise LookupError("no moon\nnor a second line")
+
+    monkeypatch.setattr("ops.endpoints.resolve_endpoints", fail)
+
+    def run(*words: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["sigmasight", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+
+    return run
+
+
+@pytest.mark.parametrize("words", [("drift",), ("drift", "--debug"), ("--debug", "drift")])
+def test_an_unforeseen_failure_is_one_line_unless_the_trace_is_asked_for(
+    failing: Callable[..., None], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    failing(*words)
+    *trace, line = capsys.readouterr().err.splitlines()
+    assert line == ("error: unexpected LookupError: no moon; the same with --debug shows the trace")
+    assert bool(trace) == ("--debug" in words)

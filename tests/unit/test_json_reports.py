@@ -1,0 +1,92 @@
+"""What commands print for programs: one JSON object with `next`, of a failure too."""
+
+import json
+import sys
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+
+import pytest
+
+from flows import cli
+from ops.backfill.batch import BlockReport
+from ops.carrying.rollback_price import RollbackPrice
+from ops.copy.report import TableReport
+from ops.cutover.rollback import RollbackPlan
+from ops.cutover.steps import CutoverReport
+from ops.verify.report import CheckResult, VerifyReport, refuse_failures
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+CHECKS = VerifyReport((CheckResult("betas", "fail", "3 beyond", MappingProxyType({"n": 3})),), ())
+SWAPPED = CutoverReport("new", True, "http://127.0.0.1:8000", 0.2, MappingProxyType({"hold": 0.1}))
+
+REPORTS = [
+    ("verify", "phases", CHECKS, ("results", 0, "measured", "n"), 3, "sigmasight swap --dry-run"),
+    (
+        "copy",
+        "phases",
+        [TableReport("users", "staged")],
+        ("tables", 0, "table"),
+        "users",
+        "sigmasight backfill",
+    ),
+    (
+        "backfill",
+        "phases",
+        BlockReport(2, {"x": 5}, [("p", date(2026, 1, 2), "why")]),
+        ("failures", 0, 1),
+        "2026-01-02",
+        "sigmasight verify",
+    ),
+    ("swap", "cutover", SWAPPED, ("seconds", "hold"), 0.1, "sigmasight status"),
+    (
+        "rollback --dry-run",
+        "cutover",
+        RollbackPlan(RollbackPrice(NOW), {}, "ab12"),
+        ("price", "since"),
+        "2026-01-02T00:00:00Z",
+        "sigmasight rollback --plan-id ab12",
+    ),
+    ("backup", "retention", [], ("backups",), [], "sigmasight status"),
+]
+
+
+def _say(words: str, monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr(sys, "argv", ["sigmasight", *words.split(), "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(("words", "room", "done", "path", "value", "following"), REPORTS)
+def test_a_report_is_one_object_with_what_comes_next(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    room: str,
+    done: object,
+    path: tuple[str | int, ...],
+    value: object,
+    following: str,
+) -> None:
+    monkeypatch.setattr(f"flows.commands.{room}.run_phase", lambda *_args, **_options: done)
+    assert not _say(words, monkeypatch)
+    said = found = json.loads(capsys.readouterr().out)
+    for key in path:
+        found = found[key]
+    assert found == value
+    assert said["next"] == following
+
+
+def test_a_failure_is_one_object_too_with_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "flows.commands.phases.run_phase", lambda *_args, **_options: refuse_failures(CHECKS)
+    )
+    assert _say("verify", monkeypatch) == 1
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["results"][0]["detail"] == "3 beyond"
+    assert said.err == f"error: {document['error']}\n"
+    assert document["error"].startswith("1 of 1 checks failed: betas")
+    assert document["next"] is None
