@@ -43,7 +43,13 @@ def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> None:
 @phase_task("checks")
 def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
     """Run every check; none stops the others."""
-    more = backend_checks(operator_settings(), endpoints)
+    settings = operator_settings()
     return verify_system(
-        endpoints.core, endpoints.ai, endpoints.legacy, first, last, more_checks=more
+        endpoints.core,
+        endpoints.ai,
+        endpoints.legacy,
+        first,
+        last,
+        more_checks=backend_checks(settings, endpoints),
+        state=settings.state,
     )
