@@ -26,8 +26,6 @@ from ops.verify.run import answer
 from tests.conftest import NewDatabase, create_database
 from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT, ZEROS
 
-pytestmark = pytest.mark.usefixtures("models_compared_once")
-
 FIRST, LAST = date(2025, 7, 1), date(2025, 7, 11)
 WORLD = Path(__file__).with_name("verify_world.sql")
 MESSAGE = UUID("00000000-0000-0000-0000-0000000000e1")
