@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
+from sqlalchemy import event
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.config import get_settings
 
@@ -18,13 +21,29 @@ RECYCLE_SECONDS = 1800
 
 
 def _engine(url: URL, *, pool_size: int, max_overflow: int) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
     )
+    event.listen(engine.sync_engine, "connect", _prepare_unless_pooled)
+    return engine
+
+
+def _prepare_unless_pooled(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    """A pooler may give each transaction another server process, which knows no statement that was
+    prepared before. It is told by the process number, which it makes up."""
+    driver = connection.driver_connection
+    assert driver is not None  # it has just been opened
+    cursor = connection.cursor()
+    cursor.execute("SELECT pg_backend_pid()")
+    row = cursor.fetchone()
+    cursor.close()
+    connection.rollback()
+    if row is None or row[0] != driver.info.backend_pid:
+        driver.prepare_threshold = None
 
 
 @lru_cache
@@ -51,26 +70,29 @@ def AiSessionLocal() -> AsyncSession:
 
 @asynccontextmanager
 async def get_core_session() -> AsyncIterator[AsyncSession]:
-    """A Core session that is rolled back when its block fails."""
-    async with _rolled_back_on_error(CoreSessionLocal()) as session:
+    """A Core session that is committed at the end of its block, and rolled back when that fails."""
+    async with _ended(CoreSessionLocal()) as session:
         yield session
 
 
 @asynccontextmanager
 async def get_ai_session() -> AsyncIterator[AsyncSession]:
-    """An AI session that is rolled back when its block fails."""
-    async with _rolled_back_on_error(AiSessionLocal()) as session:
+    """An AI session that is committed at the end of its block, and rolled back when that fails."""
+    async with _ended(AiSessionLocal()) as session:
         yield session
 
 
 @asynccontextmanager
-async def _rolled_back_on_error(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+async def _ended(session: AsyncSession) -> AsyncIterator[AsyncSession]:
+    """Also what has only read is committed: with a ROLLBACK psycopg forgets what it has prepared,
+    and each statement is parsed and planned anew."""
     async with session:
         try:
             yield session
         except BaseException:
             await session.rollback()
             raise
+        await session.commit()
 
 
 async def get_db() -> AsyncIterator[AsyncSession]:

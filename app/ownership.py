@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import NotFoundError
-from app.models import Portfolio
+from app.errors import NotFoundError, UnauthorizedError
+from app.models import Portfolio, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,25 @@ async def owned_portfolio(
     query = _LIVE.where(Portfolio.id == portfolio_id, Portfolio.user_id == user_id)
     row = (await session.execute(query)).one_or_none()
     if row is None:
+        raise NotFoundError("Portfolio not found")
+    return OwnedPortfolio(*row)
+
+
+async def callers_portfolio(
+    session: AsyncSession, user_id: UUID, portfolio_id: UUID
+) -> OwnedPortfolio:
+    """The portfolio of a token's user.
+
+    Raises:
+        UnauthorizedError: the user is gone or inactive.
+        NotFoundError: see `owned_portfolio`.
+    """
+    own = _LIVE.where(Portfolio.id == portfolio_id).subquery()
+    query = select(own).select_from(User).outerjoin(own, own.c.user_id == User.id)
+    row = (await session.execute(query.where(User.id == user_id, User.is_active))).one_or_none()
+    if row is None:
+        raise UnauthorizedError("Could not validate credentials")
+    if row.id is None:
         raise NotFoundError("Portfolio not found")
     return OwnedPortfolio(*row)
 

@@ -14,7 +14,8 @@ _SHOWN_FACTORS = ("Market Beta (90D)", "Growth", "Value", "Momentum", "Quality",
 
 
 def plot_course(course: BookCourse, path: Path) -> None:
-    """Write a PNG: equity per portfolio, indexed to 100, above the book's factor exposures."""
+    """Write a PNG: equity per portfolio, indexed to 100, above the book's factor exposures.
+    The course's digest goes with it, as a comment."""
     figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 7), sharex=True, layout="constrained")
     upper.set_prop_cycle(color=plt.colormaps["tab20"].colors)  # type: ignore[attr-defined]
     for name, equity in course.equity.items():
@@ -29,7 +30,7 @@ def plot_course(course: BookCourse, path: Path) -> None:
     for axes in (upper, lower):
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, metadata={"Comment": course.digest})
     plt.close(figure)
 
 

@@ -55,8 +55,8 @@ CHECKS = "checks"
 @phase_task(CHECKS)
 def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
     """Run every check; none stops the others, and each is told as it ends."""
-    log, done = get_run_logger(), count(1)
-    more = backend_checks(operator_settings(), endpoints)
+    log, done, settings = get_run_logger(), count(1), operator_settings()
+    more = backend_checks(settings, endpoints)
     total = len(DATABASE_CHECKS) + len(more)
 
     def tell(check: CheckResult) -> None:
@@ -71,4 +71,5 @@ def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
         last,
         more_checks=more,
         on_result=tell,
+        state=settings.state,
     )

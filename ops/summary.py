@@ -1,5 +1,6 @@
 """What a rebuild left, beside the figures of the runbook, and the book's course in pictures."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 
@@ -40,6 +41,14 @@ class BookCourse:
     days: tuple[date, ...]
     equity: dict[str, NDArray[np.float64]]
     exposures: dict[str, NDArray[np.float64]]
+
+    @property
+    def digest(self) -> str:
+        """What tells one course from another."""
+        digest = hashlib.sha256(repr((self.days, *self.equity, *self.exposures)).encode())
+        for series in (*self.equity.values(), *self.exposures.values()):
+            digest.update(series.tobytes())
+        return digest.hexdigest()
 
 
 def plan_comparison(core: URL) -> list[Figure]:

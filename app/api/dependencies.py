@@ -14,7 +14,7 @@ from app.config import get_settings
 from app.database import get_ai_db, get_db
 from app.errors import AdminOnlyError, UnauthorizedError
 from app.models import User
-from app.ownership import OwnedPortfolio, owned_portfolio
+from app.ownership import OwnedPortfolio, callers_portfolio
 from app.security import read_token
 
 AUTH_COOKIE = "auth_token"
@@ -71,8 +71,11 @@ async def _admin(user: CurrentUser) -> Caller:
     return user
 
 
-async def _portfolio(portfolio_id: UUID, user: CurrentUser, session: Core) -> OwnedPortfolio:
-    return await owned_portfolio(session, user.id, portfolio_id)
+async def _portfolio(
+    portfolio_id: UUID, user_id: Annotated[UUID, Depends(current_user_id)], session: Core
+) -> OwnedPortfolio:
+    """The caller and what is his, in one statement."""
+    return await callers_portfolio(session, user_id, portfolio_id)
 
 
 Admin = Annotated[Caller, Depends(_admin)]

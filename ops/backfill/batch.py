@@ -23,11 +23,13 @@ from ops.connection import connect, explained
 from ops.sql_files import statement
 from ops.trading_calendar import trading_days
 
-# Fresh statistics for the planner, of the tables that the batch fills.
+# Fresh statistics for the planner, of the tables that the batch writes: autovacuum comes a minute
+# later, and never to a table of a few rows.
 _ANALYZE = (
     "ANALYZE position_factor_exposures, position_market_betas, position_interest_rate_betas, "
     "position_volatility, factor_exposures, portfolio_snapshots, correlation_calculations, "
-    "pairwise_correlations, stress_test_results, symbol_factor_exposures, symbol_daily_metrics"
+    "pairwise_correlations, stress_test_results, symbol_factor_exposures, symbol_daily_metrics, "
+    "portfolios, positions, batch_run_tracking, ops.backfill_ledger, ops.starting_capital"
 )
 # Two streams keep two cores of a server busy; more only wait for each other.
 STREAMS = 2

@@ -1,6 +1,6 @@
 """What a server's catalogue says of a table or view that is copied."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,20 +64,27 @@ def read_relation(
     connection: psycopg.Connection, table: str, schema: str = "public"
 ) -> Relation | None:
     """Describe a table of a schema, or None where there is nothing. The pair's are in `public`."""
-    place = {"schema": schema, "table": table}
-    found = connection.execute(statement("copy/relation"), place).fetchone()
-    if found is None:
-        return None
-    oid, schema, name, is_table, has_children, columns, keys = found
-    return Relation(
-        oid,
-        schema,
-        name,
-        is_table,
-        has_children,
-        {column["name"]: _column(column) for column in columns},
-        frozenset(map(frozenset, keys)),
-    )
+    return read_relations(connection, [table], schema).get(table)
+
+
+def read_relations(
+    connection: psycopg.Connection, tables: Collection[str], schema: str = "public"
+) -> dict[str, Relation]:
+    """Describe those of the tables that are there, by name: many cost hardly more than one."""
+    place = {"schema": schema, "tables": list(tables)}
+    found = connection.execute(statement("copy/relations"), place)
+    return {
+        name: Relation(
+            oid,
+            schema,
+            name,
+            is_table,
+            has_children,
+            {column["name"]: _column(column) for column in columns},
+            frozenset(map(frozenset, keys)),
+        )
+        for oid, schema, name, is_table, has_children, columns, keys in found
+    }
 
 
 def _column(found: Mapping[str, Any]) -> Column:

@@ -1,6 +1,6 @@
 """Reading legacy: one connection, one snapshot, nothing written, every error one line."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained, first_line, shown_address
 from ops.content_hash import TableHash, rows_hash
-from ops.copy.catalogue import Relation, read_relation
+from ops.copy.catalogue import Relation, read_relations
 from ops.copy.errors import LegacyUnreadableError
 from ops.copy.stream import Chunks, rows_of
 from ops.legacy_schema import LegacySchema, enter_legacy
@@ -23,21 +23,18 @@ class Legacy:
 
     Attributes:
         place: the schema that is read, and no other.
+        relations: what the installation has of the tables that are to be read, by name.
     """
 
     connection: psycopg.Connection
     url: URL
     place: LegacySchema
+    relations: Mapping[str, Relation]
 
     @property
     def unchecked(self) -> bool:
         """Whether its texts are bytes that no encoding was ever asked of."""
         return self.connection.info.parameter_status("server_encoding") == "SQL_ASCII"
-
-    def relation(self, table: str) -> Relation | None:
-        """What the installation has under this name."""
-        with self.reading(table):
-            return read_relation(self.connection, table, self.place.name)
 
     def hash(
         self,
@@ -105,4 +102,6 @@ def legacy_snapshot(url: URL, tables: Collection[str]) -> Iterator[Legacy]:
             connection.execute(statement("copy/timeouts_off"))
             connection.execute("SET row_security = off")
             place = enter_legacy(connection, url, tables)
-        yield Legacy(connection, url, place)
+        with _reading(url, "catalogue"):
+            relations = read_relations(connection, tables, place.name)
+        yield Legacy(connection, url, place, relations)

@@ -3,14 +3,13 @@
 import hashlib
 from dataclasses import dataclass, replace
 
-import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import JSON, ColumnDefault
 
 from app.models import AiBase, Base
 from ops.content_hash import canonical
-from ops.copy.catalogue import Column, Relation, read_relation
+from ops.copy.catalogue import Column, Relation
 from ops.copy.errors import CoreShapeError, LegacyShapeError
 from ops.copy.groups import TableSpec
 from ops.copy.legacy import Legacy
@@ -162,28 +161,27 @@ class TablePlan:
 
 def plan_table(
     legacy: Legacy,
-    core: psycopg.Connection,
+    target: Relation | None,
     spec: TableSpec,
     written: Written = NOTHING_WRITTEN,
 ) -> TablePlan | None:
     """Compare the two sides of a table; None where legacy has none.
 
     Args:
-        core: the target, which of the AI tables is AI.
+        target: the table of the new pair.
         written: what our own programs wrote on either side, which is not compared.
 
     Raises:
         CoreShapeError: Core lacks the table, or a unique constraint on its natural key.
         LegacyShapeError: legacy lacks a column that Core requires and nothing can fill.
     """
-    target = read_relation(core, spec.table)
     if target is None or not target.is_unique(spec.natural_key):
         missing = "table" if target is None else f"unique key {spec.natural_key} of"
         half = "Core" if spec.database == "core" else "AI"
         raise CoreShapeError(
             f"{half} has no {missing} {spec.table}; run `sigmasight migrate` first"
         )
-    source = legacy.relation(spec.table)
+    source = legacy.relations.get(spec.table)
     if source is None:
         return None
     return replace(_compare(spec, source, target, written), unchecked=legacy.unchecked)

@@ -13,6 +13,7 @@ from ops.books.copies import Fingerprint
 from ops.books.copy_source import recorded_source
 from ops.books.ledger import first_computed_days
 from ops.connection import shown_address
+from ops.copy.catalogue import Relation, read_relations
 from ops.copy.core import Destination, core_session
 from ops.copy.errors import OtherLegacyError
 from ops.copy.groups import TableSpec, specs_of
@@ -35,6 +36,7 @@ class Sessions:
         written: what our own programs wrote on either side, which is not user data.
         source: legacy's identity.
         recorded: whether that is written down as what is copied from.
+        targets: the new pair's tables of the copy, by name.
     """
 
     legacy: Legacy
@@ -44,6 +46,7 @@ class Sessions:
     written: Written
     source: Mapping[str, Any]
     recorded: bool
+    targets: Mapping[str, Relation]
 
     def target(self, spec: TableSpec) -> Destination:
         """Where the rows of a table go."""
@@ -53,7 +56,7 @@ class Sessions:
 
     def plan(self, spec: TableSpec) -> TablePlan | None:
         """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""
-        return plan_table(self.legacy, self.target(spec).session, spec, self.written)
+        return plan_table(self.legacy, self.targets.get(spec.table), spec, self.written)
 
     def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """Legacy's table, beside what the last copy saw of it."""
@@ -107,7 +110,18 @@ def copy_sessions(
         recorded = recorded_source(core)
         if not any_source:
             _refuse_other(legacy_url, source, recorded)
-        yield Sessions(legacy, core, ai, notes, written, source, recorded is not None)
+        targets = _targets(specs, core, ai)
+        yield Sessions(legacy, core, ai, notes, written, source, recorded is not None, targets)
+
+
+def _targets(
+    specs: Sequence[TableSpec], core: psycopg.Connection, ai: psycopg.Connection | None
+) -> dict[str, Relation]:
+    tables = [spec.table for spec in specs if spec.database == "core"]
+    found = read_relations(core, tables)
+    if ai is not None:
+        found |= read_relations(ai, [spec.table for spec in specs if spec.database == "ai"])
+    return found
 
 
 def _refuse_other(

@@ -44,7 +44,7 @@ def symbol_daily_metrics(subject: Subject) -> Verdict:
 def correlation_calculations(subject: Subject) -> Verdict:
     """One row per portfolio and day on which any symbol passes the filter, |value| of at least
     10,000 and of at least 1 % of the gross exposure, and shares 30 returns: see `CommonDates`."""
-    expected, found = _correlations(subject)
+    expected, found = subject.once(_correlations)
     apart = [
         key
         for key in expected.keys() | found.keys()
@@ -56,7 +56,7 @@ def correlation_calculations(subject: Subject) -> Verdict:
 
 def pairwise_correlations(subject: Subject) -> Verdict:
     """n² ordered pairs, self pairs included, for each of those rows with its n symbols."""
-    expected, found = _correlations(subject)
+    expected, found = subject.once(_correlations)
     pairs = {key: symbols**2 for key, symbols in expected.items()}
     apart = [
         key

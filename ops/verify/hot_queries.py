@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 
 from ops.connection import connect, explained
 from ops.sql_files import statement
+from ops.verify.hot_findings import fingerprint, keep_pass, kept_pass
 from ops.verify.plans import (
     BIG_TABLE_PAGES,
     Plan,
@@ -38,9 +39,13 @@ def hot_queries(subject: Subject) -> Verdict:
 
     Plans with the planner's default settings on temporary copies (see `tenfold`), in a transaction
     that is always rolled back. A copy gets the indexes that today's plans use, or all of them where
-    a plan of today uses none.
+    a plan of today uses none. What passed is not asked again while nothing that plans hang on is
+    another (see `hot_findings`).
     """
     with _scratch(subject) as connection:
+        seen = fingerprint(connection, subject)
+        if kept := kept_pass(subject, seen):
+            return kept
         parameters = _parameters(connection, subject)
         today = {name: explain(connection, query, parameters) for name, query in _queries().items()}
         rows = {
@@ -50,7 +55,7 @@ def hot_queries(subject: Subject) -> Verdict:
         verdicts = {
             name: _verdict(connection, query, parameters) for name, query in _queries().items()
         }
-    return _finding(verdicts, rows)
+    return keep_pass(subject, seen, _finding(verdicts, rows))
 
 
 def vector_search(subject: Subject) -> Verdict:

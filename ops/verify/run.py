@@ -9,6 +9,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from ops.errors import SigmaSightError
+from ops.state_folder import StateFolder
 from ops.verify.checks import DATABASE_CHECKS, PLAN_CHECK
 from ops.verify.counts import plan_figures
 from ops.verify.report import Check, CheckResult, Verdict, VerifyReport
@@ -28,6 +29,7 @@ def verify(
     plan_counts: bool = False,
     more_checks: Sequence[Check] = (),
     on_result: Callable[[CheckResult], None] = lambda _result: None,
+    state: StateFolder | None = None,
 ) -> VerifyReport:
     """Ask every check about the databases and the trading days `first`..`last`.
 
@@ -40,11 +42,12 @@ def verify(
         plan_counts: whether the six counts of the original run must be met, as on the demo data.
         more_checks: of the backend, answered after those of the databases.
         on_result: told each check's result as soon as it is there, from any thread.
+        state: where an expensive finding is kept for the next verification.
 
     Raises:
         BadInputError: the range is reversed or holds no trading day.
     """
-    subject = Subject(core_url, ai_url, legacy_url, first, last)
+    subject = Subject(core_url, ai_url, legacy_url, first, last, state)
     _ = subject.days, subject.sessions
     checks = [*DATABASE_CHECKS, *([PLAN_CHECK] if plan_counts else []), *more_checks]
     with ThreadPoolExecutor(_WORKERS) as pool:

@@ -1,15 +1,20 @@
 """What verify looks at: the pair, the legacy database if there is one, and the range of days."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
+from threading import Lock
+from typing import Any, Self, TypeVar
 
 import psycopg
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained
+from ops.state_folder import StateFolder
 from ops.trading_calendar import trading_days
+
+T = TypeVar("T")
 
 # The longest look-back of a figure is a year; its first price may lie ten days before.
 LOOKBACK_DAYS = 376
@@ -18,13 +23,28 @@ LOOKBACK_DAYS = 376
 @dataclass(frozen=True)
 class Subject:
     """The databases and days that every check is about. Each check opens its own connection, so
-    that what breaks one leaves the others alone."""
+    that what breaks one leaves the others alone.
+
+    Attributes:
+        state: where an expensive finding is kept for the next verification; None keeps none.
+    """
 
     core_url: URL
     ai_url: URL
     legacy_url: URL | None
     first: date
     last: date
+    state: StateFolder | None = None
+    _found: dict[Callable[[Self], Any], Any] = field(default_factory=dict, init=False, repr=False)
+    _finding: Lock = field(default_factory=Lock, init=False, repr=False)
+
+    def once(self, find: Callable[[Self], T]) -> T:
+        """What several checks ask for: the first one finds it, the others wait for it."""
+        with self._finding:
+            if find not in self._found:
+                self._found[find] = find(self)
+            found: T = self._found[find]
+            return found
 
     @property
     def days(self) -> list[date]:

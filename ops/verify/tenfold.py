@@ -55,9 +55,7 @@ def multiply(connection: psycopg.Connection, table: str, indexes: Collection[str
     """Make the copy, with the named indexes of the original; returns its rows. It has ten times
     the rows or as many times as stay below MOST_ROWS; an original beyond half of that needs none.
     """
-    original = sql.Identifier("public", table)
-    counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(original)).fetchone()
-    live = int(counted[0]) if counted else 0
+    live = count_rows(connection, table)
     times = min(TIMES, MOST_ROWS // max(live, 1))
     if times < 2:
         return live
@@ -67,6 +65,13 @@ def multiply(connection: psycopg.Connection, table: str, indexes: Collection[str
             connection.execute(_onto_the_copy(definition, table))
     connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier("pg_temp", table)))
     return live * times
+
+
+def count_rows(connection: psycopg.Connection, table: str) -> int:
+    """The rows of an original."""
+    original = sql.Identifier("public", table)
+    counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(original)).fetchone()
+    return int(counted[0]) if counted else 0
 
 
 def all_indexes(connection: psycopg.Connection, table: str) -> frozenset[str]:

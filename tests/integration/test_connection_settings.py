@@ -1,5 +1,6 @@
 """What a session's settings are, whatever lies between: hashes and dates depend on them."""
 
+import asyncio
 import shutil
 import subprocess
 import tempfile
@@ -8,9 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from ops.connection import SESSION_SETTINGS, connect
+from app.config import get_settings
+from app.database import core_engine, get_core_session
+from ops.connection import SESSION_SETTINGS, connect, conninfo
 from ops.copy import copy_group
 from ops.embedded.account import server_account
 from ops.embedded.server import LOOPBACK, free_port
@@ -115,3 +119,38 @@ def test_settings_that_do_not_last_are_refused(odd_database: URL) -> None:
         connect(address, application_name="tests")
     assert "transaction pooler" in str(refusal.value)
     assert str(odd_database.password) not in str(refusal.value)
+
+
+def prepared_after_reading(database: URL) -> int:
+    """How many statements the backend's connection has prepared, once one was read often."""
+
+    async def read() -> int:
+        try:
+            for _ in range(8):
+                async with get_core_session() as session:
+                    await session.execute(text("SELECT 1"))
+            async with get_core_session() as session:
+                known = text("SELECT count(*) FROM pg_prepared_statements")
+                return int((await session.execute(known)).scalar_one())
+        finally:
+            await core_engine().dispose()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", conninfo(database))
+        for cached in (get_settings, core_engine):
+            cached.cache_clear()
+        try:
+            return asyncio.run(read())
+        finally:
+            for cached in (get_settings, core_engine):
+                cached.cache_clear()
+
+
+def test_the_backend_keeps_what_it_has_prepared(scratch_database: URL) -> None:
+    assert prepared_after_reading(scratch_database) == 1
+
+
+@pooled
+def test_behind_a_transaction_pooler_the_backend_prepares_nothing(scratch_database: URL) -> None:
+    with pooling(scratch_database, "transaction") as address:
+        assert prepared_after_reading(address) == 0

@@ -14,8 +14,6 @@ from ops.migrate import upgrade
 from tests.conftest import NewDatabase, create_database
 from tests.integration.drift_damages import DAMAGES
 
-pytestmark = pytest.mark.usefixtures("models_compared_once")
-
 WARNINGS = {"redundant index", "redundant constraint", "extension version", "unexpected extension"}
 
 

@@ -73,6 +73,13 @@ def test_an_empty_core_gets_the_whole_book(core_url: URL) -> None:
     assert eligible == [(116, 73)]
 
 
+def test_the_planner_knows_how_much_there_is(core_url: URL) -> None:
+    """Autovacuum analyses no table of a few rows, ever."""
+    written = seed(core_url, demo_password=PASSWORD).written
+    known = query(core_url, "SELECT relname, reltuples::int FROM pg_class WHERE reltuples > 0")
+    assert written.items() <= dict(known).items()
+
+
 def test_twice_is_once(core_url: URL) -> None:
     seed(core_url, demo_password=PASSWORD)
     before = contents(core_url)

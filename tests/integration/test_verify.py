@@ -1,8 +1,9 @@
 """Verify: all checks pass on a sound system, and exactly the right one fails on a damaged one."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -12,8 +13,9 @@ from sqlalchemy.engine import URL
 from app.models import AiBase, Base
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url
-from ops.errors import BadInputError, VerificationError
+from ops.errors import BadInputError, ConfigurationError, VerificationError
 from ops.sql_files import statement
+from ops.state_folder import StateFolder
 from ops.trading_calendar import trading_days
 from ops.verify import DATABASE_CHECKS, Check, Subject, Verdict, VerifyReport, verify
 from ops.verify.hot_queries import hot_queries, vector_search
@@ -24,11 +26,30 @@ from ops.verify.run import answer
 from tests.conftest import NewDatabase, create_database
 from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT, ZEROS
 
-pytestmark = pytest.mark.usefixtures("models_compared_once")
-
 FIRST, LAST = date(2025, 7, 1), date(2025, 7, 11)
 WORLD = Path(__file__).with_name("verify_world.sql")
 MESSAGE = UUID("00000000-0000-0000-0000-0000000000e1")
+MANY_RUNS = """
+WITH runs AS (
+    INSERT INTO correlation_calculations
+        (portfolio_id, duration_days, calculation_date, overall_correlation,
+         correlation_concentration_score, effective_positions, data_quality, positions_included)
+    SELECT '00000000-0000-0000-0000-0000000000b1', 90, '2030-01-01'::date + n, 0.5, 0, 2,
+        'sufficient', 10
+    FROM generate_series(0, 199) AS n
+    RETURNING id
+)
+INSERT INTO pairwise_correlations
+    (correlation_calculation_id, symbol_1, symbol_2, correlation_value, data_points,
+     statistical_significance)
+SELECT id, 'S' || one, 'S' || two, 1, 60, 0.99
+FROM runs, generate_series(1, 10) AS one, generate_series(1, 10) AS two;
+SELECT
+    pg_clear_relation_stats('public', name),
+    pg_clear_attribute_stats('public', name, attname, false)
+FROM unnest(ARRAY['portfolios', 'correlation_calculations', 'pairwise_correlations']) AS name
+JOIN pg_stats ON schemaname = 'public' AND tablename = name
+"""
 EMBEDDING = "array_fill(0.1::real, ARRAY[1536])::vector"
 
 
@@ -307,6 +328,42 @@ def test_hot_queries_see_ten_times_the_rows(sound: VerifyReport) -> None:
     assert measured["rows"]["position_factor_exposures"] == 10 * (538 + 10)
     assert measured["rows"]["positions"] == 130
     assert measured["indexes"]["prices of some symbols up to a day"]
+
+
+def test_hot_queries_are_asked_again_only_when_what_they_hang_on_is_another(
+    pair: Pair, tmp_path: Path
+) -> None:
+    subject = Subject(*pair, None, FIRST, LAST, StateFolder(tmp_path))
+    first = hot_queries(subject)
+    assert first.outcome == "pass"
+    _run(pair.core, f"ALTER DATABASE {pair.core.database} SET default_transaction_read_only = on")
+    with pytest.raises(ConfigurationError, match="read-only"):  # nothing can be built
+        hot_queries(Subject(*pair, None, FIRST, LAST))
+    assert hot_queries(subject) == first
+    _run(pair.ai, f"ALTER DATABASE {pair.core.database} RESET default_transaction_read_only")
+    _run(pair.core, CORE_DAMAGES["no index for the prices"].do)
+    assert "reads market_data_cache whole" in hot_queries(subject).detail
+    assert hot_queries(subject).outcome == "fail"
+
+
+def test_each_pair_is_counted_once_also_without_statistics(pair: Pair) -> None:
+    """A join of all pairs, planned for one run, would read all of them for each run."""
+    _run(pair.core, MANY_RUNS)
+    values = {"days": [date(2030, 1, 1), date(2030, 12, 31)]}
+    with connect(pair.core, application_name="tests") as connection:
+        query = b"EXPLAIN (ANALYZE, FORMAT JSON) " + statement("verify/correlation_runs")
+        (plan,) = connection.execute(query, values).fetchone() or ()
+    read = sum(
+        node["Actual Rows"] * node["Actual Loops"] for node in _scans_of_pairs(plan[0]["Plan"])
+    )
+    assert read == 200 * 100
+
+
+def _scans_of_pairs(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if node.get("Relation Name") == "pairwise_correlations":
+        yield node
+    for child in node.get("Plans", ()):
+        yield from _scans_of_pairs(child)
 
 
 def test_a_shared_database_holds_both_halves_tables(shared_url: URL) -> None:

@@ -1,4 +1,4 @@
--- A table of a schema, or what else rows can be read from: its columns in their order, and the
+-- Tables of a schema, or what else rows can be read from: their columns in order, and the
 -- column sets in which a valid, unconditional unique index allows no value twice.
 -- Children by inheritance add rows that the unique keys of a plain table do not cover.
 SELECT
@@ -41,4 +41,4 @@ SELECT
     ) AS unique_keys
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
+WHERE n.nspname = %(schema)s AND c.relname = ANY(%(tables)s) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')
