@@ -16,7 +16,7 @@ from ops.endpoints import resolve_endpoints
 from ops.settings import operator_settings
 
 
-def current_installation(fence: Fence, stream_seconds: float) -> Installation:
+def current_installation(fence: Fence, stream_seconds: float, max_hold: float) -> Installation:
     """The installation of this state folder, whose steps are logged as they end."""
     settings, log = operator_settings(), get_run_logger()
     server = PrefectServer(settings.state)
@@ -30,6 +30,7 @@ def current_installation(fence: Fence, stream_seconds: float) -> Installation:
         fence,
         lambda step, seconds: log.info("%s: %.3f s", step, seconds),
         stream_seconds,
+        max_hold,
     )
 
 

@@ -24,15 +24,23 @@ StreamSeconds = Annotated[
     float, typer.Option(min=0, max=60, help="What a chat's answer under way is given.")
 ]
 
+MaxHold = Annotated[
+    float,
+    typer.Option("--max-hold", min=0.5, max=600, help="For how many seconds users may wait."),
+]
+
 
 def swap(
     accept_loss: AcceptLoss = 0,
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    max_hold: MaxHold = 5.0,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
-    done = run_phase(lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds))
+    done = run_phase(
+        lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds, max_hold)
+    )
     if dry_run:
         _show_swap_plan(cast("SwapPlan", done))
     else:
@@ -47,6 +55,7 @@ def rollback(
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    max_hold: MaxHold = 5.0,
     blind: Annotated[
         bool, typer.Option("--blind", help="Only where Core or AI is lost: without any price.")
     ] = False,
@@ -54,7 +63,9 @@ def rollback(
     """Serve from the old database again, as it was at the swap."""
     file = export.absolute() if export else None
     done = run_phase(
-        lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds, blind),
+        lambda: flow_named("rollback")(
+            accept_loss, file, dry_run, plan_id, stream_seconds, blind, max_hold
+        ),
         start_databases=not blind,
     )
     if dry_run:
