@@ -103,7 +103,7 @@ def _handover(installation: Installation) -> float:
 
 def _change(installation: Installation, pair: Pair, other: Pair) -> float:
     installation.switch.stage(pair)
-    with installation.switch.hold(installation.stream_seconds) as held:
+    with installation.hold() as held:
         held.flip(pair)
         seconds = held.release()
     installation.switch.retire(other)

@@ -23,7 +23,7 @@ def cutover_name(kind: str, where: str) -> str:
     return f"{kind} (dry run)" if flow_run.parameters.get("dry_run") else f"{kind} {where}"
 
 
-def current_installation(fence: Fence, stream_seconds: float) -> Installation:
+def current_installation(fence: Fence, stream_seconds: float, max_hold: float) -> Installation:
     """The installation of this state folder, whose steps are logged as they end."""
     settings, log = operator_settings(), get_run_logger()
     server = PrefectServer(settings.state)
@@ -37,6 +37,7 @@ def current_installation(fence: Fence, stream_seconds: float) -> Installation:
         fence,
         lambda step, seconds: log.info("%s: %.3f s", step, seconds),
         stream_seconds,
+        max_hold,
     )
 
 

@@ -11,7 +11,7 @@ from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.cutover.blind import roll_back_blindly
-from ops.cutover.installation import STREAM_SECONDS, Installation
+from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback
 from ops.cutover.rollback import rollback as roll_back
 from ops.cutover.steps import CutoverReport
@@ -29,6 +29,7 @@ def rollback(
     plan_id: str | None = None,
     stream_seconds: float = STREAM_SECONDS,
     blind: bool = False,
+    max_hold: float = MAX_HOLD_SECONDS,
 ) -> CutoverReport | RollbackPlan:
     """Serve from the old database again. What users wrote since the swap is its price.
 
@@ -38,13 +39,15 @@ def rollback(
         dry_run: only show the price, under an id.
         plan_id: refuse unless this is still what a dry run would print.
         stream_seconds: how long a chat's answer that is under way may go on.
+        max_hold: for how many seconds users may wait; a rollback that takes longer is none.
         blind: only for a lost Core or AI: go back without a price, whatever users wrote.
     """
     if blind:
-        return _without_core(stream_seconds, accept_loss or export or dry_run or plan_id)
+        unusable = accept_loss or export or dry_run or plan_id
+        return _without_core(stream_seconds, max_hold, unusable)
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
-        installation = current_installation(fence, stream_seconds)
+        installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
             return plan_task(installation)
         report = rollback_task(installation, Acceptance(accept_loss, export), plan_id)
@@ -53,7 +56,7 @@ def rollback(
     return report
 
 
-def _without_core(stream_seconds: float, unusable: object) -> CutoverReport:
+def _without_core(stream_seconds: float, max_hold: float, unusable: object) -> CutoverReport:
     if unusable:
         raise BadInputError("a blind rollback knows no price; give --blind alone")
     settings = operator_settings()
@@ -61,7 +64,7 @@ def _without_core(stream_seconds: float, unusable: object) -> CutoverReport:
     if settings.embedded and databases.exists():
         databases.up(("legacy",))
     # Without Core there is no lock of the phases, and no phase that could run beside it.
-    installation = current_installation(Fence(0), stream_seconds)
+    installation = current_installation(Fence(0), stream_seconds, max_hold)
     report = blind_task(installation)
     tell(report, "rollback", installation)
     deactivate_cleanup_schedule()

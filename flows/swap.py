@@ -8,7 +8,7 @@ from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
-from ops.cutover.installation import STREAM_SECONDS, Installation
+from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
 from ops.cutover.plan import SWAP_STEPS
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap
@@ -24,6 +24,7 @@ def swap(
     dry_run: bool = False,
     plan_id: str | None = None,
     stream_seconds: float = STREAM_SECONDS,
+    max_hold: float = MAX_HOLD_SECONDS,
 ) -> CutoverReport | SwapPlan:
     """Serve from Core and AI instead of the old database, which is locked against writes. On the
     embedded target no request is lost.
@@ -33,10 +34,11 @@ def swap(
         dry_run: only show what would be done, under an id.
         plan_id: refuse unless this is still what a dry run would print.
         stream_seconds: how long a chat's answer that is under way may go on.
+        max_hold: for how many seconds users may wait; a swap that takes longer is none.
     """
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
-        installation = current_installation(fence, stream_seconds)
+        installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
             return plan_task(installation)
         report = swap_task(installation, accept_loss, plan_id)

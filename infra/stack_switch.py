@@ -14,6 +14,7 @@ from infra.driven import Log, last_stack, record_outputs
 from infra.public_backend import PAIR_HEADER, answer_of, await_pair, serves
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import declared_target
+from ops.cutover.switch import LONGEST_HOLD
 from ops.errors import ConfigurationError, RefusedError, SigmaSightError
 from ops.settings import OperatorSettings
 
@@ -66,9 +67,12 @@ class StackSwitch:
         return address
 
     @contextmanager
-    def hold(self, stream_seconds: float) -> Iterator["StackHold"]:
+    def hold(
+        self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
+    ) -> Iterator["StackHold"]:
         """On docker the container goes, after it has answered what it was asked; streams get the
-        ten seconds of its image. An external backend cannot be stopped from here.
+        ten seconds of its image. An external backend cannot be stopped from here. Nobody holds
+        requests, so that neither bound is kept.
 
         Raises:
             RefusedError: the external backend does not name its pair, so its answers could not

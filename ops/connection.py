@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import MappingProxyType
 
 import psycopg
@@ -16,6 +17,7 @@ from ops.errors import (
     DatabaseUnavailableError,
     SigmaSightError,
 )
+from ops.open_connections import keep_watch
 
 CONNECT_TIMEOUT_SECONDS = 10
 START_SECONDS = 30.0
@@ -52,16 +54,9 @@ def connect(
             parameter that libpq does not know, or a setting that the phases depend on is lost.
     """
     try:
-        connection = _once_started(
-            lambda: psycopg.connect(
-                conninfo(url.difference_update_query(["options", _SCHEMA])),
-                autocommit=True,
-                application_name=f"sigmasight {application_name}",
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                options=f"{url.query.get('options', '')} {_startup_options()}",
-                keepalives_idle=30,
-            )
-        )
+        application = f"sigmasight {application_name}"
+        connection = _once_started(partial(_opened, url, application))
+        keep_watch(connection, partial(_opened, url, "sigmasight watch"))
         with _closed_on_failure(connection):
             _prove_settings(connection, url)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
@@ -80,6 +75,24 @@ def _once_started(open_connection: Callable[[], psycopg.Connection]) -> psycopg.
             if not re.search(_STARTING, str(error)) or time.monotonic() > deadline:
                 raise
         time.sleep(_START_PAUSE_SECONDS)
+
+
+def _opened(url: URL, application_name: str) -> psycopg.Connection:
+    return psycopg.connect(
+        conninfo(url.difference_update_query(["options", _SCHEMA])),
+        autocommit=True,
+        application_name=application_name,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        options=f"{url.query.get('options', '')} {_startup_options()}",
+        keepalives_idle=30,
+    )
+
+
+def end_in_time(connection: psycopg.Connection, seconds: float) -> None:
+    """Have the server itself end this transaction, also where nobody is there to do so."""
+    known = connection.info.server_version >= 170000
+    name = "transaction_timeout" if known else "idle_in_transaction_session_timeout"
+    connection.execute("SELECT set_config(%s, %s, true)", [name, f"{seconds * 1000:.0f}ms"])
 
 
 @contextmanager
@@ -233,6 +246,7 @@ _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.InsufficientPrivilege, "the role lacks a privilege; use the owner's address"),
     (pg.UndefinedTable, "a table is missing; run `sigmasight migrate` first"),
     (pg.InvalidSchemaName, "a schema is missing; run `sigmasight migrate` first"),
+    (pg.TransactionTimeout, "it took longer than it may; try again when less goes on"),
     (pg.OutOfMemory, "the server is out of memory; free some and run the command again"),
 )
 

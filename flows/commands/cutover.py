@@ -28,16 +28,24 @@ StreamSeconds = Annotated[
     float, typer.Option(min=0, max=60, help="What a chat's answer under way is given.")
 ]
 
+MaxHold = Annotated[
+    float,
+    typer.Option("--max-hold", min=0.5, max=600, help="For how many seconds users may wait."),
+]
+
 
 def swap(
     accept_loss: AcceptLoss = 0,
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    max_hold: MaxHold = 5.0,
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
-    done = run_phase(lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds))
+    done = run_phase(
+        lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds, max_hold)
+    )
     if as_json:
         report(done, _after("swap", done))
     elif dry_run:
@@ -54,6 +62,7 @@ def rollback(
     dry_run: DryRun = False,
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
+    max_hold: MaxHold = 5.0,
     blind: Annotated[
         bool, typer.Option("--blind", help="Only where Core or AI is lost: without any price.")
     ] = False,
@@ -64,7 +73,9 @@ def rollback(
     if file is not None and not file.parent.is_dir():
         raise BadInputError(f"--export: there is no folder {file.parent}; make it first")
     done = run_phase(
-        lambda: flow_named("rollback")(accept_loss, file, dry_run, plan_id, stream_seconds, blind),
+        lambda: flow_named("rollback")(
+            accept_loss, file, dry_run, plan_id, stream_seconds, blind, max_hold
+        ),
         start_databases=not blind,
     )
     if as_json:

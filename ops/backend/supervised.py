@@ -173,18 +173,18 @@ class SupervisedBackend:
         return self._address(found["port"]) if found else None
 
     @contextmanager
-    def hold(self, stream_seconds: float) -> Iterator[HeldBackend]:
+    def hold(self, stream_seconds: float, most_seconds: float = 3600.0) -> Iterator[HeldBackend]:
         """Serve nobody while the block runs: what is under way is finished, streams get
         `stream_seconds`, new requests wait. However the block ends, and also if this process does,
-        the pair that the pointer names is served again.
+        the pair that the pointer names is served again; the supervisor sees to that also after
+        `most_seconds`, whatever this process does.
 
         Raises:
             BackendUnavailableError: nothing is served.
         """
         with Line(self.state) as line:
-            yield HeldBackend(
-                self.state, line, int(line.ask(do="hold", stream_seconds=stream_seconds)["cut"])
-            )
+            said = line.ask(do="hold", stream_seconds=stream_seconds, most_seconds=most_seconds)
+            yield HeldBackend(self.state, line, int(said["cut"]))
 
     def retire(self, pair: Pair) -> None:
         """End the backend of a pair that is not served.

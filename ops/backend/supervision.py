@@ -41,6 +41,7 @@ class Supervisor:
         listener: the public socket.
         failure: why the last start came to nothing.
         ended: set when there is nothing more to do.
+        waited: for how many seconds nobody served at the last hold.
     """
 
     def __init__(self, state: StateFolder) -> None:
@@ -60,6 +61,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._delay = _FIRST_DELAY
         self._held_since = 0.0
+        self.waited = 0.0
 
     def take_over(self, orphan: Child, listener: socket.socket) -> None:
         """Go on with a backend that served without a supervisor, and with the socket it holds."""
@@ -212,7 +214,8 @@ class Supervisor:
             await self._serve_anew(wanted)
         if pair is not None and self.serving != pair:
             raise CannotServeError(f"of the {pair} pair is not there")
-        return time.monotonic() - self._held_since
+        self.waited = time.monotonic() - self._held_since
+        return self.waited
 
     def _candidates(self, pair: Pair | None) -> Iterator[Child]:
         known = [self.active, *self.staged.values()]

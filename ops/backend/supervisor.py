@@ -29,6 +29,7 @@ from ops.processes import HOME, found_process, lives
 from ops.state_folder import StateFolder
 from ops.waiting import wait_until, wait_until_async
 
+_log = logging.getLogger("sigmasight.supervisor")
 _USUAL_PORT = 8000
 _BACKLOG = 1024
 _ORPHAN_SECONDS = 5.0
@@ -178,7 +179,8 @@ class _Orders:
         self, said: Said, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if said["do"] == "hold":
-            await _Hold(self._supervisor, reader, writer).carry_out(said["stream_seconds"])
+            hold = _Hold(self._supervisor, reader, writer)
+            await hold.carry_out(said["stream_seconds"], said["most_seconds"])
             return
         try:
             await _tell(writer, await self._carry_out(said))
@@ -198,6 +200,12 @@ class _Orders:
                 return {"port": await supervisor.stage(_spec(said))}
             case "retire":
                 await supervisor.retire(said["pair"])
+            case "flip":
+                raise CannotServeError("serves again: nothing is held any more")
+            case "release" if said["pair"] != supervisor.serving:
+                raise CannotServeError("serves again, from the other pair")
+            case "release":
+                return {"seconds": supervisor.waited}
             case "stop":
                 self._background(supervisor.stop())
         return {}
@@ -214,7 +222,8 @@ class _Orders:
 
 
 class _Hold:
-    """Nobody is served for as long as one connection lasts, or until it says otherwise."""
+    """Nobody is served for as long as one connection lasts, or until it says otherwise, or until
+    users have waited as long as they may."""
 
     def __init__(
         self, supervisor: Supervisor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -223,16 +232,21 @@ class _Hold:
         self._reader = reader
         self._writer = writer
         self._released = False
+        self._limit = asyncio.timeout(None)
 
-    async def carry_out(self, stream_seconds: float) -> None:
+    async def carry_out(self, stream_seconds: float, most_seconds: float) -> None:
         """Hold, obey what is said meanwhile, and serve again however that ends."""
         supervisor = self._supervisor
         if supervisor.active is None:
             await _tell(self._writer, {"refused": "is not there: nothing is served"})
             return
         async with supervisor.changing:
+            self._limit = asyncio.timeout(most_seconds)
             try:
-                await self._held(stream_seconds)
+                async with self._limit:
+                    await self._held(stream_seconds)
+            except TimeoutError:
+                _log.warning("users have waited for %s s, and are served again", most_seconds)
             finally:
                 if not self._released:
                     with suppress(CannotServeError):
@@ -242,16 +256,21 @@ class _Hold:
         """The first line is read while requests come to their end: its end ends the wait."""
         line = asyncio.create_task(self._reader.readline())
         coming = asyncio.create_task(self._supervisor.hold(stream_seconds))
-        await asyncio.wait([line, coming], return_when=asyncio.FIRST_COMPLETED)
-        if not coming.done():
+        try:
+            await asyncio.wait([line, coming], return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                return
+            with suppress(OSError):
+                await _tell(self._writer, {"cut": coming.result()})
+                while (said := await line) and not self._released:
+                    await self._obey(json.loads(said))
+                    if not self._released:
+                        line = asyncio.create_task(self._reader.readline())
+        finally:
+            # What is said from now on is heard by nobody here.
+            line.cancel()
             coming.cancel()
-            return
-        with suppress(OSError):
-            await _tell(self._writer, {"cut": coming.result()})
-            while (said := await line) and not self._released:
-                await self._obey(json.loads(said))
-                if not self._released:
-                    line = asyncio.create_task(self._reader.readline())
+            await asyncio.wait([line, coming])
 
     async def _obey(self, said: Said) -> None:
         answer: Said = {}
@@ -259,6 +278,7 @@ class _Hold:
             self._supervisor.flip(said["pair"])
         elif said["do"] == "release":
             self._released = True
+            self._limit.reschedule(None)  # to serve again is not broken off
             try:
                 answer = {"seconds": await self._supervisor.release(said["pair"])}
             except CannotServeError as error:

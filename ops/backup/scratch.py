@@ -22,6 +22,8 @@ from ops.sql_files import statement
 
 # Nothing of a scratch server must survive a crash, so it does not wait for the disk.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# How the names of all scratch databases begin.
+SCRATCH = "sigmasight_scratch_"
 _EXTENSIONS_OF_OURS = {"plpgsql", "vector"}
 
 
@@ -87,7 +89,7 @@ def scratch_database(source: Source, beside: URL, mark: str) -> Iterator[URL]:
 
 @contextmanager
 def _database(source: Source, beside: URL, mark: str, locale: str | None = None) -> Iterator[URL]:
-    prefix = f"sigmasight_scratch_{mark}_"
+    prefix = f"{SCRATCH}{mark}_"
     name = prefix + secrets.token_hex(4)
     with (
         explained(beside),

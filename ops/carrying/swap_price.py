@@ -11,6 +11,7 @@ from ops.assessment.account import unknown_rows
 from ops.books.copies import last_fingerprint
 from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec
+from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.merge import differs, missing, missing_or_different
 from ops.copy.parity import pairs, proven_parity
@@ -23,6 +24,7 @@ from ops.copy.staging import DUPLICATE_KINDS, stage
 OWNED_GROUPS = ("users", "chat", "ai")
 SHOWN_EQUITY = "portfolios with another equity"
 EXAMPLES = 5
+Coming = dict[str, set[str]]  # table → ids
 
 # Each seeding draws a new salt, so that equal passwords look different until they are copied.
 _SALTED = "hashed_password"
@@ -144,7 +146,8 @@ def swap_price(
         WrongDatabaseError: the new pair lacks a table.
     """
     with copy_sessions(legacy_url, core_url, ai_url, OWNED_GROUPS) as sessions:
-        found = {spec.table: _table_price(sessions, spec) for spec in _owned_specs()}
+        coming: Coming = {}
+        found = {spec.table: _table_price(sessions, spec, coming) for spec in _owned_specs()}
         legacy = sessions.legacy
         if unknown is None:
             unknown = unknown_rows(legacy.connection, legacy.place.name)
@@ -157,8 +160,13 @@ def _owned_specs() -> list[TableSpec]:
     return [spec for group in OWNED_GROUPS for spec in GROUPS[group]]
 
 
-def _table_price(sessions: Sessions, spec: TableSpec) -> TablePrice:
-    """What a proof of parity leaves open is only what was rejected, and had no part in it."""
+def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming) -> TablePrice:
+    """What a proof of parity leaves open is only what was rejected, and had no part in it.
+
+    Args:
+        coming: the rows that the next copy brings, as far as is known; those of this table are
+            added.
+    """
     last = last_fingerprint(sessions.core, spec.table)
     if last is None:
         spec = replace(spec, apart=(*spec.apart, _SALTED))
@@ -167,26 +175,29 @@ def _table_price(sessions: Sessions, spec: TableSpec) -> TablePrice:
     plan = sessions.plan(spec)
     if plan is None:
         return TablePrice()
-    found = _compared(sessions, plan)
+    found = _compared(sessions, plan, coming)
     # What was never copied may well fit once the rows that it names are there.
     return replace(found, rejected=0) if last is None else found
 
 
-def _compared(sessions: Sessions, plan: TablePlan) -> TablePrice:
+def _compared(sessions: Sessions, plan: TablePlan, coming: Coming) -> TablePrice:
     """Stage legacy's rows as a copy would, and undo it."""
     target = sessions.target(plan.spec)
     with target.transaction(undone=True):
         forget_rejects(target.books, plan.table)
         stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress))
         absent, other, examples = _unequal(target.session, plan)
-        rejected = _rejected(target.books, plan)
+        waiting, rejected = _rejected(target.books, plan, coming)
+        if absent and "id" in plan.names:
+            coming[plan.table] = _absent_ids(target.session, plan)
         gone = _gone(sessions, plan)
+    coming.setdefault(plan.table, set()).update(waiting)
     return TablePrice(
-        absent + len(rejected),
+        absent + len(waiting) + len(rejected),
         len(rejected),
         other,
         len(gone),
-        (*examples, *rejected, *gone)[:EXAMPLES],
+        (*examples, *waiting, *rejected, *gone)[:EXAMPLES],
     )
 
 
@@ -213,6 +224,13 @@ def _unequal(session: psycopg.Connection, plan: TablePlan) -> tuple[int, int, li
     return int(absent), int(other), list(examples or [])
 
 
+def _absent_ids(session: psycopg.Connection, plan: TablePlan) -> set[str]:
+    rows = session.execute(
+        sql.SQL("SELECT s.id::text FROM {} WHERE {}").format(pairs(plan), missing(plan, "t"))
+    )
+    return {row[0] for row in rows}
+
+
 # A document says what it says under whatever id.
 _TWIN = sql.SQL(
     "EXISTS (SELECT FROM ai_kb_documents AS d"
@@ -220,14 +238,21 @@ _TWIN = sql.SQL(
 )
 
 
-def _rejected(books: psycopg.Connection, plan: TablePlan) -> list[str]:
-    """Ids of the rows that do not fit; a second row of an id that does is none."""
+def _rejected(
+    books: psycopg.Connection, plan: TablePlan, coming: Coming
+) -> tuple[list[str], list[str]]:
+    """Ids of the rows that fit as soon as those are there that they name, which come too, and of
+    those that do not fit; a second row of an id that does is neither."""
     rows = books.execute(
-        "SELECT coalesce(row_data ->> 'id', 'NULL') FROM ops.copy_rejects"
+        "SELECT coalesce(row_data ->> 'id', 'NULL'), kind, row_data FROM ops.copy_rejects"
         " WHERE table_name = %s AND kind <> ALL(%s) ORDER BY 1",
         [plan.table, list(DUPLICATE_KINDS)],
     )
-    return [row[0] for row in rows]
+    found: tuple[list[str], list[str]] = ([], [])
+    for key, kind, row in rows:
+        column, table = named_by(kind) or ("", "")
+        found[row.get(column) not in coming.get(table, ())].append(key)
+    return found
 
 
 def _gone(sessions: Sessions, plan: TablePlan) -> list[str]:

@@ -13,11 +13,6 @@ from ops.database_identity import identity
 from ops.errors import ConfigurationError, RefusedError
 from ops.sql_files import statement
 
-_SERVICE = (
-    "the database is gone, its server is not: on Railway remove the service and its volume in the "
-    "dashboard, since it stays billed"
-)
-
 
 def drop_database(scene: Scene, recorded: Mapping[str, Any]) -> str:
     """Drop the recorded database, if it is there; returns what became of it.
@@ -56,16 +51,6 @@ def _without_address(scene: Scene) -> str:
             "the cleanup is half done and the old server does not run; run `sigmasight up`"
         )
     return "gone already"
-
-
-def remove_server(scene: Scene) -> str:
-    """Remove the old server where it is one of ours; elsewhere say what is left to do."""
-    if scene.own_server is None:
-        return _SERVICE
-    if not scene.own_server.server("legacy").folder.exists():
-        return "gone already"
-    scene.own_server.retire("legacy", remove_data=True)
-    return "removed"
 
 
 def others(session: psycopg.Connection, database: str) -> list[str]:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import URL
@@ -100,6 +101,10 @@ class Facts:
     def backups(self) -> list[Backup]:
         return known_backups(self.scene.core)
 
+    @property
+    def backup_files(self) -> list[Path]:
+        return [one.file for one in self.backups]
+
     @cached_property
     def changes(self) -> Mapping[str, datetime]:
         with open_books(self.scene.core) as session:
@@ -107,8 +112,8 @@ class Facts:
 
     @cached_property
     def files(self) -> list[FoundFile]:
-        return find_files(self.scene.rules, [one.file for one in self.backups])
+        return find_files(self.scene.rules, self.backup_files)
 
     @cached_property
     def repository(self) -> FoundFolder | None:
-        return find_repository(self.scene.rules)
+        return find_repository(self.scene.rules, self.backup_files)

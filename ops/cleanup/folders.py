@@ -78,11 +78,14 @@ def find_files(rules: Rules, kept: Collection[Path] = ()) -> list[FoundFile]:
     return [found[path] for path in sorted(found)]
 
 
-def find_repository(rules: Rules) -> FoundFolder | None:
+def find_repository(rules: Rules, kept: Collection[Path] = ()) -> FoundFolder | None:
     """The temporary repository that a cleanup would remove; None where none is there.
 
+    Args:
+        kept: see `find_files`.
+
     Raises:
-        BadInputError: the configured folder is not one that may go.
+        BadInputError: the configured folder is not one that may go, or holds what is kept.
     """
     if rules.repository is None:
         return None
@@ -91,6 +94,7 @@ def find_repository(rules: Rules) -> FoundFolder | None:
         return None
     folder = _real_folder(given)
     _require_removable(folder, rules)
+    refuse_backups_in(folder, kept)
     status = folder.lstat()
     inside = [entry.lstat() for entry in _walked(folder)]
     return FoundFolder(
@@ -101,6 +105,20 @@ def find_repository(rules: Rules) -> FoundFolder | None:
         sum(entry.st_size for entry in inside),
         max((entry.st_mtime_ns for entry in inside), default=status.st_mtime_ns),
     )
+
+
+def refuse_backups_in(folder: Path, backups: Collection[Path]) -> None:
+    """Let no folder go that holds a backup, or through which a backup is reached.
+
+    Raises:
+        BadInputError: it holds one; the message names it.
+    """
+    for backup in backups:
+        if folder in {*backup.resolve().parents, *(one.resolve() for one in backup.parents)}:
+            raise BadInputError(
+                f"{folder} holds the backup {backup}; copy that elsewhere and take another "
+                "(`sigmasight backup` with BACKUP_FOLDER outside of it), then move the old one out"
+            )
 
 
 def usable_folder(given: Path, rules: Rules) -> Path:

@@ -9,8 +9,10 @@ tombstone begins at the step that was begun last.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from ops.books.backups import known_backups
 from ops.books.run_lock import exclusive_rebuild, exclusive_run
 from ops.books.tombstones import (
     Tombstone,
@@ -20,8 +22,9 @@ from ops.books.tombstones import (
     enter_step,
     note_removed,
 )
-from ops.cleanup.database import drop_database, remove_server
-from ops.cleanup.folders import FoundFile, FoundFolder
+from ops.cleanup.database import drop_database
+from ops.cleanup.folders import FoundFile, FoundFolder, refuse_backups_in
+from ops.cleanup.own_server import remove_server
 from ops.cleanup.plan import CleanupPlan, plan_cleanup, require_plan
 from ops.cleanup.removing import checksum, remove_file, remove_folder
 from ops.cleanup.scene import Scene
@@ -108,14 +111,26 @@ def _remove_server(scene: Scene, _removed: Mapping[str, Any]) -> str:
     return remove_server(scene)
 
 
-def _remove_repository(_scene: Scene, removed: Mapping[str, Any]) -> str:
+def _remove_repository(scene: Scene, removed: Mapping[str, Any]) -> str:
     found = removed["repository"]
-    return remove_folder(FoundFolder(**found)) if found else "none is configured"
+    if not found:
+        return "none is configured"
+    refuse_backups_in(Path(found["path"]), _backups(scene))
+    return remove_folder(FoundFolder(**found))
 
 
-def _remove_files(_scene: Scene, removed: Mapping[str, Any]) -> dict[str, str]:
+def _backups(scene: Scene) -> list[Path]:
+    """Once more: one may have been taken since the look."""
+    return [one.file for one in known_backups(scene.core)]
+
+
+def _remove_files(scene: Scene, removed: Mapping[str, Any]) -> dict[str, str]:
     outcomes: dict[str, str] = {}
+    backups = {str(file.resolve()) for file in _backups(scene)}
     for one in removed["files"]:
+        if one["path"] in backups:
+            outcomes[one["path"]] = "left: it is a backup"
+            continue
         known = {key: value for key, value in one.items() if key != "sha256"}
         outcomes[one["path"]] = remove_file(FoundFile(**known))
     return outcomes

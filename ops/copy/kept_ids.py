@@ -40,6 +40,13 @@ def may_pass(kind: str) -> bool:
     return _NAMES_NOTHING in kind or _TAKEN in kind
 
 
+def named_by(kind: str) -> tuple[str, str] | None:
+    """The column and the table, where a row was refused because it names a row that is not there
+    (yet); else None."""
+    column, names_nothing, table = kind.partition(f" {_NAMES_NOTHING} ")
+    return (column, table) if names_nothing else None
+
+
 def refuse_unfit(target: Destination, plan: TablePlan, staged: sql.Identifier) -> None:
     """Take the rows out of `staged` (copy_rank 0) that break a check of the target, name a row that
     is not there, or have a unique key that another row keeps; their reasons stand beside them."""

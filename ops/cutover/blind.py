@@ -85,7 +85,7 @@ def _change(installation: Installation, steps: Steps) -> float:
     """There is nothing to go back to: once the pair has changed it stays so."""
     try:
         _stage(installation, steps)
-        with installation.switch.hold(installation.stream_seconds) as held:
+        with installation.hold() as held:
             steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
             steps.run("flip", lambda: held.flip("old"))
             seconds = steps.run("release", held.release)

@@ -1,19 +1,22 @@
 """What a swap and a rollback work on."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import psycopg
 from sqlalchemy.engine import URL
 
 from ops.books.run_lock import Fence
-from ops.cutover.switch import Switch
+from ops.cutover.switch import Hold, Switch
 from ops.endpoints import Endpoints
 from ops.errors import RefusedError
 from ops.settings import OperatorSettings
 
 # How long a chat's stream that is under way may go on before it is ended with a retryable error.
 STREAM_SECONDS = 5.0
+# How long users may wait, by default. A hold that takes longer ends without a change.
+MAX_HOLD_SECONDS = 5.0
 
 
 def say_nothing(_step: str, _seconds: float) -> None:
@@ -27,6 +30,8 @@ class Installation:
     Attributes:
         fence: of the run that holds the phases' lock.
         announce: told each step's name and seconds when it has ended.
+        stream_seconds: what a stream that is under way is given, of the time of a hold.
+        max_hold_seconds: how long users may wait.
     """
 
     settings: OperatorSettings
@@ -35,6 +40,12 @@ class Installation:
     fence: Fence
     announce: Callable[[str, float], None] = say_nothing
     stream_seconds: float = STREAM_SECONDS
+    max_hold_seconds: float = MAX_HOLD_SECONDS
+
+    def hold(self) -> AbstractContextManager[Hold]:
+        """`Switch.hold` with these bounds; streams get half of the time at most."""
+        streams = min(self.stream_seconds, self.max_hold_seconds / 2)
+        return self.switch.hold(streams, self.max_hold_seconds)
 
     @property
     def core(self) -> URL:

@@ -4,14 +4,20 @@ answers were wrong is taken back."""
 import logging
 from datetime import UTC, datetime
 
+from sqlalchemy.engine import URL
+
 from ops.books.active_pair import Pair
-from ops.books.cutovers import end_cutover, last_cutover
+from ops.books.cutovers import Cutover, end_cutover, last_cutover
+from ops.books.tombstones import cleaned_up
 from ops.carrying.export import export_losses
 from ops.carrying.rollback_price import rollback_price
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
-from ops.legacy_access.account import begin_window
-from ops.write_lock.lock import lock_and_prove, release_any_lock
+from ops.database_identity import identity
+from ops.errors import SigmaSightError
+from ops.evidence.cutovers import swap_in_force
+from ops.legacy_access.account import begin_window, recorded_access
+from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 
 
 def recover(installation: Installation) -> str | None:
@@ -22,7 +28,7 @@ def recover(installation: Installation) -> str | None:
     """
     left = last_cutover(installation.core, "running")
     if left is None:
-        return settle_blind_rollback(installation)
+        return settle_blind_rollback(installation) or _mend_lock(installation)
     active = installation.switch.active()
     finishes = active == left.leads_to
     _settle(installation, active)
@@ -46,13 +52,46 @@ def _settle(installation: Installation, active: Pair) -> None:
         begin_window(installation.core, installation.legacy)
 
 
+def _mend_lock(installation: Installation) -> str | None:
+    """Where nothing is recorded as running, lock and pair may still disagree: the answer to a
+    commit was lost, or legacy could not be asked when something was undone."""
+    legacy, last = installation.endpoints.legacy, _last_of_all(installation)
+    if legacy is None or last is None or cleaned_up(installation.core):
+        return None
+    try:
+        ours = identity(legacy) == last.legacy
+    except SigmaSightError:  # whoever needs it will say so
+        return None
+    active = installation.switch.active()
+    if not ours or _agree(installation, legacy, active):
+        return None
+    _settle(installation, active)
+    return (
+        f"legacy was {'locked' if active == 'new' else 'unlocked'}, since the {active} pair serves"
+    )
+
+
+def _last_of_all(installation: Installation) -> Cutover | None:
+    ended = (last_cutover(installation.core, state) for state in ("done", "undone"))
+    return max((one for one in ended if one), key=lambda one: one.id, default=None)
+
+
+def _agree(installation: Installation, legacy: URL, active: Pair) -> bool:
+    if (swap_in_force(installation.core) is None) != (active == "old"):
+        return True  # record and pair do not agree either, so that nobody knows which lock is right
+    if active == "old":
+        return not lock_state(legacy).any_locked
+    with recorded_access(installation.core, legacy, "recovery"):
+        return lock_state(legacy).state == "locked"
+
+
 _log = logging.getLogger(__name__)
 
 
 def undo_swap(installation: Installation) -> None:
     """Serve from legacy again after a swap whose public answers were wrong. What users wrote in
     those moments is kept in a file, which is logged."""
-    with installation.switch.hold(installation.stream_seconds) as held:
+    with installation.hold() as held:
         _keep(installation)
         release_any_lock(installation.legacy)
         held.flip("old")
@@ -62,7 +101,7 @@ def undo_swap(installation: Installation) -> None:
 
 def undo_rollback(installation: Installation) -> None:
     """Serve from the new pair again after a rollback whose public answers were wrong."""
-    with installation.switch.hold(installation.stream_seconds) as held:
+    with installation.hold() as held:
         lock_and_prove(installation.legacy)
         held.flip("new")
         held.release()

@@ -1,7 +1,7 @@
 """Back to the old database, at a price that is stated first."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ops.books.tombstones import cleaned_up
 from ops.carrying.export import export_losses
 from ops.carrying.losses_file import refuse_unusable
 from ops.carrying.rollback_price import RollbackPrice, rollback_price
+from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.questions import ask_public, ask_staged
@@ -19,10 +20,10 @@ from ops.cutover.recovery import recover, undo_rollback
 from ops.cutover.steps import CutoverReport, Steps, carry_out
 from ops.cutover.switch import Hold
 from ops.database_identity import identity
-from ops.errors import RefusedError
+from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window
-from ops.write_lock.lock import lock_and_prove, release_any_lock
+from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,9 @@ class RollbackSteps:
         except BaseException:
             if self.installation.switch.active() == "new":
                 self.installation.switch.retire("old")
-                # What it read of legacy is nobody else's.
-                begin_window(self.installation.core, self.installation.legacy)
+                # What it read of legacy is nobody else's; one that is away is asked by the next.
+                with suppress(DatabaseUnavailableError):
+                    begin_window(self.installation.core, self.installation.legacy)
             raise
         try:
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "old"))
@@ -187,22 +189,17 @@ class RollbackSteps:
             self.steps.run("ask it", lambda: ask_staged(self.installation, address, "old"))
 
     def _change(self) -> tuple[float, int]:
-        hold = self.installation.switch.hold(self.installation.stream_seconds)
-        with ExitStack() as stack:
-            held = self.steps.run("hold requests", lambda: stack.enter_context(hold))
+        with bounded_hold(self.installation, self.steps, "old", self._restore) as held:
             lost = self.steps.run("final price", self._price)
-            try:
-                self._open_and_flip(held)
-                return self.steps.run("release", held.release), lost
-            except BaseException:
-                self._restore(held)
-                raise
+            self._open_and_flip(held)
+            return self.steps.run("release", held.release), lost
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and lock again. See `SwapSteps._restore`."""
         if self.installation.switch.active() == "old":
             held.flip("new")
-        lock_and_prove(self.installation.legacy)
+        if lock_state(self.installation.legacy).state != "locked":
+            lock_and_prove(self.installation.legacy)
 
     def _price(self) -> int:
         """What is lost now that nobody writes any more."""

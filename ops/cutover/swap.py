@@ -1,7 +1,6 @@
 """Phase 9: the backend changes from the old database to Core and AI, and no request is lost."""
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +9,11 @@ import psycopg
 from ops.books.cutovers import Cutover
 from ops.carrying.baseline import record_baseline
 from ops.carrying.swap_price import Price, swap_price
-from ops.connection import connect, explained
+from ops.connection import end_in_time, explained
 from ops.copy import copy_delta, delta_parity, prove_copied
 from ops.copy.groups import GROUPS
 from ops.copy.source import copied_groups
+from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.preflight import refuse_unmet, swap_conditions
@@ -26,7 +26,13 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import lock_writes, prove_from_outside, release_any_lock
+from ops.write_lock.lock import (
+    LOCKING,
+    lock_writes,
+    prove_from_outside,
+    release_any_lock,
+    writing_session,
+)
 from ops.write_lock.proof import prove_locked
 
 
@@ -170,15 +176,9 @@ class SwapSteps:
             self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
 
     def _change(self) -> float:
-        hold = self.installation.switch.hold(self.installation.stream_seconds)
-        with ExitStack() as stack:
-            held = self.steps.run("hold requests", lambda: stack.enter_context(hold))
-            try:
-                self._lock_and_flip(held)
-                return self.steps.run("release", held.release)
-            except BaseException:
-                self._restore(held)
-                raise
+        with bounded_hold(self.installation, self.steps, "new", self._restore) as held:
+            self._lock_and_flip(held)
+            return self.steps.run("release", held.release)
 
     def _lock_and_flip(self, held: Hold) -> None:
         """The lock is one open transaction until the pair has changed: a kill before that lets the
@@ -186,9 +186,9 @@ class SwapSteps:
         installation, run = self.installation, self.steps.run
         with (
             explained(installation.legacy),
-            connect(installation.legacy, application_name="cutover lock") as lock,
+            writing_session(installation.legacy, LOCKING) as lock,
         ):
-            run("lock legacy", lambda: _lock(lock))
+            run("lock legacy", lambda: _lock(lock, installation.max_hold_seconds))
             run("final delta", self._delta)
             run("parity and price", self._compare)
             run("baseline", self._record_baseline)
@@ -255,6 +255,7 @@ class SwapSteps:
         begin_window(self.installation.core, self.installation.legacy)
 
 
-def _lock(lock: psycopg.Connection) -> None:
+def _lock(lock: psycopg.Connection, most_seconds: float) -> None:
+    end_in_time(lock, most_seconds)
     lock_writes(lock)
     prove_locked(lock)

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from ops.books.active_pair import Pair
 
+# In seconds, where no bound is named.
+LONGEST_HOLD = 3600.0
+
 
 class Hold(Protocol):
     """No request is being served: new ones wait, or find nobody where the target cannot hold."""
@@ -33,9 +36,13 @@ class Switch(Protocol):
         """Have a backend of `pair` ready at a private address, and return that; None where the
         target can have one backend only."""
 
-    def hold(self, stream_seconds: float) -> AbstractContextManager[Hold]:
+    def hold(
+        self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
+    ) -> AbstractContextManager[Hold]:
         """Stop serving: requests under way are finished, streams get `stream_seconds`. However the
-        block ends, also by the death of this process, the active pair is served again."""
+        block ends, also by the death of this process, the active pair is served again; where
+        requests wait, also after `most_seconds`, whatever this process does. Then nothing can be
+        flipped any more."""
 
     def public_address(self) -> str:
         """Where users reach the backend."""

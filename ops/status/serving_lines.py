@@ -92,7 +92,11 @@ def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) ->
     if not has_legacy and not core.cutovers:
         return ChecklistLine("9", "swap", "skipped", "there is no old database to swap away from")
     last = core.cutovers[0] if core.cutovers else None
-    return ChecklistLine("9", "swap", "open", _not_swapped(last), next="sigmasight swap")
+    words = _not_swapped(last)
+    if legacy is not None and len(legacy.unlocked) < legacy.tables:
+        words += f"; but {_lock(legacy)}, so that what users write fails"
+        return ChecklistLine("9", "swap", "failed", words, next="sigmasight rollback")
+    return ChecklistLine("9", "swap", "open", words, next="sigmasight swap")
 
 
 def _unfinished(one: Cutover, *, under_way: bool) -> ChecklistLine:

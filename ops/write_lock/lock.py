@@ -13,12 +13,21 @@ from typing import Literal
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
-from ops.errors import RefusedError
+from ops.connection import connect, explained, first_line
+from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
+from ops.waiting import wait_until
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
 from ops.write_lock.tables import UserRelation, hand_over, relations, tables
+
+# The name of the sessions that make a lock; the phases' lock lets one run have them.
+LOCKING = "cutover lock"
+_LEAVE_SECONDS = 5.0
+_END_LOCKING = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()
+"""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,13 @@ class LockState:
         return self.state
 
 
+def writing_session(legacy: URL, application_name: str) -> psycopg.Connection:
+    """A session that may write, also where its operator has made legacy read-only by default."""
+    session = connect(legacy, application_name=application_name)
+    session.read_only = False
+    return session
+
+
 def lock_writes(
     connection: psycopg.Connection, patience_seconds: float = PATIENCE_SECONDS
 ) -> LockReport:
@@ -86,7 +102,7 @@ def lock_writes(
     # Once more: a table may have changed while others were waited for.
     chosen = tables(connection)
     hand_over(connection, chosen)
-    connection.execute(statement("write_lock/lock"))
+    _change(connection, "lock")
     return _report(connection, chosen, [one for one in known if not one.is_table])
 
 
@@ -155,7 +171,7 @@ def release_lock(url: URL, patience_seconds: float = PATIENCE_SECONDS) -> None:
     Raises:
         BusyError: another session used a table all the time, if only reading.
     """
-    with explained(url), connect(url, application_name="write lock") as session:
+    with explained(url), writing_session(url, "write lock") as session:
         release_lock_in(session, patience_seconds)
 
 
@@ -165,12 +181,33 @@ def release_lock_in(
     """`release_lock` in the caller's transaction: triggers, privileges, schema, all as before."""
     marked = [one for one in tables(connection) if one.marked]
     lock_tables(connection, marked, "ACCESS EXCLUSIVE", patience_seconds)
-    connection.execute(statement("write_lock/release"))
+    _change(connection, "release")
+
+
+def _change(connection: psycopg.Connection, script: str) -> None:
+    """Run a script of definitions. Event triggers would write to tables that it locks, or forbid
+    it; where this role may, they are silent meanwhile."""
+    if connection.info.server_version >= 170000:
+        connection.execute(
+            "SELECT set_config('event_triggers', 'off', true)"
+            " WHERE has_parameter_privilege('event_triggers', 'SET')"
+        )
+    enabled = "SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1"
+    names = ", ".join(str(name) for (name,) in connection.execute(enabled))
+    try:
+        connection.execute(statement(f"write_lock/{script}"))
+    except psycopg.DatabaseError as error:
+        if not names or error.sqlstate is None:
+            raise
+        raise RefusedError(
+            f"legacy cannot be changed beside its event triggers ({names}: {first_line(error)}); "
+            "disable them meanwhile (ALTER EVENT TRIGGER … DISABLE), or give a superuser's address"
+        ) from None
 
 
 def lock_and_prove(legacy: URL) -> None:
     """Lock legacy in a transaction of its own, and prove it from another session. Idempotent."""
-    with explained(legacy), connect(legacy, application_name="cutover lock") as lock:
+    with explained(legacy), writing_session(legacy, LOCKING) as lock:
         lock_writes(lock)
         prove_locked(lock)
     prove_from_outside(legacy)
@@ -182,12 +219,29 @@ def prove_from_outside(legacy: URL) -> None:
     Raises:
         RefusedError: a write went through.
     """
-    with explained(legacy), connect(legacy, application_name="cutover proof") as session:
+    with explained(legacy), writing_session(legacy, "cutover proof") as session:
         prove_locked(session)
         session.rollback()
 
 
 def release_any_lock(legacy: URL) -> None:
-    """Release whatever is locked, if anything is."""
+    """Release whatever is locked, if anything is, also by a commit whose answer never came: its
+    session is ended first, so that it cannot come later.
+
+    Raises:
+        BusyError: that session does not end.
+    """
+    _end_locking(legacy)
     if lock_state(legacy).any_locked:
         release_lock(legacy)
+
+
+def _end_locking(legacy: URL) -> None:
+    with explained(legacy), connect(legacy, application_name="write lock", autocommit=True) as one:
+
+        def none_left() -> bool:
+            row = one.execute(_END_LOCKING, [f"sigmasight {LOCKING}"]).fetchone()
+            return row == (0,)
+
+        if not wait_until(none_left, _LEAVE_SECONDS):
+            raise BusyError("a session that locks legacy does not end; try again shortly")

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect, shown_address
 from ops.settings import OperatorSettings
+from ops.write_lock.lock import lock_and_prove
 from tests.integration.checklist_look import IDENTITY, execute, external, look, swapped
 
 
@@ -58,6 +59,19 @@ def test_a_verification_is_stale_after_a_day_and_after_each_change(
     verified(settings, core_url, datetime.now(UTC), failed=2)
     line = look(settings)["verification"]
     assert (line.state, line.stale) == ("failed", None)
+
+
+def test_a_lock_that_an_undone_swap_left_is_told_with_what_takes_it_off(
+    tmp_path: Path, core_url: URL, ai_url: URL, scratch_database: URL
+) -> None:
+    execute(scratch_database, "CREATE TABLE users (id int)")
+    settings = external(tmp_path, core_url, ai_url, scratch_database)
+    swapped(core_url, state="undone", reason="legacy went away")
+    assert look(settings)["swap"].state == "open"
+    lock_and_prove(scratch_database)
+    line = look(settings)["swap"]
+    assert (line.state, line.next) == ("failed", "sigmasight rollback")
+    assert "the last swap was undone: legacy went away; but the old database's" in line.evidence
 
 
 def test_swap_rollback_and_swap_again(

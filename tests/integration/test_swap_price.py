@@ -18,6 +18,7 @@ from tests.integration.copy.owned_world import (
     ROWS,
     TALK,
     WORLD,
+    another_world,
 )
 
 OWNED = ("users", "chat", "ai")
@@ -191,4 +192,16 @@ def test_what_only_the_new_pair_has_costs_nothing(databases: Databases) -> None:
     legacy, core, ai = databases
     run(core, f"INSERT INTO tags_v2 (id, user_id, name) VALUES ('{ID}f9', '{A_USER}', 'mine')")
     run(ai, "INSERT INTO ai_memories (scope, content) VALUES ('global', 'mine')")
+    assert swap_price(legacy, core, ai).total == 0
+
+
+def test_what_names_a_row_that_is_new_too_comes_with_it(databases: Databases) -> None:
+    """A row of every table, whose parents are as new as itself."""
+    legacy, core, ai = databases
+    run(legacy, another_world("1"))
+    price = swap_price(legacy, core, ai)
+    assert price.by_table == ROWS
+    assert price.lasting(OWNED) == 0
+    assert "did not fit" not in price.advice()
+    copy_delta(legacy, core, ai, OWNED)
     assert swap_price(legacy, core, ai).total == 0

@@ -19,7 +19,12 @@ from ops.cleanup.conditions.swap import (
     swap_holds,
     verified,
 )
-from ops.cleanup.conditions.target import droppable, is_neither_half, is_recorded_legacy
+from ops.cleanup.conditions.target import (
+    droppable,
+    is_neither_half,
+    is_recorded_legacy,
+    server_alone,
+)
 from ops.cleanup.facts import Facts
 from ops.errors import SigmaSightError
 from ops.evidence.finding import Finding
@@ -44,6 +49,7 @@ CONDITIONS: MappingProxyType[str, Condition] = MappingProxyType(
         "is the recorded old database": is_recorded_legacy,
         "is neither Core nor AI": is_neither_half,
         "can be dropped": droppable,
+        "its server holds nothing else": server_alone,
         "Core backed up": core_backed_up,
         "AI backed up": ai_backed_up,
         "old database dumped and restored": legacy_dumped,

@@ -1,12 +1,12 @@
 """Conditions on what would be dropped: it is the recorded old database, and nothing else."""
 
 from ops.cleanup.facts import Facts
+from ops.cleanup.folders import refuse_backups_in
+from ops.cleanup.own_server import STOCK, require_alone
 from ops.connection import connect, explained, shown_address
 from ops.database_identity import is_weak
 from ops.evidence.finding import Finding
 from ops.sql_files import statement
-
-_KEPT_BY_SERVERS = ("postgres", "template0", "template1")
 
 
 def is_recorded_legacy(facts: Facts) -> Finding:
@@ -52,7 +52,7 @@ def droppable(facts: Facts) -> Finding:
     name, url = "can be dropped", facts.maintenance_url
     wanted = facts.legacy.identity
     database = wanted["database_name"]
-    if url.database == database or database in _KEPT_BY_SERVERS:
+    if url.database == database or database in STOCK:
         reason = f"{database} is what the server itself needs; set MAINTENANCE_DATABASE to another"
         return Finding(name, False, reason)
     with explained(url), connect(url, application_name="cleanup") as session:
@@ -67,3 +67,14 @@ def droppable(facts: Facts) -> Finding:
         reason = "this role may not drop it; use the database owner's address"
         return Finding(name, False, reason)
     return Finding(name, True, f"from {shown_address(url)}")
+
+
+def server_alone(facts: Facts) -> Finding:
+    """Where its server goes too, that holds nothing else, and its folder no backup."""
+    name, own = "its server holds nothing else", facts.scene.own_server
+    if own is None:
+        return Finding(name, True, "its server stays")
+    server = own.server("legacy")
+    require_alone(server, int(facts.swap.legacy["database_oid"]))
+    refuse_backups_in(server.folder.resolve(), facts.backup_files)
+    return Finding(name, True, f"{server.folder} holds the old database alone")

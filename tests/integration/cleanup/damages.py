@@ -238,6 +238,23 @@ def backup_file(database: str, *, gone: bool) -> Damage:
     return damage
 
 
+def backup_within(folder: str, recorded: str) -> Damage:
+    """Core's backup lies in a folder, as when BACKUP_FOLDER named that once."""
+
+    @contextmanager
+    def damage(world: World) -> Iterator[None]:
+        kept = file_of(world, "core")
+        moved = world.root / folder / kept.name
+        kept.rename(moved)
+        move = "UPDATE ops.backups SET path = %s WHERE database = 'core'"
+        world.ask(world.core, move, str(world.root / recorded / kept.name))
+        yield
+        moved.rename(kept)
+        world.ask(world.core, move, str(kept))
+
+    return damage
+
+
 def rules(**values: Any) -> Damage:
     """Other folders; below the world's root where they are relative."""
 

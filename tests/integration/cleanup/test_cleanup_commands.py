@@ -1,25 +1,35 @@
 """The commands on embedded servers: backup, dry run, approval, and a firing of the schedule."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from flows.prefect_server import PrefectServer
+from ops.books.backups import record_dump
 from ops.books.tombstones import cleaned_up
+from ops.cleanup.conditions import CONDITIONS
 from ops.cleanup.dates import NEW_YORK
+from ops.cleanup.facts import Facts
+from ops.cleanup.own_server import remove_server
+from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases
+from ops.errors import RefusedError, SigmaSightError
 from tests.acceptance.command_line import CommandLine
 from tests.integration.cleanup.swapped_world import (
     LEGACY_TABLES,
     World,
+    changed,
     make_files,
     swap_in,
 )
@@ -82,6 +92,69 @@ def fire(world: World, prefect: PrefectServer) -> subprocess.CompletedProcess[st
 def names(prefect: PrefectServer) -> set[str]:
     runs = ask(prefect, "flow_runs/filter", {"sort": "START_TIME_DESC"})
     return {run["name"] for run in runs}
+
+
+ELSE = (
+    ("database precious", "CREATE DATABASE precious", "DROP DATABASE precious"),
+    ("role reporting", "CREATE ROLE reporting", "DROP ROLE reporting"),
+    ("public.kept of database postgres", "CREATE TABLE kept (x int)", "DROP TABLE kept"),
+    ("schema apart of", "CREATE SCHEMA apart", "DROP SCHEMA apart"),
+    ("large object 77", "SELECT lo_create(77)", "SELECT lo_unlink(77)"),
+    (
+        "replication slot follower",
+        "SELECT pg_create_physical_replication_slot('follower')",
+        "SELECT pg_drop_replication_slot('follower')",
+    ),
+)
+
+
+@contextmanager
+def file_of_somebody(folder: Path) -> Iterator[str]:
+    (folder / "notes.txt").touch()
+    yield f"file {folder / 'notes.txt'}"
+    (folder / "notes.txt").unlink()
+
+
+@contextmanager
+def backup_in(world: World, folder: Path) -> Iterator[str]:
+    file = folder / "pg_dumps" / "core.dump"
+    record_dump(world.core, "core", {}, Path(__file__), "", {}, datetime.now(NEW_YORK))
+    world.ask(world.core, "UPDATE ops.backups SET path = %s", str(file))
+    yield f"holds the backup {file}"
+    world.ask(world.core, "DELETE FROM ops.backups")
+
+
+@contextmanager
+def client_of(world: World) -> Iterator[str]:
+    with psycopg.connect(conninfo(world.maintenance), application_name="psql"):
+        yield "(psql) of database postgres"
+
+
+@contextmanager
+def made(world: World, name: str, make: str, unmake: str) -> Iterator[str]:
+    with changed(world, world.maintenance, make, unmake):
+        yield name
+
+
+def test_a_server_goes_only_when_it_holds_nothing_else(embedded: World) -> None:
+    databases = EmbeddedDatabases(embedded.state)
+    server = databases.server("legacy")
+    scene = embedded.scene(own_server=databases, stack=None)
+    ask_whether = CONDITIONS["its server holds nothing else"]
+    assert ask_whether(Facts(scene)).met
+    for damage in (
+        *(made(embedded, *case) for case in ELSE),
+        client_of(embedded),
+        file_of_somebody(server.folder),
+        file_of_somebody(server.data),
+        backup_in(embedded, server.data),
+    ):
+        with damage as named, pytest.raises(SigmaSightError, match=re.escape(named)):
+            ask_whether(Facts(scene))
+    with pytest.raises(RefusedError, match="database sigmasight;"):
+        remove_server(scene)
+    assert ask_whether(Facts(scene)).met
+    assert embedded.ask(embedded.maintenance, "SELECT 1") == [(1,)]
 
 
 def test_from_a_backup_to_a_cleanup_that_the_schedule_executes(

@@ -28,6 +28,7 @@ from tests.integration.cleanup.damages import (
     ai_as_legacy,
     backup_file,
     backup_row,
+    backup_within,
     connected,
     copy_as_legacy,
     core_as_legacy,
@@ -247,6 +248,13 @@ CASES = (
     Case("a repository elsewhere", rules(repository="outside"), {REPOSITORY}, "not below"),
     Case("a repository by a link", rules(repository="dumps/link"), {REPOSITORY}, "symbolic"),
     Case("our repository", rules(repository=PROJECT_ROOT), {REPOSITORY}, "not below"),
+    *(
+        Case(f"a repository {how} a backup", damage, {REPOSITORY}, "holds the backup")
+        for how, damage in (
+            ("that holds", backup_within("dumps/repository", "dumps/repository")),
+            ("on the way to", backup_within("outside", "dumps/repository/link")),
+        )
+    ),
     Case("no repository at all", plain_repository, {REPOSITORY}, "no git repository"),
 )
 

@@ -15,7 +15,7 @@ from ops.books.tombstones import Tombstone, cleaned_up
 from ops.cleanup.plan import CleanupPlan, plan_cleanup
 from ops.cleanup.run import STEPS, execute_cleanup
 from ops.connection import connect
-from ops.errors import RefusedError
+from ops.errors import BadInputError, RefusedError
 from tests.integration.cleanup.conftest import MakeWorld
 from tests.integration.cleanup.swapped_world import World
 
@@ -197,3 +197,22 @@ def test_a_waiver_in_writing_stands_in_for_the_dump_and_is_kept(make_world: Make
     done = execute_cleanup(world.scene(waiver=waiver), plan_id)
     assert done.waiver == waiver
     assert world.legacy_tables() is None
+
+
+def test_a_backup_that_came_to_lie_in_the_way_meanwhile_stays(make_world: MakeWorld) -> None:
+    world = make_world()
+    plan_id = plan_cleanup(world.scene()).plan_id or ""
+    there = {"repository": "dumps/repository/main.py", "files": "dumps/old.dump"}
+
+    def recorded(step: str) -> None:
+        file = str(world.root / there.get(step, "backups/elsewhere.dump"))
+        world.ask(world.core, "UPDATE ops.backups SET path = %s WHERE database = 'ai'", file)
+
+    with pytest.raises(BadInputError, match="holds the backup"):
+        execute_cleanup(world.scene(), plan_id, recorded)
+    assert (world.root / there["repository"]).exists()
+    del there["repository"]
+    done = execute_cleanup(world.scene(), plan_id, recorded)
+    file = str(world.root / there["files"])
+    assert done.removed["outcome"]["files"][file] == "left: it is a backup"
+    assert Path(file).exists()

@@ -8,7 +8,7 @@ from flows.cleanup_stack import CleanedStack
 from infra.automation import DrivenStack
 from infra.driven import record_outputs
 from ops.books.active_pair import set_active_pair
-from ops.cleanup.database import remove_server
+from ops.cleanup.own_server import remove_server
 from ops.embedded.databases import EmbeddedDatabases
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
@@ -41,6 +41,7 @@ def test_the_stack_forgets_the_old_database_before_and_after_it_goes(
     assert databases.server("legacy").process() is not None, "not brought up yet"
 
     world = World(*(databases.url("core", "owner"),) * 4, state.root)
+    world.ask(databases.server("legacy").url(), "DROP DATABASE sigmasight")
     assert remove_server(world.scene(own_server=databases)) == "removed"
     cleaned.settle()
     cleaned.settle()

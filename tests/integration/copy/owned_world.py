@@ -94,6 +94,12 @@ INSERT INTO ai_kb_documents (id, scope, title, content, metadata, embedding) VAL
 """
 
 
+def another_world(digit: str) -> str:
+    """The same rows of other users, with other ids."""
+    theirs = WORLD.replace(ID, f"{ID[:-2]}{digit}0").replace("@example.com", f"{digit}@example.com")
+    return theirs.replace("my_own", f"my_own_{digit}").replace("House view", f"House view {digit}")
+
+
 def counts(core_url: URL, ai_url: URL) -> dict[str, int]:
     """The rows of every one of these tables of a pair, seeded documents left out."""
     found: dict[str, int] = {}

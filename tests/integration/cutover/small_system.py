@@ -61,6 +61,7 @@ class SmallSystem:
     """Attributes:
     legacy: None where the operator has not said which it is.
     probes: whom the operator lets a cutover log in as.
+    max_hold: for how many seconds users may wait.
     """
 
     core: URL
@@ -69,6 +70,7 @@ class SmallSystem:
     switch: StandInSwitch
     backend: SmallBackend
     probes: tuple[str, ...] = PROBES
+    max_hold: float = 30.0
 
     @property
     def state(self) -> StateFolder:
@@ -204,7 +206,9 @@ class SmallSystem:
         settings = OperatorSettings.model_validate(told)
         endpoints = Endpoints(self.core, self.ai, self.legacy, "embedded")
         with exclusive_run(self.core) as fence:
-            yield Installation(settings, endpoints, self.switch, fence, announce)
+            yield Installation(
+                settings, endpoints, self.switch, fence, announce, max_hold_seconds=self.max_hold
+            )
 
 
 def fill_book(core: URL, ai: URL, legacy: URL) -> None:

@@ -2,6 +2,7 @@
 in a document, and who holds requests has a lock on a file, which ends with the process."""
 
 import fcntl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from ops.books.active_pair import Pair, active_pair, set_active_pair
+from ops.cutover.switch import LONGEST_HOLD
 from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
 
@@ -62,10 +64,16 @@ class StandInSwitch:
         return f"{self.url}/{pair}"
 
     @contextmanager
-    def hold(self, stream_seconds: float) -> Iterator[StandInHold]:
+    def hold(
+        self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
+    ) -> Iterator[StandInHold]:
         with open(self.state.root / "held", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            end = threading.Timer(most_seconds, lock.close)
+            end.daemon = True
+            end.start()
             yield StandInHold(self, lock, time.monotonic())
+            end.cancel()
 
     def public_address(self) -> str:
         return f"{self.url}/public"

@@ -11,7 +11,7 @@ import pytest
 
 from ops.books.active_pair import Pair
 from ops.cutover.switch import Switch
-from ops.errors import RefusedError
+from ops.errors import RefusedError, SigmaSightError
 from tests.integration.serving.starting import eventually
 
 _KILLED = 9
@@ -100,6 +100,23 @@ class SwitchContract:
             raise RefusedError("the lock does not hold")
         installed.switch.retire(after)
         installed.assert_served(before)
+
+    def test_users_wait_no_longer_than_they_may(self, installed: Installed) -> None:
+        switch, before, after = installed.switch, installed.switch.active(), installed.other()
+        if not switch.loses_nothing:
+            pytest.skip("nobody holds requests there")
+        switch.stage(after)
+        with switch.hold(0.2, 0.5) as held:
+            assert named(switch.public_address()) == before, "it is asked while they are held"
+            with pytest.raises(SigmaSightError):
+                held.flip(after)
+            assert held.release() >= 0.5
+        with switch.hold(0.2, 0.5) as held:
+            held.flip(after)
+            assert named(switch.public_address()) == after
+            assert held.release() >= 0.5
+        switch.retire(before)
+        installed.assert_served(after)
 
     def test_a_holder_that_dies_leaves_the_pair_that_it_named(self, installed: Installed) -> None:
         switch, before = installed.switch, installed.switch.active()

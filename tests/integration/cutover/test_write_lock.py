@@ -9,7 +9,14 @@ from sqlalchemy.engine import URL
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
-from ops.write_lock.lock import lock_state, lock_writes, prove_locked, release_lock
+from ops.write_lock.lock import (
+    lock_and_prove,
+    lock_state,
+    lock_writes,
+    prove_locked,
+    release_any_lock,
+    release_lock,
+)
 from tests.conftest import create_database
 from tests.integration.cutover.conftest import As, Ask, fill_lockable
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
@@ -246,3 +253,41 @@ def test_releases_after_tables_and_roles_have_gone(
     assert {line.split()[1] for line in gone if line.startswith("relation")} == {
         "public.ruled", "public.parts", "public.parts_old", "public.parts_new", "public.plain"
     }  # fmt: skip
+
+
+LOGGING = """
+CREATE TABLE log_of_ddl (tag text);
+ALTER TABLE log_of_ddl OWNER TO lock_owner;
+CREATE FUNCTION log_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO log_of_ddl VALUES (tg_tag); END';
+CREATE EVENT TRIGGER log_all ON ddl_command_end EXECUTE FUNCTION log_ddl();
+"""
+FORBIDDING = """
+CREATE FUNCTION forbid_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
+    'BEGIN RAISE ''no DDL here''; END';
+CREATE EVENT TRIGGER forbid_all ON ddl_command_start EXECUTE FUNCTION forbid_ddl();
+"""
+
+
+@pytest.mark.parametrize("triggers", [LOGGING, FORBIDDING], ids=["logging", "forbidding"])
+def test_event_triggers_are_silent_for_a_superuser_and_named_to_others(
+    server: EmbeddedServer, lockable: URL, ask: Ask, triggers: str
+) -> None:
+    above = superuser(server, lockable)
+    named = r"event triggers \(\w+_all: .*DISABLE"
+    lock(lockable)
+    ask(above, triggers)
+    release_lock(above)
+    with pytest.raises(RefusedError, match=named):
+        lock(lockable)
+    assert lock_state(lockable).state == "open"
+    lock_and_prove(above)
+    assert lock_state(above).state == "locked"
+
+
+def test_what_is_read_only_by_default_is_locked_and_released(lockable: URL, ask: Ask) -> None:
+    ask(lockable, f"ALTER DATABASE {lockable.database} SET default_transaction_read_only = on")
+    lock_and_prove(lockable)
+    assert lock_state(lockable).state == "locked"
+    release_any_lock(lockable)
+    assert lock_state(lockable).state == "open"

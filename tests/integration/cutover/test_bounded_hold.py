@@ -1,0 +1,111 @@
+"""Users wait no longer than they may, whatever stalls: the pair of before serves, legacy is as it
+was and the command says so in one line. The tests go on from one another, as commands do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from ops.connection import connect, end_in_time
+from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
+from ops.write_lock.lock import lock_writes
+from tests.integration.cutover.conftest import MakeSystem
+from tests.integration.cutover.small_system import SmallSystem
+from tests.integration.serving.starting import eventually
+from tests.stalling import StallingProxy, stalling_proxy
+
+_MOST = 1.0
+
+
+@pytest.fixture(scope="module")
+def system(make_system: MakeSystem) -> SmallSystem:
+    return make_system()
+
+
+@pytest.fixture
+def proxy(system: SmallSystem, monkeypatch: pytest.MonkeyPatch) -> Iterator[StallingProxy]:
+    monkeypatch.setattr("ops.open_connections.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("ops.connection.CONNECT_TIMEOUT_SECONDS", 2)
+    with stalling_proxy(system.old) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(system: SmallSystem, proxy: StallingProxy) -> SmallSystem:
+    """The installation as a command sees it whose legacy lies behind the proxy."""
+    return replace(system, legacy=proxy.url, max_hold=_MOST)
+
+
+def test_a_copy_whose_legacy_stalls_ends_in_one_line(
+    system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
+) -> None:
+    with pytest.raises(DatabaseUnavailableError, match=r"went away|no PostgreSQL server answers"):
+        behind.swap(then={"first delta": proxy.stall})
+    assert system.serving() == "old"
+
+
+@pytest.mark.parametrize(("step", "new"), [("lock legacy", False), ("final delta", True)])
+def test_a_swap_whose_legacy_stalls_is_none(
+    system: SmallSystem, behind: SmallSystem, proxy: StallingProxy, step: str, new: bool
+) -> None:
+    before = system.everything()
+    said = rf"^not swapped, users waited {_MOST} s \(.*--max-hold$"
+    with pytest.raises(RefusedError, match=said):
+        behind.swap(then={step: lambda: proxy.stall(new=new)})
+    eventually(lambda: system.legacy_is() == "open")
+    assert system.everything() == before
+
+
+def test_a_commit_whose_answer_is_lost_leaves_lock_and_pair_agreeing(
+    system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
+) -> None:
+    """What is sent arrives, what is answered does not."""
+    with pytest.raises(SigmaSightError):
+        behind.swap(then={"flip": lambda: proxy.stall(answers_only=True)})
+    assert system.serving() == system.active()
+    assert system.swap().active == "new"
+    assert (system.serving(), system.legacy_is()) == ("new", "locked")
+
+
+def test_a_rollback_whose_legacy_stalls_is_none(
+    system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
+) -> None:
+    with pytest.raises(RefusedError, match=rf"^not rolled back, users waited {_MOST} s"):
+        behind.rollback(then={"final price": proxy.stall})
+    assert (system.serving(), system.legacy_is()) == ("new", "locked")
+
+
+def test_what_could_not_be_locked_again_is_by_the_next_command(
+    system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
+) -> None:
+    def go_away() -> None:
+        proxy.stall()
+        raise RefusedError("stopped by the test")
+
+    patient = replace(behind, max_hold=30.0)
+    with pytest.raises(DatabaseUnavailableError, match="no PostgreSQL server answers"):
+        patient.rollback(then={"unlock legacy": go_away})
+    assert (system.serving(), system.legacy_is()) == ("new", "open")
+    assert system.swap().recovered == "legacy was locked, since the new pair serves"
+    assert (system.serving(), system.legacy_is()) == ("new", "locked")
+
+
+def test_what_could_not_be_unlocked_is_by_the_next_command(system: SmallSystem) -> None:
+    """As when legacy could not be asked whether the lock was committed."""
+    assert system.rollback().active == "old"
+    with connect(system.old, application_name="tests") as session:
+        lock_writes(session)
+    assert system.rollback().recovered == "legacy was unlocked, since the old pair serves"
+    assert (system.serving(), system.legacy_is()) == ("old", "open")
+
+
+def test_the_lock_of_a_command_that_was_stopped_is_ended_by_the_server(system: SmallSystem) -> None:
+    lock = connect(system.old, application_name="tests")
+    end_in_time(lock, 0.5)
+    lock_writes(lock)
+    system.ask(system.old, "UPDATE users SET email = email")  # waits for it
+    with pytest.raises(psycopg.Error, match="timeout"):
+        lock.commit()
+    lock.close()
+    assert system.legacy_is() == "open"
