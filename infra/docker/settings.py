@@ -32,6 +32,7 @@ class DockerSettings:
         reach_address: where the phases, outside of Docker, reach those ports.
         data_path: where the database image keeps its data.
         protect: whether a destroy of the volumes is refused.
+        accepted_servers: the system identifiers of data that replace those of before.
     """
 
     stack: str
@@ -43,6 +44,7 @@ class DockerSettings:
     postgres: PostgresSettings
     protect: bool
     allow_local_image: bool
+    accepted_servers: Mapping[Name, str | None]
 
     @property
     def prefix(self) -> str:
@@ -81,6 +83,10 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
         postgres=postgres_settings(config),
         protect=config.flag("protect", True),
         allow_local_image=config.flag("allowLocalImage", False),
+        accepted_servers={
+            instance.name: config.optional_text(f"{instance.name}AcceptedServer")
+            for instance in topology.instances
+        },
     )
     settings.check_image("databaseImage", settings.database_image)
     return settings
