@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import pulumi
 
@@ -76,7 +77,7 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
     settings = DockerSettings(
         stack=pulumi.get_stack(),
         database_image=config.text("databaseImage", DATABASE_IMAGE),
-        data_path=config.text("databaseDataPath", "/var/lib/postgresql/data"),
+        data_path=_data_path(config),
         bind_address=bind,
         reach_address=config.text("reachAddress", LOOPBACK if bind in _EVERYWHERE else bind),
         ports=_ports(topology, config),
@@ -92,6 +93,16 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
     return settings
 
 
+def _data_path(config: StackConfig) -> str:
+    found = config.text("databaseDataPath", "/var/lib/postgresql/data")
+    if not PurePosixPath(found).is_absolute() or len(PurePosixPath(found).parts) < 2:
+        raise ConfigurationError(
+            f"the stack's databaseDataPath {found!r} is no folder of a container; use an absolute "
+            f"path below /: `pulumi config set {PROJECT}:databaseDataPath PATH`"
+        )
+    return found
+
+
 def _bind_address(config: StackConfig) -> str:
     address = config.text("bindAddress", LOOPBACK)
     if address in _EVERYWHERE and not config.flag("allowPublicPorts", False):
@@ -104,7 +115,7 @@ def _bind_address(config: StackConfig) -> str:
 
 def _ports(topology: Topology, config: StackConfig) -> Mapping[Name, int]:
     names = [instance.name for instance in topology.instances]
-    ports = {name: config.integer(f"{name}Port", _DATABASE_PORTS[name], least=1) for name in names}
+    ports = {name: config.port(f"{name}Port", _DATABASE_PORTS[name]) for name in names}
     if len(set(ports.values())) < len(ports):
         keys = ", ".join(f"{name}Port" for name in names)
         raise ConfigurationError(f"two of the stack's {keys} are the same; set another")
