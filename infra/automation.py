@@ -95,16 +95,8 @@ class DrivenStack:
         return self._operate(lambda stack, record: stack.refresh(on_event=record.take))
 
     def destroy(self) -> Operation:
-        """Remove what is declared. Refused, before anything is touched, while some of it is
-        protected."""
-
-        def work(stack: Stack, record: EventRecord) -> None:
-            stack.preview_destroy(
-                on_event=EventRecord(lambda _line: None, errors=record.errors).take
-            )
-            stack.destroy(on_event=record.take)
-
-        return self._operate(work)
+        """Remove what is declared. Refused, before anything is touched, while it is protected."""
+        return self._operate(lambda stack, record: stack.destroy(on_event=record.take))
 
     def unprotect(self, database: Name) -> None:
         """Let the next `up` that no longer declares a database remove it, or `destroy`."""

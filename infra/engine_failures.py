@@ -65,8 +65,8 @@ _RULES: Sequence[_Rule] = (
         r"resource \"?[^\" ]*::([\w-]+)\"?.*cannot be deleted|"
         r"[Pp]rotect(?:ed)?.*::([\w-]+)",
         ConfigurationError,
-        "{0} is protected and was not removed; to give it up, run "
-        "`sigmasight pulumi state unprotect --all --yes` first",
+        "{0} is protected and was not removed; the old database goes by `sigmasight cleanup`, the "
+        "whole stack after `sigmasight pulumi config set sigmasight:protect false` and an `up`",
     ),
 )
 

@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.components import DeclaredStack
+from infra.deletion_guard import DeletionGuard, watch_declared
 from infra.stack_config import StackConfig
 from infra.topology import Topology
 from ops.books.declared_stack import Target
@@ -24,7 +25,7 @@ def declare(state: StateFolder | None = None, target: Target | None = None) -> N
         config = StackConfig(state) if state else StackConfig()
         topology = config.topology()
         _check_target(topology, target)
-        _declare_target(topology, config).export()
+        _declare_guarded(topology, config).export()
     except SigmaSightError as error:
         raise pulumi.RunError(str(error)) from None
     pulumi.export("target", topology.target)
@@ -38,6 +39,14 @@ def _check_target(topology: Topology, wanted: Target | None) -> None:
             f"this stack is for the target {topology.target}, not {wanted}; give the stack "
             "another name by SIGMASIGHT_STACK"
         )
+
+
+def _declare_guarded(topology: Topology, config: StackConfig) -> DeclaredStack:
+    declared = watch_declared()
+    stack = _declare_target(topology, config)
+    if topology.target != "external":  # whose databases are not the stack's to delete
+        DeletionGuard(stack.backend, declared, protect=config.flag("protect", True))
+    return stack
 
 
 def _declare_target(topology: Topology, config: StackConfig) -> DeclaredStack:

@@ -87,6 +87,13 @@ class StackConfig:
             raise self._refused(key, f"is {found}", f"at least {least}")
         return found
 
+    def port(self, key: str, default: int) -> int:
+        """A TCP port."""
+        found = self.integer(key, default, least=1)
+        if found > 65535:
+            raise self._refused(key, f"is {found}", "at most 65535")
+        return found
+
     def flag(self, key: str, default: bool) -> bool:
         """true or false."""
         return self._converted(key, lambda text: _FLAGS[text.lower()], default, "true or false")

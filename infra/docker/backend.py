@@ -45,10 +45,10 @@ def declare_backend(
     image = backend_image(host.settings, config)
     declaration = _Declaration(host, databases, image, config)
     if staged is not None:
-        port = config.integer("stagedPort", STAGED_PORT, least=1)
+        port = config.port("stagedPort", STAGED_PORT)
         declaration.backend(staged, STAGED, port)
         pulumi.export("staged_url", _url(host, port))
-    port = config.integer("backendPort", PORT, least=1)
+    port = config.port("backendPort", PORT)
     pulumi.export("backend_url", _url(host, port))
     return declaration.backend(topology.active, "backend", None if held else port)
 

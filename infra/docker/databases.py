@@ -66,7 +66,11 @@ class _Declaration:
         return self.host.volume(self.instance.name, parent)
 
     def container(
-        self, image: Input[str], volume: docker.Volume, parent: PostgresInstance
+        self,
+        image: Input[str],
+        volume: docker.Volume,
+        parent: PostgresInstance,
+        earlier: list[pulumi.Resource],
     ) -> docker.Container:
         settings = self.host.settings
         return docker.Container(
@@ -101,7 +105,7 @@ class _Declaration:
             destroy_grace_seconds=60,
             # Data that an image keeps at another place than configured is not thrown away.
             remove_volumes=False,
-            opts=container_options(parent),
+            opts=container_options(parent, *earlier),
         )
 
     def provisioning(self, container: docker.Container, parent: PostgresInstance) -> Provisioning:
@@ -112,6 +116,7 @@ class _Declaration:
             settings.ports[name],
             self.passwords,
             container.id,
+            settings.accepted_servers.get(name),
             ResourceOptions(parent=parent, depends_on=[container]),
         )
         found.vector_version.apply(lambda version: _warn(name, version, found))
@@ -132,9 +137,16 @@ class _Declaration:
 
 
 def declare_database(
-    host: DockerHost, instance: DatabaseInstance, image: Input[str], config: StackConfig
+    host: DockerHost,
+    instance: DatabaseInstance,
+    image: Input[str],
+    config: StackConfig,
+    earlier: list[pulumi.Resource],
 ) -> DockerDatabase:
     """Declare a database with its volume, container and roles.
+
+    Args:
+        earlier: what has to be there before its container is touched.
 
     Raises:
         ConfigurationError: one of its passwords is missing.
@@ -143,7 +155,7 @@ def declare_database(
     made: list[Provisioning] = []
 
     def build(parent: PostgresInstance) -> Place:
-        container = declaration.container(image, declaration.volume(parent), parent)
+        container = declaration.container(image, declaration.volume(parent), parent, earlier)
         made.append(declaration.provisioning(container, parent))
         passwords, ready = declaration.passwords, made[0]
         return Place(
@@ -169,10 +181,13 @@ def declare_databases(
     image: Input[str],
     config: StackConfig,
 ) -> Mapping[Name, DockerDatabase]:
-    """Declare every database of the stack, all on one image."""
-    return {
-        instance.name: declare_database(host, instance, image, config) for instance in instances
-    }
+    """Declare every database of the stack, all on one image. One is replaced after the other, so
+    that a change that does not work for the first leaves the rest as they are."""
+    found: dict[Name, DockerDatabase] = {}
+    for instance in instances:
+        earlier = [database.ready for database in found.values()]
+        found[instance.name] = declare_database(host, instance, image, config, earlier)
+    return found
 
 
 def _health_check() -> docker.ContainerHealthcheckArgs:

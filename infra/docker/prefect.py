@@ -43,7 +43,7 @@ class Prefect(ComponentResource):
         settings = host.settings
         image = settings.check_image("prefectImage", config.text("prefectImage"))
         worker = settings.check_image("workerImage", config.text("workerImage", image))
-        port = config.integer("prefectPort", PORT, least=1)
+        port = config.port("prefectPort", PORT)
         server = self._server(host, pulled_image("prefect-image", image), port)
         pool = config.text("workPool", "sigmasight")
         worker_id = pulled_image("worker-image", worker)

@@ -15,6 +15,7 @@ from pulumi import Input, Output, ResourceOptions, dynamic
 from sqlalchemy.engine import URL
 
 from infra.docker.passwords import InstancePasswords
+from infra.stack_config import PROJECT
 from infra.topology import DatabaseInstance
 from ops.connection import connect
 from ops.drift.comparison import SAFE_VECTOR_VERSION
@@ -24,6 +25,7 @@ from ops.provision import DatabaseSpec, Passwords, provision
 
 REACH_SECONDS = 60.0
 _INPUTS = (
+    "instance",
     "host",
     "port",
     "database",
@@ -34,6 +36,7 @@ _INPUTS = (
     "app_password",
     "readonly_password",
     "container",
+    "accepted_server",
 )
 
 
@@ -58,17 +61,19 @@ class ProvisioningProvider(dynamic.ResourceProvider):
     serialize_as_secret_always = False
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        """Another container or password asks for an update; nothing asks for a replacement."""
+        """Another container or password asks for an update, and so does a server that is not
+        known yet; nothing asks for a replacement."""
         changed = any(_comparable(olds, key) != _comparable(news, key) for key in _INPUTS)
-        return dynamic.DiffResult(changes=changed)
+        return dynamic.DiffResult(changes=changed or not olds.get("system_identifier"))
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make what is missing, on a new volume or on one with data."""
-        return dynamic.CreateResult(f"{props['database']}", _provisioned(props, None))
+        return dynamic.CreateResult(f"{props['database']}", _provisioned(props, {}))
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.UpdateResult:
-        """The same again; where the superuser's password is new, logged in with the old one."""
-        return dynamic.UpdateResult(_provisioned(news, olds.get("superuser_password")))
+        """The same again; where the superuser's password is new, logged in with the old one.
+        A server with another system identifier is refused before anything is made in it."""
+        return dynamic.UpdateResult(_provisioned(news, olds))
 
 
 def _comparable(props: Mapping[str, Any], key: str) -> Any:
@@ -76,24 +81,51 @@ def _comparable(props: Mapping[str, Any], key: str) -> Any:
     return int(props[key]) if key == "port" and props.get(key) is not None else props.get(key)
 
 
-def _provisioned(props: Mapping[str, Any], previous: str | None) -> dict[str, Any]:
+def _provisioned(props: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
     server = Server(props["host"], int(props["port"]), props["superuser_password"])
-    ensure_superuser_password(server, previous)
+    admitted = admitted_server(server, olds.get("superuser_password"))
+    identifier = _known_identifier(admitted, props, olds.get("system_identifier"))
+    if admitted != server:
+        set_superuser_password(admitted, server.password)
     marker, database = props["marker"], props["database"]
     spec = DatabaseSpec(database, marker or None, tuple(props["extensions"]))
     passwords = Passwords(
         props["owner_password"], props["app_password"], props["readonly_password"]
     )
     provision(server.url, spec, passwords)
-    version = vector_version(server.url(database))
-    return {**{key: props[key] for key in _INPUTS}, "vector_version": version}
+    found = {
+        "vector_version": vector_version(server.url(database)),
+        "system_identifier": identifier,
+    }
+    return {**{key: props.get(key) for key in _INPUTS}, **found}
 
 
-def ensure_superuser_password(server: Server, previous: str | None) -> None:
-    """Wait for the server, and make its superuser's password the declared one.
+def _known_identifier(server: Server, props: Mapping[str, Any], known: str | None) -> str:
+    """The identifier that `initdb` gave the server's data.
+
+    Raises:
+        ConfigurationError: other data were served before, and nobody has said that these replace
+            them.
+    """
+    with connect(server.url("postgres"), application_name="provision", read_only=True) as session:
+        row = session.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
+    assert row is not None
+    found = str(row[0])
+    if known not in (None, found) and props.get("accepted_server") != found:
+        name = props["instance"]
+        raise ConfigurationError(
+            f"{name} has other data than before (server {found}, not {known}); set back what was "
+            f"changed (databaseDataPath, databaseImage, the volume), or, if it was restored or "
+            f"upgraded, `pulumi config set {PROJECT}:{name}AcceptedServer {found}`"
+        )
+    return found
+
+
+def admitted_server(server: Server, previous: str | None) -> Server:
+    """Wait for the server, and find which superuser's password it accepts.
 
     An image sets that password on an empty volume only. On a volume with data the password of
-    before still holds, and is exchanged here.
+    before still holds.
 
     Args:
         previous: the password that the stack had before, if any.
@@ -111,7 +143,8 @@ def ensure_superuser_password(server: Server, previous: str | None) -> None:
                 "password; set the …SuperuserPassword of the stack to that one, run again, "
                 "and rotate it afterwards"
             ) from refusal
-        set_superuser_password(Server(server.host, server.port, previous), server.password)
+        return Server(server.host, server.port, previous)
+    return server
 
 
 def set_superuser_password(server: Server, password: str) -> None:
@@ -172,9 +205,11 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
 
     Attributes:
         vector_version: of the vector extension; None where the database has none.
+        system_identifier: what `initdb` gave the data; other data are refused.
     """
 
     vector_version: Output[str | None]
+    system_identifier: Output[str]
 
     def __init__(
         self,
@@ -183,14 +218,17 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
         port: int,
         passwords: InstancePasswords,
         container: Input[str],
+        accepted_server: str | None,
         opts: ResourceOptions,
     ) -> None:
         """Declare it for a server.
 
         Args:
             container: the id of the server's container; another one is provisioned again.
+            accepted_server: the system identifier of restored or upgraded data, if there are any.
         """
         declared: dict[str, Any] = {
+            "instance": instance.name,
             "host": host,
             "port": port,
             "database": instance.database,
@@ -201,6 +239,8 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
             "app_password": passwords.app,
             "readonly_password": passwords.readonly,
             "container": container,
+            "accepted_server": accepted_server or "",
         }
+        computed = {"vector_version": None, "system_identifier": None}
         name = f"{instance.name}-provisioning"
-        super().__init__(ProvisioningProvider(), name, {**declared, "vector_version": None}, opts)
+        super().__init__(ProvisioningProvider(), name, {**declared, **computed}, opts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import pulumi
 
@@ -32,6 +33,7 @@ class DockerSettings:
         reach_address: where the phases, outside of Docker, reach those ports.
         data_path: where the database image keeps its data.
         protect: whether a destroy of the volumes is refused.
+        accepted_servers: the system identifiers of data that replace those of before.
     """
 
     stack: str
@@ -43,6 +45,7 @@ class DockerSettings:
     postgres: PostgresSettings
     protect: bool
     allow_local_image: bool
+    accepted_servers: Mapping[Name, str | None]
 
     @property
     def prefix(self) -> str:
@@ -74,16 +77,30 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
     settings = DockerSettings(
         stack=pulumi.get_stack(),
         database_image=config.text("databaseImage", DATABASE_IMAGE),
-        data_path=config.text("databaseDataPath", "/var/lib/postgresql/data"),
+        data_path=_data_path(config),
         bind_address=bind,
         reach_address=config.text("reachAddress", LOOPBACK if bind in _EVERYWHERE else bind),
         ports=_ports(topology, config),
         postgres=postgres_settings(config),
         protect=config.flag("protect", True),
         allow_local_image=config.flag("allowLocalImage", False),
+        accepted_servers={
+            instance.name: config.optional_text(f"{instance.name}AcceptedServer")
+            for instance in topology.instances
+        },
     )
     settings.check_image("databaseImage", settings.database_image)
     return settings
+
+
+def _data_path(config: StackConfig) -> str:
+    found = config.text("databaseDataPath", "/var/lib/postgresql/data")
+    if not PurePosixPath(found).is_absolute() or len(PurePosixPath(found).parts) < 2:
+        raise ConfigurationError(
+            f"the stack's databaseDataPath {found!r} is no folder of a container; use an absolute "
+            f"path below /: `pulumi config set {PROJECT}:databaseDataPath PATH`"
+        )
+    return found
 
 
 def _bind_address(config: StackConfig) -> str:
@@ -98,7 +115,7 @@ def _bind_address(config: StackConfig) -> str:
 
 def _ports(topology: Topology, config: StackConfig) -> Mapping[Name, int]:
     names = [instance.name for instance in topology.instances]
-    ports = {name: config.integer(f"{name}Port", _DATABASE_PORTS[name], least=1) for name in names}
+    ports = {name: config.port(f"{name}Port", _DATABASE_PORTS[name]) for name in names}
     if len(set(ports.values())) < len(ports):
         keys = ", ".join(f"{name}Port" for name in names)
         raise ConfigurationError(f"two of the stack's {keys} are the same; set another")

@@ -186,7 +186,10 @@ def run_program(
     computed = {
         "docker:index/remoteImage:RemoteImage": {"imageId": IMAGE_ID},
         "docker:index/image:Image": {"repoDigest": BUILT_ID},
-        "pulumi-python:dynamic/infra:Provisioning": {"vector_version": vector_version},
+        "pulumi-python:dynamic/infra:Provisioning": {
+            "vector_version": vector_version,
+            "system_identifier": "7412",
+        },
     }
     answers = _Answers(computed)
     given = {f"sigmasight:{key}": value for key, value in {**config, **secrets}.items()}

@@ -80,6 +80,13 @@ def test_lifting_the_protection_still_retains_the_volumes() -> None:
     assert all(volume.retain_on_delete for volume in volumes)
 
 
+def test_the_guard_would_be_the_first_to_go_and_is_protected() -> None:
+    declared = docker_program(prefect="true", prefectImage=PREFECT_IMAGE, staged="old")
+    guard = declared.one("sigmasight:infra:DeletionGuard", "deletion-guard")
+    made = {name for type_, name in declared.resources if not type_.startswith("sigmasight:")}
+    assert (guard.protect, guard.dependencies, guard.parent) == (True, made, "backend")
+
+
 # Database containers
 
 
@@ -173,6 +180,13 @@ def test_labels_say_what_a_container_is(program: Program, name: str) -> None:
 @pytest.mark.parametrize("name", DATABASES)
 def test_the_old_container_goes_before_the_new_one(program: Program, name: str) -> None:
     assert program.one(CONTAINER, name).delete_before_replace is True
+
+
+@pytest.mark.parametrize(("first", "second"), [("legacy", "core"), ("core", "ai")])
+def test_a_database_is_touched_only_when_the_one_before_serves(
+    program: Program, first: str, second: str
+) -> None:
+    assert f"{first}-provisioning" in program.one(CONTAINER, second).dependencies
 
 
 @pytest.mark.parametrize("name", DATABASES)
@@ -315,6 +329,10 @@ def test_the_whole_program_keeps_every_rule(with_prefect: Program) -> None:
         ({"bindAddress": "0.0.0.0"}, "bindAddress 0.0.0.0 opens the databases to everyone"),
         ({"corePort": "5442"}, "corePort, aiPort are the same"),
         ({"corePort": "none"}, "corePort is 'none'; use a whole number"),
+        ({"aiPort": "65536"}, "aiPort is 65536; use at most 65535"),
+        ({"backendPort": "70000"}, "backendPort is 70000; use at most 65535"),
+        ({"databaseDataPath": "data"}, "databaseDataPath 'data' is no folder of a container"),
+        ({"databaseDataPath": "/"}, "databaseDataPath '/' is no folder of a container"),
         ({"shmSizeMb": "64"}, "shmSizeMb is 64, less than maintenanceWorkMemMb (128)"),
         ({"minWalSizeMb": "9999"}, "maxWalSizeMb is 4096, less than minWalSizeMb (9999)"),
         ({"prefect": "true"}, "prefectImage is missing"),

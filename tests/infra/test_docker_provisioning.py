@@ -10,7 +10,7 @@ import pytest
 from infra.docker.provisioning import (
     ProvisioningProvider,
     Server,
-    ensure_superuser_password,
+    admitted_server,
     vector_warning,
 )
 from ops.connection import connect
@@ -32,6 +32,7 @@ def own_server() -> Iterator[EmbeddedServer]:
 def props(own_server: EmbeddedServer) -> Props:
     """What the engine hands to the provider for Core on that server; numbers come as floats."""
     return {
+        "instance": "ai",
         "host": LOOPBACK,
         "port": float(own_server.running_port() or 0),
         "database": "sigmasight_ai",
@@ -42,6 +43,7 @@ def props(own_server: EmbeddedServer) -> Props:
         "app_password": "canary-app",
         "readonly_password": "canary-readonly",
         "container": "first",
+        "accepted_server": "",
     }
 
 
@@ -96,11 +98,29 @@ def test_a_rotated_superuser_is_let_in_with_the_password_of_before(props: Props)
         pass
 
 
+def test_other_data_than_before_are_refused_until_they_are_accepted_by_name(props: Props) -> None:
+    """As after a changed data path, image or volume, where an image initialises an empty place."""
+    provider = ProvisioningProvider()
+    before = {**props, "system_identifier": "7400000000000000001"}
+    with pytest.raises(ConfigurationError, match="ai has other data than before") as refusal:
+        provider.update("id", before, {**props, "container": "second"})
+    superuser = Server(props["host"], int(props["port"]), props["superuser_password"])
+    with connect(superuser.url("postgres"), application_name="tests") as connection:
+        made = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'sigmasight%'"
+        assert connection.execute(made).fetchall() == []
+
+    _, _, found = str(refusal.value).rstrip("`").rpartition("sigmasight:aiAcceptedServer ")
+    outputs = provider.update("id", before, {**props, "accepted_server": found}).outs
+    assert outputs is not None
+    assert outputs["system_identifier"] == found
+    assert provider.update("id", outputs, props).outs == {**outputs, "accepted_server": ""}
+
+
 def test_a_volume_of_another_stack_is_refused_in_one_line(own_server: EmbeddedServer) -> None:
     server = Server(LOOPBACK, own_server.running_port() or 0, "canary-wrong")
     for previous in (None, "canary-wrong"):
         with pytest.raises(ConfigurationError) as refusal:
-            ensure_superuser_password(server, previous)
+            admitted_server(server, previous)
         assert "was made with another superuser password" in str(refusal.value)
         assert "canary" not in str(refusal.value)
 
@@ -126,13 +146,19 @@ def test_the_server_is_never_told_a_password(props: Props, own_server: EmbeddedS
         ({"container": "second"}, True),
         ({"app_password": "rotated"}, True),
         ({"__provider": "other"}, False),
+        ({"system_identifier": None}, False),
     ],
 )
 def test_only_what_matters_asks_for_an_update(change: Props, changes: bool) -> None:
     olds = {"port": 5441.0, "container": "first", "app_password": "x", "vector_version": "0.8.6"}
+    olds["system_identifier"] = "7412"
     result = ProvisioningProvider().diff("id", olds, {**olds, "vector_version": None, **change})
     assert result.changes is changes
     assert not result.replaces
+
+
+def test_a_server_that_is_not_known_yet_is_looked_at() -> None:
+    assert ProvisioningProvider().diff("id", {"port": 1.0}, {"port": 1}).changes is True
 
 
 @pytest.mark.parametrize(

@@ -86,12 +86,12 @@ def test_the_life_of_a_stack(new_stack: NewStack) -> None:
     assert execute(stack, "core", "SELECT answer FROM kept") == [(42,)]
 
     running = pids(stack)
-    with pytest.raises(ConfigurationError, match=r"is protected .* unprotect --all"):
+    with pytest.raises(ConfigurationError, match=r"is protected .*sigmasight:protect false` and"):
         stack.destroy()
-    assert (pids(stack), stack.preview().changes) == (running, ())
+    assert (pids(stack), stack.preview().changes) == (running, ()), "nothing has gone"
 
-    for name in NAMES:
-        stack.unprotect(name)
+    stack.configure(protect="false")
+    stack.up()
     assert servers(stack.destroy()) == {("delete", name) for name in NAMES}
     assert set(pids(stack).values()) == {None}
 
