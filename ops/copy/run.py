@@ -172,7 +172,7 @@ class TableCopy:
         if last.rejected_rows or not (self.plan.typed and self.plan.unique):
             return None
         there, here = both_hashes(self.sessions, self.plan)
-        return here if there == here else None
+        return here if there == here and here.rows == last.source_rows else None
 
     def _look_again(
         self, source: TableState | None, target: StateChange | None, left: TableHash

@@ -54,7 +54,7 @@ def test_a_killed_command_is_finished_by_the_same_command(
     again = stage.must(*PHASES[phase])
     assert stage.content() == undisturbed
     assert stage.sessions_of_the_dead() == []
-    assert "marked as crashed" in again.out
+    assert "marked as crashed" in again.err
     runs = flow_runs_of(stage.command_line.prefect, running.pid)
     assert [run["state_type"] for run in runs] == ["CRASHED"]
 
