@@ -12,9 +12,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from app.config import get_settings
-from app.database import core_engine, get_core_session
-from ops.connection import SESSION_SETTINGS, connect, conninfo
+from app import database
+from ops.connection import SESSION_SETTINGS, connect
 from ops.copy import copy_group
 from ops.embedded.account import server_account
 from ops.embedded.server import LOOPBACK, free_port
@@ -121,29 +120,25 @@ def test_settings_that_do_not_last_are_refused(odd_database: URL) -> None:
     assert str(odd_database.password) not in str(refusal.value)
 
 
-def prepared_after_reading(database: URL) -> int:
-    """How many statements the backend's connection has prepared, once one was read often."""
+def prepared_after_reading(address: URL) -> int:
+    """How many statements the backend's connection has prepared, once one was read often. Its own
+    engine is left alone: a backend of these tests may run in this process."""
+    engine = database._engine(address, pool_size=1, max_overflow=0)
 
     async def read() -> int:
         try:
             for _ in range(8):
-                async with get_core_session() as session:
+                async with database.get_core_session() as session:
                     await session.execute(text("SELECT 1"))
-            async with get_core_session() as session:
+            async with database.get_core_session() as session:
                 known = text("SELECT count(*) FROM pg_prepared_statements")
                 return int((await session.execute(known)).scalar_one())
         finally:
-            await core_engine().dispose()
+            await engine.dispose()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", conninfo(database))
-        for cached in (get_settings, core_engine):
-            cached.cache_clear()
-        try:
-            return asyncio.run(read())
-        finally:
-            for cached in (get_settings, core_engine):
-                cached.cache_clear()
+        patch.setattr(database, "core_engine", lambda: engine)
+        return asyncio.run(read())
 
 
 def test_the_backend_keeps_what_it_has_prepared(scratch_database: URL) -> None:
