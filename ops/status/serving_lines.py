@@ -10,7 +10,7 @@ from ops.errors import SigmaSightError
 from ops.status.core_facts import CoreFacts
 from ops.status.legacy_sight import LegacySight
 from ops.status.line import ChecklistLine, State, instant
-from ops.status.looks import Answer, LookError, state_after
+from ops.status.looks import Answer, LateError, LookError, state_after
 
 PAIR_HEADER = "X-SigmaSight-Pair"
 _SECONDS = 0.9
@@ -30,6 +30,7 @@ def backend_word(url: str) -> Word:
     """Ask a backend at its public address.
 
     Raises:
+        LateError: it does not answer in time.
         LookError: it gives no answer.
     """
     try:
@@ -38,6 +39,8 @@ def backend_word(url: str) -> Word:
             if found.status_code == httpx.codes.NOT_FOUND:  # an older backend
                 found = client.get("/health")
             said = str(found.json()["status"])[:40]
+    except httpx.TimeoutException:
+        raise LateError(f"{url} does not answer in time") from None
     except httpx.HTTPError as error:
         raise LookError(f"{url} gives no answer ({type(error).__name__})") from None
     except (ValueError, KeyError, TypeError):
