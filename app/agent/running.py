@@ -20,6 +20,7 @@ _tasks: set[asyncio.Task[Any]] = set()
 _answers: set[asyncio.Task[Any]] = set()
 _watched: set[asyncio.Task[Any]] = set()
 _finishing: set[asyncio.Task[Any] | None] = set()
+_stopped: set[asyncio.Task[Any]] = set()
 
 
 class StreamSlot:
@@ -85,9 +86,14 @@ def uninterrupted() -> Iterator[None]:
 
 
 def stop(task: asyncio.Task[Any], why: str) -> None:
-    """End a task, unless it is ending already."""
-    if task not in _finishing and not task.cancelling():
-        task.cancel(why)
+    """End a task, unless it is ending already.
+
+    `task.cancelling()` would not tell: a scope within the task (a connection that two addresses
+    are tried for) cancels it for a moment too, and it goes on.
+    """
+    if task not in _finishing and task not in _stopped and task.cancel(why):
+        _stopped.add(task)
+        task.add_done_callback(_stopped.discard)
 
 
 def stop_answers() -> None:
