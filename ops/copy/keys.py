@@ -31,7 +31,8 @@ def record_keys(
     target: Destination, books: psycopg.Connection, plan: TablePlan, arrived: sql.Composable
 ) -> None:
     """Remember the ids of the rows that `arrived` (a FROM item), in the open transaction of
-    `books`; in their order, in which an index takes them fastest."""
+    `books`; in their order, in which an index takes them fastest. To look for conflicts takes as
+    long again, so it is done only where there can be any."""
     query = sql.SQL("SELECT id FROM {} AS a ORDER BY id").format(arrived)
     if books is target.session:
         found: sql.Composable = query
@@ -39,11 +40,11 @@ def record_keys(
         books.execute("CREATE TEMPORARY TABLE copy_arriving_keys (id uuid) ON COMMIT DROP")
         stream(rows_of(target.session, query), books, _ARRIVING, ["id"])
         found = sql.SQL("SELECT id FROM {}").format(_ARRIVING)
+    known = sql.SQL("ON CONFLICT DO NOTHING" if has_copied_keys(books, plan.table) else "")
     books.execute(
         sql.SQL(
-            "INSERT INTO ops.copied_keys (table_name, key) SELECT {}, id FROM ({}) AS found"
-            " ON CONFLICT DO NOTHING"
-        ).format(sql.Literal(plan.table), found)
+            "INSERT INTO ops.copied_keys (table_name, key) SELECT {}, id FROM ({}) AS found {}"
+        ).format(sql.Literal(plan.table), found, known)
     )
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TypeVar
 
 from psycopg import IntegrityError, sql
-from psycopg.errors import ForeignKeyViolation
 
 from ops.books.copies import (
     Fingerprint,
@@ -16,15 +15,14 @@ from ops.books.copies import (
     last_fingerprint,
     look_again,
     record_fingerprint,
-    record_proof,
 )
 from ops.books.copy_source import record_source
 from ops.content_hash import TableHash, content_hash, rows_hash
 from ops.copy.core import Destination
 from ops.copy.deletion import delete_rows
-from ops.copy.direct import is_empty, load_directly, reads_as_streamed
+from ops.copy.direct import is_empty, load_directly, locked_empty, prove
 from ops.copy.indexes import drop_indexes
-from ops.copy.kept_ids import make_way, may_pass, names_nothing
+from ops.copy.kept_ids import make_way, may_pass
 from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, record_keys
 from ops.copy.merge import Merged, merge
 from ops.copy.parity import both_hashes
@@ -38,6 +36,7 @@ from ops.copy.report import (
 )
 from ops.copy.sessions import Sessions
 from ops.copy.staging import KEPT, RANKED, stage
+from ops.copy.stream import RowsDigest
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
 from ops.sql_files import statement
@@ -134,11 +133,9 @@ class TableCopy:
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
             report = self._merged(meter, last.source_seen.new_rows, source.new_rows)
-            _require_every_row(report)
             accepted = source.seen.rows - report.rejected_rows
             found = Fingerprint(source.seen.rows, accepted, "", "", source.seen)
             self._record(replace(found, proved_seen=last.proved_seen), report)
-            self.guard(self.target.books)
         meter.enter("done")
         unchanged = accepted - report.inserted - report.updated
         return replace(
@@ -153,7 +150,7 @@ class TableCopy:
         self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport:
         seen = None if source is None else source.seen
-        if self.plan.straight and self._is_empty():
+        if self.plan.straight and is_empty(self.target.session, self.plan):
             with suppress(IntegrityError):  # a row must be told why it does not fit
                 return self._direct(seen)
         left = None if last is None else self._timed(lambda: self._as_left(last))
@@ -210,27 +207,19 @@ class TableCopy:
         need be hashed in legacy.
 
         Raises:
-            IntegrityError: legacy's index is corrupt, or it does not know our rules.
+            IntegrityError: legacy's index is corrupt, it does not know our rules, or somebody else
+                has written to the table meanwhile.
         """
         rows = self._source_rows() if seen is None else seen.rows
         meter = Meter(self.plan.table, rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
             report, digest = self._straight(meter, rows)
-            _require_every_row(report)
             found = self._record(Fingerprint(rows, report.accepted, "", "", seen), report)
-            self.guard(self.target.books)
         meter.enter("hashing")
-        if digest is not None:
-            self._timed(lambda: self._prove(found, digest))
+        self._timed(lambda: prove(self.target, self.plan, digest, found, self.guard))
         meter.enter("done")
         return report
-
-    def _prove(self, found: Fingerprint, digest: bytes) -> None:
-        if reads_as_streamed(self.target.session, self.plan, digest):
-            with self.target.books.transaction():
-                record_proof(self.target.books, self.plan.table, found)
-                self.guard(self.target.books)
 
     def _source_rows(self) -> int:
         counted, _ = self.sessions.legacy.counted(self.plan.source, self.plan.which(EVERY))
@@ -242,19 +231,23 @@ class TableCopy:
         meter = Meter(self.plan.table, source.rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
-            report = self._merged(meter, EVERY, source.rows, empty=self._locked_empty())
-            _require_every_row(report)
+            empty = locked_empty(self.target.session, self.plan)
+            report = self._merged(meter, EVERY, source.rows, empty=empty)
             meter.enter("hashing")
             left = self._timed(self._core_hash)
             found = Fingerprint(source.rows, report.accepted, source.digest, left.digest, seen)
             self._record(found, report)
-            self.guard(self.target.books)
         meter.enter("done")
         return report
 
     def _record(self, found: Fingerprint, report: TableReport) -> Fingerprint:
-        """Remember the copy with how the target is seen by the transaction that wrote it. Rows that
-        may pass the next time void what was seen of legacy."""
+        """The last act of a transaction that copies: remember it, with how the transaction sees the
+        target. Rows that may pass the next time void what was seen of legacy.
+
+        Raises:
+            VerificationError: a row of legacy was neither accepted nor rejected.
+        """
+        _require_every_row(report)
         if any(map(may_pass, report.rejected)):
             found = replace(found, source_hash="", source_seen=None)
         session = self.target.session
@@ -264,6 +257,7 @@ class TableCopy:
             found = replace(found, core_seen=replace(left.seen, own=own))
         record_fingerprint(self.target.books, self.plan.table, found)
         self._record_source()
+        self.guard(self.target.books)
         return found
 
     def _record_source(self) -> None:
@@ -271,32 +265,14 @@ class TableCopy:
         if not self.sessions.recorded:
             record_source(self.target.books, self.sessions.source)
 
-    def _is_empty(self) -> bool:
-        return is_empty(self.target.session, self.plan)
-
-    def _locked_empty(self) -> bool:
-        """Keep everybody out of the empty table, so that indexes can go; False if it is not."""
-        if not self._is_empty():
-            return False
-        self.target.session.execute(
-            sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(self.plan.target.identifier)
-        )
-        return self._is_empty()
-
-    def _straight(self, meter: Meter, rows: int) -> tuple[TableReport, bytes | None]:
-        """What went straight, and its digest; none where somebody else was faster, so that it is
-        merged."""
-        if not self._locked_empty():
-            return self._merged(meter, EVERY, rows), None
-        table = self.plan.table
-        written, digest = load_directly(self.sessions.legacy, self.target, self.plan, meter)
-        if names_nothing(self.target, self.plan):
-            raise ForeignKeyViolation(f"{table} names rows that are not there")
+    def _straight(self, meter: Meter, rows: int) -> tuple[TableReport, RowsDigest]:
+        """What went straight, and its digest."""
+        written, digest = load_directly(self.sessions.legacy, self.target, self.plan, meter, rows)
         self._analyze()
         if self.plan.spec.keeps_ids:
             self._keep_keys(self.plan.target.identifier)
-        report = TableReport(table, "direct", rows, written, self._rejects(), inserted=written)
-        return report, digest
+        table, rejected = self.plan.table, self._rejects()
+        return TableReport(table, "direct", rows, written, rejected, inserted=written), digest
 
     def _merged(
         self, meter: Meter, only: sql.Composable, rows: int, *, empty: bool = False

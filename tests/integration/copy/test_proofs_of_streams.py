@@ -17,6 +17,13 @@ CREATE FUNCTION damage() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN NEW.close := NEW.close + 0.0001; RETURN NEW; END $$;
 CREATE TRIGGER damage BEFORE INSERT ON market_data_cache FOR EACH ROW EXECUTE FUNCTION damage();
 """
+# What does not fit into a page leaves room there for a later row.
+PROFILES_OF_MANY_LENGTHS = """
+INSERT INTO company_profiles (symbol, description, data_source, last_updated, created_at,
+    updated_at)
+SELECT 'SYM' || n, repeat('x', n * 7919 % 1000), 'yahoo', now(), now(), now()
+FROM generate_series(1, 1000) AS n
+"""
 ONE_ROW = "(SELECT id FROM market_data_cache ORDER BY id LIMIT 1)"
 
 
@@ -72,14 +79,17 @@ def test_what_somebody_writes_before_the_proof_is_found(
     assert (found.missing, found.different, found.compared_by) == (missing, different, "rows")
 
 
-def test_rows_that_lie_in_another_order_are_compared_by_their_hashes(
+def test_rows_that_lie_in_another_order_than_they_were_sent_are_proved_too(
     run: Run, legacy_url: URL, core_url: URL
 ) -> None:
-    run(legacy_url, PRICES)
-    reorder = "CREATE INDEX by_close ON market_data_cache (close DESC, id);"
-    reorder += "CLUSTER market_data_cache USING by_close"
-    copy_group(legacy_url, core_url, on_progress=when_committed(lambda: run(core_url, reorder)))
-    assert prices(legacy_url, core_url) == TableParity("market_data_cache", 1000)
+    run(legacy_url, PROFILES_OF_MANY_LENGTHS)
+    run(core_url, "ALTER TABLE company_profiles SET (fillfactor = 60)")
+    copy_group(legacy_url, core_url)
+    order = "SELECT array_agg(symbol ORDER BY ctid) FROM company_profiles"
+    assert run(core_url, order) != run(legacy_url, order)
+    assert prices(legacy_url, core_url) == TableParity(
+        "company_profiles", 1000, compared_by="proof"
+    )
 
 
 def test_without_what_was_seen_both_sides_are_hashed_and_nothing_is_written(
