@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.assessment.account import unknown_rows
 from ops.books.copies import last_fingerprint
+from ops.carrying.edited_documents import edited_documents
 from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec
 from ops.copy.kept_ids import named_by
@@ -23,6 +24,12 @@ from ops.copy.staging import DUPLICATE_KINDS, stage
 
 OWNED_GROUPS = ("users", "chat", "ai")
 SHOWN_EQUITY = "portfolios with another equity"
+EDITED = "edited documents of the product"
+# How the advice says them.
+_IN_WORDS = {
+    SHOWN_EQUITY: f"{SHOWN_EQUITY} than in legacy",
+    EDITED: f'{EDITED} in legacy (take "seed" out of the metadata of one to keep it as yours)',
+}
 EXAMPLES = 5
 Coming = dict[str, set[str]]  # table → ids
 
@@ -63,20 +70,28 @@ class Price:
         unknown: tables of legacy that nothing of ours knows, with their rows, which stay there.
         equities: the portfolios of which the new pair shows another equity than legacy for the
             newest day that both have, each with both figures.
+        edited: titles of the product's documents that say something else in legacy.
     """
 
     tables: Mapping[str, TablePrice] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
     equities: Sequence[str] = ()
+    edited: Sequence[str] = ()
+
+    @property
+    def _beside(self) -> dict[str, Sequence[str]]:
+        """What no copy mends, as far as there is any."""
+        beside = {SHOWN_EQUITY: self.equities, EDITED: self.edited}
+        return {name: found for name, found in beside.items() if found}
 
     @property
     def by_table(self) -> dict[str, int]:
         """Rows by table, every user-owned table in the order of their references; then the unknown
-        ones, and portfolios that show another equity, if there are any."""
+        ones, portfolios that show another equity, and edited documents, if there are any."""
         priced = {name: table.rows for name, table in self.tables.items()}
         owned = {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
-        equities = {SHOWN_EQUITY: len(self.equities)} if self.equities else {}
-        return {**owned, **self.unknown, **equities}
+        beside = {name: len(found) for name, found in self._beside.items()}
+        return {**owned, **self.unknown, **beside}
 
     @property
     def total(self) -> int:
@@ -88,7 +103,7 @@ class Price:
         do not fit."""
         copied = {spec.table for group in groups for spec in GROUPS[group]}
         return (
-            len(self.equities)
+            sum(map(len, self._beside.values()))
             + sum(self.unknown.values())
             + sum(
                 table.rejected if name in copied else table.rows
@@ -101,14 +116,13 @@ class Price:
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
         said = [self._advice_on_rows()] if self.tables or self.unknown else []
-        if self.equities:
-            shown = "; ".join(self.equities[:EXAMPLES])
-            said.append(f"{SHOWN_EQUITY} than in legacy: {len(self.equities)}, {shown}")
+        for name, found in self._beside.items():
+            said.append(f"{_IN_WORDS[name]}: {len(found)}, {'; '.join(found[:EXAMPLES])}")
         way = ", or" if self._copies() else ";"
         return f"{'; '.join(said)}{way} swap with --accept-loss {self.total}"
 
     def _advice_on_rows(self) -> str:
-        rows = {name: count for name, count in self.by_table.items() if name != SHOWN_EQUITY}
+        rows = {name: count for name, count in self.by_table.items() if name not in self._beside}
         lost = ", ".join(f"{count:,} of {name}" for name, count in rows.items() if count)
         return f"the new pair lacks rows of legacy: {lost}{self._reasons()}{self._copies()}"
 
@@ -151,9 +165,9 @@ def swap_price(
         legacy = sessions.legacy
         if unknown is None:
             unknown = unknown_rows(legacy.connection, legacy.place.name)
-        equities = other_equities(sessions)
+        equities, edited = other_equities(sessions), edited_documents(sessions)
     priced = {table: price for table, price in found.items() if price.rows}
-    return Price(priced, unknown, equities)
+    return Price(priced, unknown, equities, edited)
 
 
 def _owned_specs() -> list[TableSpec]:

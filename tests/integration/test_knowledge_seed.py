@@ -118,6 +118,19 @@ def test_what_was_changed_is_mended_and_what_left_the_set_goes(ai_url: URL) -> N
     assert query(ai_url, "SELECT count(*) FROM ai_kb_documents WHERE embedding IS NULL") == [(0,)]
 
 
+def test_a_document_that_lost_our_mark_is_its_editors(ai_url: URL) -> None:
+    seed_knowledge_base(ai_url)
+    own = builtin_documents()[3].id
+    execute(
+        ai_url,
+        "UPDATE ai_kb_documents SET content = 'Ours.', metadata = metadata - 'seed'"
+        f" WHERE id = '{own}'",
+    )
+    assert seed_knowledge_base(ai_url) == 0
+    content = query(ai_url, f"SELECT content FROM ai_kb_documents WHERE id = '{own}'")
+    assert content == [("Ours.",)]
+
+
 def test_another_model_embeds_everything_again_and_only_its_vectors_are_compared(
     ai_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.carrying.swap_price import swap_price
+from app.agent.knowledge.documents import builtin_documents
+from ops.carrying.swap_price import EDITED, swap_price
 from ops.connection import connect
 from ops.copy import copy_delta
 from ops.copy.source import copied_groups
@@ -163,6 +164,30 @@ def test_what_no_user_wrote_costs_nothing(databases: Databases, change: str) -> 
     legacy, core, ai = databases
     run(legacy, change)
     assert swap_price(legacy, core, ai).total == 0
+
+
+def test_a_document_of_the_product_that_was_edited_is_named(databases: Databases) -> None:
+    legacy, core, ai = databases
+    same, edited = builtin_documents()[:2]
+    with connect(legacy, application_name="tests", autocommit=True) as connection:
+        for document, content in ((same, same.content), (edited, "As we see it.")):
+            connection.execute(
+                "INSERT INTO ai_kb_documents (id, scope, title, content, metadata)"
+                " VALUES (%s, 'global', %s, %s, '{\"seed\": \"builtin\"}')",
+                [document.id, document.title, content],
+            )
+    copy_delta(legacy, core, ai, OWNED)
+    price = swap_price(legacy, core, ai)
+    assert (price.by_table[EDITED], price.total, price.lasting(OWNED)) == (1, 1, 1)
+    assert price.advice() == (
+        f'edited documents of the product in legacy (take "seed" out of the metadata of one to keep'
+        f" it as yours): 1, {edited.title}; swap with --accept-loss 1"
+    )
+    run(legacy, f"UPDATE ai_kb_documents SET metadata = '{{}}' WHERE id = '{edited.id}'")
+    copy_delta(legacy, core, ai, OWNED)
+    assert swap_price(legacy, core, ai).total == 0
+    run(legacy, f"DELETE FROM ai_kb_documents WHERE id IN ('{same.id}', '{edited.id}')")
+    copy_delta(legacy, core, ai, OWNED)
 
 
 def test_a_row_that_the_new_pair_lost_is_the_price_and_comes_back(databases: Databases) -> None:

@@ -117,22 +117,26 @@ def _metadata(document: BuiltinDocument, model: str) -> dict[str, str]:
 
 
 def _outdated(database: Database, *, model: str) -> list[BuiltinDocument]:
-    """Our documents that are not stored as they should be."""
+    """Our documents that are not stored as they should be. One that bears our mark no more belongs
+    to whoever took it away."""
     ours = builtin_documents()
     query = select(
         AiKbDocument.id,
+        AiKbDocument.doc_metadata["seed"].astext,
+        AiKbDocument.doc_metadata,
         AiKbDocument.scope,
         AiKbDocument.title,
         AiKbDocument.content,
-        AiKbDocument.doc_metadata,
-    ).where(
-        AiKbDocument.id.in_([document.id for document in ours]), AiKbDocument.embedding.is_not(None)
-    )
+        AiKbDocument.embedding.is_not(None),
+    ).where(AiKbDocument.id.in_([document.id for document in ours]))
     stored = {row[0]: tuple(row[1:]) for row in database.execute(query)}
+    others = {key for key, (mark, *_) in stored.items() if mark != BUILTIN}
     return [
         each
         for each in ours
-        if stored.get(each.id) != (each.scope, each.title, each.content, _metadata(each, model))
+        if each.id not in others
+        and stored.get(each.id)
+        != (BUILTIN, _metadata(each, model), each.scope, each.title, each.content, True)
     ]
 
 
