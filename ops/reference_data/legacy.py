@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import JSON, Numeric, String
+from sqlalchemy import JSON, Cast, Numeric, String, Text, cast, literal
 from sqlalchemy.schema import Column
 
 from app.models import Base
@@ -69,9 +69,11 @@ def _texts(legacy: psycopg.Connection, table: str) -> Iterator[str]:
     known = legacy.execute("SELECT to_regclass(%s)::oid", [table]).fetchone()
     if known is None or known[0] is None:
         return
+    # Objects as texts, so that none of their numbers is rounded on its way.
     query = sql.SQL(
-        "SELECT to_jsonb(whole_row)::text FROM {} AS whole_row"
-        " ORDER BY to_jsonb(whole_row) ->> 'updated_at' NULLS FIRST, 1"
+        "SELECT (SELECT jsonb_object_agg(key, CASE jsonb_typeof(value) WHEN 'object'"
+        " THEN to_jsonb(value::text) ELSE value END) FROM jsonb_each(to_jsonb(whole_row)))::text"
+        " FROM {} AS whole_row ORDER BY to_jsonb(whole_row) ->> 'updated_at' NULLS FIRST, 1"
     ).format(sql.Identifier(table))
     for (text,) in legacy.execute(query):
         yield text
@@ -83,14 +85,10 @@ def _row(table: str, text: str) -> Row:
     Raises:
         ValueError: a column does not fit; the message names it.
     """
-    # Numbers stay texts, so that none is rounded on its way.
-    raw = json.loads(text, parse_float=str, parse_int=str)
-    exact = json.loads(text)
+    # Nor are other numbers.
+    found = json.loads(text, parse_float=str, parse_int=str)
     columns = [each for each in Base.metadata.tables[table].columns if each.name not in _OURS]
-    row = {
-        each.name: _value(each, (exact if isinstance(each.type, JSON) else raw).get(each.name))
-        for each in columns
-    }
+    row = {each.name: _value(each, found.get(each.name)) for each in columns}
     if "weight" in row and not 0 <= row["weight"] <= 1:
         raise ValueError("weight is not between 0 and 1")
     return row
@@ -104,7 +102,7 @@ def _value(column: Column[Any], value: Any) -> Any:
             raise ValueError(f"{column.name} is missing")
         return None
     if isinstance(column.type, JSON):
-        return _object(column.name, value)
+        return _object(column, value)
     kind = column.type.python_type
     try:
         # A truth value would pass for a number.
@@ -115,15 +113,15 @@ def _value(column: Column[Any], value: Any) -> Any:
     return fitting
 
 
-def _object(name: str, value: Any) -> dict[str, Any]:
-    """A JSON object, which may be kept as a text."""
+def _object(column: Column[Any], text: Any) -> Cast[Any]:
+    """A JSON object as a value that the server parses, which keeps each digit."""
     try:
-        found = json.loads(value) if isinstance(value, str) else value
+        found = json.loads(text) if isinstance(text, str) else None
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise ValueError(f"{name} is no JSON object")
-    return found
+        raise ValueError(f"{column.name} is no JSON object")
+    return cast(literal(text, Text), column.type)
 
 
 def _refuse_beyond(column: Column[Any], value: Any) -> None:

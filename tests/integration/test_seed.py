@@ -307,7 +307,7 @@ CREATE TABLE stress_test_scenarios (
 );
 INSERT INTO stress_test_scenarios VALUES
     ('mine', 'My crash', 'own', 'severe', '{"shocked_factors": {"Market": -0.5, "Moon": 1}}', true),
-    ('odd', 'Odd', 'own', 'mild', '{"shocks": [1, 2]}', false),
+    ('odd', 'Odd', 'own', 'mild', '{"shocks": [1.0, 1e2, 0.12345678901234567890]}', false),
     ('broken', 'Broken', 'own', 'mild', '{', true),
     ('', 'Nameless', 'own', 'mild', '{}', true);
 CREATE TABLE users (id uuid, email text, hashed_password text);
@@ -338,13 +338,19 @@ def test_a_foreign_legacy_gives_its_reference_data_and_gets_no_demo(
     assert factors == [("Carry", "their own", 0, True), ("Value", "theirs", 7, True)]
     assert query(core_url, "SELECT count(*) FROM factor_definitions") == [(14,)]
     scenarios = query(
-        core_url, "SELECT scenario_id, shock_config, active FROM stress_test_scenarios ORDER BY 1"
+        core_url,
+        "SELECT scenario_id, shock_config::text, active FROM stress_test_scenarios ORDER BY 1",
     )
     assert scenarios == [
-        ("mine", {"shocked_factors": {"Market": -0.5, "Moon": 1}}, True),
-        ("odd", {"shocks": [1, 2]}, False),
+        ("mine", '{"shocked_factors": {"Moon": 1, "Market": -0.5}}', True),
+        ("odd", '{"shocks": [1.0, 100, 0.12345678901234567890]}', False),
     ]
     assert len(weights(core_url)) == 33
+    execute(
+        legacy,
+        "DELETE FROM stress_test_scenarios WHERE scenario_id = 'broken';"
+        "ALTER TABLE stress_test_scenarios ALTER shock_config TYPE jsonb USING shock_config::jsonb",
+    )
     assert set(seed(core_url, legacy_url=legacy).written.values()) == {0}
 
 
