@@ -19,7 +19,9 @@ from ops.settings import operator_settings
 
 
 @phase_flow("copy", flow_run_name="copy {group} data from legacy")
-def copy(group: str = "market", accept_legacy: bool = False) -> list[TableReport]:
+def copy(
+    group: str = "market", accept_legacy: bool = False, accept_deleted: int = 0
+) -> list[TableReport]:
     """Copy groups of tables from the old database to Core and AI. Repeatable: only what differs is
     written. Refused once a swap is in force, since users then write to the new pair.
 
@@ -29,13 +31,14 @@ def copy(group: str = "market", accept_legacy: bool = False) -> list[TableReport
             feedback and documents; `all` is all of them.
         accept_legacy: take another old database than the one that was copied from, a restored or
             upgraded one, if everything that was copied is in it.
+        accept_deleted: how many rows that were copied that one may lack.
     """
     groups = groups_named(group)
     endpoints = resolve_endpoints(operator_settings())
     with exclusive_run(endpoints.core) as fence:
         refuse_after_swap(endpoints.core)
         if accept_legacy:
-            accept_other(endpoints, fence)
+            accept_other(endpoints, fence, accept_deleted)
         reports = copy_tables(endpoints, groups, fence)
         if "ai" in groups:
             embed_documents(endpoints)
@@ -49,9 +52,9 @@ def copy(group: str = "market", accept_legacy: bool = False) -> list[TableReport
 
 
 @phase_task("accept another old database")
-def accept_other(endpoints: Endpoints, fence: Fence) -> None:
+def accept_other(endpoints: Endpoints, fence: Fence, deleted: int) -> None:
     """Record the old database that answers now as the one that is copied from."""
-    accept_source(_legacy(endpoints), endpoints.core, endpoints.ai, fence.check)
+    accept_source(_legacy(endpoints), endpoints.core, endpoints.ai, fence.check, deleted)
 
 
 def _legacy(endpoints: Endpoints) -> URL:

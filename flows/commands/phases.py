@@ -40,10 +40,13 @@ def copy(
     accept_legacy: Annotated[
         bool, typer.Option(help="Another old database than before, if it holds what was copied.")
     ] = False,
+    accept_deleted: Annotated[
+        int, typer.Option(min=0, help="That one may lack this many rows that were copied.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Copy data from the old database to Core and AI. Repeatable."""
-    tables = run_phase(lambda: flow_named("copy")(group, accept_legacy))
+    tables = run_phase(lambda: flow_named("copy")(group, accept_legacy, accept_deleted))
     if as_json:
         report({"tables": tables}, "sigmasight backfill")
 

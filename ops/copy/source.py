@@ -1,10 +1,8 @@
 """One old database and no other: a copy from a second one would delete the rows of the first.
 
 A restored dump or an upgraded server is another database by its identity. It is accepted once, when
-everything that was copied is still in it.
+everything that was copied is still in it, but for rows that users have deleted since.
 """
-
-from collections.abc import Iterator
 
 from psycopg import sql
 from sqlalchemy.engine import URL
@@ -13,7 +11,7 @@ from ops.books.copies import copied_tables, last_fingerprint
 from ops.books.copy_source import record_source
 from ops.connection import connect, explained, shown_address
 from ops.copy.errors import OtherLegacyError
-from ops.copy.groups import GROUPS, specs_of
+from ops.copy.groups import GROUPS, TableSpec, specs_of
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.plan import TablePlan
 from ops.copy.report import Guard, no_guard
@@ -30,9 +28,16 @@ def copied_groups(core_url: URL) -> tuple[str, ...]:
 
 
 def accept_source(
-    legacy_url: URL, core_url: URL, ai_url: URL | None, guard: Guard = no_guard
+    legacy_url: URL,
+    core_url: URL,
+    ai_url: URL | None,
+    guard: Guard = no_guard,
+    deleted: int = 0,
 ) -> None:
     """Let the database that answers now be the one that is copied from, whichever was before.
+
+    Args:
+        deleted: how many rows that were copied it may lack; the next copy deletes them here too.
 
     Raises:
         OtherLegacyError: it lacks keys or rows that were copied; nothing was changed.
@@ -41,29 +46,33 @@ def accept_source(
     if not groups:
         return
     with copy_sessions(legacy_url, core_url, ai_url, groups, any_source=True) as sessions:
-        if lacking := [line for group in groups for line in _lacking(sessions, group)]:
-            found = ", ".join(lacking)
+        lacking = {
+            spec.table: rows
+            for group in groups
+            for spec in specs_of(group)
+            if (rows := _lacking(sessions, spec))
+        }
+        if (total := sum(lacking.values())) > deleted:
+            found = ", ".join(f"{rows:,} rows of {table}" for table, rows in lacking.items())
             raise OtherLegacyError(
                 f"legacy at {shown_address(legacy_url)} lacks what was copied before ({found}); "
-                "correct LEGACY_DATABASE_URL, or begin again with an empty pair"
+                "correct LEGACY_DATABASE_URL or, if all of it was deleted since, accept that by "
+                f"--accept-deleted {total}"
             )
         with sessions.core.transaction():
             record_source(sessions.core, sessions.source)
             guard(sessions.core)
 
 
-def _lacking(sessions: Sessions, group: str) -> Iterator[str]:
-    for spec in specs_of(group):
-        last = last_fingerprint(sessions.core, spec.table)
-        if last is None:
-            continue
-        plan = sessions.plan(spec)
-        if plan is None:
-            yield f"table {spec.table}"
-        elif gone := _gone(sessions, plan):
-            yield f"{gone:,} rows of {spec.table}"
-        elif (now := _rows(sessions, plan)) < last.source_rows:
-            yield f"{last.source_rows - now:,} rows of {spec.table}"
+def _lacking(sessions: Sessions, spec: TableSpec) -> int:
+    """How many rows that were copied are not there: of a table that is gone, all of them."""
+    last = last_fingerprint(sessions.core, spec.table)
+    if last is None:
+        return 0
+    plan = sessions.plan(spec)
+    if plan is None:
+        return last.source_rows
+    return _gone(sessions, plan) or max(0, last.source_rows - _rows(sessions, plan))
 
 
 def _gone(sessions: Sessions, plan: TablePlan) -> int:

@@ -67,7 +67,7 @@ LACKING = {
         "1 rows of users",
     ),
     "prices": ("DELETE FROM market_data_cache WHERE symbol = 'SYM1'", "50 rows of market_data_"),
-    "a table": ("DROP TABLE ai_feedback", "table ai_feedback"),
+    "a table": ("DROP TABLE ai_feedback", "1 rows of ai_feedback"),
     "everything": ("TRUNCATE users CASCADE", "2 rows of users"),
 }
 
@@ -82,6 +82,18 @@ def test_what_lacks_copied_rows_is_not_accepted(
             accept_source(other, core_url, ai_url)
         with pytest.raises(OtherLegacyError, match="accept it once"):
             swap_price(other, core_url, ai_url)
+
+
+def test_rows_that_users_deleted_meanwhile_are_accepted_by_their_number(
+    run: Run, restored: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(restored, f"DELETE FROM ai_feedback; DELETE FROM agent_messages WHERE id = '{ANSWER}'")
+    with pytest.raises(OtherLegacyError, match=r"--accept-deleted 2$"):
+        accept_source(restored, core_url, ai_url, deleted=1)
+    accept_source(restored, core_url, ai_url, deleted=2)
+    copied(restored, core_url, ai_url)
+    assert swap_price(restored, core_url, ai_url).total == 0
+    assert run(core_url, "SELECT count(*) FROM agent_messages") == [(1,)]
 
 
 def test_a_run_that_was_overtaken_accepts_nothing(
