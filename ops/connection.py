@@ -112,7 +112,8 @@ def _startup_options() -> str:
 
 def _prove_settings(connection: psycopg.Connection, url: URL) -> None:
     """See that the session has its settings; a pooler between may have left out what was sent at
-    the start, and then they are set by a statement.
+    the start, and then they are set by a statement. A process number that is not the server's, by
+    which the backend knows a pooler, says nothing here: in session mode it is one too, and will do.
 
     Raises:
         ConfigurationError: even that did not last.
