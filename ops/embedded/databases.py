@@ -26,6 +26,9 @@ SPECS: dict[Name, DatabaseSpec] = {
     "ai": DatabaseSpec("sigmasight_ai", marker="ai", extensions=("vector",)),
 }
 
+# In a folder of servers that is linked to: from where.
+_LINKED_FROM = "linked-from"
+
 
 @dataclass(frozen=True)
 class EmbeddedDatabases:
@@ -67,10 +70,16 @@ class EmbeddedDatabases:
         if not self.exists():
             return []
         with self.state.lock("servers"):
-            running = [name for name in NAMES if self.server(name).process() is not None]
+            running = self.running()
             for name in running:
                 self.server(name).stop()
         return running
+
+    def running(self) -> list[Name]:
+        """The names of the servers that run."""
+        if not self.exists():
+            return []
+        return [name for name in NAMES if self.server(name).process() is not None]
 
     def retire(self, name: Name, *, remove_data: bool) -> None:
         """Stop a server, and let no later `up` bring it back by itself.
@@ -141,12 +150,25 @@ def _servers_folder(root: Path, account: Account) -> Path:
     that is closed to others), in a shared place with a link to it."""
     link = root / "servers"
     if link.exists():
+        _refuse_anothers(link)
         return link.resolve()
     if account.can_reach(root):
         link.mkdir(exist_ok=True)
         account.own(link)
         return link
     return _linked_elsewhere(link, account)
+
+
+def _refuse_anothers(link: Path) -> None:
+    """The link of a copied state folder leads to the servers of the original, while that is there;
+    where it was moved, they are its own."""
+    record = link / _LINKED_FROM
+    original = Path(record.read_text()) if link.is_symlink() and record.exists() else link
+    if original != link and original.is_symlink() and original.resolve() == link.resolve():
+        raise ConfigurationError(
+            f"{link.parent} is a copy, and its servers are those of {original.parent}; "
+            f"remove {link} and ports.json beside it to have others made"
+        )
 
 
 def _linked_elsewhere(link: Path, account: Account) -> Path:
@@ -159,6 +181,7 @@ def _linked_elsewhere(link: Path, account: Account) -> Path:
         for part in (SHARED_PLACE, folder.parent):
             part.chmod(0o711)
         account.own(folder)
+        (folder / _LINKED_FROM).write_text(str(link))
         link.unlink(missing_ok=True)
         link.symlink_to(folder)
     except OSError as error:
