@@ -1,16 +1,22 @@
 """What the flows of swap and rollback share: the installation, and what they leave to see."""
 
+import getpass
+import platform
 from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.heartbeat import rename_run
 from flows.prefect_server import PrefectServer
 from infra.driven import follow_pointer
 from infra.stack_switch import switch_for
+from ops.books.copies import accepted_rows
+from ops.books.cutovers import known_cutovers
 from ops.books.run_lock import Fence
+from ops.books.session import open_books
+from ops.connection import shown_address
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
@@ -60,21 +66,56 @@ def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
         report.held_seconds,
     )
     create_markdown_artifact(
-        _markdown(report, how), key=f"{kind}-report", description=f"The {kind} and its steps"
+        _what_changed(report, kind, how, installation),
+        key=f"{kind}-what-changed",
+        description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
     )
 
 
-def _markdown(report: CutoverReport, how: str) -> str:
+def _what_changed(report: CutoverReport, kind: str, how: str, installation: Installation) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}.",
         f"{how.capitalize()} for **{report.held_seconds:.2f} s**.",
-        "",
-        *step_table(report.seconds),
     ]
     if report.lost:
         kept = f", kept in `{report.export}`" if report.export else ""
-        lines += ["", f"{report.lost} rows of users are only in the new pair{kept}."]
-    return "\n".join(lines)
+        lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
+    by = "the dashboard or a schedule" if deployment.id else "a command"
+    lines += ["", f"- who: {getpass.getuser()} on {platform.node()}, by {by}"]
+    if report.ended_at is not None:  # else Core is lost, and with it the record
+        lines += _recorded(kind, installation)
+    return "\n".join([*lines, "", *step_table(report.seconds)])
+
+
+def _recorded(kind: str, installation: Installation) -> list[str]:
+    """What Core remembers of it."""
+    with open_books(installation.core) as session:
+        one = next(each for each in known_cutovers(session) if each.state == "done")
+        rows = accepted_rows(session) if kind == "swap" else {}
+    lines = [
+        f"- when: {one.begun_at:%Y-%m-%d %H:%M:%S} to {one.ended_at:%H:%M:%S} UTC",
+        f"- plan: {one.plan_id}",
+        f"- old database: {shown_address(installation.legacy)}",
+        *(f"- proof: {proof}" for proof in _PROOFS[kind]),
+    ]
+    if rows:
+        lines += ["", "| table | rows copied |", "|---|---:|"]
+        lines += [f"| {table} | {count:,} |" for table, count in rows.items()]
+    return lines
+
+
+# Any that had failed would have undone the change.
+_PROOFS = {
+    "swap": (
+        "while requests waited, every row of the tables below was found equal on both sides",
+        "writing to the old database was tried from another session, and refused",
+        "the public address answered from the new pair",
+    ),
+    "rollback": (
+        "the price was counted again while requests waited",
+        "the public address answered from the old pair",
+    ),
+}
 
 
 def step_table(seconds: Mapping[str, float]) -> Sequence[str]:

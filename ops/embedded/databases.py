@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from sqlalchemy.engine import URL
 
+from ops.disk_space import require_free
 from ops.embedded.account import SHARED_PLACE, Account, server_account
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url, port_is_free
 from ops.errors import ConfigurationError
@@ -26,6 +27,8 @@ SPECS: dict[Name, DatabaseSpec] = {
     "ai": DatabaseSpec("sigmasight_ai", marker="ai", extensions=("vector",)),
 }
 
+# One of the demo's at the end of a rebuild, at the most.
+_NEW_SERVER_BYTES = 350 * 2**20
 # In a folder of servers that is linked to: from where.
 _LINKED_FROM = "linked-from"
 
@@ -54,12 +57,14 @@ class EmbeddedDatabases:
         Raises:
             DatabaseUnavailableError: a server does not start.
             ConfigurationError: this account cannot run servers here.
+            RefusedError: the disk has no room for those that are missing.
         """
         self.state.create()
         names = names or self.names()
         with self.state.lock("servers"), ThreadPoolExecutor(len(names)) as pool:
             # One after the other, because the first makes the account and the folder they share.
             servers = [self.server(name) for name in names]
+            self._require_space(sum(not server.exists() for server in servers))
             list(pool.map(self._start, names, servers))
             self._record_ports(dict(zip(names, servers, strict=True)))
             list(pool.map(self._provision, names, servers))
@@ -118,6 +123,14 @@ class EmbeddedDatabases:
         account = server_account()
         folder = _servers_folder(self.state.root, account) / name
         return EmbeddedServer(folder, account, self.state.secret(f"{name}_superuser"))
+
+    def _require_space(self, new_servers: int) -> None:
+        require_free(
+            (self.state.root / "servers").resolve(),
+            new_servers * _NEW_SERVER_BYTES,
+            "the databases",
+            "set SIGMASIGHT_HOME to a folder on another disk",
+        )
 
     def _start(self, name: Name, server: EmbeddedServer) -> None:
         server.create()

@@ -4,6 +4,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -13,7 +14,7 @@ from ops.connection import connect
 from ops.embedded.account import Account
 from ops.embedded.databases import EmbeddedDatabases
 from ops.embedded.server import EmbeddedServer, free_port
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, RefusedError
 from ops.state_folder import StateFolder
 from tests.conftest import running_server
 
@@ -61,6 +62,19 @@ def test_starts_although_a_stale_pid_file_names_a_living_stranger(durable: Embed
     (durable.data / "postmaster.pid").write_text(f"{stranger}\n{durable.data}\n")
     durable.start(free_port())
     assert durable.process() is not None
+
+
+def test_databases_are_not_begun_where_they_have_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    databases = EmbeddedDatabases(StateFolder(tmp_path / "state"))
+    words = (
+        r"^1 MiB are free at .*servers \(file system /.*\) and the databases may take 1,050; free"
+    )
+    with pytest.raises(RefusedError, match=words):
+        databases.up()
+    assert not databases.exists()
 
 
 def test_a_copied_state_folder_leaves_the_originals_servers_alone(
