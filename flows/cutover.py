@@ -1,9 +1,9 @@
 """What the flows of swap and rollback share: the installation, and what they leave to see."""
 
-import getpass
 import platform
 from collections.abc import Mapping, Sequence
 
+import psutil
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import deployment, flow_run
@@ -13,7 +13,7 @@ from flows.prefect_server import PrefectServer
 from infra.driven import follow_pointer
 from infra.stack_switch import switch_for
 from ops.books.copies import accepted_rows
-from ops.books.cutovers import known_cutovers
+from ops.books.cutovers import Kind, known_cutovers
 from ops.books.run_lock import Fence
 from ops.books.session import open_books
 from ops.connection import shown_address
@@ -47,8 +47,14 @@ def current_installation(fence: Fence, stream_seconds: float, max_hold: float) -
     )
 
 
-def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
-    """Log and keep what a swap or rollback did, and let a declared stack follow."""
+def tell(
+    report: CutoverReport, kind: Kind, installation: Installation, *, recorded: bool = True
+) -> None:
+    """Log and keep what a swap or rollback did, and let a declared stack follow.
+
+    Args:
+        recorded: whether Core can be asked for what it remembers of it.
+    """
     log = get_run_logger()
     if report.recovered:
         log.warning("%s", report.recovered)
@@ -66,13 +72,13 @@ def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
         report.held_seconds,
     )
     create_markdown_artifact(
-        _what_changed(report, kind, how, installation),
+        _what_changed(report, how, _recorded(kind, installation) if recorded else []),
         key=f"{kind}-what-changed",
         description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
     )
 
 
-def _what_changed(report: CutoverReport, kind: str, how: str, installation: Installation) -> str:
+def _what_changed(report: CutoverReport, how: str, facts: Sequence[str]) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}.",
         f"{how.capitalize()} for **{report.held_seconds:.2f} s**.",
@@ -81,17 +87,18 @@ def _what_changed(report: CutoverReport, kind: str, how: str, installation: Inst
         kept = f", kept in `{report.export}`" if report.export else ""
         lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
     by = "the dashboard or a schedule" if deployment.id else "a command"
-    lines += ["", f"- who: {getpass.getuser()} on {platform.node()}, by {by}"]
-    if report.ended_at is not None:  # else Core is lost, and with it the record
-        lines += _recorded(kind, installation)
+    lines += ["", f"- who: {psutil.Process().username()} on {platform.node()}, by {by}", *facts]
     return "\n".join([*lines, "", *step_table(report.seconds)])
 
 
-def _recorded(kind: str, installation: Installation) -> list[str]:
-    """What Core remembers of it."""
+def _recorded(kind: Kind, installation: Installation) -> list[str]:
+    """What Core remembers of the last one; nothing where none was ever done, only undone."""
     with open_books(installation.core) as session:
-        one = next(each for each in known_cutovers(session) if each.state == "done")
+        done = [one for one in known_cutovers(session) if (one.kind, one.state) == (kind, "done")]
         rows = accepted_rows(session) if kind == "swap" else {}
+    if not done:
+        return []
+    one = done[0]
     lines = [
         f"- when: {one.begun_at:%Y-%m-%d %H:%M:%S} to {one.ended_at:%H:%M:%S} UTC",
         f"- plan: {one.plan_id}",
