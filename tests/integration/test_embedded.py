@@ -68,6 +68,7 @@ def test_databases_are_not_begun_where_they_have_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    monkeypatch.setattr(Account, "can_reach", lambda *_: True)
     databases = EmbeddedDatabases(StateFolder(tmp_path / "state"))
     words = (
         r"^1 MiB are free at .*servers \(file system /.*\) and the databases may take 1,050; free"
