@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops.books.active_pair import set_active_pair
+from ops.embedded.account import Account
 from ops.errors import RefusedError
 from ops.settings import OperatorSettings
 from ops.uninstall import Installation
@@ -14,8 +15,9 @@ PORTS = {"legacy": 1, "core": 2, "ai": 3}
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> OperatorSettings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OperatorSettings:
     """Of a state folder with databases that do not run."""
+    monkeypatch.setattr(Account, "can_reach", lambda *_: True)  # nothing outside the folder
     settings = OperatorSettings(SIGMASIGHT_HOME=tmp_path / "state")
     settings.state.create()
     settings.state.write("ports", PORTS)
