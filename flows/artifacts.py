@@ -58,7 +58,7 @@ def days_grid(core: URL, first: date, last: date) -> None:
     days = trading_days(first, last)
     with open_books(core) as session:
         rows = ledger_grid(session, days, MOST_LINES)
-    width = max(len(name) for name, _ in rows)
+    width = max((len(name) for name, _ in rows), default=0)
     lines = [f"{name:<{width}} {_by_month(letters, days)}" for name, letters in rows]
     months = sorted({f"{day:%Y-%m}" for day in days})
     create_markdown_artifact(

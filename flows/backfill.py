@@ -85,6 +85,7 @@ def backfill(
             job.complete(sum(report.rows.values()))
     if report.rows:
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
+    if report.rows or report.failures:
         days_grid(core, request.first, request.last)
     _refuse_failures(report.failures)
     return _nothing_new(night) if night and not report.portfolio_days else report
