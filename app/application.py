@@ -14,7 +14,7 @@ from app.agent import running
 from app.agent.embeddings import EmbeddingError
 from app.agent.services.feedback_learning import finish_learning
 from app.agent.services.rag_service import seed_knowledge_base
-from app.api import health
+from app.api import health, reference
 from app.api.routes import api
 from app.body_limit import BodyLimit
 from app.config import get_settings
@@ -80,8 +80,15 @@ def create_app() -> FastAPI:
     """The application, configured by the environment."""
     settings = get_settings()
     configure_logging(settings.LOG_LEVEL)
-    app = _Backend(title="SigmaSight", version=version("sigmasight"), lifespan=_lifespan)
+    app = _Backend(
+        title="SigmaSight",
+        version=version("sigmasight"),
+        lifespan=_lifespan,
+        docs_url=None,  # FastAPI's own page is a script from elsewhere
+        redoc_url=None,
+    )
     app.include_router(health.router)
+    app.include_router(reference.router)
     app.include_router(api)
     answer_refusals(app)
     app.add_middleware(BodyLimit)

@@ -15,7 +15,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 from sqlalchemy.engine import URL
 
-from flows.artifacts import Progress, count_table
+from flows.artifacts import Progress, count_table, days_grid
 from flows.heartbeat import phase_flow
 from flows.progress import moved, step
 from flows.retrying import phase_task
@@ -85,6 +85,8 @@ def backfill(
             job.complete(sum(report.rows.values()))
     if report.rows:
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
+    if report.rows or report.failures:
+        days_grid(core, request.first, request.last)
     _refuse_failures(report.failures)
     return _nothing_new(night) if night and not report.portfolio_days else report
 

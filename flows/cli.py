@@ -22,6 +22,7 @@ from flows.commands.rehearsal import rehearse
 from flows.commands.retention import backup, cleanup
 from flows.commands.servers import down, dsn, pulumi, up
 from flows.commands.status import status
+from flows.commands.uninstall import uninstall
 from ops.errors import SigmaSightError
 
 NAME = "sigmasight"
@@ -61,6 +62,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     cleanup,
     dashboard,
     prices,
+    uninstall,
 )
 for _command in _COMMANDS:
     app.command()(_command)

@@ -1,16 +1,22 @@
 """What the flows of swap and rollback share: the installation, and what they leave to see."""
 
+import platform
 from collections.abc import Mapping, Sequence
 
+import psutil
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from flows.heartbeat import rename_run
 from flows.prefect_server import PrefectServer
 from infra.driven import follow_pointer
 from infra.stack_switch import switch_for
+from ops.books.copies import accepted_rows
+from ops.books.cutovers import Kind, known_cutovers
 from ops.books.run_lock import Fence
+from ops.books.session import open_books
+from ops.connection import shown_address
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
@@ -41,8 +47,14 @@ def current_installation(fence: Fence, stream_seconds: float, max_hold: float) -
     )
 
 
-def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
-    """Log and keep what a swap or rollback did, and let a declared stack follow."""
+def tell(
+    report: CutoverReport, kind: Kind, installation: Installation, *, recorded: bool = True
+) -> None:
+    """Log and keep what a swap or rollback did, and let a declared stack follow.
+
+    Args:
+        recorded: whether Core can be asked for what it remembers of it.
+    """
     log = get_run_logger()
     if report.recovered:
         log.warning("%s", report.recovered)
@@ -60,21 +72,57 @@ def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
         report.held_seconds,
     )
     create_markdown_artifact(
-        _markdown(report, how), key=f"{kind}-report", description=f"The {kind} and its steps"
+        _what_changed(report, how, _recorded(kind, installation) if recorded else []),
+        key=f"{kind}-what-changed",
+        description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
     )
 
 
-def _markdown(report: CutoverReport, how: str) -> str:
+def _what_changed(report: CutoverReport, how: str, facts: Sequence[str]) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}.",
         f"{how.capitalize()} for **{report.held_seconds:.2f} s**.",
-        "",
-        *step_table(report.seconds),
     ]
     if report.lost:
         kept = f", kept in `{report.export}`" if report.export else ""
-        lines += ["", f"{report.lost} rows of users are only in the new pair{kept}."]
-    return "\n".join(lines)
+        lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
+    by = "the dashboard or a schedule" if deployment.id else "a command"
+    lines += ["", f"- who: {psutil.Process().username()} on {platform.node()}, by {by}", *facts]
+    return "\n".join([*lines, "", *step_table(report.seconds)])
+
+
+def _recorded(kind: Kind, installation: Installation) -> list[str]:
+    """What Core remembers of the last one; nothing where none was ever done, only undone."""
+    with open_books(installation.core) as session:
+        done = [one for one in known_cutovers(session) if (one.kind, one.state) == (kind, "done")]
+        rows = accepted_rows(session) if kind == "swap" else {}
+    if not done:
+        return []
+    one = done[0]
+    lines = [
+        f"- when: {one.begun_at:%Y-%m-%d %H:%M:%S} to {one.ended_at:%H:%M:%S} UTC",
+        f"- plan: {one.plan_id}",
+        f"- old database: {shown_address(installation.legacy)}",
+        *(f"- proof: {proof}" for proof in _PROOFS[kind]),
+    ]
+    if rows:
+        lines += ["", "| table | rows copied |", "|---|---:|"]
+        lines += [f"| {table} | {count:,} |" for table, count in rows.items()]
+    return lines
+
+
+# Any that had failed would have undone the change.
+_PROOFS = {
+    "swap": (
+        "while requests waited, every row of the tables below was found equal on both sides",
+        "writing to the old database was tried from another session, and refused",
+        "the public address answered from the new pair",
+    ),
+    "rollback": (
+        "the price was counted again while requests waited",
+        "the public address answered from the old pair",
+    ),
+}
 
 
 def step_table(seconds: Mapping[str, float]) -> Sequence[str]:

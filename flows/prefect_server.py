@@ -63,7 +63,7 @@ class PrefectServer:
                 "start it, or unset PREFECT_API_URL to have one started here"
             )
         with self.state.lock("prefect"):
-            if self._recorded.find() is None:
+            if not self.runs():
                 self._spawn()
 
     def _spawn(self) -> None:
@@ -90,6 +90,10 @@ class PrefectServer:
         os.environ["PREFECT_API_URL"] = self.api_url
         return self.api_url
 
+    def runs(self) -> bool:
+        """Whether the process of the server that was started here lives."""
+        return self._recorded.find() is not None
+
     def stop(self) -> bool:
         """Stop the server that was started here; its history stays. False where none runs."""
         return self.ours and self._recorded.stop(_STOP_SECONDS)
@@ -106,7 +110,7 @@ class PrefectServer:
         return ManagedProcess(self.state, "prefect", _PROGRAM, ("PREFECT_HOME", home))
 
     def _is_gone(self) -> bool:
-        return self.ours and self._recorded.find() is None
+        return self.ours and not self.runs()
 
 
 def environment_of(state: StateFolder) -> dict[str, str]:

@@ -66,7 +66,7 @@ def _without_core(stream_seconds: float, max_hold: float, unusable: object) -> C
     # Without Core there is no lock of the phases, and no phase that could run beside it.
     installation = current_installation(Fence(0), stream_seconds, max_hold)
     report = blind_task(installation)
-    tell(report, "rollback", installation)
+    tell(report, "rollback", installation, recorded=False)
     deactivate_cleanup_schedule()
     return report
 

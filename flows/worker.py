@@ -38,7 +38,7 @@ class Worker:
         there. False where one runs already."""
         api_url = PrefectServer(self.state).api_url
         with self.state.lock("worker"):
-            if self._recorded.find() is not None:
+            if self.runs():
                 if self._recorded.document.get("api_url") == api_url:
                     return False
                 self._recorded.stop(_STOP_SECONDS)
@@ -84,6 +84,10 @@ class Worker:
             return self.name in {worker["name"] for worker in answer.json()}
         return False
 
+    def runs(self) -> bool:
+        """Whether the process lives."""
+        return self._recorded.find() is not None
+
     def stop(self) -> bool:
         """Stop the worker, and the runs that it has in hand; False where none runs."""
         with self.state.lock("worker"):
@@ -95,4 +99,4 @@ class Worker:
         return ManagedProcess(self.state, "worker", self.name, (HOME, str(self.state.root)))
 
     def _is_gone(self) -> bool:
-        return self._recorded.find() is None
+        return not self.runs()

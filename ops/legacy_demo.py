@@ -1,12 +1,17 @@
 """The demo's old database: made once, from generated prices or from a file."""
 
+from functools import lru_cache
+
 from sqlalchemy.engine import URL
 
 from ops.demo.legacy import LegacyReport, create_legacy
-from ops.demo.price_file import load_prices_csv
+from ops.demo.price_file import judged_prices
 from ops.demo.prices import PriceHistory, generate_prices
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
+
+# What was judged before anything started is what the old database is made from.
+judged_once = lru_cache(maxsize=1)(judged_prices)
 
 
 def price_history(settings: OperatorSettings) -> PriceHistory:
@@ -17,7 +22,7 @@ def price_history(settings: OperatorSettings) -> PriceHistory:
     """
     if settings.PRICES is None:
         return generate_prices()
-    return load_prices_csv(settings.PRICES, settings.PRICES_ACCEPT)
+    return judged_once(settings.PRICES, settings.PRICES_ACCEPT)[0]
 
 
 def build_legacy(url: URL, prices: PriceHistory, settings: OperatorSettings) -> LegacyReport:

@@ -1,5 +1,6 @@
 """Which model answers."""
 
+from app.agent.llm.chunks import PROVIDER
 from app.agent.llm.endpoint import Endpoint
 from app.agent.llm.retrying import RetryingModel
 from app.agent.model import Model
@@ -11,6 +12,11 @@ def model_name() -> str:
     """The name of the model that would be asked first."""
     settings = get_settings()
     return settings.LLM_MODEL if settings.LLM_BASE_URL else RuleBasedResponder.name
+
+
+def provider_name() -> str:
+    """Of what would answer: the protocol of a configured endpoint, or the rule-based responder."""
+    return PROVIDER if get_settings().LLM_BASE_URL else RuleBasedResponder.name
 
 
 def chosen_model() -> Model:

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
+from app.agent.choice import provider_name
 from app.agent.context import ChatContext
 from app.agent.services import feedback_service, memory_service
 from app.database import get_ai_session
@@ -17,7 +18,6 @@ from app.models import AgentConversation, AgentMessage, User
 from app.models.base import utc_now
 from app.ownership import owned_portfolios
 
-_PROVIDER = "openai"
 _MOST_PORTFOLIOS = 10
 
 _COLUMNS = (
@@ -59,13 +59,13 @@ async def create_conversation(
         NotFoundError: a portfolio is not the caller's, or the caller has none.
     """
     about = await _resolved(session, user_id, context)
-    row = (uuid4(), mode, utc_now(), _PROVIDER, None)
+    row = (uuid4(), mode, utc_now(), provider_name(), None)
     await session.execute(
         insert(AgentConversation).values(
             id=row[0],
             user_id=user_id,
             mode=mode,
-            provider=_PROVIDER,
+            provider=row[3],
             created_at=row[2],
             updated_at=row[2],
             conversation_metadata=about.metadata(),

@@ -2,13 +2,13 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.commands.losses import serving_pair
 from flows.commands.options import AsJson
-from flows.commands.output import out, report
+from flows.commands.output import answer, out
 from flows.commands.runner import flow_named, run_phase
 from ops.errors import BadInputError, ConfigurationError
 
@@ -46,12 +46,8 @@ def swap(
     done = run_phase(
         lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds, max_hold)
     )
-    if as_json:
-        report(done, _after("swap", done))
-    elif dry_run:
-        _show_swap_plan(cast("SwapPlan", done))
-    else:
-        _show_report(cast("CutoverReport", done))
+    show = _show_swap_plan if dry_run else _show_report
+    answer(done, _after("swap", done), show, as_json=as_json)
 
 
 def rollback(
@@ -78,12 +74,8 @@ def rollback(
         ),
         start_databases=not blind,
     )
-    if as_json:
-        report(done, _after("rollback", done))
-    elif dry_run:
-        _show_rollback_plan(cast("RollbackPlan", done))
-    else:
-        _show_report(cast("CutoverReport", done))
+    show = _show_rollback_plan if dry_run else _show_report
+    answer(done, _after("rollback", done), show, as_json=as_json)
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:

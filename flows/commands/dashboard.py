@@ -1,7 +1,7 @@
 """`sigmasight dashboard`: the run history in a browser, with a button and a schedule per phase."""
 
 from flows.commands.output import out
-from flows.commands.runner import connect_prefect
+from flows.commands.runner import connect_prefect, tell_crashed_runs
 
 
 def dashboard() -> None:
@@ -12,13 +12,12 @@ def dashboard() -> None:
 
     state = operator_settings().state
     connect_prefect(start_databases=True)
-    from flows.crashed_runs import mark_crashed_runs, watch_heartbeats
+    from flows.crashed_runs import watch_heartbeats
     from flows.deployments import register_deployments
 
     names = register_deployments()
     watch_heartbeats()
-    for run in mark_crashed_runs():
-        out().print(f"marked as crashed: {run}", markup=False)
+    tell_crashed_runs()
     worker = Worker(state)
     started = worker.start()
     worker.wait()

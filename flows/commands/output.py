@@ -1,12 +1,14 @@
 """Where commands write: results to standard output, everything else to standard error."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+T = TypeVar("T")
 
 
 @lru_cache
@@ -35,6 +37,14 @@ def report(document: object, following: str | None = None) -> None:
 
     plain = to_jsonable_python(document, fallback=_plain)
     out().print_json(data={**plain, "next": following})
+
+
+def answer(done: T, following: str, show: Callable[[T], None], *, as_json: bool) -> None:
+    """Print a command's result: `report` it for programs, else have it shown."""
+    if as_json:
+        report(done, following)
+    else:
+        show(done)
 
 
 def _plain(value: object) -> object:

@@ -16,7 +16,7 @@ from flows.commands.options import (
     Last,
     Prices,
 )
-from flows.commands.output import out, report
+from flows.commands.output import answer, out, report
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
 from ops.backfill import Mode
@@ -95,10 +95,7 @@ def rebuild(
         makes_databases=True,
         days=(first, last),
     )
-    if as_json:
-        report(done, "sigmasight status")
-    else:
-        _show_rebuild(done)
+    answer(done, "sigmasight status", _show_rebuild, as_json=as_json)
 
 
 def drift(as_json: AsJson = False) -> None:

@@ -54,9 +54,9 @@ def give_prices(prices: Path | None, accept: Sequence[str] | None) -> None:
     settings = operator_settings()
     if settings.PRICES is not None and given_legacy(settings) is None:
         with step("prices"):
-            from ops.demo.price_file import judged_prices
+            from ops.legacy_demo import judged_once
 
-            _show(judged_prices(settings.PRICES, settings.PRICES_ACCEPT)[1])
+            _show(judged_once(settings.PRICES, settings.PRICES_ACCEPT)[1])
 
 
 def _take_acceptance(accept: Sequence[str] | None) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import FIRST_DAY, LAST_DAY, Accept, AsJson, First, Last, Prices
-from flows.commands.output import out
-from flows.commands.output import report as tell
+from flows.commands.output import answer, out
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
 
@@ -38,10 +37,7 @@ def rehearse(
         makes_databases=True,
         days=(first, last),
     )
-    if as_json:
-        tell(done, "sigmasight swap --dry-run")
-    else:
-        _show(done)
+    answer(done, "sigmasight swap --dry-run", _show, as_json=as_json)
 
 
 def _show(done: "Rehearsal") -> None:

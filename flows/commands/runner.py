@@ -49,13 +49,20 @@ def run_phase(
         connect_prefect(start_databases)
         with step("load the phases"), _nothing_to_collect():
             from flows.console import show_own_lines
-            from flows.crashed_runs import mark_crashed_runs, own_process
+            from flows.crashed_runs import own_process
 
         show_own_lines()
-        for name in mark_crashed_runs():
-            err().print(f"marked as crashed: {name}")
+        tell_crashed_runs()
         with own_process():
             return work()
+
+
+def tell_crashed_runs() -> None:
+    """Mark the runs whose process is gone, and say which."""
+    from flows.crashed_runs import mark_crashed_runs
+
+    for name in mark_crashed_runs():
+        err().print(f"marked as crashed: {name}")
 
 
 def settings_now() -> "OperatorSettings":

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from ops.endpoints import Endpoints
 
 
-_STARTED_BY = {"worker": "dashboard", "backend": "rebuild"}
-
-
 def up(
     prices: Prices = None,
     accept: Accept = None,
@@ -30,14 +27,29 @@ def up(
         bool, typer.Option("--preview", help="Only show what Pulumi would change.")
     ] = False,
 ) -> None:
-    """Make or start the embedded databases, and the demo's old database; or a declared stack."""
+    """Make or start the embedded databases with the demo's old one, and what `down` has stopped; or
+    a declared stack."""
     mode = "preview" if preview else "up"
     run_phase(
-        lambda: flow_named("provision")(target, mode),
+        lambda: _bring_up(target, mode),
         judge=lambda: give_prices(prices, accept),
         start_databases=not preview,
         makes_databases=True,
     )
+
+
+def _bring_up(target: Target | None, mode: str) -> None:
+    """The databases, then the backend and the worker that have run here before."""
+    from flows.worker import Worker
+    from ops.backend.supervision import DOCUMENT
+    from ops.settings import operator_settings
+
+    flow_named("provision")(target, mode)
+    state = operator_settings().state
+    if mode == "up" and state.read(DOCUMENT):
+        flow_named("serve")()
+    if mode == "up" and Worker(state).name:
+        Worker(state).start()
 
 
 def pulumi(context: typer.Context) -> None:
@@ -66,10 +78,8 @@ def down() -> None:
     stopped += EmbeddedDatabases(state).down()
     if PrefectServer(state).stop():
         stopped.append("prefect")
-    out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}")
-    for name, command in _STARTED_BY.items():
-        if name in stopped:
-            out().print(f"the {name} starts again by `sigmasight {command}`, not by `up`")
+    again = "; `sigmasight up` starts them again" if stopped else ""
+    out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}{again}", soft_wrap=True)
 
 
 def dsn(

@@ -1,14 +1,14 @@
 """The files of backups: whole or not there, readable by their owner alone."""
 
 import os
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 
-from ops.errors import ConfigurationError, RefusedError
+from ops.disk_space import require_free
+from ops.errors import ConfigurationError
 
 PART = ".part"
 
@@ -76,16 +76,8 @@ def require_space(needed: Mapping[Path, int]) -> None:
         by_disk[folder.stat().st_dev].append(folder)
     for folders in by_disk.values():
         wanted = sum(needed[folder] for folder in folders)
-        free = shutil.disk_usage(folders[0]).free
-        if free < wanted:
-            raise RefusedError(
-                f"{_mib(free)} MiB are free at {folders[0]} and the dump with its restored copy "
-                f"may take {_mib(wanted)}; free some, or set BACKUP_FOLDER to another disk"
-            )
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:,.0f}"
+        purpose = "the dump with its restored copy"
+        require_free(folders[0], wanted, purpose, "set BACKUP_FOLDER to another disk")
 
 
 def _sync_folder(folder: Path) -> None:

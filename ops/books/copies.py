@@ -94,6 +94,12 @@ def copied_tables(core: psycopg.Connection) -> set[str]:
     return {row[0] for row in core.execute("SELECT table_name FROM ops.copy_fingerprints")}
 
 
+def accepted_rows(core: psycopg.Connection) -> dict[str, int]:
+    """How many rows of each table the last copy took."""
+    rows = core.execute("SELECT table_name, accepted_rows FROM ops.copy_fingerprints ORDER BY 1")
+    return dict(rows.fetchall())
+
+
 def record_fingerprint(core: psycopg.Connection, table: str, found: Fingerprint) -> None:
     """Remember a complete copy, in the transaction that made it."""
     core.execute(

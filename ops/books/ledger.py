@@ -40,6 +40,16 @@ def read_ledger(core: psycopg.Connection[Any]) -> Ledger | None:
     return found if found is not None and found.moment is not None else None
 
 
+def ledger_grid(
+    core: psycopg.Connection[Any], days: Sequence[date], most: int
+) -> Sequence[tuple[str, str]]:
+    """Names of at most so many live portfolios, with a letter for each of the days: ■ done, ✗
+    failed, · no record. Those that are not whole come first."""
+    return core.execute(
+        statement("books/ledger_grid"), {"days": list(days), "most": most}
+    ).fetchall()
+
+
 def first_computed_days(core: psycopg.Connection[Any]) -> Mapping[date, Sequence[UUID]]:
     """The portfolios of which any day was computed or tried, by the first such day."""
     rows = core.execute(statement("books/first_computed_days")).fetchall()

@@ -31,8 +31,9 @@ def needed_prices() -> Needed:
     return Needed(symbols, NEEDED_FROM, LAST_DATE)
 
 
-def load_prices_csv(path: Path, accept: Collection[str] = ()) -> PriceHistory:
-    """Read a whole price file and check that the demo can run on it.
+def judged_prices(path: Path, accept: Collection[str] = ()) -> tuple[PriceHistory, list[Concern]]:
+    """Read a whole price file and check that the demo can run on it; with every doubt that did not
+    stop it.
 
     Prices are dollars as the file has them: adjusted for splits, or the history would jump at each
     one.
@@ -44,11 +45,6 @@ def load_prices_csv(path: Path, accept: Collection[str] = ()) -> PriceHistory:
         BadInputError: the file cannot be read, a value is not possible, an error is found that is
             not accepted, or the symbols and days that the demo needs are absent.
     """
-    return judged_prices(path, accept)[0]
-
-
-def judged_prices(path: Path, accept: Collection[str]) -> tuple[PriceHistory, list[Concern]]:
-    """The prices of `load_prices_csv`, with every doubt that did not stop them."""
     rows = read_prices(path)
     concerns = judge(rows, needed_prices())
     check_reach(rows)

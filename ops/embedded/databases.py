@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from sqlalchemy.engine import URL
 
+from ops.disk_space import require_free
 from ops.embedded.account import SHARED_PLACE, Account, server_account
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url, port_is_free
 from ops.errors import ConfigurationError
@@ -25,6 +26,11 @@ SPECS: dict[Name, DatabaseSpec] = {
     "core": DatabaseSpec("sigmasight_core", marker="core", extensions=()),
     "ai": DatabaseSpec("sigmasight_ai", marker="ai", extensions=("vector",)),
 }
+
+# One of the demo's at the end of a rebuild, at the most.
+_NEW_SERVER_BYTES = 350 * 2**20
+# In a folder of servers that is linked to: from where.
+_LINKED_FROM = "linked-from"
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,14 @@ class EmbeddedDatabases:
         Raises:
             DatabaseUnavailableError: a server does not start.
             ConfigurationError: this account cannot run servers here.
+            RefusedError: the disk has no room for those that are missing.
         """
         self.state.create()
         names = names or self.names()
         with self.state.lock("servers"), ThreadPoolExecutor(len(names)) as pool:
             # One after the other, because the first makes the account and the folder they share.
             servers = [self.server(name) for name in names]
+            self._require_space(sum(not server.exists() for server in servers))
             list(pool.map(self._start, names, servers))
             self._record_ports(dict(zip(names, servers, strict=True)))
             list(pool.map(self._provision, names, servers))
@@ -67,10 +75,16 @@ class EmbeddedDatabases:
         if not self.exists():
             return []
         with self.state.lock("servers"):
-            running = [name for name in NAMES if self.server(name).process() is not None]
+            running = self.running()
             for name in running:
                 self.server(name).stop()
         return running
+
+    def running(self) -> list[Name]:
+        """The names of the servers that run."""
+        if not self.exists():
+            return []
+        return [name for name in NAMES if self.server(name).process() is not None]
 
     def retire(self, name: Name, *, remove_data: bool) -> None:
         """Stop a server, and let no later `up` bring it back by itself.
@@ -110,6 +124,14 @@ class EmbeddedDatabases:
         folder = _servers_folder(self.state.root, account) / name
         return EmbeddedServer(folder, account, self.state.secret(f"{name}_superuser"))
 
+    def _require_space(self, new_servers: int) -> None:
+        require_free(
+            (self.state.root / "servers").resolve(),
+            new_servers * _NEW_SERVER_BYTES,
+            "the databases",
+            "set SIGMASIGHT_HOME to a folder on another disk",
+        )
+
     def _start(self, name: Name, server: EmbeddedServer) -> None:
         server.create()
         server.start(self._port(name))
@@ -141,12 +163,25 @@ def _servers_folder(root: Path, account: Account) -> Path:
     that is closed to others), in a shared place with a link to it."""
     link = root / "servers"
     if link.exists():
+        _refuse_anothers(link)
         return link.resolve()
     if account.can_reach(root):
         link.mkdir(exist_ok=True)
         account.own(link)
         return link
     return _linked_elsewhere(link, account)
+
+
+def _refuse_anothers(link: Path) -> None:
+    """The link of a copied state folder leads to the servers of the original, while that is there;
+    where it was moved, they are its own."""
+    record = link / _LINKED_FROM
+    original = Path(record.read_text()) if link.is_symlink() and record.exists() else link
+    if original != link and original.is_symlink() and original.resolve() == link.resolve():
+        raise ConfigurationError(
+            f"{link.parent} is a copy, and its servers are those of {original.parent}; "
+            f"remove {link} and ports.json beside it to have others made"
+        )
 
 
 def _linked_elsewhere(link: Path, account: Account) -> Path:
@@ -159,6 +194,7 @@ def _linked_elsewhere(link: Path, account: Account) -> Path:
         for part in (SHARED_PLACE, folder.parent):
             part.chmod(0o711)
         account.own(folder)
+        (folder / _LINKED_FROM).write_text(str(link))
         link.unlink(missing_ok=True)
         link.symlink_to(folder)
     except OSError as error:

@@ -3,7 +3,6 @@
 A real old database is read once, into a copy; everything else happens to the copy.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ from sqlalchemy.engine import URL
 from ops.backend.supervised import SupervisedBackend
 from ops.books.rehearsals import LastRehearsal, record_end
 from ops.connection import conninfo, shown_address
+from ops.disk_space import require_free
 from ops.embedded.databases import EmbeddedDatabases
-from ops.errors import RefusedError, SigmaSightError
+from ops.errors import SigmaSightError
 from ops.probe_accounts import probe_accounts
 from ops.rehearsal.commands import RanCommand, RehearsalStoppedError, Stage
 from ops.rehearsal.evidence import gather
@@ -100,12 +100,7 @@ def require_space(folder: Path, legacy: URL | None) -> None:
         RefusedError: it does not.
     """
     wanted = _OWN_BYTES + (_TIMES_LEGACY * size_of(legacy) if legacy is not None else 0)
-    free = shutil.disk_usage(folder).free
-    if free < wanted:
-        raise RefusedError(
-            f"{free / 2**20:,.0f} MiB are free at {folder} and a rehearsal may take "
-            f"{wanted / 2**20:,.0f}; free some, or set SIGMASIGHT_HOME to a folder on another disk"
-        )
+    require_free(folder, wanted, "a rehearsal", "set SIGMASIGHT_HOME to a folder on another disk")
 
 
 @contextmanager

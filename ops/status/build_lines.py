@@ -120,7 +120,7 @@ def backed_up(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
     newest: dict[Database, Backup] = {}
     for one in core.backups:
         newest.setdefault(one.database, one)
-    words = ["the old database, untouched, is the backup"] if kept else []
+    words = ["the old database is the backup"] if kept else []
     words += [_backup(one) for one in newest.values()]
     state: State = "done" if newest else "skipped" if kept else "open"
     moment = min((one.taken_at for one in newest.values()), default=None)

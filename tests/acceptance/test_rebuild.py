@@ -76,12 +76,19 @@ def test_every_phase_is_a_completed_flow_run_of_few_tasks(rebuilt: Rebuilt) -> N
         "backfill-rows": "table",
         "verify-checks": "table",
         "rebuild-summary": "markdown",
-        "swap-report": "markdown",
+        "backfill-days": "markdown",
+        "swap-what-changed": "markdown",
     }
     data = {artifact["key"]: artifact["data"] for artifact in artifacts}
     assert data["copy-progress"] == data["backfill-progress"] == 100
     assert "| position_factor_exposures | 140,360 | 140,360 | yes |" in data["rebuild-summary"]
     assert "data:image/png;base64," in data["rebuild-summary"]
+    assert "| positions | 144 |" in data["swap-what-changed"]
+    assert re.search(
+        r"- who: .+ on .+, by a command\n- when: .+ UTC\n- plan: \w+\n", data["swap-what-changed"]
+    )
+    grid = data["backfill-days"].splitlines()[2:-1]
+    assert [line.count("■") for line in grid] == [121] * 11
 
 
 def test_ends_green_against_the_backend_that_it_leaves_running(

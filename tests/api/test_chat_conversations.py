@@ -51,10 +51,11 @@ def test_a_conversation_is_about_the_callers_only_portfolio(
     assert response.status_code == 201
     body = response.json()
     assert set(body) == FIELDS
-    assert (body["mode"], body["provider"], body["provider_thread_id"]) == ("blue", "openai", None)
+    told = (body["mode"], body["provider"], body["provider_thread_id"])
+    assert told == ("blue", "rule-based", None)
     assert body["created_at"].endswith("Z")
     mine = portfolio_of(backend, INDIVIDUAL)
-    expected = ("blue", {"portfolio_id": mine}, "openai", derived_id("user", INDIVIDUAL))
+    expected = ("blue", {"portfolio_id": mine}, "rule-based", derived_id("user", INDIVIDUAL))
     assert stored(backend, body["id"]) == expected
 
 

@@ -1,5 +1,6 @@
 """Whether the backend says truly that it lives and that it can serve."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def test_the_prerequisites_are_counted(anonymous: httpx.Client, backend: Backend
     assert counts == (found["factors"]["current"], found["scenarios"]["current"])
     assert (found["factors"]["required"], found["scenarios"]["required"]) == (8, 18)
     assert found["overall_status"] == "ok"
+
+
+def test_the_page_of_operations_needs_nothing_from_elsewhere(anonymous: httpx.Client) -> None:
+    page, document = anonymous.get("/docs"), anonymous.get("/openapi.json").json()
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<script" not in page.text
+    assert "://" not in page.text
+    for path, operations in document["paths"].items():
+        for method in operations:
+            assert f"<summary>{method.upper()} {path}</summary>" in page.text
+    links = set(re.findall(r"href=#(\w+)", page.text))
+    assert links
+    assert links <= set(document["components"]["schemas"])
 
 
 def test_every_response_carries_the_requests_id(anonymous: httpx.Client) -> None:

@@ -1,15 +1,21 @@
 """The embedded server: closed to strangers, and there again after every kind of stop."""
 
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
+from ops.embedded.account import Account
+from ops.embedded.databases import EmbeddedDatabases
 from ops.embedded.server import EmbeddedServer, free_port
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, RefusedError
+from ops.state_folder import StateFolder
 from tests.conftest import running_server
 
 
@@ -56,3 +62,33 @@ def test_starts_although_a_stale_pid_file_names_a_living_stranger(durable: Embed
     (durable.data / "postmaster.pid").write_text(f"{stranger}\n{durable.data}\n")
     durable.start(free_port())
     assert durable.process() is not None
+
+
+def test_databases_are_not_begun_where_they_have_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**20))
+    monkeypatch.setattr(Account, "can_reach", lambda *_: True)
+    databases = EmbeddedDatabases(StateFolder(tmp_path / "state"))
+    words = (
+        r"^1 MiB are free at .*servers \(file system /.*\) and the databases may take 1,050; free"
+    )
+    with pytest.raises(RefusedError, match=words):
+        databases.up()
+    assert not databases.exists()
+
+
+def test_a_copied_state_folder_leaves_the_originals_servers_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.embedded.databases.SHARED_PLACE", tmp_path / "shared")
+    monkeypatch.setattr(Account, "can_reach", lambda *_: False)
+    original, copied = StateFolder(tmp_path / "original"), StateFolder(tmp_path / "copied")
+    original.create()
+    original.write("ports", {"core": 1, "ai": 2})
+    assert EmbeddedDatabases(original).down() == []
+    shutil.copytree(original.root, copied.root, symlinks=True)
+    with pytest.raises(ConfigurationError, match=f"is a copy, and its servers .*{original.root}"):
+        EmbeddedDatabases(copied).down()
+    shutil.rmtree(original.root)
+    assert EmbeddedDatabases(copied).down() == [], "moved, they are its own"

@@ -16,7 +16,7 @@ from ops.demo import legacy
 from ops.demo.book import demo_book
 from ops.demo.catalogue import catalogue
 from ops.demo.legacy import LegacyReport, create_legacy
-from ops.demo.price_file import load_prices_csv
+from ops.demo.price_file import judged_prices
 from ops.demo.prices import PriceHistory, generate_prices
 from ops.embedded.server import EmbeddedServer
 from ops.errors import (
@@ -217,7 +217,7 @@ def test_the_real_prices_fit(empty_legacy: URL) -> None:
     path = os.environ.get("REAL_PRICES")
     if path is None:
         pytest.skip("REAL_PRICES names no file of real prices")
-    history = load_prices_csv(Path(path))
+    history = judged_prices(Path(path))[0]
     report = create_legacy(empty_legacy, history, demo_password=PASSWORD)
     assert report.rows["market_data_cache"] == np.count_nonzero(~np.isnan(history.close))
     assert report.price_source == Path(path).name

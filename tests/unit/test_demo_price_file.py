@@ -13,11 +13,13 @@ from ops.demo.book import demo_book
 from ops.demo.catalogue import FACTOR_ETFS, catalogue
 from ops.demo.prices import PriceHistory
 from ops.errors import BadInputError
+from ops.legacy_demo import judged_once, price_history
+from ops.settings import OperatorSettings
 
 
 def load_prices_csv(path: Path) -> PriceHistory:
     """Of the three days that these files have, most sessions are missing."""
-    return price_file.load_prices_csv(path, accept=["coverage"])
+    return price_file.judged_prices(path, accept=["coverage"])[0]
 
 
 HEADER = "symbol,date,open,high,low,close,volume"
@@ -50,6 +52,14 @@ def test_a_plain_file_becomes_matrices(tmp_path: Path) -> None:
     assert history.close[1, apple] == 204.7389 + 0.5
     assert history.open[1, apple] == 204.7389
     assert history.volume[:, apple].tolist() == [1000, 1001, 1002]
+
+
+def test_what_was_judged_is_not_read_again(tmp_path: Path) -> None:
+    path = written(tmp_path, tidy_lines())
+    settings = OperatorSettings(PRICES=path, PRICES_ACCEPT="coverage")
+    judged_once(path, settings.PRICES_ACCEPT)
+    path.unlink()
+    assert price_history(settings).source == "prices.csv"
 
 
 def test_a_missing_day_of_a_symbol_is_a_hole(tmp_path: Path) -> None:

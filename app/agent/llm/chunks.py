@@ -10,7 +10,7 @@ from app.agent import bounds
 from app.agent.model import ModelError, ModelEvent, Started, TextDelta, ToolCall, Usage
 from app.storable import storable
 
-_PROVIDER = "openai"
+PROVIDER = "openai"
 _LONGEST_NAME = 64
 
 
@@ -56,7 +56,7 @@ class ChunkReader:
         events: list[ModelEvent] = []
         if not self._started:
             self._started = True
-            events.append(Started(str(chunk.get("id") or uuid4().hex), _PROVIDER))
+            events.append(Started(str(chunk.get("id") or uuid4().hex), PROVIDER))
         choice = _first(chunk.get("choices"))
         delta = _mapping(choice.get("delta"))
         if isinstance(text := delta.get("content"), str) and text:

@@ -8,6 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from ops.books.ledger import ledger_grid
+from ops.books.session import open_books
 from tests.groups import soaked
 from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES, two_portfolios
@@ -41,6 +43,20 @@ def content_without_history(book: Book) -> dict[str, object]:
 def undisturbed(backfilled_cases: Book) -> dict[str, object]:
     """The content that one run over every case leaves."""
     return dict(backfilled_cases.content())
+
+
+def test_a_grid_of_days_begins_with_what_is_not_whole(pair: tuple[Book, UUID, UUID]) -> None:
+    book, _, second = pair
+    book.run(FIRST, DAYS[1])
+    book.execute(
+        "UPDATE ops.backfill_ledger SET status = 'failed', reason = 'no' "
+        "WHERE portfolio_id = %s AND calculation_date = %s",
+        [second, FIRST],
+    )
+    with open_books(book.url) as session:
+        grids = [[letters for _, letters in ledger_grid(session, DAYS[:n], 9)] for n in (2, 3)]
+    assert grids[0] == ["✗■", "■■"]
+    assert sorted(grids[1]) == ["■■·", "✗■·"]
 
 
 @pytest.mark.soak
