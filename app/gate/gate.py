@@ -53,6 +53,7 @@ class Gate:
         self._held_until = 0.0
         self._under_way: set[_Request] = set()
         self._timers: list[asyncio.TimerHandle] = []
+        self._doubting: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
@@ -71,7 +72,7 @@ class Gate:
 
     def obey(self, order: Order, seen_at: float) -> None:
         """Do what the row says; `seen_at` (monotonic) is when it was asked for."""
-        self._believed_until = seen_at + BELIEVED_SECONDS[order.pair]
+        self._believe(seen_at + BELIEVED_SECONDS[order.pair])
         before, self.order = self.order, order
         if order.state == "open":
             self._open()
@@ -109,6 +110,21 @@ class Gate:
 
     def _patience(self) -> float:
         return max(0.0, self._held_until - time.monotonic()) + _PATIENCE_SECONDS
+
+    def _believe(self, until: float) -> None:
+        self._believed_until = until
+        if self._doubting is not None:
+            self._doubting.cancel()
+        loop = asyncio.get_running_loop()
+        self._doubting = loop.call_later(until - time.monotonic(), self._doubt)
+
+    def _doubt(self) -> None:
+        """Nobody waits for this process any more, so nothing of it may still write to Core. The old
+        database refuses by itself what comes after its lock."""
+        if self.order is not None and self.order.pair == "new":
+            for request in list(self._under_way):
+                request.cut()
+            running.stop_answers()
 
     def _open(self) -> None:
         for timer in self._timers:

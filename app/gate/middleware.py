@@ -28,10 +28,14 @@ class GateMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] != "http" or scope["path"] == _OPEN:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif (trial := self._trial(scope["path"])) is not None:
-            await self._try(*trial, scope, receive, send)
+            await self._answer(*trial, scope, receive, send)
+        elif scope["path"] == _OPEN and self.gate.order is not None:
+            await self._answer(self.gate.order.pair, _OPEN, scope, receive, send)
+        elif scope["path"] == _OPEN:
+            await self.app(scope, receive, send)
         else:
             await self._pass(scope, receive, send)
 
@@ -65,7 +69,9 @@ class GateMiddleware:
             return None
         return ("old" if order.pair == "new" else "new"), found[2]
 
-    async def _try(self, pair: Pair, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, pair: Pair, path: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         token = serving_pair.set(pair)
         try:
             await self.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)

@@ -29,12 +29,14 @@ _log = logging.getLogger("sigmasight.gate")
 @asynccontextmanager
 async def following(gate: Gate, *, has_old: bool) -> AsyncIterator[None]:
     """Have the gate follow the row while the block runs."""
-    task = asyncio.create_task(Replica(gate, has_old).follow())
+    replica = Replica(gate, has_old)
+    task = asyncio.create_task(replica.follow())
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait([task])
+        await replica.leave()
 
 
 class Replica:
@@ -83,9 +85,18 @@ class Replica:
             await self._leave(order)
             await self._wait(session)
 
+    async def leave(self) -> None:
+        """Say that this process serves no more, so that nobody waits for it."""
+        with suppress(*_FAILURES):
+            async with self._session() as session:
+                await self._tell(session, 0, "gone")
+
     async def _report(self, session: AsyncConnection) -> Order | None:
-        self._told = epoch, state = self._state()
-        told = {"replica": self._id, "epoch": epoch, "state": state, "reaches": "{}"}
+        self._told = self._state()
+        return await self._tell(session, *self._told)
+
+    async def _tell(self, session: AsyncConnection, epoch: int, state: str) -> Order | None:
+        told = {"replica": self._id, "epoch": epoch, "state": state}
         async with asyncio.timeout(_PATIENCE_SECONDS):
             row = (await session.execute(statement("gate/report"), told)).one_or_none()
         return None if row is None else Order(**row._mapping)

@@ -50,6 +50,9 @@ def take_over(session: psycopg.Connection, pair: Pair) -> Pair:
     """Have a gate, which serves `pair` where there was none yet; and end a hold whose holder is
     gone. Returns the pair that is served."""
     session.execute("INSERT INTO ops.gate (pair) VALUES (%s) ON CONFLICT DO NOTHING", [pair])
+    session.execute(
+        "DELETE FROM ops.gate_replicas WHERE seen_at < clock_timestamp() - interval '1 hour'"
+    )
     session.execute("SELECT ops.settle_gate()")
     return served_pair(session) or pair
 

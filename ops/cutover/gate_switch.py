@@ -72,6 +72,7 @@ class GateSwitch:
     address: str
     before: Callable[[], Pair]
     loses_nothing: bool = True
+    lock_decides: bool = True
 
     def active(self) -> Pair:
         """What the row says."""

@@ -21,8 +21,8 @@ import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 
-from app.chain_folders import PROJECT_ROOT
 from app import database
+from app.chain_folders import PROJECT_ROOT
 from app.config import get_settings
 from app.database import ai_engine, core_engine
 from app.models import AiBase, Base

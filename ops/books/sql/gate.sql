@@ -18,7 +18,6 @@ CREATE TABLE IF NOT EXISTS ops.gate_replicas (
     replica uuid PRIMARY KEY,
     epoch bigint NOT NULL,
     state text NOT NULL CHECK (state IN ('open', 'holding', 'held')),
-    reaches jsonb NOT NULL,
     seen_at timestamptz NOT NULL
 );
 
@@ -40,7 +39,7 @@ END $$;
 
 -- A backend says how far it is, and is told what the row says. Backends have no other way in.
 CREATE OR REPLACE FUNCTION ops.report_at_gate(
-    by_replica uuid, at_epoch bigint, in_state text, it_reaches jsonb
+    by_replica uuid, at_epoch bigint, in_state text
 ) RETURNS TABLE (
     pair text, epoch bigint, state text, seconds_left double precision,
     stream_seconds double precision, trial_digest text
@@ -48,10 +47,14 @@ CREATE OR REPLACE FUNCTION ops.report_at_gate(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM ops.settle_gate();
-    INSERT INTO ops.gate_replicas AS r (replica, epoch, state, reaches, seen_at)
-    VALUES (by_replica, at_epoch, in_state, it_reaches, clock_timestamp())
+    IF in_state = 'gone' THEN
+        DELETE FROM ops.gate_replicas AS r WHERE r.replica = by_replica;
+        RETURN;
+    END IF;
+    INSERT INTO ops.gate_replicas AS r (replica, epoch, state, seen_at)
+    VALUES (by_replica, at_epoch, in_state, clock_timestamp())
     ON CONFLICT (replica) DO UPDATE
-    SET epoch = excluded.epoch, state = excluded.state, reaches = excluded.reaches,
+    SET epoch = excluded.epoch, state = excluded.state,
         seen_at = excluded.seen_at;
     RETURN QUERY
     SELECT g.pair, g.epoch, g.state,
@@ -62,4 +65,4 @@ END $$;
 
 REVOKE ALL ON FUNCTION ops.settle_gate() FROM PUBLIC;
 GRANT USAGE ON SCHEMA ops TO PUBLIC;
-GRANT EXECUTE ON FUNCTION ops.report_at_gate(uuid, bigint, text, jsonb) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION ops.report_at_gate(uuid, bigint, text) TO PUBLIC;
