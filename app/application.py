@@ -18,7 +18,10 @@ from app.api import health, reference
 from app.api.routes import api
 from app.body_limit import BodyLimit
 from app.config import get_settings
-from app.database import ai_engine, core_engine, get_ai_session, get_core_session
+from app.database import close_connections, get_ai_session, get_core_session
+from app.gate.gate import Gate
+from app.gate.middleware import GateMiddleware
+from app.gate.replica import following
 from app.readiness import prerequisites
 from app.refusals import answer_refusals
 from app.request_log import RequestLog, configure_logging
@@ -31,17 +34,26 @@ class StartRefusedError(RuntimeError):
 
 
 @asynccontextmanager
-async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    gate: Gate | None = app.state.gate
+    if gate is not None:
+        async with following(gate, has_old=get_settings().LEGACY_DATABASE_URL is not None):
+            yield
+            await _end()
+        return
     await _refuse_incomplete_production()
     # Nothing of ours is written to the old database, which keeps the documents that it has.
     if get_settings().ACTIVE_PAIR != "old":
         # Beside the requests: an endpoint that embeds slowly, or not at all, must not delay them.
         running.start(_seed_knowledge_base())
     yield
+    await _end()
+
+
+async def _end() -> None:
     await running.stop_all()
     await finish_learning()
-    await core_engine().dispose()
-    await ai_engine().dispose()
+    await close_connections()
 
 
 async def _refuse_incomplete_production() -> None:
@@ -73,7 +85,12 @@ class _Backend(FastAPI):
     """An application each of whose responses is logged and named, those to its own faults too."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return RequestLog(super().build_middleware_stack(), get_settings().ACTIVE_PAIR)
+        application, gate, pair = super().build_middleware_stack(), self.state.gate, None
+        if gate is not None:
+            application = GateMiddleware(application, gate)
+        else:
+            pair = get_settings().ACTIVE_PAIR
+        return RequestLog(application, pair)
 
 
 def create_app() -> FastAPI:
@@ -87,6 +104,7 @@ def create_app() -> FastAPI:
         docs_url=None,  # FastAPI's own page is a script from elsewhere
         redoc_url=None,
     )
+    app.state.gate = Gate() if settings.ACTIVE_PAIR == "gate" else None
     app.include_router(health.router)
     app.include_router(reference.router)
     app.include_router(api)

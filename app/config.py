@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url
+from app.gate.serving_pair import Pair
 
 _SHORTEST_SECRET = 32
 
@@ -54,8 +55,10 @@ class Settings(BaseSettings):
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
     AI_DATABASE_ADMIN_URL: DatabaseUrl | None = None
 
-    # Which databases these are: the old one alone, or Core and AI. Every response names it.
-    ACTIVE_PAIR: Literal["old", "new"] | None = None
+    # Which databases these are: the old one alone, or Core and AI. Every response names it. With
+    # `gate`, Core says from moment to moment which is served: it, or the old one.
+    ACTIVE_PAIR: Literal["old", "new", "gate"] | None = None
+    LEGACY_DATABASE_URL: DatabaseUrl | None = None
 
     ENVIRONMENT: Literal["development", "production"] = "development"
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -105,6 +108,19 @@ class Settings(BaseSettings):
         """Where knowledge base, memories and feedback live."""
         own = self.AI_DATABASE_URL or self.DATABASE_URL
         return parse_database_url(own.get_secret_value())
+
+    def addresses(self, pair: Pair | None) -> tuple[URL, URL]:
+        """Where Core and AI of a pair are; None: of the only pair there is.
+
+        Raises:
+            ValueError: there is no old database.
+        """
+        if pair != "old" or self.ACTIVE_PAIR != "gate":
+            return self.core_database_url, self.ai_database_url
+        if self.LEGACY_DATABASE_URL is None:
+            raise ValueError("LEGACY_DATABASE_URL is not set")
+        legacy = parse_database_url(self.LEGACY_DATABASE_URL.get_secret_value())
+        return legacy, legacy
 
     @property
     def core_admin_url(self) -> URL:

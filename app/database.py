@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL
@@ -16,8 +15,11 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.config import get_settings
+from app.gate.serving_pair import Pair, serving_pair
 
 RECYCLE_SECONDS = 1800
+
+_engines: dict[Pair | None, tuple[AsyncEngine, AsyncEngine]] = {}
 
 
 def _engine(url: URL, *, pool_size: int, max_overflow: int) -> AsyncEngine:
@@ -46,16 +48,33 @@ def _prepare_unless_pooled(connection: DBAPIConnection, _record: ConnectionPoolE
         driver.prepare_threshold = None
 
 
-@lru_cache
 def core_engine() -> AsyncEngine:
     """The engine of everything but knowledge base, memories and feedback."""
-    return _engine(get_settings().core_database_url, pool_size=10, max_overflow=20)
+    return engines_of(serving_pair.get())[0]
 
 
-@lru_cache
 def ai_engine() -> AsyncEngine:
     """The engine of knowledge base, memories and feedback."""
-    return _engine(get_settings().ai_database_url, pool_size=5, max_overflow=10)
+    return engines_of(serving_pair.get())[1]
+
+
+def engines_of(pair: Pair | None) -> tuple[AsyncEngine, AsyncEngine]:
+    """Both engines of a pair; None: of the only one that the process has."""
+    if pair not in _engines:
+        core, ai = get_settings().addresses(pair)
+        _engines[pair] = (
+            _engine(core, pool_size=10, max_overflow=20),
+            _engine(ai, pool_size=5, max_overflow=10),
+        )
+    return _engines[pair]
+
+
+async def close_connections(pair: Pair | None = None) -> None:
+    """Close what is open to a pair, or to all, and not in use."""
+    for known, engines in list(_engines.items()):
+        if pair in (None, known):
+            for engine in engines:
+                await engine.dispose()
 
 
 def CoreSessionLocal() -> AsyncSession:

@@ -15,6 +15,7 @@ from app.chain_folders import SCRIPT_LOCATIONS, ChainName
 from app.config import get_settings
 from app.database import ai_engine, core_engine
 from app.database_url import same_database
+from app.gate.serving_pair import serving_pair
 from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from app.sql_files import statement
 
@@ -146,8 +147,7 @@ def _version_tables(connection: Connection) -> set[str]:
 
 
 def _is_shared(chain: ChainName, tables: set[str]) -> bool:
-    settings = get_settings()
-    shared = same_database(settings.core_database_url, settings.ai_database_url)
+    shared = same_database(*get_settings().addresses(serving_pair.get()))
     return chain == "ai" and shared and SHARED_AI_VERSION_TABLE in tables
 
 

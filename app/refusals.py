@@ -9,9 +9,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.errors import RequestRefusedError
+from app.gate.serving_pair import serving_pair
 from app.json_response import JsonResponse
 
 _log = logging.getLogger("sigmasight.errors")
+
+# What a swap's lock answers to a backend that has not heard of it yet: its own refusal, and that
+# of privileges which were taken away.
+_LOCKED = ("SGW01", "42501")
 
 
 def answer_refusals(app: FastAPI) -> None:
@@ -43,7 +48,9 @@ async def _database_away(_: Request, error: Exception) -> JsonResponse:
     )
 
 
-async def _database_error(_: Request, error: Exception) -> JsonResponse:
+async def _database_error(request: Request, error: Exception) -> JsonResponse:
+    if serving_pair.get() == "old" and _sqlstate(error) in _LOCKED:
+        return await _database_away(request, error)
     _log.error("database error", extra={"error": _first_line(error)})
     return JsonResponse({"detail": "Internal server error"}, status_code=500)
 
@@ -51,6 +58,10 @@ async def _database_error(_: Request, error: Exception) -> JsonResponse:
 async def _unforeseen(_: Request, error: Exception) -> JsonResponse:
     # The server logs the trace itself.
     return JsonResponse({"detail": "Internal server error"}, status_code=500)
+
+
+def _sqlstate(error: Exception) -> str | None:
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
 def _first_line(error: Exception) -> str:

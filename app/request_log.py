@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.gate.serving_pair import serving_pair
+
 REQUEST_ID_HEADER = b"x-request-id"
 PAIR_HEADER = b"x-sigmasight-pair"
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
@@ -22,12 +24,13 @@ class RequestLog:
     """Give each request an id (its own `X-Request-ID` where it is sane) and log its end.
 
     Args:
-        pair: the databases that answer, named in each response where they are known by name.
+        pair: the databases that answer, named in each response where they are known by name; the
+            gate, where there is one, knows it of each.
     """
 
     def __init__(self, app: ASGIApp, pair: str | None = None) -> None:
         self.app = app
-        self._named = [(PAIR_HEADER, pair.encode())] if pair else []
+        self._pair = pair
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -41,7 +44,7 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 facts["status"] = message["status"]
                 header = (REQUEST_ID_HEADER, request_id.get().encode())
-                message["headers"] = [*message.get("headers", []), header, *self._named]
+                message["headers"] = [*message.get("headers", []), header, *self._named()]
             await send(message)
 
         started = time.perf_counter()
@@ -51,6 +54,10 @@ class RequestLog:
             facts["ms"] = round((time.perf_counter() - started) * 1000, 1)
             _log.info("request", extra=facts)
             request_id.reset(token)
+
+    def _named(self) -> list[tuple[bytes, bytes]]:
+        pair = serving_pair.get() or self._pair
+        return [(PAIR_HEADER, pair.encode())] if pair else []
 
 
 def _id_of(scope: Scope) -> str:

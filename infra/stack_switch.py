@@ -42,6 +42,7 @@ class StackSwitch:
     backend_url: str | None
     redeploy_seconds: float
     loses_nothing: bool = field(default=False, init=False)
+    lock_decides: bool = field(default=False, init=False)
 
     @property
     def log(self) -> Log:

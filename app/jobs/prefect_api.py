@@ -10,6 +10,7 @@ import httpx
 
 from app.config import get_settings
 from app.errors import UnavailableError
+from app.gate.serving_pair import serving_pair
 
 DEPLOYMENT = "backfill/backfill"
 _SECONDS = 10.0
@@ -61,7 +62,8 @@ class _Patient(httpx.AsyncHTTPTransport):
 
 @asynccontextmanager
 async def _prefect() -> AsyncIterator[httpx.AsyncClient]:
-    address = get_settings().PREFECT_API_URL
+    # What is calculated is written to Core, which does not serve yet.
+    address = None if serving_pair.get() == "old" else get_settings().PREFECT_API_URL
     if not address:
         raise UnavailableError("Calculations cannot run: PREFECT_API_URL is not set")
     try:

@@ -21,6 +21,7 @@ def ensure_bookkeeping(connection: psycopg.Connection, role: Role) -> None:
     connection.execute(statement("books/both_halves"))
     if role != "ai":
         connection.execute(statement("books/core"))
+        connection.execute(statement("books/gate"))
     connection.execute(
         "INSERT INTO ops.database_marker (role) VALUES (%s) ON CONFLICT DO NOTHING", [role]
     )

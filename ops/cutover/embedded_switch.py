@@ -39,6 +39,7 @@ class EmbeddedSwitch:
     settings: OperatorSettings
     prefect_api_url: str | None
     loses_nothing: bool = True
+    lock_decides: bool = False
 
     def active(self) -> Pair:
         """What the pointer file says."""

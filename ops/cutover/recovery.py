@@ -93,8 +93,8 @@ def undo_swap(installation: Installation) -> None:
     those moments is kept in a file, which is logged."""
     with installation.hold() as held:
         _keep(installation)
-        release_any_lock(installation.legacy)
         held.flip("old")
+        release_any_lock(installation.legacy)
         held.release()
     installation.switch.retire("new")
 

@@ -215,6 +215,10 @@ class RollbackSteps:
 
     def _open_and_flip(self, held: Hold) -> None:
         """First the lock, then the pair: a kill in between leaves the new pair serving, and the
-        next run locks again."""
-        self.steps.run("unlock legacy", lambda: release_any_lock(self.installation.legacy))
-        self.steps.run("flip", lambda: held.flip("old"))
+        next run locks again. Where the lock decides who is served, it goes last."""
+        steps = [
+            ("unlock legacy", lambda: release_any_lock(self.installation.legacy)),
+            ("flip", lambda: held.flip("old")),
+        ]
+        for name, work in reversed(steps) if self.installation.switch.lock_decides else steps:
+            self.steps.run(name, work)

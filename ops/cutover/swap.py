@@ -182,7 +182,8 @@ class SwapSteps:
 
     def _lock_and_flip(self, held: Hold) -> None:
         """The lock is one open transaction until the pair has changed: a kill before that lets the
-        server roll it back, so that nothing stays locked."""
+        server roll it back, so that nothing stays locked. Where the lock decides who is served, it
+        is committed first, and a kill in between leaves it to the next command."""
         installation, run = self.installation, self.steps.run
         with (
             explained(installation.legacy),
@@ -192,8 +193,12 @@ class SwapSteps:
             run("final delta", self._delta)
             run("parity and price", self._compare)
             run("baseline", self._record_baseline)
-            run("flip", lambda: held.flip("new"))
-            run("commit the lock", lock.commit)
+            first, second = (
+                ("flip", lambda: held.flip("new")),
+                ("commit the lock", lock.commit),
+            )[:: -1 if installation.switch.lock_decides else 1]
+            run(*first)
+            run(*second)
         run("prove the lock", lambda: prove_from_outside(installation.legacy))
 
     def _restore(self, held: Hold) -> None:

@@ -26,6 +26,11 @@ class Switch(Protocol):
     def loses_nothing(self) -> bool:
         """Whether requests are held during the change, rather than refused."""
 
+    @property
+    def lock_decides(self) -> bool:
+        """Whether a backend that does not hear of the change goes by the old database's lock. Then
+        that is locked for as long as the new pair may be served."""
+
     def active(self) -> Pair:
         """The pair that is active now."""
 

@@ -21,6 +21,7 @@ import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 
+from app import database
 from app.chain_folders import PROJECT_ROOT
 from app.config import get_settings
 from app.database import ai_engine, core_engine
@@ -30,7 +31,6 @@ from ops.demo.book import derived_id
 from ops.embedded.server import free_port
 
 SECRET_KEY = "a secret of the tests, long enough"
-_CACHED = (get_settings, core_engine, ai_engine)
 _TABLES = {
     "core": re.compile(rf"\b({'|'.join(Base.metadata.tables)})\b"),
     "ai": re.compile(rf"\b({'|'.join(AiBase.metadata.tables)})\b"),
@@ -162,8 +162,8 @@ def _cached_settings(given: Mapping[str, str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in given.items():
             environment.setenv(name, value)
-        for cached in _CACHED:
-            cached()
+        get_settings()
+        core_engine()
     try:
         yield
     finally:
@@ -171,8 +171,8 @@ def _cached_settings(given: Mapping[str, str]) -> Iterator[None]:
 
 
 def _clear() -> None:
-    for cached in _CACHED:
-        cached.cache_clear()
+    get_settings.cache_clear()
+    database._engines.clear()
 
 
 @contextmanager

@@ -52,6 +52,7 @@ class StandInSwitch:
     state: StateFolder
     url: str
     loses_nothing: bool = True
+    lock_decides: bool = False
 
     def active(self) -> Pair:
         return active_pair(self.state, has_legacy=True)

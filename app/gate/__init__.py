@@ -1,0 +1,1 @@
+"""One backend that holds both pairs: from which it answers a request, and when that waits."""

@@ -1,0 +1,169 @@
+"""The gate of one process: it counts requests, lets them wait, and changes the pair meanwhile."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from app.agent import running
+from app.errors import UnavailableError
+from app.gate.serving_pair import Pair, serving_pair
+
+# For how long a pair is served after it was read that it is to be: a process that was stopped, or
+# cut off from Core, may have missed a change. Who changes it waits for those that may still serve.
+BELIEVED_SECONDS: Mapping[Pair, float] = {"old": 2.0, "new": 10.0}
+# A client that has begun a request must have sent it by then, while all others wait.
+BODY_SECONDS = 3.0
+_PATIENCE_SECONDS = 10.0
+
+State = Literal["open", "held", "flipped"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the row says: `ops.gate`.
+
+    Attributes:
+        seconds_left: until the hold ends by itself.
+        trial_digest: of the word by which the other pair may be asked.
+    """
+
+    pair: Pair
+    epoch: int
+    state: State
+    seconds_left: float = 0.0
+    stream_seconds: float = 0.0
+    trial_digest: str | None = None
+
+
+class Gate:
+    """Which pair is served by this process, and whether requests wait.
+
+    Attributes:
+        order: what was read last; None before anything was.
+    """
+
+    def __init__(self) -> None:
+        self.order: Order | None = None
+        self._opened = asyncio.Event()
+        self._renewed = asyncio.Event()
+        self._believed_until = 0.0
+        self._held_until = 0.0
+        self._under_way: set[_Request] = set()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._doubting: asyncio.TimerHandle | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are let through."""
+        return self._opened.is_set()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is under way: no request, and nothing that one has started."""
+        return not self._under_way and not running.under_way()
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the hold should have ended, for all that is known here."""
+        return not self.is_open and time.monotonic() > self._held_until
+
+    def obey(self, order: Order, seen_at: float) -> None:
+        """Do what the row says; `seen_at` (monotonic) is when it was asked for."""
+        self._believe(seen_at + BELIEVED_SECONDS[order.pair])
+        before, self.order = self.order, order
+        if order.state == "open":
+            self._open()
+        elif self.is_open or before is None or before.epoch != order.epoch:
+            self._hold(order)
+        self._renewed.set()
+        self._renewed.clear()
+
+    @contextmanager
+    def passing(self, pair: Pair) -> Iterator["_Request"]:
+        """Serve a request from a pair; it is counted until its answer is complete."""
+        request, token = _Request(asyncio.current_task()), serving_pair.set(pair)
+        self._under_way.add(request)
+        request.on_end = lambda: self._under_way.discard(request)
+        try:
+            yield request
+        finally:
+            request.end()
+            serving_pair.reset(token)
+
+    async def enter(self) -> Pair:
+        """Wait until requests are let through, and say from which pair this one is answered.
+
+        Raises:
+            UnavailableError: nobody can say it in time.
+        """
+        try:
+            async with asyncio.timeout(self._patience()):
+                while not (self.is_open and time.monotonic() < self._believed_until):
+                    await (self._renewed if self.is_open else self._opened).wait()
+        except TimeoutError:
+            raise UnavailableError("Which database serves is not known; try again") from None
+        assert self.order is not None  # nothing opens it before
+        return self.order.pair
+
+    def _patience(self) -> float:
+        return max(0.0, self._held_until - time.monotonic()) + _PATIENCE_SECONDS
+
+    def _believe(self, until: float) -> None:
+        self._believed_until = until
+        if self._doubting is not None:
+            self._doubting.cancel()
+        loop = asyncio.get_running_loop()
+        self._doubting = loop.call_later(until - time.monotonic(), self._doubt)
+
+    def _doubt(self) -> None:
+        """Nobody waits for this process any more, so nothing of it may still write to Core. The old
+        database refuses by itself what comes after its lock."""
+        if self.order is not None and self.order.pair == "new":
+            for request in list(self._under_way):
+                request.cut()
+            running.stop_answers()
+
+    def _open(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._held_until = 0.0
+        self._opened.set()
+
+    def _hold(self, order: Order) -> None:
+        self._opened.clear()
+        self._held_until = time.monotonic() + order.seconds_left
+        later = asyncio.get_running_loop().call_later
+        self._timers = [
+            later(order.stream_seconds, running.stop_answers),
+            later(BODY_SECONDS, self._cut_late),
+        ]
+
+    def _cut_late(self) -> None:
+        for request in [each for each in self._under_way if each.awaits_body]:
+            request.cut()
+
+
+class _Request:
+    """A request that has passed the gate.
+
+    Attributes:
+        awaits_body: whether its client has still to send.
+    """
+
+    def __init__(self, task: asyncio.Task[object] | None) -> None:
+        self.awaits_body = True
+        self.on_end: Callable[[], None] = lambda: None
+        self._task = task
+
+    def end(self) -> None:
+        """Its answer is complete, as far as the application is concerned."""
+        self.on_end()
+
+    def cut(self) -> None:
+        """Break it off."""
+        if self._task is not None:
+            self._task.cancel("the client sends too slowly")

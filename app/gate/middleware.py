@@ -1,0 +1,79 @@
+"""The gate before the application: each request waits for it, and belongs to a pair."""
+
+import hashlib
+import re
+import secrets
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import UnavailableError
+from app.gate.gate import Gate
+from app.gate.serving_pair import Pair, serving_pair
+from app.json_response import JsonResponse
+
+# Alive is alive, whoever is served.
+_OPEN = "/health"
+# Below it, and behind a word whose digest Core knows, the pair that users do not reach is asked.
+TRIAL = "/trial-"
+_TRIAL_PATH = re.compile(rf"{TRIAL}([\w-]+)(/.*)")
+_AGAIN = {"Retry-After": "2"}
+
+
+class GateMiddleware:
+    """Serve each request from the pair that is active when it begins."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self.app = app
+        self.gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif (trial := self._trial(scope["path"])) is not None:
+            await self._answer(*trial, scope, receive, send)
+        elif scope["path"] == _OPEN and self.gate.order is not None:
+            await self._answer(self.gate.order.pair, _OPEN, scope, receive, send)
+        elif scope["path"] == _OPEN:
+            await self.app(scope, receive, send)
+        else:
+            await self._pass(scope, receive, send)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            pair = await self.gate.enter()
+        except UnavailableError as error:
+            answer = JsonResponse({"detail": str(error)}, status_code=503, headers=_AGAIN)
+            await answer(scope, receive, send)
+            return
+        with self.gate.passing(pair) as request:
+
+            async def receiving() -> Message:
+                message = await receive()
+                request.awaits_body = bool(message.get("more_body"))
+                return message
+
+            async def sending(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    request.end()  # a client that reads slowly holds up nobody
+                await send(message)
+
+            await self.app(scope, receiving, sending)
+
+    def _trial(self, path: str) -> tuple[Pair, str] | None:
+        found, order = _TRIAL_PATH.fullmatch(path), self.gate.order
+        if found is None or order is None or order.trial_digest is None:
+            return None
+        given = hashlib.sha256(found[1].encode()).hexdigest()
+        if not secrets.compare_digest(given, order.trial_digest):
+            return None
+        return ("old" if order.pair == "new" else "new"), found[2]
+
+    async def _answer(
+        self, pair: Pair, path: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        token = serving_pair.set(pair)
+        try:
+            await self.app({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+        finally:
+            serving_pair.reset(token)

@@ -1,0 +1,140 @@
+"""How a process follows the row: it reports, is told, and is woken when something changes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.database import close_connections, engines_of
+from app.gate.gate import Gate, Order
+from app.gate.serving_pair import Pair
+from app.sql_files import statement
+
+CHANNEL = "sigmasight_gate"
+_HEARTBEAT_SECONDS = 0.5
+_TICK_SECONDS = 0.01
+_PATIENCE_SECONDS = 1.0
+_FAILURES = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
+
+_log = logging.getLogger("sigmasight.gate")
+
+
+@asynccontextmanager
+async def following(gate: Gate, *, has_old: bool) -> AsyncIterator[None]:
+    """Have the gate follow the row while the block runs."""
+    replica = Replica(gate, has_old)
+    task = asyncio.create_task(replica.follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await replica.leave()
+
+
+class Replica:
+    """This process among those that serve."""
+
+    def __init__(self, gate: Gate, has_old: bool) -> None:
+        self.gate = gate
+        self._id = uuid4()
+        self._has_old = has_old
+        self._settled: tuple[Pair, str | None] | None = None
+        self._told: tuple[int, str] | None = None
+
+    async def follow(self) -> None:
+        """Follow the row until this is cancelled. While Core does not answer, the lock in the old
+        database says whether that one may still be served: a swap locks it before it is left."""
+        while True:
+            try:
+                async with self._session() as session:
+                    await self._follow(session)
+            except _FAILURES as error:
+                _log.warning("Core does not say who serves", extra={"error": type(error).__name__})
+            with suppress(*_FAILURES):
+                await self._ask_old()
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncConnection]:
+        core, _ = engines_of("new")
+        async with asyncio.timeout(_PATIENCE_SECONDS * 5):
+            connection = await core.connect()
+        try:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+            yield connection
+        finally:
+            await connection.invalidate()
+            await connection.close()
+
+    async def _follow(self, session: AsyncConnection) -> None:
+        while True:
+            asked_at = time.monotonic()
+            order = await self._report(session)
+            if order is None:
+                return
+            self.gate.obey(order, asked_at)
+            await self._leave(order)
+            await self._wait(session)
+
+    async def leave(self) -> None:
+        """Say that this process serves no more, so that nobody waits for it."""
+        with suppress(*_FAILURES):
+            async with self._session() as session:
+                await self._tell(session, 0, "gone")
+
+    async def _report(self, session: AsyncConnection) -> Order | None:
+        self._told = self._state()
+        return await self._tell(session, *self._told)
+
+    async def _tell(self, session: AsyncConnection, epoch: int, state: str) -> Order | None:
+        told = {"replica": self._id, "epoch": epoch, "state": state}
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            row = (await session.execute(statement("gate/report"), told)).one_or_none()
+        return None if row is None else Order(**row._mapping)
+
+    def _state(self) -> tuple[int, str]:
+        epoch = self.gate.order.epoch if self.gate.order else 0
+        if self.gate.is_open:
+            return epoch, "open"
+        return epoch, "held" if self.gate.at_rest else "holding"
+
+    async def _wait(self, session: AsyncConnection) -> None:
+        """Until there is something to report, or the row has changed, or a while."""
+        if self._state() != self._told:
+            return
+        if not self.gate.is_open and not self.gate.at_rest:
+            await asyncio.sleep(_TICK_SECONDS)
+            return
+        seconds = _HEARTBEAT_SECONDS if self.gate.is_open else 5 * _TICK_SECONDS
+        driver: Any = (await session.get_raw_connection()).driver_connection
+        async for _ in driver.notifies(timeout=seconds, stop_after=1):
+            pass
+
+    async def _leave(self, order: Order) -> None:
+        """Close what is open to a pair that is no longer asked: its users are counted."""
+        if order.state == "open" and self._settled != (order.pair, order.trial_digest):
+            self._settled = order.pair, order.trial_digest
+            if order.trial_digest is None:
+                await close_connections("old" if order.pair == "new" else "new")
+
+    async def _ask_old(self) -> None:
+        """Serve from the old database for as long as no swap has locked it."""
+        waits = not self.gate.is_open and self.gate.order is not None and not self.gate.overdue
+        if waits or not self._has_old:
+            return
+        asked_at, (old, _) = time.monotonic(), engines_of("old")
+        async with asyncio.timeout(_PATIENCE_SECONDS), old.connect() as session:
+            locked = (await session.execute(statement("gate/locked"))).scalar_one()
+            await session.commit()
+        if not locked:
+            epoch = self.gate.order.epoch if self.gate.order else 0
+            self.gate.obey(Order("old", epoch, "open"), asked_at)

@@ -1,0 +1,130 @@
+"""The gate's row in Core: which pair backends that hold both serve, and whether requests wait."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+import psycopg
+from psycopg.rows import class_row
+
+from app.gate.gate import BELIEVED_SECONDS
+from ops.books.active_pair import Pair
+from ops.sql_files import statement
+
+# Whoever holds has this advisory lock for as long as he lives; `ops.settle_gate` looks for it.
+_HOLDER = (28, 12)
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The backends that may be serving.
+
+    Attributes:
+        held: of them, at rest in this epoch.
+        open: of them, serving in this epoch.
+        told: of them, having read the row since a moment.
+    """
+
+    seen: int
+    held: int
+    open: int
+    told: int
+
+    @property
+    def all_held(self) -> bool:
+        """Nobody is served."""
+        return self.held == self.seen
+
+    @property
+    def all_open(self) -> bool:
+        """Everybody is."""
+        return self.open == self.seen
+
+    @property
+    def all_told(self) -> bool:
+        """The row was read everywhere."""
+        return self.told == self.seen
+
+
+def take_over(session: psycopg.Connection, pair: Pair) -> Pair:
+    """Have a gate, which serves `pair` where there was none yet; and end a hold whose holder is
+    gone. Returns the pair that is served."""
+    session.execute("INSERT INTO ops.gate (pair) VALUES (%s) ON CONFLICT DO NOTHING", [pair])
+    session.execute(
+        "DELETE FROM ops.gate_replicas WHERE seen_at < clock_timestamp() - interval '1 hour'"
+    )
+    session.execute("SELECT ops.settle_gate()")
+    return served_pair(session) or pair
+
+
+def served_pair(session: psycopg.Connection) -> Pair | None:
+    """The pair that is served; None where no gate was ever used."""
+    found = session.execute("SELECT to_regclass('ops.gate') IS NOT NULL").fetchone()
+    if found is None or not found[0]:
+        return None
+    row = session.execute("SELECT pair FROM ops.gate").fetchone()
+    return None if row is None else cast(Pair, row[0])
+
+
+def replicas(session: psycopg.Connection, pair: Pair, since: datetime | None = None) -> Replicas:
+    """Those that may serve a pair still.
+
+    Args:
+        since: by the server's clock; now where none is given.
+    """
+    told = {"believed": BELIEVED_SECONDS[pair], "since": since or "now"}
+    with session.cursor(row_factory=class_row(Replicas)) as cursor:
+        found = cursor.execute(statement("books/gate_replicas"), told).fetchone()
+    return found or Replicas(0, 0, 0, 0)
+
+
+def set_trial(session: psycopg.Connection, digest: str | None) -> datetime:
+    """Let whoever knows the word of a digest ask the other pair, or nobody; since when."""
+    row = session.execute(
+        "UPDATE ops.gate SET trial_digest = %s RETURNING clock_timestamp()", [digest]
+    ).fetchone()
+    _wake(session)
+    assert row is not None  # taken over before
+    return cast(datetime, row[0])
+
+
+def begin_hold(
+    session: psycopg.Connection, stream_seconds: float, most_seconds: float
+) -> int | None:
+    """Have requests wait for as long as this session lives, and no longer than `most_seconds`; the
+    epoch, or None where somebody holds already."""
+    row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", _HOLDER).fetchone()
+    if row is None or not row[0]:
+        return None
+    session.execute("SELECT ops.settle_gate()")
+    begun = session.execute(
+        "UPDATE ops.gate SET state = 'held', epoch = epoch + 1, stream_seconds = %s,"
+        " deadline = clock_timestamp() + make_interval(secs => %s)"
+        " WHERE state = 'open' RETURNING epoch",
+        [stream_seconds, most_seconds],
+    ).fetchone()
+    _wake(session)
+    return None if begun is None else int(begun[0])
+
+
+def flip(session: psycopg.Connection, epoch: int, pair: Pair) -> bool:
+    """Change the pair while requests wait; False where they do not wait any more."""
+    changed = session.execute(
+        "UPDATE ops.gate SET pair = %s, state = 'flipped'"
+        " WHERE epoch = %s AND state <> 'open' AND clock_timestamp() < deadline",
+        [pair, epoch],
+    )
+    return changed.rowcount == 1
+
+
+def end_hold(session: psycopg.Connection, epoch: int) -> None:
+    """Let requests through, unless that has happened already."""
+    session.execute(
+        "UPDATE ops.gate SET state = 'open', deadline = NULL WHERE epoch = %s AND state <> 'open'",
+        [epoch],
+    )
+    _wake(session)
+
+
+def _wake(session: psycopg.Connection) -> None:
+    session.execute("SELECT pg_notify('sigmasight_gate', '')")

@@ -1,0 +1,167 @@
+"""How the active pair changes where each backend holds both: a row of Core, a gate in each."""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from app.gate.middleware import TRIAL
+from ops.books.active_pair import Pair
+from ops.books.gate import (
+    Replicas,
+    begin_hold,
+    end_hold,
+    flip,
+    replicas,
+    served_pair,
+    set_trial,
+    take_over,
+)
+from ops.connection import connect, explained
+from ops.cutover.switch import LONGEST_HOLD
+from ops.errors import RefusedError, SigmaSightError
+from ops.waiting import wait_until
+
+_PAUSE_SECONDS = 0.005
+_ANSWER_SECONDS = 5.0
+
+
+@dataclass
+class GateHold:
+    """Requests wait in every backend.
+
+    Attributes:
+        begun: when they began to (monotonic).
+    """
+
+    switch: "GateSwitch"
+    session: psycopg.Connection
+    epoch: int
+    begun: float
+
+    def flip(self, pair: Pair) -> None:
+        """Make `pair` the active one, which can be done only while all still wait."""
+        if not flip(self.session, self.epoch, pair):
+            raise RefusedError("requests do not wait any more, so the pair cannot be changed")
+
+    def release(self) -> float:
+        """Serve the waiting requests from the active pair; the seconds for which they waited."""
+        end_hold(self.session, self.epoch)
+        pair = served_pair(self.session) or "new"
+        wait_until(
+            lambda: replicas(self.session, pair).all_open, _ANSWER_SECONDS, pause=_PAUSE_SECONDS
+        )
+        return time.monotonic() - self.begun
+
+
+@dataclass(frozen=True)
+class GateSwitch:
+    """See `ops.cutover.switch.Switch`.
+
+    Attributes:
+        address: where users reach the backends.
+        before: what was active before there was a gate.
+    """
+
+    core: URL
+    address: str
+    before: Callable[[], Pair]
+    loses_nothing: bool = True
+    lock_decides: bool = True
+
+    def active(self) -> Pair:
+        """What the row says."""
+        with self._books() as session:
+            return served_pair(session) or self.before()
+
+    def serve_active(self) -> None:
+        """Have a row, and nobody hold whose command has died."""
+        before = self.before()
+        with self._books() as session:
+            take_over(session, before)
+
+    def stage(self, pair: Pair) -> str:
+        """Let the other pair be asked below an address that nobody knows.
+
+        Raises:
+            RefusedError: no backend is at the gate.
+        """
+        word = secrets.token_urlsafe(32)
+        with self._books() as session:
+            active = take_over(session, self.before())
+            if active == pair:
+                raise RefusedError(f"the {pair} pair is served already")
+            since = set_trial(session, hashlib.sha256(word.encode()).hexdigest())
+            wait_until(lambda: replicas(session, active, since).all_told, _ANSWER_SECONDS)
+            self._refuse_none(replicas(session, active))
+        return f"{self.address}{TRIAL}{word}"
+
+    @contextmanager
+    def hold(self, stream_seconds: float, most_seconds: float = LONGEST_HOLD) -> Iterator[GateHold]:
+        """Let new requests wait in each backend, and those under way come to their end.
+
+        Raises:
+            RefusedError: no backend is at the gate, somebody holds, or one does not come to rest.
+        """
+        with self._books() as session:
+            active = take_over(session, self.before())
+            self._refuse_none(replicas(session, active))
+            begun = time.monotonic()
+            epoch = begin_hold(session, stream_seconds, most_seconds)
+            if epoch is None:
+                raise RefusedError("another command holds requests; try again when it has ended")
+            try:
+                _await_rest(session, active, most_seconds)
+                yield GateHold(self, session, epoch, begun)
+            finally:
+                # Where the session is gone too, the backends see that the holder is.
+                with suppress(psycopg.Error, SigmaSightError):
+                    end_hold(session, epoch)
+
+    def public_address(self) -> str:
+        """Where users reach the backends."""
+        return self.address
+
+    def retire(self, pair: Pair) -> None:
+        """Let nobody ask the pair any more that is not served, and have each backend close what is
+        open to it.
+
+        Raises:
+            RefusedError: it is served.
+        """
+        with self._books() as session:
+            active = take_over(session, self.before())
+            if active == pair:
+                raise RefusedError(f"the {pair} pair is served; another must be before it ends")
+            since = set_trial(session, None)
+            wait_until(lambda: replicas(session, active, since).all_told, _ANSWER_SECONDS)
+
+    def _refuse_none(self, found: Replicas) -> None:
+        if not found.seen:
+            raise RefusedError(
+                "no backend is at the gate; deploy them with the stack's backend_environment "
+                "(ACTIVE_PAIR=gate)"
+            )
+
+    @contextmanager
+    def _books(self) -> Iterator[psycopg.Connection]:
+        with (
+            explained(self.core),
+            connect(self.core, application_name="gate", autocommit=True) as session,
+        ):
+            yield session
+
+
+def _await_rest(session: psycopg.Connection, pair: Pair, seconds: float) -> None:
+    """Wait until nothing is under way in any backend that may serve `pair`; one that is silent for
+    longer than it may serve is not waited for."""
+    if not wait_until(lambda: replicas(session, pair).all_held, seconds, pause=_PAUSE_SECONDS):
+        found = replicas(session, pair)
+        raise RefusedError(
+            f"in {found.seen - found.held} of {found.seen} backends something was still under way"
+        )

@@ -1,0 +1,159 @@
+"""The gate of one process, without a database: who waits, who passes, who is broken off."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from app.errors import UnavailableError
+from app.gate import gate as gate_module
+from app.gate.gate import Gate, Order
+from app.gate.middleware import GateMiddleware
+from app.gate.serving_pair import Pair, serving_pair
+
+OLD, NEW = Order("old", 1, "open"), Order("new", 2, "open")
+HELD = Order("old", 2, "held", seconds_left=5, stream_seconds=1)
+
+
+def obey(gate: Gate, order: Order, ago: float = 0.0) -> None:
+    gate.obey(order, time.monotonic() - ago)
+
+
+async def soon(gate: Gate) -> Pair:
+    return await asyncio.wait_for(gate.enter(), 1)
+
+
+async def waits(gate: Gate) -> bool:
+    task = asyncio.create_task(gate.enter())
+    done, _ = await asyncio.wait([task], timeout=0.05)
+    task.cancel()
+    return not done
+
+
+async def _before_anything_is_read(gate: Gate) -> None:
+    assert await waits(gate)
+    obey(gate, OLD)
+    assert await soon(gate) == "old"
+
+
+async def _held(gate: Gate) -> None:
+    obey(gate, OLD)
+    obey(gate, HELD)
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+    obey(gate, Order("new", 2, "flipped", seconds_left=4))
+    assert not waiting.done()
+    obey(gate, NEW)
+    assert await waiting == "new"
+
+
+async def _started_in_a_hold(gate: Gate) -> None:
+    obey(gate, HELD)
+    assert await waits(gate)
+    obey(gate, OLD)
+    assert await soon(gate) == "old"
+
+
+async def _long_not_read(gate: Gate) -> None:
+    """As after SIGSTOP: what was read is old, so it is read again first."""
+    obey(gate, OLD, ago=gate_module.BELIEVED_SECONDS["old"])
+    assert await waits(gate)
+    waiting = asyncio.create_task(gate.enter())
+    await asyncio.sleep(0)
+    obey(gate, NEW)
+    assert await waiting == "new"
+
+
+async def _nothing_ever_said(gate: Gate) -> None:
+    with pytest.raises(UnavailableError, match="not known"):
+        await gate.enter()
+
+
+async def _under_way(gate: Gate) -> None:
+    obey(gate, OLD)
+    with gate.passing("old"):
+        assert serving_pair.get() == "old"
+        obey(gate, HELD)
+        assert not gate.at_rest
+    assert gate.at_rest
+    assert serving_pair.get() is None
+
+
+async def _silent_client(gate: Gate) -> None:
+    """Who does not send its body holds up nobody for long."""
+    obey(gate, OLD)
+
+    async def request() -> None:
+        with gate.passing("old"):
+            await asyncio.sleep(30)
+
+    task = asyncio.create_task(request())
+    await asyncio.sleep(0)
+    obey(gate, HELD)
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+    assert gate.at_rest
+
+
+async def _doubtful_core(gate: Gate) -> None:
+    """What may still write to Core ends when nobody waits for this process any more."""
+    obey(gate, NEW, ago=gate_module.BELIEVED_SECONDS["new"] - 0.05)
+
+    async def request() -> None:
+        with gate.passing("new"):
+            await asyncio.sleep(30)
+
+    task = asyncio.create_task(request())
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
+
+
+CASES = [
+    _before_anything_is_read,
+    _held,
+    _started_in_a_hold,
+    _long_not_read,
+    _nothing_ever_said,
+    _under_way,
+    _silent_client,
+    _doubtful_core,
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__.strip("_"))
+def test_who_passes(
+    case: Callable[[Gate], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_module, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(gate_module, "_PATIENCE_SECONDS", 0.2)
+
+    async def run() -> None:
+        await case(Gate())
+
+    asyncio.run(run())
+
+
+def test_the_other_pair_is_asked_by_whoever_knows_the_word() -> None:
+    met: list[tuple[str, Pair | None]] = []
+
+    async def application(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
+        met.append((scope["path"], serving_pair.get()))
+
+    digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of foo
+
+    async def ask(*paths: str) -> None:
+        gate = Gate()
+        obey(gate, Order("old", 1, "open", trial_digest=digest))
+        middleware = GateMiddleware(application, gate)  # type: ignore[arg-type]
+        for path in paths:
+            await middleware({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
+
+    asyncio.run(ask("/trial-foo/ready", "/trial-bar/ready", "/trial-foo", "/health", "/ready"))
+    assert met == [
+        ("/ready", "new"),
+        ("/trial-bar/ready", "old"),
+        ("/trial-foo", "old"),
+        ("/health", "old"),
+        ("/ready", "old"),
+    ]
