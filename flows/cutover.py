@@ -8,8 +8,7 @@ from prefect.runtime import flow_run
 
 from flows.heartbeat import rename_run
 from flows.prefect_server import PrefectServer
-from infra.driven import follow_pointer
-from infra.stack_switch import switch_for
+from infra.gate import follow, switch_for
 from ops.books.run_lock import Fence
 from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.installation import Installation
@@ -46,7 +45,7 @@ def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
     log = get_run_logger()
     if report.recovered:
         log.warning("%s", report.recovered)
-    follow_pointer(installation.settings, lambda line: log.info("%s", line))
+    follow(installation.settings, report.active, lambda line: log.info("%s", line))
     if not report.changed:
         rename_run(f"{kind}: already active")
         log.info("the %s pair is active already, at %s", report.active, report.address)

@@ -52,6 +52,9 @@ class EmbeddedSwitch:
         self._backend.start(self._environment(pair), pair)
         self._backend.wait()
 
+    def refuse_absent(self) -> None:
+        """A backend is started where none is."""
+
     def stage(self, pair: Pair) -> str:
         """Start a backend of `pair` that only its private address reaches."""
         return self._backend.stage(self._environment(pair), pair)

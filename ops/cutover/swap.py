@@ -111,8 +111,8 @@ def _refuse_lost_value(installation: Installation) -> None:
     if installation.switch.active() == "old":
         raise RefusedError(
             "Core records a swap in force, but the active pair is the old one, so that value was "
-            'lost; write {"pair": "new"} into active_pair.json of the state folder (or `active: '
-            "new` into the stack's file), or run `sigmasight rollback`"
+            'lost; write {"pair": "new"} into active_pair.json of the state folder, or run '
+            "`sigmasight rollback`"
         )
 
 

@@ -37,6 +37,13 @@ class Switch(Protocol):
     def serve_active(self) -> None:
         """Make sure that the active pair is served, whatever a killed run left."""
 
+    def refuse_absent(self) -> None:
+        """See that there is a backend whose pair can be changed.
+
+        Raises:
+            RefusedError: there is none, or it would have to be deployed anew.
+        """
+
     def stage(self, pair: Pair) -> str | None:
         """Have a backend of `pair` ready at a private address, and return that; None where the
         target can have one backend only."""

@@ -60,6 +60,9 @@ class StandInSwitch:
     def serve_active(self) -> None:
         self._change(lambda there: there | {self.active()})
 
+    def refuse_absent(self) -> None:
+        pass
+
     def stage(self, pair: Pair) -> str:
         self._change(lambda there: there | {pair})
         return f"{self.url}/{pair}"
