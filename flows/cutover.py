@@ -50,23 +50,21 @@ def tell(report: CutoverReport, kind: str, installation: Installation) -> None:
         rename_run(f"{kind}: already active")
         log.info("the %s pair is active already, at %s", report.active, report.address)
         return
-    how = "requests waited" if installation.switch.loses_nothing else "nobody was served"
     log.info(
-        "the %s pair is active at %s; %s for %.2f s",
+        "the %s pair is active at %s; requests waited for %.2f s",
         report.active,
         report.address,
-        how,
         report.held_seconds,
     )
     create_markdown_artifact(
-        _markdown(report, how), key=f"{kind}-report", description=f"The {kind} and its steps"
+        _markdown(report), key=f"{kind}-report", description=f"The {kind} and its steps"
     )
 
 
-def _markdown(report: CutoverReport, how: str) -> str:
+def _markdown(report: CutoverReport) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}.",
-        f"{how.capitalize()} for **{report.held_seconds:.2f} s**.",
+        f"Requests waited for **{report.held_seconds:.2f} s**.",
         "",
         *step_table(report.seconds),
     ]

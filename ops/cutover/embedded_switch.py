@@ -38,7 +38,6 @@ class EmbeddedSwitch:
 
     settings: OperatorSettings
     prefect_api_url: str | None
-    loses_nothing: bool = True
     lock_decides: bool = False
 
     def active(self) -> Pair:

@@ -72,7 +72,6 @@ class GateSwitch:
     core: URL
     address: str
     before: Callable[[], Pair]
-    loses_nothing: bool = True
     lock_decides: bool = True
 
     def active(self) -> Pair:

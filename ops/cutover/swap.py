@@ -172,8 +172,7 @@ class SwapSteps:
         address = self.steps.run(
             "stage the new backend", lambda: self.installation.switch.stage("new")
         )
-        if address is not None:
-            self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
+        self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
 
     def _change(self) -> float:
         with bounded_hold(self.installation, self.steps, "new", self._restore) as held:

@@ -10,7 +10,7 @@ LONGEST_HOLD = 3600.0
 
 
 class Hold(Protocol):
-    """No request is being served: new ones wait, or find nobody where the target cannot hold."""
+    """No request is being served: new ones wait."""
 
     def flip(self, pair: Pair) -> None:
         """Make `pair` the active one. Atomic: a kill leaves the old value or the new one."""
@@ -21,10 +21,6 @@ class Hold(Protocol):
 
 class Switch(Protocol):
     """How a target's backend gets another pair."""
-
-    @property
-    def loses_nothing(self) -> bool:
-        """Whether requests are held during the change, rather than refused."""
 
     @property
     def lock_decides(self) -> bool:
@@ -44,17 +40,15 @@ class Switch(Protocol):
             RefusedError: there is none, or it would have to be deployed anew.
         """
 
-    def stage(self, pair: Pair) -> str | None:
-        """Have a backend of `pair` ready at a private address, and return that; None where the
-        target can have one backend only."""
+    def stage(self, pair: Pair) -> str:
+        """Have a backend of `pair` ready at a private address, and return that."""
 
     def hold(
         self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
     ) -> AbstractContextManager[Hold]:
         """Stop serving: requests under way are finished, streams get `stream_seconds`. However the
-        block ends, also by the death of this process, the active pair is served again; where
-        requests wait, also after `most_seconds`, whatever this process does. Then nothing can be
-        flipped any more."""
+        block ends, also by the death of this process, the active pair is served again, and after
+        `most_seconds` whatever this process does. Then nothing can be flipped any more."""
 
     def public_address(self) -> str:
         """Where users reach the backend."""

@@ -51,7 +51,6 @@ class StandInSwitch:
 
     state: StateFolder
     url: str
-    loses_nothing: bool = True
     lock_decides: bool = False
 
     def active(self) -> Pair:
