@@ -1,11 +1,16 @@
 """The external target: given addresses, checked before anything changes."""
 
+from typing import cast
+
 import pulumi
 import pytest
 from sqlalchemy.engine import make_url
 
 from infra.policies.rules import Hidden
 from infra.program import declare
+from infra.stack_secrets import given_addresses, secrets_to_set
+from infra.topology import Presence, Topology
+from ops.settings import OperatorSettings
 from tests.infra.mocks import Program, run_program
 
 SECRETS = {
@@ -65,6 +70,13 @@ def test_the_backend_finds_the_old_tables_in_the_schema_that_was_said() -> None:
         '-csearch_path="app\\ one"',
     )
     assert found.items() <= BOTH_PAIRS.items()
+
+
+def test_that_schema_is_handed_on_while_there_is_an_old_database() -> None:
+    given = given_addresses(OperatorSettings.model_validate({"LEGACY_SCHEMA": "app"}))
+    for legacy, schema in (("present", "app"), ("absent", None)):
+        topology = Topology("external", cast(Presence, legacy), "new")
+        assert secrets_to_set(topology, {}, given).get("legacySchema") == schema
 
 
 def test_without_legacy_its_address_is_not_asked_for() -> None:
