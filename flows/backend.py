@@ -8,21 +8,31 @@ from ops.backend.environment import migrating_environment, served_environment
 from ops.backend.foreground import become_backend, migrate, refuse_taken_address
 from ops.books.active_pair import Pair, active_pair
 from ops.books.declared_stack import declared_active
+from ops.books.gate import served_pair
+from ops.books.session import open_books
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings, operator_settings
 
 
 def current_pair(settings: OperatorSettings) -> Pair:
-    """The pair that is served from: what the state folder says, or the stack of another target.
+    """The pair that is served from: what the state folder says, or Core of another target's stack.
 
     Raises:
         ConfigurationError: there are no databases to serve from.
     """
     if not settings.embedded:
-        return declared_active(settings.state) or "new"
+        return _declared_pair(settings)
     legacy = resolve_endpoints(settings).legacy
     return active_pair(settings.state, has_legacy=legacy is not None)
+
+
+def _declared_pair(settings: OperatorSettings) -> Pair:
+    declared = declared_active(settings.state)
+    if declared is None:
+        return "new"
+    with open_books(resolve_endpoints(settings).core) as session:
+        return served_pair(session) or declared
 
 
 def backend_environment(settings: OperatorSettings, pair: Pair) -> dict[str, str]:

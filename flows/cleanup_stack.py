@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.automation import DrivenStack
-from infra.driven import forget_legacy, last_stack
+from infra.driven import forget_legacy, last_stack, stack_pair
 from ops.books.active_pair import Pair, active_pair
 from ops.settings import OperatorSettings
 
@@ -20,14 +20,14 @@ class CleanedStack:
     log: Log
 
     def active(self) -> Pair:
-        """The stack's configuration is the home of the value; of embedded servers the pointer."""
+        """What Core says of backends at the gate; of embedded servers the pointer."""
         if self.stack.target == "embedded":
             return active_pair(self.settings.state, has_legacy=True)
-        return self.stack.active()
+        return stack_pair(self.stack, self.settings)
 
     def forget_legacy(self) -> None:
         """Not brought up yet: on docker the server has to live until its database is dropped."""
-        self.stack.configure(legacy="absent")
+        self.stack.configure(legacy="absent", active="new")
         self.stack.unprotect("legacy")
 
     def settle(self) -> tuple[str, ...]:

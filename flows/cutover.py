@@ -10,8 +10,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.heartbeat import rename_run
 from flows.prefect_server import PrefectServer
-from infra.driven import follow_pointer
-from infra.stack_switch import switch_for
+from infra.gate import follow, switch_for
 from ops.books.copies import accepted_rows
 from ops.books.cutovers import Kind, known_cutovers
 from ops.books.run_lock import Fence
@@ -58,30 +57,28 @@ def tell(
     log = get_run_logger()
     if report.recovered:
         log.warning("%s", report.recovered)
-    follow_pointer(installation.settings, lambda line: log.info("%s", line))
+    follow(installation.settings, report.active, lambda line: log.info("%s", line))
     if not report.changed:
         rename_run(f"{kind}: already active")
         log.info("the %s pair is active already, at %s", report.active, report.address)
         return
-    how = "requests waited" if installation.switch.loses_nothing else "nobody was served"
     log.info(
-        "the %s pair is active at %s; %s for %.2f s",
+        "the %s pair is active at %s; requests waited for %.2f s",
         report.active,
         report.address,
-        how,
         report.held_seconds,
     )
     create_markdown_artifact(
-        _what_changed(report, how, _recorded(kind, installation) if recorded else []),
+        _what_changed(report, _recorded(kind, installation) if recorded else []),
         key=f"{kind}-what-changed",
         description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
     )
 
 
-def _what_changed(report: CutoverReport, how: str, facts: Sequence[str]) -> str:
+def _what_changed(report: CutoverReport, facts: Sequence[str]) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}.",
-        f"{how.capitalize()} for **{report.held_seconds:.2f} s**.",
+        f"Requests waited for **{report.held_seconds:.2f} s**.",
     ]
     if report.lost:
         kept = f", kept in `{report.export}`" if report.export else ""

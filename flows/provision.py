@@ -58,6 +58,7 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     # Only here: a phase without a declared stack needs nothing of Pulumi.
     from infra.automation import DrivenStack
     from infra.driven import record_outputs
+    from infra.gate import keep_swapped
     from infra.stack_secrets import given_addresses
 
     log = get_run_logger()
@@ -72,6 +73,7 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     rows_table("stack-changes", f"{mode} of the stack {name}", rows or [_NOTHING])
     if mode == "up":
         record_outputs(settings.state, name, stack.outputs())
+        keep_swapped(settings)
 
 
 _NOTHING = {"resource": "-", "type": "-", "operation": "nothing changed"}

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import pulumi
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
+from app.database_url import parse_database_url
+from infra.backend_key import backend_key
+from infra.stack_config import StackConfig
+from infra.stack_secrets import LEGACY_SCHEMA
 from infra.topology import DatabaseInstance
 from ops.books.active_pair import Pair
+from ops.connection import conninfo, within_schema
 from ops.embedded.databases import NAMES, Name
 
 # The runbook's own start command: both chains, then the server. HOST is for containers, whose
@@ -87,15 +93,36 @@ class BackendInputs:
     """What the backend is configured with.
 
     Attributes:
-        pair: which pair the addresses are; every answer of the backend names it.
+        pair: whose addresses these are; `gate` are those of both pairs, of which Core says from
+            moment to moment which is served.
         ai_database_url: None where one database holds everything.
         settings: further environment variables.
     """
 
-    pair: Pair
+    pair: Pair | Literal["gate"]
     database_url: Input[str]
     ai_database_url: Input[str] | None
     settings: Mapping[str, Input[str]]
+
+
+def inputs_at_gate(
+    database_url: Input[str],
+    ai_database_url: Input[str],
+    legacy_database_url: Output[str] | None,
+    config: StackConfig,
+    settings: Mapping[str, Input[str]],
+) -> BackendInputs:
+    """What a backend is told that is deployed once and serves either pair: the addresses of all
+    databases, whichever is active; those of the new pair alone where there is no old one."""
+    told = {**settings, "ENVIRONMENT": "production", "SECRET_KEY": backend_key(config)}
+    if legacy_database_url is None:
+        return BackendInputs("new", database_url, ai_database_url, told)
+    if (schema := config.optional_text(LEGACY_SCHEMA)) is not None:
+        legacy_database_url = legacy_database_url.apply(
+            lambda url: conninfo(within_schema(parse_database_url(url), schema))
+        )
+    told["LEGACY_DATABASE_URL"] = legacy_database_url
+    return BackendInputs("gate", database_url, ai_database_url, told)
 
 
 class Backend(ComponentResource):
@@ -114,16 +141,14 @@ class Backend(ComponentResource):
         inputs: BackendInputs,
         build: Callable[["Backend"], None] | None = None,
         opts: ResourceOptions | None = None,
-        *,
-        name: str = "backend",
     ) -> None:
         """Declare the backend.
 
         Args:
             build: declares what the target runs it in, with this component as its parent.
         """
-        # The addresses are secret: the pair is what a plan shows of a change.
-        super().__init__("sigmasight:infra:Backend", name, {"pair": inputs.pair}, opts)
+        # The addresses are secret: whose they are is what a plan shows of a change.
+        super().__init__("sigmasight:infra:Backend", "backend", {"pair": inputs.pair}, opts)
         variables = {
             **inputs.settings,
             "ACTIVE_PAIR": inputs.pair,

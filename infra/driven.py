@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from infra.stack_secrets import LEGACY_ADDRESSES
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import Target, declared_name, declared_target, record_declared
-from ops.errors import RefusedError, SigmaSightError
+from ops.books.gate import served_pair
+from ops.books.session import open_books
+from ops.endpoints import resolve_endpoints
+from ops.errors import RefusedError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 
@@ -40,24 +43,23 @@ def record_outputs(state: StateFolder, name: str, outputs: Mapping[str, Any]) ->
         record_declared(state, target, {}, name=name)
         return
     urls = {database: outputs.get(f"{database}_url") for database in ("core", "ai", "legacy")}
-    record_declared(state, target, urls, name=name, active=cast(Pair, outputs["active"]))
+    record_declared(
+        state,
+        target,
+        urls,
+        name=name,
+        active=cast(Pair, outputs["active"]),
+        backend=outputs.get("backend_url"),
+    )
 
 
-def follow_pointer(settings: OperatorSettings, log: Log) -> None:
-    """After a swap or rollback of embedded servers: have their stack, where one is declared, say
-    the same. What could not be done is told, never raised: the pair has changed already, and the
-    next `up` says it too."""
-    if declared_target(settings.state) != "embedded":
-        return
-    stack = last_stack(settings, log)
-    assert stack is not None  # its target is recorded
-    try:
-        stack.up()
-    except SigmaSightError as error:
-        log(
-            f"the stack {stack.name} does not name the active pair yet: {error}; then run "
-            "`sigmasight up --target embedded`"
-        )
+def stack_pair(stack: "DrivenStack", settings: OperatorSettings) -> Pair:
+    """The pair that Core says; of embedded servers, and until something was changed here by the
+    gate, what the stack says."""
+    if stack.target == "embedded":
+        return stack.active()
+    with open_books(resolve_endpoints(settings).core) as session:
+        return served_pair(session) or stack.active()
 
 
 def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
@@ -72,12 +74,12 @@ def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
     stack = last_stack(settings, log)
     if stack is None:
         return ()
-    if stack.active() == "old":
+    if stack_pair(stack, settings) == "old":
         raise RefusedError(
-            f"the stack {stack.name} says active: old, so the old database is in use; swap first, "
-            "by `sigmasight swap`"
+            f"the backend of the stack {stack.name} serves from the old database, which is in use; "
+            "swap first, by `sigmasight swap`"
         )
-    stack.configure(legacy="absent")
+    stack.configure(legacy="absent", active="new")
     stack.unprotect("legacy")
     stack.up()
     if stack.target == "external":

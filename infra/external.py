@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import Input, Output
+from pulumi import Output
 from sqlalchemy.engine import URL
 
 from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_database
-from infra.backend_key import backend_key
-from infra.components import Backend, BackendInputs, DeclaredStack, Place, PostgresInstance
+from infra.components import (
+    Backend,
+    BackendInputs,
+    DeclaredStack,
+    Place,
+    PostgresInstance,
+    inputs_at_gate,
+)
 from infra.stack_config import PROJECT, StackConfig
 from infra.topology import DatabaseInstance, Topology
 from ops.embedded.databases import Name
@@ -48,7 +54,7 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
         instance.name: _component(instance, databases[instance.name])
         for instance in topology.instances
     }
-    backend = Backend(_backend_inputs(databases, topology, config))
+    backend = Backend(_backend_inputs(databases, config))
     return DeclaredStack(instances, backend)
 
 
@@ -99,17 +105,10 @@ def _component(instance: DatabaseInstance, database: ExternalDatabase) -> Postgr
 
 
 def _backend_inputs(
-    databases: Mapping[Name, ExternalDatabase], topology: Topology, config: StackConfig
+    databases: Mapping[Name, ExternalDatabase], config: StackConfig
 ) -> BackendInputs:
-    pair = topology.active_pair
-    core, ai = databases[pair.core], databases[pair.ai] if pair.ai else None
-    settings: dict[str, Input[str]] = {
-        "ENVIRONMENT": "production",
-        "SECRET_KEY": backend_key(config),
-    }
-    if core.has_admin:
-        settings["DATABASE_ADMIN_URL"] = core.admin_url
-    if ai is not None and ai.has_admin:
-        settings["AI_DATABASE_ADMIN_URL"] = ai.admin_url
-    ai_url = ai.app_url if ai is not None else None
-    return BackendInputs(topology.active, core.app_url, ai_url, settings)
+    core, ai, legacy = databases["core"], databases["ai"], databases.get("legacy")
+    admin = {"DATABASE_ADMIN_URL": core, "AI_DATABASE_ADMIN_URL": ai}
+    settings = {name: found.admin_url for name, found in admin.items() if found.has_admin}
+    old_url = legacy.app_url if legacy is not None else None
+    return inputs_at_gate(core.app_url, ai.app_url, old_url, config, settings)

@@ -15,14 +15,17 @@ _GIVEN = {
     "legacyDatabaseUrl": "LEGACY_DATABASE_URL",
     "legacyDatabaseAdminUrl": "LEGACY_DATABASE_ADMIN_URL",
 }
+# In which schema of the old database its tables are, where that has been said.
+LEGACY_SCHEMA = "legacySchema"
 # What an external stack holds of the old database.
-LEGACY_ADDRESSES = ("legacyDatabaseUrl", "legacyDatabaseAdminUrl")
+LEGACY_ADDRESSES = ("legacyDatabaseUrl", "legacyDatabaseAdminUrl", LEGACY_SCHEMA)
 
 
 def given_addresses(settings: OperatorSettings) -> dict[str, str]:
     """The addresses that the environment gives, by the configuration key that holds each."""
     found = {key: getattr(settings, variable) for key, variable in _GIVEN.items()}
-    return {key: secret.get_secret_value() for key, secret in found.items() if secret}
+    given = {key: secret.get_secret_value() for key, secret in found.items() if secret}
+    return given | ({LEGACY_SCHEMA: settings.LEGACY_SCHEMA} if settings.LEGACY_SCHEMA else {})
 
 
 def secrets_to_set(

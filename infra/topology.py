@@ -78,13 +78,8 @@ class Topology:
 
     @property
     def active_pair(self) -> ActivePair:
-        """What the backend is given."""
-        return databases_of(self.active)
-
-
-def databases_of(pair: Pair) -> ActivePair:
-    """The databases of a pair."""
-    return ActivePair("legacy", None) if pair == "old" else ActivePair("core", "ai")
+        """What an embedded backend is given."""
+        return ActivePair("legacy", None) if self.active == "old" else ActivePair("core", "ai")
 
 
 def _instance(name: Name) -> DatabaseInstance:

@@ -103,8 +103,6 @@ class OperatorSettings(BaseSettings):
     # The backend that verify asks, where it is not the one of the state folder; and its log.
     BACKEND_URL: Annotated[str, AfterValidator(_backend_address)] | None = None
     BACKEND_LOG: Path | None = None
-    # How long a swap of an external stack waits until the platform serves the changed variables.
-    BACKEND_REDEPLOY_SECONDS: int = Field(default=600, ge=1)
     # Where dumps are kept, by default `backups` in the state folder.
     BACKUP_FOLDER: Path | None = None
     # The day of the cleanup, at 02:00 in New York; by default the 28 December after the swap.

@@ -7,7 +7,7 @@ import typer
 
 from flows.commands.options import PairName
 from flows.commands.output import out
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from ops.carrying.import_file import ImportReport
@@ -37,21 +37,18 @@ def serving_pair(settings: "OperatorSettings", endpoints: "Endpoints") -> str:
     """Which pair serves: `old` or `new`.
 
     Raises:
-        ConfigurationError: nothing here says it.
+        ConfigurationError: nothing here says it, or Core, which would, does not answer.
     """
-    from infra.stack_switch import switch_for
+    from infra.gate import declared_pair
     from ops.books.active_pair import active_pair
 
     try:
-        switch = switch_for(settings, lambda _line: None)
-    except ConfigurationError:
+        found = declared_pair(settings, lambda _line: None)
+    except (ConfigurationError, DatabaseUnavailableError):
         raise ConfigurationError(
-            "the databases are given by address, so nothing here says which pair serves; "
-            "say it by --into old or --into new"
+            "nothing here says which pair serves; say it by --into old or --into new"
         ) from None
-    if switch is not None:
-        return switch.active()
-    return active_pair(settings.state, has_legacy=endpoints.legacy is not None)
+    return found or active_pair(settings.state, has_legacy=endpoints.legacy is not None)
 
 
 def _into_old(file: Path, endpoints: "Endpoints") -> "ImportReport":

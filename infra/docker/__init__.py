@@ -15,7 +15,7 @@ from infra.topology import Topology
 
 
 def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
-    """Declare the databases, the backend on the active pair and, if asked for, Prefect.
+    """Declare the databases, the backend and, if asked for, Prefect.
 
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
@@ -25,7 +25,7 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
     host = docker_host(settings)
     image = pulled_image("database-image", settings.database_image)
     databases = declare_databases(host, topology.instances, image, config)
-    backend = declare_backend(host, databases, topology, config)
+    backend = declare_backend(host, databases, config)
     if config.flag("prefect", False):
         pulumi.export("prefect_api_url", Prefect(host, databases, config).api_url)
     return DeclaredStack({name: found.component for name, found in databases.items()}, backend)

@@ -18,16 +18,23 @@ def record_declared(
     *,
     name: str | None = None,
     active: Pair | None = None,
+    backend: str | None = None,
 ) -> None:
     """Remember where the databases of a declared stack are, for the phases that follow.
 
     Args:
         urls: the owners' addresses of core, ai and legacy.
         name: the stack's, by default its target's.
-        active: the pair that its backend was given; the state folder says that of embedded ones.
+        active: the pair that it reports; the state folder says that of embedded ones.
+        backend: where users reach its backend, if that is a container of its own.
     """
-    told = {"target": target, "name": name or target, "active": active}
+    told = {"target": target, "name": name or target, "active": active, "backend": backend}
     state.write(_DOCUMENT, {**told, **urls})
+
+
+def record_active(state: StateFolder, pair: Pair) -> None:
+    """Change the pair that is reported, and nothing else."""
+    state.write(_DOCUMENT, {**state.read(_DOCUMENT), "active": pair})
 
 
 def declared_target(state: StateFolder) -> Target | None:
@@ -44,9 +51,15 @@ def declared_name(state: StateFolder) -> str | None:
 
 
 def declared_active(state: StateFolder) -> Pair | None:
-    """The pair that a docker or external stack gave its backend when it was brought up last; None
-    where there is no such stack, or it was brought up before this was recorded."""
+    """The pair that a docker or external stack reported when it was brought up last; None where
+    there is no such stack, or it was brought up before this was recorded."""
     found: Pair | None = state.read(_DOCUMENT).get("active")
+    return found
+
+
+def declared_backend(state: StateFolder) -> str | None:
+    """Where users reach the backend of a docker stack, if that is a container of its own."""
+    found: str | None = state.read(_DOCUMENT).get("backend")
     return found
 
 

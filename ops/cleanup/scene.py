@@ -21,7 +21,7 @@ class DeclaredLegacy(Protocol):
     """A declared stack, as far as a cleanup changes it. Each method is idempotent."""
 
     def active(self) -> Pair:
-        """The pair that the stack's configuration says."""
+        """The pair that is served from."""
 
     def forget_legacy(self) -> None:
         """Declare the old database as absent and lift its protection, so that no later `up` brings

@@ -101,5 +101,4 @@ def _change(installation: Installation, steps: Steps) -> float:
 
 def _stage(installation: Installation, steps: Steps) -> None:
     address = steps.run("stage the old backend", lambda: installation.switch.stage("old"))
-    if address is not None:
-        steps.run("ask it", lambda: ask_staged(installation, address, "old"))
+    steps.run("ask it", lambda: ask_staged(installation, address, "old"))

@@ -20,8 +20,7 @@ def bounded_hold(
     installation: Installation, steps: Steps, leads_to: Pair, restore: Callable[[Hold], None]
 ) -> Iterator[Hold]:
     """Hold requests while the block runs, for `max_hold_seconds` at most: the switch serves again
-    by itself then, and what the block waits for is given up. Where requests cannot be held, what
-    the block does on the databases has that time.
+    by itself then, and what the block waits for is given up.
 
     Args:
         restore: undoes what the block did, where it fails.
@@ -29,20 +28,19 @@ def bounded_hold(
     Raises:
         RefusedError: users would have waited longer.
     """
-    holds, most = installation.switch.loses_nothing, installation.max_hold_seconds
-    begun = time.monotonic()
+    most, begun = installation.max_hold_seconds, time.monotonic()
     try:
         with ExitStack() as stack:
             hold = installation.hold()
             held = steps.run("hold requests", lambda: stack.enter_context(hold))
             try:
-                with closed_at((begun if holds else time.monotonic()) + most):
+                with closed_at(begun + most):
                     yield held
             except BaseException:
                 restore(held)
                 raise
     except (SigmaSightError, psycopg.Error) as error:
-        if not holds or time.monotonic() - begun < most:
+        if time.monotonic() - begun < most:
             raise
         raise RefusedError(_too_long(installation, leads_to, error)) from None
 

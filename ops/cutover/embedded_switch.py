@@ -38,7 +38,6 @@ class EmbeddedSwitch:
 
     settings: OperatorSettings
     prefect_api_url: str | None
-    loses_nothing: bool = True
     lock_decides: bool = False
 
     def active(self) -> Pair:
@@ -51,6 +50,9 @@ class EmbeddedSwitch:
         pair = self.active()
         self._backend.start(self._environment(pair), pair)
         self._backend.wait()
+
+    def refuse_absent(self) -> None:
+        """A backend is started where none is."""
 
     def stage(self, pair: Pair) -> str:
         """Start a backend of `pair` that only its private address reaches."""

@@ -29,6 +29,7 @@ from ops.waiting import wait_until
 
 _PAUSE_SECONDS = 0.005
 _ANSWER_SECONDS = 5.0
+_REPORT_SECONDS = 2.0
 
 
 @dataclass
@@ -71,7 +72,6 @@ class GateSwitch:
     core: URL
     address: str
     before: Callable[[], Pair]
-    loses_nothing: bool = True
     lock_decides: bool = True
 
     def active(self) -> Pair:
@@ -84,6 +84,17 @@ class GateSwitch:
         before = self.before()
         with self._books() as session:
             take_over(session, before)
+
+    def refuse_absent(self) -> None:
+        """See that backends report at the gate, as each does twice a second.
+
+        Raises:
+            RefusedError: none does.
+        """
+        with self._books() as session:
+            pair = take_over(session, self.before())
+            wait_until(lambda: replicas(session, pair).seen > 0, _REPORT_SECONDS)
+            self._refuse_none(replicas(session, pair))
 
     def stage(self, pair: Pair) -> str:
         """Let the other pair be asked below an address that nobody knows.
@@ -144,8 +155,9 @@ class GateSwitch:
     def _refuse_none(self, found: Replicas) -> None:
         if not found.seen:
             raise RefusedError(
-                "no backend is at the gate; deploy them with the stack's backend_environment "
-                "(ACTIVE_PAIR=gate)"
+                "no backend is at the gate, where its pair could be changed; redeploy it with the "
+                "variables of `sigmasight pulumi stack output backend_environment --show-secrets` "
+                "(on docker by `sigmasight up --target docker`)"
             )
 
     @contextmanager

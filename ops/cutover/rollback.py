@@ -185,8 +185,7 @@ class RollbackSteps:
         address = self.steps.run(
             "stage the old backend", lambda: self.installation.switch.stage("old")
         )
-        if address is not None:
-            self.steps.run("ask it", lambda: ask_staged(self.installation, address, "old"))
+        self.steps.run("ask it", lambda: ask_staged(self.installation, address, "old"))
 
     def _change(self) -> tuple[float, int]:
         with bounded_hold(self.installation, self.steps, "old", self._restore) as held:

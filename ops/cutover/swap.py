@@ -111,8 +111,8 @@ def _refuse_lost_value(installation: Installation) -> None:
     if installation.switch.active() == "old":
         raise RefusedError(
             "Core records a swap in force, but the active pair is the old one, so that value was "
-            'lost; write {"pair": "new"} into active_pair.json of the state folder (or `active: '
-            "new` into the stack's file), or run `sigmasight rollback`"
+            'lost; write {"pair": "new"} into active_pair.json of the state folder, or run '
+            "`sigmasight rollback`"
         )
 
 
@@ -172,8 +172,7 @@ class SwapSteps:
         address = self.steps.run(
             "stage the new backend", lambda: self.installation.switch.stage("new")
         )
-        if address is not None:
-            self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
+        self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
 
     def _change(self) -> float:
         with bounded_hold(self.installation, self.steps, "new", self._restore) as held:

@@ -10,7 +10,7 @@ LONGEST_HOLD = 3600.0
 
 
 class Hold(Protocol):
-    """No request is being served: new ones wait, or find nobody where the target cannot hold."""
+    """No request is being served: new ones wait."""
 
     def flip(self, pair: Pair) -> None:
         """Make `pair` the active one. Atomic: a kill leaves the old value or the new one."""
@@ -23,10 +23,6 @@ class Switch(Protocol):
     """How a target's backend gets another pair."""
 
     @property
-    def loses_nothing(self) -> bool:
-        """Whether requests are held during the change, rather than refused."""
-
-    @property
     def lock_decides(self) -> bool:
         """Whether a backend that does not hear of the change goes by the old database's lock. Then
         that is locked for as long as the new pair may be served."""
@@ -37,17 +33,22 @@ class Switch(Protocol):
     def serve_active(self) -> None:
         """Make sure that the active pair is served, whatever a killed run left."""
 
-    def stage(self, pair: Pair) -> str | None:
-        """Have a backend of `pair` ready at a private address, and return that; None where the
-        target can have one backend only."""
+    def refuse_absent(self) -> None:
+        """See that there is a backend whose pair can be changed.
+
+        Raises:
+            RefusedError: there is none, or it would have to be deployed anew.
+        """
+
+    def stage(self, pair: Pair) -> str:
+        """Have a backend of `pair` ready at a private address, and return that."""
 
     def hold(
         self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
     ) -> AbstractContextManager[Hold]:
         """Stop serving: requests under way are finished, streams get `stream_seconds`. However the
-        block ends, also by the death of this process, the active pair is served again; where
-        requests wait, also after `most_seconds`, whatever this process does. Then nothing can be
-        flipped any more."""
+        block ends, also by the death of this process, the active pair is served again, and after
+        `most_seconds` whatever this process does. Then nothing can be flipped any more."""
 
     def public_address(self) -> str:
         """Where users reach the backend."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ops.books.active_pair import Pair, active_pair
-from ops.books.declared_stack import declared_active
 from ops.books.verifications import last_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import SigmaSightError
@@ -188,9 +187,9 @@ class _Sight:
         return self._endpoints.legacy is not None
 
     def _pointer(self) -> Pair | None:
-        """What the target's own home of the value says; None where that is not known here."""
+        """What the pointer file says; None where Core says it, which a backend reads itself."""
         if self._endpoints.target != "embedded":
-            return declared_active(self._settings.state)
+            return None
         return _quietly(self._recorded_pointer, None)
 
     def _recorded_pointer(self) -> Pair | None:

@@ -81,7 +81,7 @@ def test_lifting_the_protection_still_retains_the_volumes() -> None:
 
 
 def test_the_guard_would_be_the_first_to_go_and_is_protected() -> None:
-    declared = docker_program(prefect="true", prefectImage=PREFECT_IMAGE, staged="old")
+    declared = docker_program(prefect="true", prefectImage=PREFECT_IMAGE)
     guard = declared.one("sigmasight:infra:DeletionGuard", "deletion-guard")
     made = {name for type_, name in declared.resources if not type_.startswith("sigmasight:")}
     assert (guard.protect, guard.dependencies, guard.parent) == (True, made, "backend")

@@ -1,11 +1,11 @@
 """The docker target's backend and Prefect, property by property, in the engine's place."""
 
-import pulumi
+from typing import Any
+
 import pytest
 from sqlalchemy.engine import make_url
 
 from infra.policies.rules import Hidden
-from ops.books.active_pair import Pair
 from tests.infra.docker_program import (
     BACKEND,
     BUILT_IMAGE,
@@ -56,7 +56,7 @@ def test_a_finished_image_is_not_built_again() -> None:
     assert found.one(CONTAINER, "backend").inputs["image"] == IMAGE_ID
 
 
-def test_the_new_pair_reaches_the_backend_as_two_secret_addresses(program: Program) -> None:
+def test_both_pairs_reach_the_backend_as_three_secret_addresses(program: Program) -> None:
     found = environment(program.one(CONTAINER, "backend").inputs["envs"])
     core, ai = make_url(found["DATABASE_URL"]), make_url(found["AI_DATABASE_URL"])
     assert (core.host, core.port, core.database) == (
@@ -67,6 +67,11 @@ def test_the_new_pair_reaches_the_backend_as_two_secret_addresses(program: Progr
     assert (core.username, core.password) == ("sigmasight_app", "canary-coreAppPassword@:/%")
     assert (ai.host, ai.port, ai.database) == ("sigmasight-docker-ai", 5432, "sigmasight_ai")
     assert (ai.username, ai.password) == ("sigmasight_app", "canary-aiAppPassword@:/%")
+    old = make_url(found["LEGACY_DATABASE_URL"])
+    assert (old.host, old.port, old.database) == ("sigmasight-docker-legacy", 5432, "sigmasight")
+    assert (old.username, old.password) == ("sigmasight_app", "canary-legacyAppPassword@:/%")
+    assert found["ACTIVE_PAIR"] == "gate"
+    assert program.outputs["backend_environment"] == Hidden(found)
 
 
 def test_migrations_run_as_owner(program: Program) -> None:
@@ -74,24 +79,17 @@ def test_migrations_run_as_owner(program: Program) -> None:
     assert make_url(found["DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
     assert make_url(found["AI_DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
 
-
-def test_the_old_database_is_the_backends_only_one() -> None:
-    found = environment(docker_program(active="old").one(CONTAINER, "backend").inputs["envs"])
-    assert make_url(found["DATABASE_URL"]).host == "sigmasight-docker-legacy"
-    assert "AI_DATABASE_URL" not in found
-    assert "AI_DATABASE_ADMIN_URL" not in found
+    assert "LEGACY_DATABASE_ADMIN_URL" not in found, "it is left alone"
 
 
-def test_tokens_are_signed_with_one_key_on_both_pairs(program: Program) -> None:
-    new = environment(program.one(CONTAINER, "backend").inputs["envs"])
-    old = environment(docker_program(active="old").one(CONTAINER, "backend").inputs["envs"])
-    assert new["SECRET_KEY"] == old["SECRET_KEY"] == SIGNING_KEY
+def test_tokens_are_signed_with_the_stacks_key(program: Program) -> None:
+    found = environment(program.one(CONTAINER, "backend").inputs["envs"])
+    assert found["SECRET_KEY"] == SIGNING_KEY
 
 
-def test_the_backend_waits_for_the_roles_of_its_pair(program: Program) -> None:
+def test_the_backend_waits_for_the_roles_of_every_database(program: Program) -> None:
     needed = program.one(CONTAINER, "backend").dependencies
-    assert {"core-provisioning", "ai-provisioning"} <= needed
-    assert "legacy-provisioning" not in needed
+    assert {"legacy-provisioning", "core-provisioning", "ai-provisioning"} <= needed
 
 
 def test_the_backend_runs_the_start_command_healthy_on_loopback(program: Program) -> None:
@@ -116,72 +114,33 @@ def test_the_databases_can_be_had_without_a_backend_container() -> None:
     assert (CONTAINER, "backend") not in found.resources
     assert found.of_type(BUILT_IMAGE) == []
     assert isinstance(found.outputs["backend_environment"], Hidden)
+    assert "backend_url" not in found.outputs
 
 
 # What a swap changes
 
 
-PAIRS: list[tuple[Pair, str, set[str]]] = [
-    ("old", "sigmasight-docker-legacy", {"legacy-provisioning"}),
-    ("new", "sigmasight-docker-core", {"core-provisioning", "ai-provisioning"}),
-]
+def everything(program: Program) -> dict[tuple[str, str], object]:
+    return {key: (found.inputs, found.dependencies) for key, found in program.resources.items()}
 
 
-@pytest.mark.parametrize(("pair", "host", "needed"), PAIRS)
-def test_active_alone_decides_what_the_backend_gets(
-    pair: Pair, host: str, needed: set[str]
-) -> None:
-    found = docker_program(active=pair)
+@pytest.mark.parametrize(
+    "config",
+    [{"active": "old"}, {"staged": "new", "stagedPort": "8123", "backendHeld": "true"}],
+    ids=["the active pair", "what a swap of an earlier version has left"],
+)
+def test_no_resource_depends_on(config: dict[str, Any], program: Program) -> None:
+    found = docker_program(**config)
+    assert everything(found) == everything(program)
+    assert found.outputs == {**program.outputs, "active": config.get("active", "new")}
+
+
+def test_after_the_cleanup_the_new_pair_is_all_there_is() -> None:
+    found = docker_program(legacy="absent")
     told = environment(found.one(CONTAINER, "backend").inputs["envs"])
-    assert (told["ACTIVE_PAIR"], make_url(told["DATABASE_URL"]).host) == (pair, host)
-    assert make_url(told["DATABASE_ADMIN_URL"]).host == host
-    assert ("AI_DATABASE_URL" in told) == (pair == "new")
-    assert found.outputs["backend_environment"] == Hidden(told)
-    assert found.one(BACKEND, "backend").inputs == {"pair": pair}, "a plan shows the change"
-    waits = found.one(CONTAINER, "backend").dependencies
-    assert {name for name in waits if name.endswith("-provisioning")} == needed
-    assert found.outputs["active"] == pair
-    assert found.outputs["backend_url"] == "http://127.0.0.1:8000"
-
-
-def test_the_two_pairs_differ_in_the_backend_alone() -> None:
-    old, new = docker_program(active="old"), docker_program(active="new")
-    assert old.resources.keys() == new.resources.keys()
-    changed = {
-        key[1] for key, found in old.resources.items() if found.inputs != new.resources[key].inputs
-    }
-    assert changed == {"backend"}
-
-
-@pytest.mark.parametrize(("active", "staged"), [("old", "new"), ("new", "old")])
-def test_a_staged_backend_is_tried_at_a_port_of_its_own(active: Pair, staged: Pair) -> None:
-    found = docker_program(active=active, staged=staged, stagedPort="8123")
-    second, first = found.one(CONTAINER, "backend-staged"), found.one(CONTAINER, "backend")
-    assert environment(second.inputs["envs"])["ACTIVE_PAIR"] == staged
-    assert environment(first.inputs["envs"])["ACTIVE_PAIR"] == active
-    assert second.inputs["ports"] == [{"internal": 8000, "external": 8123, "ip": "127.0.0.1"}]
-    assert second.inputs["name"] == "sigmasight-docker-backend-staged"
-    assert second.inputs["image"] == first.inputs["image"]
-    assert len(found.of_type(BUILT_IMAGE)) == 1
-    assert found.outputs["staged_url"] == "http://127.0.0.1:8123"
-    served = docker_program(active=staged).one(CONTAINER, "backend").inputs["envs"]
-    assert second.inputs["envs"] == served, "what is tried is what will serve"
-
-
-def test_a_held_backend_is_away_and_what_it_was_told_is_not(program: Program) -> None:
-    held = docker_program(backendHeld="true")
-    assert (CONTAINER, "backend") not in held.resources
-    assert held.outputs["backend_environment"] == program.outputs["backend_environment"]
-    assert held.outputs["backend_url"] == program.outputs["backend_url"]
-    gone = program.resources.keys() - held.resources.keys()
-    assert gone == {(CONTAINER, "backend")}, "the image stays, so that the way back is short"
-
-
-def test_a_pair_that_is_gone_cannot_be_tried() -> None:
-    with pytest.raises(pulumi.RunError, match="staged: old and legacy: absent"):
-        docker_program(legacy="absent", staged="old")
-    with pytest.raises(pulumi.RunError, match="staged is 'both'; use old or new or none"):
-        docker_program(staged="both")
+    assert (told["ACTIVE_PAIR"], "LEGACY_DATABASE_URL" in told) == ("new", False)
+    assert "legacy-provisioning" not in found.one(CONTAINER, "backend").dependencies
+    assert found.one(BACKEND, "backend").inputs == {"pair": "new"}, "a plan shows the change"
 
 
 # Prefect

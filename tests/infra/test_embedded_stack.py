@@ -13,7 +13,8 @@ import pytest
 
 from app.database_url import parse_database_url
 from infra.automation import DrivenStack, Operation
-from infra.driven import follow_pointer, forget_legacy, record_outputs
+from infra.driven import forget_legacy, record_outputs
+from infra.gate import follow
 from ops.books.active_pair import Pair, set_active_pair
 from ops.connection import connect
 from ops.content_hash import database_hash
@@ -138,7 +139,7 @@ def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewSta
     for pair, database in ways:
         set_active_pair(stack.state, pair)
         assert backends(stack.preview()) == {("update", "backend")}, "a preview tells the change"
-        follow_pointer(settings, lines.append)
+        follow(settings, pair, lines.append)
         assert stack.preview().changes == ()
         outputs = stack.outputs()
         assert outputs["active"] == stack.configuration().get("active", "old") == pair

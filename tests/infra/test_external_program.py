@@ -1,10 +1,16 @@
 """The external target: given addresses, checked before anything changes."""
 
+from typing import cast
+
 import pulumi
 import pytest
+from sqlalchemy.engine import make_url
 
 from infra.policies.rules import Hidden
 from infra.program import declare
+from infra.stack_secrets import given_addresses, secrets_to_set
+from infra.topology import Presence, Topology
+from ops.settings import OperatorSettings
 from tests.infra.mocks import Program, run_program
 
 SECRETS = {
@@ -40,31 +46,46 @@ def test_the_phases_get_the_admin_address_where_there_is_one() -> None:
     assert outputs["legacy_url"] == Hidden(SECRETS["legacyDatabaseUrl"])
 
 
-def test_the_backend_gets_the_new_pair_and_the_admin_address_for_migrations() -> None:
-    assert external_program().outputs["backend_environment"] == Hidden(
-        {
-            "ACTIVE_PAIR": "new",
-            "DATABASE_URL": SECRETS["databaseUrl"],
-            "DATABASE_ADMIN_URL": SECRETS["databaseAdminUrl"],
-            "AI_DATABASE_URL": SECRETS["aiDatabaseUrl"],
-            "ENVIRONMENT": "production",
-            "SECRET_KEY": SECRETS["secretKey"],
-        }
+BOTH_PAIRS = {
+    "ACTIVE_PAIR": "gate",
+    "DATABASE_URL": SECRETS["databaseUrl"],
+    "DATABASE_ADMIN_URL": SECRETS["databaseAdminUrl"],
+    "AI_DATABASE_URL": SECRETS["aiDatabaseUrl"],
+    "LEGACY_DATABASE_URL": SECRETS["legacyDatabaseUrl"],
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": SECRETS["secretKey"],
+}
+
+
+@pytest.mark.parametrize("active", ["old", "new"])
+def test_the_backend_gets_both_pairs_and_the_admin_address_for_migrations(active: str) -> None:
+    assert external_program(active=active).outputs["backend_environment"] == Hidden(BOTH_PAIRS)
+
+
+def test_the_backend_finds_the_old_tables_in_the_schema_that_was_said() -> None:
+    found = external_program(legacySchema="app one").outputs["backend_environment"].value
+    old = make_url(found.pop("LEGACY_DATABASE_URL"))
+    assert (old.host, old.query["options"].split(",")[0]) == (
+        "old.example",
+        '-csearch_path="app\\ one"',
     )
+    assert found.items() <= BOTH_PAIRS.items()
 
 
-def test_the_backend_gets_the_old_database_alone() -> None:
-    found = external_program(active="old").outputs["backend_environment"].value
-    assert found["ACTIVE_PAIR"] == "old"
-    assert found["DATABASE_URL"] == SECRETS["legacyDatabaseUrl"]
-    assert "AI_DATABASE_URL" not in found
-    assert "DATABASE_ADMIN_URL" not in found
+def test_that_schema_is_handed_on_while_there_is_an_old_database() -> None:
+    given = given_addresses(OperatorSettings.model_validate({"LEGACY_SCHEMA": "app"}))
+    for legacy, schema in (("present", "app"), ("absent", None)):
+        topology = Topology("external", cast(Presence, legacy), "new")
+        assert secrets_to_set(topology, {}, given).get("legacySchema") == schema
 
 
 def test_without_legacy_its_address_is_not_asked_for() -> None:
     outputs = external_program(legacy="absent", legacyDatabaseUrl=None).outputs
     assert outputs.get("legacy_url") is None
     assert outputs["legacy"] == "absent"
+    told = {**BOTH_PAIRS, "ACTIVE_PAIR": "new"}
+    del told["LEGACY_DATABASE_URL"]
+    assert outputs["backend_environment"] == Hidden(told)
 
 
 def test_no_secret_leaves_in_the_open() -> None:

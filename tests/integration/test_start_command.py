@@ -122,6 +122,17 @@ def test_the_old_pairs_database_is_left_alone_while_it_is_empty(
     assert fingerprint(scratch_database) == before
 
 
+def test_a_backend_at_the_gate_migrates_the_new_pair_alone(
+    new_database: NewDatabase, old_shape: URL, tmp_path: Path, forked: Run
+) -> None:
+    core, ai = new_database(), new_database()
+    before = fingerprint(old_shape)
+    env = {**environment(core, ai, LEGACY_DATABASE_URL=old_shape), "ACTIVE_PAIR": "gate"}
+    assert [done.returncode for done in upgrade_both(env, tmp_path, forked)] == [0, 0]
+    assert (len(tables(core)), len(tables(ai))) == (38, 4)
+    assert fingerprint(old_shape) == before
+
+
 @pytest.mark.parametrize("ai_too", [False, True], ids=["without AI_DATABASE_URL", "with it"])
 def test_a_legacy_database_is_left_as_it_is(
     ai_too: bool, old_shape: URL, tmp_path: Path, forked: Run

@@ -1,6 +1,6 @@
 -- How far the backends are that may be serving: those that reported within %(believed)s seconds.
 SELECT
-    count(*)::int AS seen,
+    count(r.replica)::int AS seen,
     count(*) FILTER (WHERE r.state = 'held' AND r.epoch = g.epoch)::int AS held,
     count(*) FILTER (WHERE r.state = 'open' AND r.epoch = g.epoch)::int AS open,
     count(*) FILTER (WHERE r.seen_at > %(since)s)::int AS told

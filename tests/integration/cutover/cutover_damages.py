@@ -10,10 +10,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from ops.cutover.gate_switch import GateSwitch
 from ops.errors import RefusedError
 from tests.integration.copy.owned_world import A_PORTFOLIO, A_TAG, A_USER, ID
 from tests.integration.cutover.small_backend import Fault
 from tests.integration.cutover.small_system import SmallSystem
+from tests.integration.cutover.stand_in_switch import StandInSwitch
 
 Damage = Callable[[SmallSystem], AbstractContextManager[dict[str, Any]]]
 STOPPED = "stopped by the test"
@@ -154,6 +158,16 @@ def answered_later(role: str, fault: Fault) -> Damage:
 @contextmanager
 def nobody_to_log_in_as(system: SmallSystem) -> Iterator[dict[str, Any]]:
     yield {"on": replace(system, probes=())}
+
+
+@contextmanager
+def not_at_the_gate(system: SmallSystem) -> Iterator[dict[str, Any]]:
+    """A backend that was deployed with one pair's addresses, where a gate is to change the pair."""
+    gate = GateSwitch(system.core, system.switch.public_address(), system.switch.active)
+    with pytest.MonkeyPatch.context() as patch:
+        for question in ("refuse_absent", "stage"):
+            patch.setattr(StandInSwitch, question, getattr(gate, question))
+        yield {}
 
 
 @contextmanager

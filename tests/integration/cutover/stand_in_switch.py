@@ -51,7 +51,6 @@ class StandInSwitch:
 
     state: StateFolder
     url: str
-    loses_nothing: bool = True
     lock_decides: bool = False
 
     def active(self) -> Pair:
@@ -59,6 +58,9 @@ class StandInSwitch:
 
     def serve_active(self) -> None:
         self._change(lambda there: there | {self.active()})
+
+    def refuse_absent(self) -> None:
+        pass
 
     def stage(self, pair: Pair) -> str:
         self._change(lambda there: there | {pair})

@@ -69,6 +69,11 @@ NO_LOGIN = (
 NO_PORTFOLIO = "THE BACKEND: GET …/complete answers 500: broken"
 NO_WAY_BACK = "not swapped: a rollback would be refused: "
 _OLD = ("THE BACKEND", "the backend of the old pair")
+NOT_AT_GATE = (
+    "no backend is at the gate, where its pair could be changed; redeploy it with the variables of "
+    "`sigmasight pulumi stack output backend_environment --show-secrets` (on docker by `sigmasight "
+    "up --target docker`)"
+)
 MOVED = "the world has moved since plan …: it is … now; look at it by --dry-run"
 PRICE = (
     "not swapped: the new pair lacks rows of legacy: 1 of users, 1 of tags_v2 (2 did not fit, see "
@@ -158,6 +163,7 @@ SWAP = (
                 "no probe account is named; set PROBE_ACCOUNTS to e-mail addresses of this "
                 "installation's users",
             ),
+            ("not at the gate", d.not_at_the_gate, NOT_AT_GATE),
             (
                 "others may read the passwords",
                 d.open_passwords,
@@ -237,6 +243,7 @@ SWAP = (
 WRITTEN = partial(d.changed, "core", d.WRITTEN, d.NOT_WRITTEN)
 ROLLBACK = (
     rollback("no old database", d.no_legacy, NO_LEGACY),
+    rollback("not at the gate", d.not_at_the_gate, NOT_AT_GATE),
     rollback(
         "another old database",
         d.another_legacy,

@@ -1,0 +1,232 @@
+"""The active pair of an external stack: the real engine, real databases, and two backends that are
+deployed once, with what the stack tells them."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from infra import automation
+from infra.automation import DrivenStack
+from infra.driven import forget_legacy, record_outputs
+from infra.gate import follow, keep_swapped, switch_for
+from ops.books.active_pair import Pair
+from ops.books.declared_stack import declared_active, record_declared
+from ops.books.gate import served_pair
+from ops.connection import connect, conninfo
+from ops.cutover.gate_switch import GateSwitch
+from ops.embedded.server import EmbeddedServer
+from ops.errors import ConfigurationError, RefusedError
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+from tests.api.backend import backend_process
+from tests.conftest import create_database
+from tests.groups import soaked
+from tests.infra.conftest import collect_loops
+from tests.integration.cutover.by_turns import by_turns
+from tests.integration.cutover.switch_contract import named
+from tests.integration.serving.starting import eventually
+
+
+@dataclass
+class World:
+    """An external stack, brought up, and where the backends answer that were deployed then."""
+
+    stack: DrivenStack
+    core: URL
+    log: list[str]
+    deployed: dict[str, str]
+    address: str = ""
+
+    def settings(self) -> OperatorSettings:
+        return settings(self.stack.state, BACKEND_URL=self.address)
+
+    def switch(self) -> GateSwitch:
+        found = switch_for(self.settings(), self.log.append)
+        assert found is not None
+        return found
+
+    def change(self, pair: Pair) -> None:
+        """A swap or rollback, as far as the target is concerned."""
+        switch = self.switch()
+        before = switch.active()
+        assert named(switch.stage(pair)) == pair
+        with switch.hold(1) as held:
+            held.flip(pair)
+            held.release()
+        switch.retire(before)
+        follow(self.settings(), pair, self.log.append)
+
+    def served(self, pair: Pair) -> None:
+        """Everything says the same pair, and nothing is left to be done."""
+        assert (self.switch().active(), named(self.address)) == (pair, pair)
+        outputs = self.stack.outputs()
+        assert (self.stack.active(), outputs["active"]) == (pair, pair)
+        assert outputs["backend_environment"] == self.deployed
+        assert declared_active(self.stack.state) == pair
+        assert self.stack.preview().changes == ()
+
+    def forget_the_gate(self) -> None:
+        with connect(self.core, application_name="tests", autocommit=True) as session:
+            session.execute("DELETE FROM ops.gate")
+
+
+@pytest.fixture(scope="module")
+def world(
+    engine: str,
+    server: EmbeddedServer,
+    core_template: str,
+    ai_template: str,
+    legacy_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    root = tmp_path_factory.mktemp("gated_stack")
+    templates = {"database": core_template, "aiDatabase": ai_template}
+    templates["legacyDatabase"] = legacy_template
+    for template in templates.values():
+        create_database(server, f"gated_{template}", template)
+    urls = {key: server.url(f"gated_{template}") for key, template in templates.items()}
+    given = {f"{key}Url": conninfo(url) for key, url in urls.items()}
+    state, log = StateFolder(root / "home"), list[str]()
+    state.create()
+    stack = DrivenStack(state, "external", "external", log.append, given)
+    stack.up()
+    outputs = stack.outputs()
+    record_outputs(state, "external", outputs)
+    made = World(stack, urls["database"], log, outputs["backend_environment"])
+    with ExitStack() as running:
+        started = [
+            running.enter_context(
+                backend_process(made.core, urls["aiDatabase"], folder, **made.deployed)
+            )
+            for folder in (tmp_path_factory.mktemp("replica") for _ in range(2))
+        ]
+        made.address = running.enter_context(by_turns([each.answering() for each in started]))
+        yield made
+    collect_loops()
+
+
+def test_a_swap_and_a_rollback_replace_nothing(world: World) -> None:
+    pairs: list[Pair] = ["new", "old"]
+    world.switch().refuse_absent()
+    for pair in pairs:
+        world.log.clear()
+        world.change(pair)
+        assert world.log == [], "the engine tells what it changes"
+        world.served(pair)
+
+
+@pytest.mark.parametrize(("said", "pair"), [("new", "new"), *soaked((None, "old"), ("old", "old"))])
+def test_an_installation_from_before_the_gate_is_taken_over(
+    world: World, said: str | None, pair: Pair
+) -> None:
+    """Swapped, never swapped, rolled back; afterwards what the stack says decides nothing."""
+    world.stack.forget("active")
+    if said is not None:
+        world.stack.configure(active=said)
+    world.forget_the_gate()
+    assert world.switch().active() == pair
+    world.switch().serve_active()
+    eventually(lambda: named(world.address) == pair)
+    world.stack.configure(active="old" if pair == "new" else "new")
+    assert world.switch().active() == pair
+
+
+@pytest.mark.soak
+def test_the_old_database_is_forgotten_only_after_a_swap_and_for_good(world: World) -> None:
+    """The last test of the module: nothing brings the old pair back."""
+    with pytest.raises(RefusedError, match="the old database, which is in use; swap first"):
+        forget_legacy(world.settings(), world.log.append)
+    world.change("new")
+    left = forget_legacy(world.settings(), world.log.append)
+    assert "delete the service itself" in left[0]
+    assert forget_legacy(world.settings(), world.log.append) == left, "idempotent"
+    assert world.stack.up().changes == (), "although its address is still given"
+    assert "legacyDatabaseUrl" not in world.stack.configuration()
+    assert world.stack.outputs().get("legacy_url") is None
+    world.deployed = {**world.deployed, "ACTIVE_PAIR": "new"}
+    del world.deployed["LEGACY_DATABASE_URL"]
+    world.served("new")
+
+
+# Without an engine
+
+
+def settings(state: StateFolder, **given: str) -> OperatorSettings:
+    told = {"SIGMASIGHT_HOME": state.root, **given}
+    return OperatorSettings.model_validate(told)
+
+
+HOST = "postgresql://owner:p@127.0.0.1"
+GIVEN = {"DATABASE_URL": f"{HOST}:1/x", "AI_DATABASE_URL": f"{HOST}:2/y"}
+URLS = {"core": f"{HOST}:1/x", "ai": f"{HOST}:2/y", "legacy": f"{HOST}:3/z"}
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
+    for name in OperatorSettings.model_fields:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    folder = StateFolder(tmp_path / "home")
+    folder.create()
+    return folder
+
+
+def test_embedded_servers_have_a_switch_of_their_own(state: StateFolder) -> None:
+    assert switch_for(settings(state), print) is None
+    record_declared(state, "embedded", {})
+    assert switch_for(settings(state), print) is None
+
+
+@pytest.mark.parametrize("target", [None, "embedded", "docker"])
+def test_addresses_without_a_stack_have_no_home_for_the_pair(
+    state: StateFolder, target: str | None
+) -> None:
+    if target is not None:
+        record_declared(state, target, {})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="declare that by `sigmasight up --target exter"):
+        switch_for(settings(state, **GIVEN), print)
+
+
+def test_the_backend_is_where_it_was_said_or_where_the_stack_runs_it(state: StateFolder) -> None:
+    record_declared(state, "docker", URLS, backend="http://127.0.0.1:8000")
+    found = switch_for(settings(state), print)
+    assert found is not None
+    assert (found.core.port, found.public_address()) == (1, "http://127.0.0.1:8000")
+    behind = switch_for(settings(state, BACKEND_URL="https://api.example"), print)
+    assert behind is not None
+    assert behind.public_address() == "https://api.example"
+    record_declared(state, "external", URLS)
+    with pytest.raises(ConfigurationError, match="set BACKEND_URL to where users reach it"):
+        switch_for(settings(state), print)
+
+
+def test_a_stack_that_cannot_follow_is_told_of_and_the_pair_is_known_all_the_same(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent() -> None:
+        raise ConfigurationError("Pulumi's command line is not here")
+
+    monkeypatch.setattr(automation, "find_cli", absent)
+    record_declared(state, "external", URLS, name="blue", active="old")
+    told: list[str] = []
+    follow(settings(state), "new", told.append)
+    (line,) = told
+    assert "the stack blue does not name the active pair yet: Pulumi's command line is" in line
+    assert "run the same command again" in line
+    assert declared_active(state) == "new"
+
+
+@pytest.mark.parametrize(("said", "kept"), [("new", "new"), ("old", None), (None, None)])
+def test_a_swap_from_before_the_gate_is_kept_in_core_before_backends_ask_it(
+    state: StateFolder, core_url: URL, said: Pair | None, kept: Pair | None
+) -> None:
+    """One that was never swapped, or rolled back, is known by the old database, which is open."""
+    record_declared(state, "external", {**URLS, "core": conninfo(core_url)}, active=said)
+    for _ in range(2):
+        keep_swapped(settings(state))
+    with connect(core_url, application_name="tests") as session:
+        assert served_pair(session) == kept
