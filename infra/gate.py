@@ -1,7 +1,6 @@
 """The pair that the backend of a docker or external stack serves. It is deployed once and holds
 both: Core says which, and the stack reports it."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from infra.driven import Log, last_stack, stack_pair
@@ -32,8 +31,8 @@ def switch_for(settings: OperatorSettings, log: Log) -> GateSwitch | None:
     """
     if settings.embedded:
         return None
-    before = partial(stack_pair, _stack(settings, log), settings)
-    return GateSwitch(resolve_endpoints(settings).core, _address(settings), before)
+    stack = _stack(settings, log)
+    return GateSwitch(resolve_endpoints(settings).core, _address(settings), stack.active)
 
 
 def declared_pair(settings: OperatorSettings, log: Log) -> Pair | None:

@@ -48,6 +48,7 @@ class Replica:
         self._has_old = has_old
         self._settled: tuple[Pair, str | None] | None = None
         self._told: tuple[int, str] | None = None
+        self._by_lock = False
 
     async def follow(self) -> None:
         """Follow the row until this is cancelled. While Core does not answer, the lock in the old
@@ -57,9 +58,11 @@ class Replica:
                 async with self._session() as session:
                     await self._follow(session)
             except _FAILURES as error:
+                self._by_lock = True
                 _log.warning("Core does not say who serves", extra={"error": type(error).__name__})
-            with suppress(*_FAILURES):
-                await self._ask_old()
+            if self._by_lock:
+                with suppress(*_FAILURES):
+                    await self._ask_old()
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
     @asynccontextmanager
@@ -76,11 +79,16 @@ class Replica:
             await connection.close()
 
     async def _follow(self, session: AsyncConnection) -> None:
+        begins = True
         while True:
             asked_at = time.monotonic()
             order = await self._report(session)
             if order is None:
+                self._by_lock = True
                 return
+            if begins and await self._is_doubtful(order):
+                return
+            begins = self._by_lock = False
             self.gate.obey(order, asked_at)
             await self._leave(order)
             await self._wait(session)
@@ -131,10 +139,26 @@ class Replica:
         waits = not self.gate.is_open and self.gate.order is not None and not self.gate.overdue
         if waits or not self._has_old:
             return
-        asked_at, (old, _) = time.monotonic(), engines_of("old")
-        async with asyncio.timeout(_PATIENCE_SECONDS), old.connect() as session:
-            locked = (await session.execute(statement("gate/locked"))).scalar_one()
-            await session.commit()
-        if not locked:
+        asked_at = time.monotonic()
+        if not await self._locked():
             epoch = self.gate.order.epoch if self.gate.order else 0
             self.gate.obey(Order("old", epoch, "open"), asked_at)
+
+    async def _is_doubtful(self, order: Order) -> bool:
+        """Whether the old database bears no lock although Core says that it was left. The old pair
+        was gone back to while Core was lost, and who serves from it goes on; others serve nothing,
+        until a command has told Core."""
+        if order.pair == "old" or not self._has_old:
+            return False
+        with suppress(*_FAILURES):
+            if not await self._locked():
+                _log.error("Core says new, but the old database is not locked; run a rollback")
+                return True
+        return False
+
+    async def _locked(self) -> bool:
+        old, _ = engines_of("old")
+        async with asyncio.timeout(_PATIENCE_SECONDS), old.connect() as session:
+            locked: bool = (await session.execute(statement("gate/locked"))).scalar_one()
+            await session.commit()
+            return locked

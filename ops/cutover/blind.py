@@ -1,5 +1,6 @@
 """The way back when Core or AI is lost: nobody can say what it costs, and Core cannot record it."""
 
+import time
 from datetime import UTC, datetime
 
 import psycopg
@@ -7,14 +8,17 @@ import psycopg
 from ops.books.cutovers import begin_cutover, end_cutover, first_words
 from ops.carrying.rollback_price import rollback_price
 from ops.cutover.installation import Installation
-from ops.cutover.questions import ask_public, ask_staged
+from ops.cutover.questions import ask_public, ask_staged, names
 from ops.cutover.steps import CutoverReport, Steps
 from ops.database_identity import identity
 from ops.errors import RefusedError, SigmaSightError
 from ops.evidence.cutovers import swap_in_force
+from ops.waiting import wait_until
 from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 
 _DOCUMENT = "blind_rollback"
+# Until each backend has given up asking a lost Core, and looked at the lock.
+_NOTICED_SECONDS = 30.0
 
 
 def roll_back_blindly(installation: Installation) -> CutoverReport:
@@ -34,7 +38,8 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
         _refuse_stranger(installation)
         installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
         steps = Steps(lambda _step: None, installation.announce)
-        held = _change(installation, steps)
+        by_lock = installation.switch.lock_decides
+        held = _unlock(installation, steps) if by_lock else _change(installation, steps)
     address, now = installation.switch.public_address(), datetime.now(UTC)
     return CutoverReport("old", True, address, held, steps.seconds, ended_at=now)
 
@@ -45,6 +50,7 @@ def settle_blind_rollback(installation: Installation) -> str | None:
     if not installation.settings.state.read(_DOCUMENT):
         return None
     swapped, done = swap_in_force(installation.core), "undone"
+    _tell_gate(installation)
     if installation.switch.active() == "old":
         done = "recorded"
         if swapped is not None:
@@ -56,6 +62,19 @@ def settle_blind_rollback(installation: Installation) -> str | None:
         lock_and_prove(installation.legacy)
     installation.settings.state.write(_DOCUMENT, {})
     return f"a blind rollback was {done}"
+
+
+def _tell_gate(installation: Installation) -> None:
+    """Have the row say what backends have gone by while they could not read it."""
+    switch = installation.switch
+    if switch.lock_decides and switch.active() == "new" and not _is_locked(installation):
+        with installation.hold() as held:
+            held.flip("old")
+            held.release()
+
+
+def _is_locked(installation: Installation) -> bool:
+    return lock_state(installation.legacy).any_locked
 
 
 def _refuse_needless(installation: Installation) -> None:
@@ -74,7 +93,7 @@ def _refuse_stranger(installation: Installation) -> None:
     """Only the old database of the swap bears its lock; or bore it, until a blind rollback that was
     killed took it off."""
     known = installation.settings.state.read(_DOCUMENT).get("legacy")
-    if not lock_state(installation.legacy).any_locked and known != identity(installation.legacy):
+    if not _is_locked(installation) and known != identity(installation.legacy):
         raise RefusedError(
             "the old database bears no lock of a swap, so it may be another one; correct "
             "LEGACY_DATABASE_URL"
@@ -97,6 +116,20 @@ def _change(installation: Installation, steps: Steps) -> float:
     steps.run("ask the public address", lambda: ask_public(installation, "old"))
     installation.switch.retire("new")
     return seconds
+
+
+def _unlock(installation: Installation, steps: Steps) -> float:
+    """Backends at the gate that cannot read Core go by the lock, so that is all there is to take
+    off."""
+    begun = time.monotonic()
+    try:
+        steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
+        wait_until(lambda: names(installation, "old"), _NOTICED_SECONDS)
+        steps.run("ask the public address", lambda: ask_public(installation, "old"))
+    except BaseException:
+        lock_and_prove(installation.legacy)
+        raise
+    return time.monotonic() - begun
 
 
 def _stage(installation: Installation, steps: Steps) -> None:

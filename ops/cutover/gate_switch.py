@@ -24,7 +24,7 @@ from ops.books.gate import (
 )
 from ops.connection import connect, explained
 from ops.cutover.switch import LONGEST_HOLD
-from ops.errors import RefusedError, SigmaSightError
+from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.waiting import wait_until
 
 _PAUSE_SECONDS = 0.005
@@ -66,7 +66,7 @@ class GateSwitch:
 
     Attributes:
         address: where users reach the backends.
-        before: what was active before there was a gate.
+        before: what was active before there was a gate, or when Core answered last.
     """
 
     core: URL
@@ -75,9 +75,12 @@ class GateSwitch:
     lock_decides: bool = True
 
     def active(self) -> Pair:
-        """What the row says."""
-        with self._books() as session:
-            return served_pair(session) or self.before()
+        """What the row says; of a lost Core, what it said last as far as anybody knows."""
+        try:
+            with self._books() as session:
+                return served_pair(session) or self.before()
+        except DatabaseUnavailableError:
+            return self.before()
 
     def serve_active(self) -> None:
         """Have a row, and nobody hold whose command has died."""

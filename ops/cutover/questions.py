@@ -97,14 +97,24 @@ def _subject(installation: Installation, pair: Pair) -> Subject:
     return Subject(core, ai, None, LAST_DAY, LAST_DAY)
 
 
+def names(installation: Installation, pair: Pair) -> bool:
+    """Whether the public address answers from a pair."""
+    return _named_pair(installation.switch.public_address(), pair) == pair
+
+
 def _check_pair(address: str, pair: Pair) -> None:
+    named = _named_pair(address, pair)
+    if named != pair:
+        raise RefusedError(f"{address} serves from the {named or 'unnamed'} pair, not the {pair}")
+
+
+def _named_pair(address: str, wanted: Pair) -> str | None:
     try:
         encrypted = not address.startswith("http:")
         found = httpx.get(f"{address}/health", timeout=_SECONDS, trust_env=False, verify=encrypted)
     except httpx.HTTPError as error:
         raise RefusedError(
-            f"no backend of the {pair} pair answers at {address} ({type(error).__name__})"
+            f"no backend of the {wanted} pair answers at {address} ({type(error).__name__})"
         ) from None
-    named = found.headers.get(PAIR_HEADER)
-    if named != pair:
-        raise RefusedError(f"{address} serves from the {named or 'unnamed'} pair, not the {pair}")
+    named: str | None = found.headers.get(PAIR_HEADER)
+    return named

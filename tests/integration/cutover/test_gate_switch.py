@@ -1,19 +1,22 @@
 """The gate: two backends that hold both pairs, real databases, and a proxy before them."""
 
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from app.gate.serving_pair import Pair
-from ops.connection import conninfo
+from ops.connection import connect, conninfo
 from ops.cutover.gate_switch import GateSwitch
 from ops.embedded.server import EmbeddedServer
+from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.api.backend import backend_process
 from tests.conftest import create_database
 from tests.integration.cutover.by_turns import by_turns
-from tests.integration.cutover.switch_contract import Installed, SwitchContract
+from tests.integration.cutover.switch_contract import Installed, SwitchContract, named
+from tests.integration.serving.starting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,45 @@ def _old() -> Pair:
 
 class TestGateSwitch(SwitchContract):
     """Two replicas do what one backend does."""
+
+
+def test_without_core_the_lock_decides_and_what_it_decided_stays(
+    installed: Installed, server: EmbeddedServer
+) -> None:
+    """A blind rollback, as far as the backends are concerned: they are the same before and after,
+    and when Core is back it is told before it is believed."""
+    switch, legacy = installed.switch, server.url("gate_legacy")
+    address = switch.public_address()
+    if switch.active() == "old":
+        switch.stage("new")
+        with switch.hold(1.0) as held:
+            held.flip("new")
+            lock_and_prove(legacy)
+            held.release()
+    else:
+        lock_and_prove(legacy)
+    with _away(server, "gate_core"):
+        # What was read of Core is not believed for long, and legacy is locked: nobody is served.
+        eventually(lambda: named(address) is None, seconds=60)
+        release_any_lock(legacy)
+        eventually(lambda: named(address) == "old", seconds=60)
+    assert switch.active() == "new", "nobody has told Core"
+    for _ in range(20):
+        assert named(address) == "old"
+        time.sleep(0.1)
+    with switch.hold(1.0) as held:
+        held.flip("old")
+        held.release()
+    installed.assert_served("old")
+
+
+@contextmanager
+def _away(server: EmbeddedServer, name: str) -> Iterator[None]:
+    """A database that nobody reaches, as if it were lost."""
+    with connect(server.url(), application_name="tests", autocommit=True) as session:
+        session.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        session.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        yield
+        session.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
