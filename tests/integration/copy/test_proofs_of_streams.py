@@ -107,3 +107,14 @@ def test_without_what_was_seen_both_sides_are_hashed_and_nothing_is_written(
     found = copy_group(legacy_url, core_url).tables[0]
     assert (found.path, found.updated, found.unchanged) == ("staged", 1, 999)
     assert run(core_url, versions) != before
+
+
+def test_a_table_that_somebody_fills_before_it_is_locked_is_merged(
+    run: Run, legacy_url: URL, core_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(legacy_url, PRICES)
+    run(core_url, PRICES.replace("'SYM'", "'OWN'"))
+    monkeypatch.setattr("ops.copy.run.is_empty", lambda *_: True)
+    found = copy_group(legacy_url, core_url).tables[0]
+    assert (found.path, found.inserted) == ("staged", 1000)
+    assert run(core_url, "SELECT count(*) FROM market_data_cache") == [(2000,)]
