@@ -33,7 +33,7 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
         _refuse_needless(installation)
         _refuse_stranger(installation)
         installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
-        steps = Steps(lambda _step: None, installation.announce)
+        steps = Steps(lambda _step, _core: None, installation.announce)
         held = _change(installation, steps)
     address, now = installation.switch.public_address(), datetime.now(UTC)
     return CutoverReport("old", True, address, held, steps.seconds, ended_at=now)

@@ -17,7 +17,12 @@ from ops.open_connections import closed_at
 
 @contextmanager
 def bounded_hold(
-    installation: Installation, steps: Steps, leads_to: Pair, restore: Callable[[Hold], None]
+    installation: Installation,
+    steps: Steps,
+    leads_to: Pair,
+    restore: Callable[[Hold], None],
+    core: psycopg.Connection,
+    *others: psycopg.Connection,
 ) -> Iterator[Hold]:
     """Hold requests while the block runs, for `max_hold_seconds` at most: the switch serves again
     by itself then, and what the block waits for is given up. Where requests cannot be held, what
@@ -25,6 +30,7 @@ def bounded_hold(
 
     Args:
         restore: undoes what the block did, where it fails.
+        core, others: what the block works with, opened before anybody waits.
 
     Raises:
         RefusedError: users would have waited longer.
@@ -36,11 +42,14 @@ def bounded_hold(
             hold = installation.hold()
             held = steps.run("hold requests", lambda: stack.enter_context(hold))
             try:
-                with closed_at((begun if holds else time.monotonic()) + most):
+                steps.core = core
+                with closed_at((begun if holds else time.monotonic()) + most, [core, *others]):
                     yield held
             except BaseException:
                 restore(held)
                 raise
+            finally:
+                steps.core = None
     except (SigmaSightError, psycopg.Error) as error:
         if not holds or time.monotonic() - begun < most:
             raise
