@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -74,10 +74,13 @@ def keep_watch(connection: psycopg.Connection, reopen: Reopen) -> None:
 
 
 @contextmanager
-def closed_at(deadline: float) -> Iterator[None]:
-    """Close what is opened in the block when `deadline` has come, on the monotonic clock."""
+def closed_at(deadline: float, opened: Iterable[psycopg.Connection] = ()) -> Iterator[None]:
+    """Close when `deadline` has come, on the monotonic clock, what is opened in the block, and what
+    was `opened` before it."""
     global _deadline
     before, _deadline = _deadline, deadline
+    for connection in opened:
+        _opened[id(connection)].deadline = deadline
     try:
         yield
     finally:

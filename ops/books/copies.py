@@ -1,6 +1,6 @@
 """What the last complete copy of a table saw and left, by which an unchanged one is skipped."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
@@ -73,25 +73,22 @@ class Fingerprint:
 
 def last_fingerprint(core: psycopg.Connection, table: str) -> Fingerprint | None:
     """What the last complete copy of the table recorded."""
+    return last_fingerprints(core).get(table)
+
+
+def last_fingerprints(core: psycopg.Connection) -> dict[str, Fingerprint]:
+    """What the last complete copies recorded, by table."""
     with core.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(
-            "SELECT source_rows, accepted_rows, source_hash, core_hash, source_seen, core_seen,"
-            " proved, proved_seen FROM ops.copy_fingerprints WHERE table_name = %s",
-            [table],
-        ).fetchone()
-    if row is None:
-        return None
-    return replace(
-        Fingerprint(**row),
-        source_seen=_seen(row["source_seen"]),
-        core_seen=_seen(row["core_seen"]),
-        proved_seen=_seen(row["proved_seen"]),
-    )
+        found = cursor.execute(
+            "SELECT table_name, source_rows, accepted_rows, source_hash, core_hash, source_seen,"
+            " core_seen, proved, proved_seen FROM ops.copy_fingerprints"
+        ).fetchall()
+    return {row.pop("table_name"): _fingerprint(row) for row in found}
 
 
-def copied_tables(core: psycopg.Connection) -> set[str]:
-    """The tables that were ever copied."""
-    return {row[0] for row in core.execute("SELECT table_name FROM ops.copy_fingerprints")}
+def _fingerprint(row: dict[str, Any]) -> Fingerprint:
+    seen = {name: _seen(row[name]) for name in ("source_seen", "core_seen", "proved_seen")}
+    return Fingerprint(**{**row, **seen})
 
 
 def accepted_rows(core: psycopg.Connection) -> dict[str, int]:

@@ -64,9 +64,11 @@ def begin_cutover(
     return int(row[0])
 
 
-def enter_step(core: URL, cutover: int, step: str) -> None:
-    """Record the step that begins."""
-    with open_books(core) as session:
+def enter_step(
+    core: URL, cutover: int, step: str, opened: psycopg.Connection | None = None
+) -> None:
+    """Record the step that begins. See `open_books`."""
+    with open_books(core, opened) as session:
         session.execute("UPDATE ops.cutovers SET step = %s WHERE id = %s", [step, cutover])
 
 

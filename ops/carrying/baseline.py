@@ -8,8 +8,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.copies import TableState
-from ops.carrying.changes import Changes, find_changes, states_of
-from ops.connection import connect, explained
+from ops.carrying.changes import Changes, find_changes, pair_sessions, states_of
 from ops.copy.report import Guard, no_guard
 from ops.sql_files import statement
 
@@ -24,12 +23,13 @@ def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> i
     Args:
         guard: called with Core's connection as the last act of the transaction.
     """
-    with (
-        explained(core_url),
-        explained(ai_url),
-        connect(core_url, application_name="baseline") as core,
-        connect(ai_url, application_name="baseline", read_only=True) as ai,
-    ):
+    with pair_sessions(core_url, ai_url, "baseline") as (core, ai):
+        return bring_baseline(core, ai, guard)
+
+
+def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guard) -> int:
+    """`record_baseline` over sessions that are open."""
+    with core.transaction(), ai.transaction():
         before = _seen(core)
         seen = find_changes(Changes(core, ai, datetime.now(UTC)), before)
         _bring_up_to_date(core, seen)

@@ -4,7 +4,7 @@ A row is told by its key and a digest of its content. Only rows that may have be
 are digested (`ops.copy.table_state` tells which); of the others the keys alone are looked at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +16,10 @@ from sqlalchemy.engine import URL
 
 from ops.books.copies import TableState
 from ops.connection import connect, explained
-from ops.copy.catalogue import read_relation
+from ops.copy.catalogue import read_relations
 from ops.copy.plan import EVERY
 from ops.copy.stream import rows_of, stream
-from ops.copy.table_state import StateChange, look
+from ops.copy.table_state import Look, StateChange, looks
 from ops.errors import RefusedError
 from ops.sql_files import statement
 from ops.user_tables import (
@@ -29,6 +29,7 @@ from ops.user_tables import (
     counts,
     leftovers_of,
     row_digests,
+    user_tables,
 )
 
 CHANGES = sql.Identifier("cutover_changes")
@@ -54,20 +55,40 @@ class Changes:
 
 
 @contextmanager
+def pair_sessions(
+    core_url: URL, ai_url: URL, purpose: str
+) -> Iterator[tuple[psycopg.Connection, psycopg.Connection]]:
+    """Sessions of Core and AI, in which transactions are begun explicitly."""
+    with (
+        explained(core_url),
+        explained(ai_url),
+        connect(core_url, application_name=purpose, autocommit=True) as core,
+        connect(ai_url, application_name=purpose, autocommit=True) as ai,
+    ):
+        yield core, ai
+
+
+@contextmanager
 def changes_since_swap(core_url: URL, ai_url: URL) -> Iterator[Changes]:
+    """`changes_within` over sessions of its own."""
+    with (
+        pair_sessions(core_url, ai_url, "rollback price") as (core, ai),
+        changes_within(core, ai) as changes,
+    ):
+        yield changes
+
+
+@contextmanager
+def changes_within(core: psycopg.Connection, ai: psycopg.Connection) -> Iterator[Changes]:
     """Compare the new pair with the baseline; in the databases, not in memory.
 
     Raises:
         RefusedError: no swap is in force, so there is nothing to compare with.
     """
-    with (
-        explained(core_url),
-        explained(ai_url),
-        connect(core_url, application_name="rollback price") as core,
-        connect(ai_url, application_name="rollback price") as ai,
-    ):
-        for session in (core, ai):
-            session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    for session in (core, ai):
+        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    # Only temporary tables are written.
+    with core.transaction(force_rollback=True), ai.transaction(force_rollback=True):
         row = core.execute(statement("carrying/baseline_moment")).fetchone()
         if row is None:
             raise RefusedError(
@@ -77,9 +98,6 @@ def changes_since_swap(core_url: URL, ai_url: URL) -> Iterator[Changes]:
         changes = Changes(core, ai, since)
         find_changes(changes, states_of(seen))
         yield changes
-        # Only temporary tables were written.
-        for session in (core, ai):
-            session.rollback()
 
 
 def states_of(documents: Mapping[str, Any]) -> dict[str, TableState]:
@@ -95,27 +113,36 @@ def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> dict[str, 
     """
     changes.core.execute(statement("carrying/changes"))
     leftovers = leftovers_of(changes.core)
-    found: dict[str, TableState] = {}
+    looked = {
+        **_looks(changes.core, user_tables("core"), leftovers, seen),
+        **_looks(changes.ai, user_tables("ai"), leftovers, seen),
+    }
     for table in USER_TABLES:
-        now = _look(changes.session(table), table, leftovers, seen.get(table.name))
+        now = looked.get(table.name)
         if now is None or not now.unchanged:
             only = seen[table.name].new_rows if now and now.new_rows is not None else EVERY
             _find_new(changes, table, row_digests(table, leftovers, only))
         if now is None or not now.only_inserted:
             _find_gone(changes, table, leftovers)
-        if now is not None:
-            found[table.name] = now.seen
-    return found
+    return {name: now.seen for name, now in looked.items()}
 
 
-def _look(
-    session: psycopg.Connection, table: UserTable, leftovers: Leftovers, since: TableState | None
-) -> StateChange | None:
-    relation = read_relation(session, table.name)
-    if relation is None:  # whoever reads it says so
-        return None
-    rows = counts(table.name, leftovers) or EVERY
-    return look(session, relation, rows, row_digests(table).as_string(session), since)
+def _looks(
+    session: psycopg.Connection,
+    tables: Sequence[UserTable],
+    leftovers: Leftovers,
+    seen: Mapping[str, TableState],
+) -> dict[str, StateChange]:
+    """How the tables of one half are seen now; whoever reads one that is not there says so."""
+    there = read_relations(session, [table.name for table in tables])
+    wanted = {}
+    for table in tables:
+        if table.name in there:
+            rows, shape = counts(table.name, leftovers) or EVERY, row_digests(table)
+            wanted[table.name] = Look(
+                there[table.name], rows, shape.as_string(session), seen.get(table.name)
+            )
+    return looks(session, wanted)
 
 
 def _find_new(changes: Changes, table: UserTable, rows: sql.Composed) -> None:

@@ -6,7 +6,7 @@ computed again is listed beside the price, not in it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -112,9 +112,14 @@ def rollback_price(core_url: URL, ai_url: URL, *, list_recomputable: bool = True
         RefusedError: no swap is in force.
     """
     with changes_since_swap(core_url, ai_url) as changes:
-        tables = table_prices(changes)
+        price = price_of(changes)
         written = _recomputable(changes.core, changes.since) if list_recomputable else {}
-    return RollbackPrice(changes.since, tables, written)
+    return replace(price, recomputable=written)
+
+
+def price_of(changes: Changes) -> RollbackPrice:
+    """What of them counts."""
+    return RollbackPrice(changes.since, table_prices(changes))
 
 
 def table_prices(changes: Changes) -> tuple[TablePrice, ...]:

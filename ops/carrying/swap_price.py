@@ -8,14 +8,14 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.assessment.account import unknown_rows
-from ops.books.copies import last_fingerprint
+from ops.books.copies import Fingerprint, last_fingerprints
 from ops.carrying.edited_documents import edited_documents
 from ops.carrying.shown_equity import other_equities
-from ops.copy.groups import GROUPS, TableSpec
+from ops.copy.groups import GROUPS, TableSpec, tables_of
 from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.merge import differs, missing, missing_or_different
-from ops.copy.parity import pairs, proven_parity
+from ops.copy.parity import pairs, parity_of
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
@@ -89,7 +89,7 @@ class Price:
         """Rows by table, every user-owned table in the order of their references; then the unknown
         ones, portfolios that show another equity, and edited documents, if there are any."""
         priced = {name: table.rows for name, table in self.tables.items()}
-        owned = {spec.table: priced.get(spec.table, 0) for spec in _owned_specs()}
+        owned = {spec.table: priced.get(spec.table, 0) for spec in tables_of(OWNED_GROUPS)}
         beside = {name: len(found) for name, found in self._beside.items()}
         return {**owned, **self.unknown, **beside}
 
@@ -101,7 +101,7 @@ class Price:
     def lasting(self, groups: Sequence[str]) -> int:
         """Rows that no further copy of these groups brings: those of other tables, and those that
         do not fit."""
-        copied = {spec.table for group in groups for spec in GROUPS[group]}
+        copied = {spec.table for spec in tables_of(groups)}
         return (
             sum(map(len, self._beside.values()))
             + sum(self.unknown.values())
@@ -160,38 +160,47 @@ def swap_price(
         WrongDatabaseError: the new pair lacks a table.
     """
     with copy_sessions(legacy_url, core_url, ai_url, OWNED_GROUPS) as sessions:
-        coming: Coming = {}
-        found = {spec.table: _table_price(sessions, spec, coming) for spec in _owned_specs()}
-        legacy = sessions.legacy
-        if unknown is None:
-            unknown = unknown_rows(legacy.connection, legacy.place.name)
-        equities, edited = other_equities(sessions), edited_documents(sessions)
+        return price_now(sessions, unknown)
+
+
+def price_now(sessions: Sessions, unknown: Mapping[str, int] | None = None) -> Price:
+    """`swap_price` in a snapshot that is open, of these groups at least."""
+    legacy, specs = sessions.legacy, tables_of(OWNED_GROUPS)
+    copied, unwritten = last_fingerprints(sessions.core), sessions.unwritten(specs)
+    coming: Coming = {}
+    found: dict[str, TablePrice] = {}
+    for spec in specs:
+        last = unwritten.get(spec.table)
+        if last is None or not _all_came(sessions, spec, last):
+            found[spec.table] = _table_price(sessions, spec, coming, spec.table in copied)
+    if unknown is None:
+        unknown = unknown_rows(legacy.connection, legacy.place.name)
+    equities, edited = other_equities(sessions), edited_documents(sessions)
     priced = {table: price for table, price in found.items() if price.rows}
     return Price(priced, unknown, equities, edited)
 
 
-def _owned_specs() -> list[TableSpec]:
-    return [spec for group in OWNED_GROUPS for spec in GROUPS[group]]
+def _all_came(sessions: Sessions, spec: TableSpec, last: Fingerprint) -> bool:
+    """What a proof of parity leaves open is only what was rejected, and had no part in it."""
+    return not last.rejected_rows and parity_of(sessions, spec, last).proved
 
 
-def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming) -> TablePrice:
-    """What a proof of parity leaves open is only what was rejected, and had no part in it.
+def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming, copied: bool) -> TablePrice:
+    """What of a table would be lost.
 
     Args:
         coming: the rows that the next copy brings, as far as is known; those of this table are
             added.
+        copied: whether it ever was.
     """
-    last = last_fingerprint(sessions.core, spec.table)
-    if last is None:
+    if not copied:
         spec = replace(spec, apart=(*spec.apart, _SALTED))
-    elif not last.rejected_rows and proven_parity(sessions, spec).compared_by == "proof":
-        return TablePrice()
     plan = sessions.plan(spec)
     if plan is None:
         return TablePrice()
     found = _compared(sessions, plan, coming)
     # What was never copied may well fit once the rows that it names are there.
-    return replace(found, rejected=0) if last is None else found
+    return found if copied else replace(found, rejected=0)
 
 
 def _compared(sessions: Sessions, plan: TablePlan, coming: Coming) -> TablePrice:

@@ -1,6 +1,6 @@
 """Data from a legacy database into the new pair: streamed, judged, repeatable."""
 
-from ops.copy.parity import TableParity, delta_parity, parity, prove_copied
+from ops.copy.parity import TableParity, delta_parity, parity
 from ops.copy.report import CopyReport, TableProgress, TableReport
 from ops.copy.snapshot import copy_delta, copy_group
 

@@ -56,8 +56,16 @@ class Destination:
 
 
 @contextmanager
-def core_session(url: URL, name: str = "Core") -> Iterator[psycopg.Connection]:
-    """Open Core, or AI, for a copy; transactions are begun explicitly, one per table.
+def core_session(url: URL) -> Iterator[psycopg.Connection]:
+    """Open Core, or AI, for a copy; transactions are begun explicitly, one per table."""
+    with connect(url, application_name="copy writer", autocommit=True) as connection:
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+        yield connection
+
+
+@contextmanager
+def writing(url: URL) -> Iterator[None]:
+    """Turn what goes wrong in a statement on Core into one line.
 
     Raises:
         CoreRefusedRowsError: a statement failed for a reason that is in the data.
@@ -65,19 +73,15 @@ def core_session(url: URL, name: str = "Core") -> Iterator[psycopg.Connection]:
         DatabaseUnavailableError: the server ended a statement (cancelled, deadlock).
     """
     try:
-        with (
-            explained(url),
-            connect(url, application_name="copy writer", autocommit=True) as connection,
-        ):
-            connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
-            yield connection
+        with explained(url):
+            yield
     except (psycopg.DataError, psycopg.IntegrityError) as error:
         raise CoreRefusedRowsError(
-            f"{name} at {shown_address(url)} refused the rows: {first_line(error)}; "
+            f"Core at {shown_address(url)} refused the rows: {first_line(error)}; "
             "nothing of it was changed"
         ) from None
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(
-            f"{name} at {shown_address(url)} ended the copy: {first_line(error)}; "
+            f"Core at {shown_address(url)} ended the copy: {first_line(error)}; "
             "run the command again"
         ) from None

@@ -143,6 +143,11 @@ def in_order(groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(group for group in GROUPS if group in wanted)
 
 
+def tables_of(groups: Iterable[str]) -> list[TableSpec]:
+    """The tables of groups, in the order in which they are copied. Raises as `in_order`."""
+    return [spec for group in in_order(groups) for spec in GROUPS[group]]
+
+
 def specs_of(group: str) -> tuple[TableSpec, ...]:
     """The tables of a group, in the order in which they are copied.
 

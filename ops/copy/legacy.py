@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, first_line, shown_address
+from ops.connection import end_in_time, explained, first_line, shown_address
 from ops.content_hash import TableHash, rows_hash
 from ops.copy.catalogue import Relation, read_relations
 from ops.copy.errors import LegacyUnreadableError
@@ -86,22 +86,32 @@ def _reading(url: URL, table: str) -> Iterator[None]:
 
 
 @contextmanager
-def legacy_snapshot(url: URL, tables: Collection[str]) -> Iterator[Legacy]:
-    """Open a REPEATABLE READ, READ ONLY snapshot of legacy, to read these tables where the
-    installation has them.
+def legacy_snapshot(
+    connection: psycopg.Connection,
+    url: URL,
+    tables: Collection[str],
+    most_seconds: float | None = None,
+) -> Iterator[Legacy]:
+    """A REPEATABLE READ, READ ONLY snapshot of legacy as it is now, to read these tables where the
+    installation has them. It ends with the block.
 
     The role's timeouts are put off; rows that row-level security would hide are an error, since
     a silent part of a table is no copy.
 
+    Args:
+        most_seconds: when the server itself ends it, also where nobody hears that.
+
     Raises:
         LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
     """
-    with connect(url, application_name="copy reader", read_only=True) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with _reading(url, "settings"):
-            connection.execute(statement("copy/timeouts_off"))
-            connection.execute("SET row_security = off")
-            place = enter_legacy(connection, url, tables)
-        with _reading(url, "catalogue"):
-            relations = read_relations(connection, tables, place.name)
-        yield Legacy(connection, url, place, relations)
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with _reading(url, "settings"):
+        connection.execute(statement("copy/timeouts_off"))
+        connection.execute("SET row_security = off")
+        if most_seconds is not None:
+            end_in_time(connection, most_seconds)
+        place = enter_legacy(connection, url, tables)
+    with _reading(url, "catalogue"):
+        relations = read_relations(connection, tables, place.name)
+    yield Legacy(connection, url, place, relations)
+    connection.rollback()  # what it read must not stand in a proof's way

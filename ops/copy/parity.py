@@ -8,9 +8,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.books.copies import Fingerprint, last_fingerprint, record_proof
+from ops.books.copies import Fingerprint, last_fingerprints, record_proof
 from ops.content_hash import TableHash, rows_hash
-from ops.copy.groups import TableSpec, in_order, specs_of
+from ops.copy.groups import TableSpec, in_order, specs_of, tables_of
 from ops.copy.judgement import fits, typed_rules
 from ops.copy.merge import differs, missing, missing_or_different, same_key
 from ops.copy.plan import EVERY, TablePlan
@@ -34,6 +34,7 @@ class TableParity:
         examples: natural keys of the first of both.
         compared_by: `hash` of both sides, `rows` one by one, only the `new rows` since an earlier
             proof, that `proof` where it still holds, or `absent` from legacy.
+        proved: it holds until somebody writes to one of the sides.
     """
 
     table: str
@@ -42,6 +43,7 @@ class TableParity:
     different: int = 0
     examples: tuple[str, ...] = ()
     compared_by: Literal["hash", "rows", "new rows", "proof", "absent"] = "hash"
+    proved: bool = False
 
     @property
     def holds(self) -> bool:
@@ -61,7 +63,7 @@ def parity(
         WrongDatabaseError: the new pair lacks a table.
     """
     with copy_sessions(legacy_url, core_url, ai_url, (group,)) as sessions:
-        return [_table_parity(sessions, spec) for spec in specs_of(group)]
+        return [parity_of(sessions, spec, None) for spec in specs_of(group)]
 
 
 def delta_parity(
@@ -69,25 +71,22 @@ def delta_parity(
 ) -> list[TableParity]:
     """Compare several groups as `parity` does, all from one snapshot of legacy. A table is not
     compared again while nobody has written to either side since it was found equal."""
-    wanted = in_order(groups)
-    with copy_sessions(legacy_url, core_url, ai_url, wanted) as sessions:
-        return [proven_parity(sessions, spec) for group in wanted for spec in specs_of(group)]
+    with copy_sessions(legacy_url, core_url, ai_url, in_order(groups)) as sessions:
+        return proven_parity(sessions, tables_of(groups))
 
 
-def prove_copied(legacy_url: URL, core_url: URL, ai_url: URL | None, groups: Sequence[str]) -> None:
+def prove_copied(sessions: Sessions, groups: Sequence[str]) -> None:
     """Compare what the last copies of several groups saw of legacy, while users may go on writing
     there: what is found equal now, `delta_parity` need not compare again."""
-    wanted = in_order(groups)
-    with copy_sessions(legacy_url, core_url, ai_url, wanted) as sessions:
-        for group in wanted:
-            for spec in specs_of(group):
-                _prove(sessions, spec)
+    lasts = last_fingerprints(sessions.core)
+    for spec in tables_of(groups):
+        _prove(sessions, spec, lasts.get(spec.table))
 
 
-def _prove(sessions: Sessions, spec: TableSpec) -> None:
+def _prove(sessions: Sessions, spec: TableSpec, last: Fingerprint | None) -> None:
     """A row that was written since the copy is not looked at: the next delta brings it, and it is
     compared as one that is newer than the proof."""
-    plan, last = sessions.plan(spec), last_fingerprint(sessions.core, spec.table)
+    plan = sessions.plan(spec)
     if plan is None or last is None or last.proved or last.source_seen is None:
         return
     source = sessions.look_at_source(plan, last)
@@ -101,27 +100,32 @@ def _prove(sessions: Sessions, spec: TableSpec) -> None:
         record_proof(sessions.core, plan.table, last)
 
 
-def proven_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
-    """One table's parity, from the proof of an earlier comparison where that still holds; what is
+def proven_parity(sessions: Sessions, specs: Sequence[TableSpec]) -> list[TableParity]:
+    """Each table's parity, from the proof of an earlier comparison where that still holds; what is
     found is such a proof for the next."""
-    plan, last = sessions.plan(spec), last_fingerprint(sessions.core, spec.table)
+    unwritten = sessions.unwritten(specs)
+    return [parity_of(sessions, spec, unwritten.get(spec.table)) for spec in specs]
+
+
+def parity_of(sessions: Sessions, spec: TableSpec, last: Fingerprint | None) -> TableParity:
+    """One table's parity.
+
+    Args:
+        last: what the last copy recorded, where nobody has written since.
+    """
+    plan = sessions.plan(spec)
     if plan is None:
         return TableParity(spec.table, 0, compared_by="absent")
-    if last is None or not _unwritten(sessions, plan, last):
+    if last is None:
         return _compared(sessions, plan)
     if last.proved:
-        return TableParity(spec.table, last.accepted_rows, compared_by="proof")
+        return TableParity(spec.table, last.accepted_rows, compared_by="proof", proved=True)
     found = _compared_since_proof(sessions, plan, last) or _compared(sessions, plan)
-    # Who wrote while the rows were compared has left a trace.
-    if found.holds and _unwritten(sessions, plan, last):
-        record_proof(sessions.core, plan.table, last)
-    return found
-
-
-def _unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
-    """Whether both sides are as the last copy saw and left them."""
-    source = sessions.look_at_source(plan, last)
-    return source is not None and source.unchanged and _target_unwritten(sessions, plan, last)
+    # Legacy is a snapshot; who wrote here while the rows were compared has left a trace.
+    if not found.holds or not _target_unwritten(sessions, plan, last):
+        return found
+    record_proof(sessions.core, plan.table, last)
+    return replace(found, proved=True)
 
 
 def _target_unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:
@@ -149,13 +153,6 @@ def _since_proof(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> sql.
     source = sessions.look_at_source(plan, replace(last, source_seen=last.proved_seen))
     told = source is not None and source.new_rows is not None
     return last.proved_seen.new_rows if told else None
-
-
-def _table_parity(sessions: Sessions, spec: TableSpec) -> TableParity:
-    plan = sessions.plan(spec)
-    if plan is None:
-        return TableParity(spec.table, 0, compared_by="absent")
-    return _compared(sessions, plan)
 
 
 def _compared(sessions: Sessions, plan: TablePlan) -> TableParity:

@@ -8,11 +8,13 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import JSON, ColumnDefault
 
 from app.models import AiBase, Base
+from ops.books.copies import TableState
 from ops.content_hash import canonical
 from ops.copy.catalogue import Column, Relation
 from ops.copy.errors import CoreShapeError, LegacyShapeError
 from ops.copy.groups import TableSpec
 from ops.copy.legacy import Legacy
+from ops.copy.table_state import Look
 from ops.copy.which_rows import NOTHING_WRITTEN, Written, rows_that_count
 from ops.user_tables import CLASS_COLUMN, content_expression, user_table
 
@@ -56,6 +58,10 @@ class TablePlan:
     def which(self, only: sql.Composable = EVERY) -> sql.Composable:
         """A condition: the row counts, and is one of `only` some."""
         return only if self.counts is None else sql.SQL("{} AND {}").format(self.counts, only)
+
+    def look(self, side: Relation, since: TableState | None) -> Look:
+        """A look at the rows of one side that count."""
+        return Look(side, self.which(EVERY), self.shape(), since)
 
     @property
     def source_rows(self) -> sql.Composable:

@@ -1,5 +1,6 @@
 """The open databases of a copy, and the tables that it looks at."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,17 +10,17 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
-from ops.books.copies import Fingerprint
+from ops.books.copies import Fingerprint, last_fingerprints
 from ops.books.copy_source import recorded_source
 from ops.books.ledger import first_computed_days
-from ops.connection import shown_address
+from ops.connection import connect, shown_address
 from ops.copy.catalogue import Relation, read_relations
-from ops.copy.core import Destination, core_session
+from ops.copy.core import Destination, core_session, writing
 from ops.copy.errors import OtherLegacyError
 from ops.copy.groups import TableSpec, specs_of
 from ops.copy.legacy import Legacy, legacy_snapshot
-from ops.copy.plan import EVERY, TablePlan, plan_table
-from ops.copy.table_state import StateChange, look
+from ops.copy.plan import TablePlan, plan_table
+from ops.copy.table_state import Look, StateChange, looks, unchanged
 from ops.copy.which_rows import NOTHING_WRITTEN, Written
 from ops.database_identity import identity_in, in_words, same_identity
 from ops.errors import BadInputError
@@ -27,11 +28,28 @@ from ops.user_tables import Leftovers, leftovers_of
 
 
 @dataclass(frozen=True)
+class Connections:
+    """What a copy of some groups needs, open before it begins; see `Sessions`."""
+
+    legacy_url: URL
+    core_url: URL
+    legacy: psycopg.Connection
+    core: psycopg.Connection
+    ai: psycopg.Connection
+    notes: psycopg.Connection
+
+    @property
+    def sessions(self) -> tuple[psycopg.Connection, ...]:
+        """All of them, Core's first."""
+        return self.core, self.legacy, self.ai, self.notes
+
+
+@dataclass(frozen=True)
 class Sessions:
     """One snapshot of legacy beside the new pair.
 
     Attributes:
-        ai: None where no table of the copy is there.
+        ai: Core's again where no table of the copy is there.
         notes: a second session of Core, for what must be known there before AI commits.
         written: what our own programs wrote on either side, which is not user data.
         source: legacy's identity.
@@ -41,7 +59,7 @@ class Sessions:
 
     legacy: Legacy
     core: psycopg.Connection
-    ai: psycopg.Connection | None
+    ai: psycopg.Connection
     notes: psycopg.Connection
     written: Written
     source: Mapping[str, Any]
@@ -50,9 +68,7 @@ class Sessions:
 
     def target(self, spec: TableSpec) -> Destination:
         """Where the rows of a table go."""
-        if spec.database == "core" or self.ai is None:
-            return Destination(self.core, self.core)
-        return Destination(self.ai, self.core)
+        return Destination(self.core if spec.database == "core" else self.ai, self.core)
 
     def plan(self, spec: TableSpec) -> TablePlan | None:
         """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""
@@ -60,15 +76,89 @@ class Sessions:
 
     def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """Legacy's table, beside what the last copy saw of it."""
-        since = last.source_seen if last else None
+        wanted = {plan.table: plan.look(plan.source, last.source_seen if last else None)}
         with self.legacy.reading(plan.table):
-            return look(self.legacy.connection, plan.source, plan.which(EVERY), plan.shape(), since)
+            return looks(self.legacy.connection, wanted).get(plan.table)
 
     def look_at_target(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """The new pair's table, beside what the last copy left of it."""
-        since = last.core_seen if last else None
-        session = self.target(plan.spec).session
-        return look(session, plan.target, plan.which(EVERY), plan.shape(), since)
+        wanted = {plan.table: plan.look(plan.target, last.core_seen if last else None)}
+        return looks(self.target(plan.spec).session, wanted).get(plan.table)
+
+    def unwritten(self, specs: Sequence[TableSpec]) -> dict[str, Fingerprint]:
+        """By table what the last copy recorded, where both sides are as it saw and left them. Each
+        database is asked once for all of them."""
+        lasts = last_fingerprints(self.core)
+        plans = [plan for spec in specs if spec.table in lasts and (plan := self.plan(spec))]
+        sources = {one.table: one.look(one.source, lasts[one.table].source_seen) for one in plans}
+        with self.legacy.reading("tables"):
+            there = unchanged(self.legacy.connection, sources)
+        targets = defaultdict[psycopg.Connection, dict[str, Look]](dict)
+        for one in plans:
+            look = one.look(one.target, lasts[one.table].core_seen)
+            targets[self.target(one.spec).session][one.table] = look
+        here = set[str]().union(*(unchanged(*asked) for asked in targets.items()))
+        return {table: lasts[table] for table in there & here}
+
+
+@contextmanager
+def copy_connections(
+    legacy_url: URL, core_url: URL, ai_url: URL | None, groups: Sequence[str]
+) -> Iterator[Connections]:
+    """Connect to what a copy of these groups needs.
+
+    Raises:
+        BadInputError: there is no such group, AI's address is missing, or two addresses are one
+            database.
+    """
+    _refuse_one_database(legacy_url, core_url, "Core", "DATABASE_URL")
+    with ExitStack() as stack:
+        core = stack.enter_context(core_session(core_url))
+        ai = notes = core
+        if any(spec.database == "ai" for group in groups for spec in specs_of(group)):
+            if ai_url is None:
+                raise BadInputError("the group ai is copied into AI; set AI_DATABASE_URL")
+            _refuse_one_database(legacy_url, ai_url, "AI", "AI_DATABASE_URL")
+            ai = stack.enter_context(core_session(ai_url))
+            notes = stack.enter_context(core_session(core_url))
+        reader = connect(legacy_url, application_name="copy reader", read_only=True)
+        legacy = stack.enter_context(reader)
+        yield Connections(legacy_url, core_url, legacy, core, ai, notes)
+
+
+@contextmanager
+def sessions_of(
+    opened: Connections,
+    groups: Sequence[str],
+    *,
+    any_source: bool = False,
+    most_seconds: float | None = None,
+) -> Iterator[Sessions]:
+    """Begin a snapshot of legacy beside the new pair.
+
+    Args:
+        any_source: take another old database too than the one that was copied from.
+        most_seconds: when legacy's server ends the snapshot.
+
+    Raises:
+        OtherLegacyError: legacy is not the database that was copied from.
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
+    """
+    specs = [spec for group in groups for spec in specs_of(group)]
+    core, tables = opened.core, {spec.table for spec in specs}
+    with (
+        writing(opened.core_url),
+        legacy_snapshot(opened.legacy, opened.legacy_url, tables, most_seconds) as legacy,
+    ):
+        told = any(spec.keeps_ids for spec in specs)
+        written = _written(legacy, core) if told else NOTHING_WRITTEN
+        with legacy.reading("identity"):
+            source = identity_in(legacy.connection)
+        recorded = recorded_source(core)
+        if not any_source:
+            _refuse_other(opened.legacy_url, source, recorded)
+        targets, known = _targets(specs, core, opened.ai), recorded is not None
+        yield Sessions(legacy, core, opened.ai, opened.notes, written, source, known, targets)
 
 
 @contextmanager
@@ -80,48 +170,19 @@ def copy_sessions(
     *,
     any_source: bool = False,
 ) -> Iterator[Sessions]:
-    """Open what a copy of these groups needs.
-
-    Args:
-        any_source: take another old database too than the one that was copied from.
-
-    Raises:
-        BadInputError: there is no such group, AI's address is missing, or two addresses are one
-            database.
-        OtherLegacyError: legacy is not the database that was copied from.
-        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
-    """
-    specs = [spec for group in groups for spec in specs_of(group)]
-    _refuse_one_database(legacy_url, core_url, "Core", "DATABASE_URL")
-    with ExitStack() as stack:
-        core = stack.enter_context(core_session(core_url))
-        ai, notes = None, core
-        if any(spec.database == "ai" for spec in specs):
-            if ai_url is None:
-                raise BadInputError("the group ai is copied into AI; set AI_DATABASE_URL")
-            _refuse_one_database(legacy_url, ai_url, "AI", "AI_DATABASE_URL")
-            ai = stack.enter_context(core_session(ai_url, "AI"))
-            notes = stack.enter_context(core_session(core_url))
-        legacy = stack.enter_context(legacy_snapshot(legacy_url, {spec.table for spec in specs}))
-        told = any(spec.keeps_ids for spec in specs)
-        written = _written(legacy, core) if told else NOTHING_WRITTEN
-        with legacy.reading("identity"):
-            source = identity_in(legacy.connection)
-        recorded = recorded_source(core)
-        if not any_source:
-            _refuse_other(legacy_url, source, recorded)
-        targets = _targets(specs, core, ai)
-        yield Sessions(legacy, core, ai, notes, written, source, recorded is not None, targets)
+    """`sessions_of` over connections of their own. Raises what both raise."""
+    with (
+        copy_connections(legacy_url, core_url, ai_url, groups) as opened,
+        sessions_of(opened, groups, any_source=any_source) as sessions,
+    ):
+        yield sessions
 
 
 def _targets(
-    specs: Sequence[TableSpec], core: psycopg.Connection, ai: psycopg.Connection | None
+    specs: Sequence[TableSpec], core: psycopg.Connection, ai: psycopg.Connection
 ) -> dict[str, Relation]:
-    tables = [spec.table for spec in specs if spec.database == "core"]
-    found = read_relations(core, tables)
-    if ai is not None:
-        found |= read_relations(ai, [spec.table for spec in specs if spec.database == "ai"])
-    return found
+    halves = {half: [one.table for one in specs if one.database == half] for half in ("core", "ai")}
+    return read_relations(core, halves["core"]) | read_relations(ai, halves["ai"])
 
 
 def _refuse_other(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy.engine import URL
 
-from ops.copy.groups import TableSpec, in_order, specs_of
+from ops.copy.groups import TableSpec, in_order, specs_of, tables_of
 from ops.copy.report import (
     CopyReport,
     Guard,
@@ -68,17 +68,26 @@ def copy_delta(
 ) -> list[CopyReport]:
     """Copy several groups as `copy_group` does, all from one snapshot of legacy, in the order of
     their references. What was not written since the last copy is neither hashed nor moved."""
-    wanted = in_order(groups)
-    with copy_sessions(legacy_url, core_url, ai_url, wanted) as sessions:
-        plans = {spec.table: sessions.plan(spec) for name in wanted for spec in specs_of(name)}
-        copies = {
-            table: TableCopy(sessions, sessions.target(plan.spec), plan, guard, on_progress)
-            for table, plan in plans.items()
-            if plan is not None
-        }
-        for copy in reversed(copies.values()):  # what names a row goes before it
-            copy.delete()
-        return [_group_report(sessions, name, copies) for name in wanted]
+    with copy_sessions(legacy_url, core_url, ai_url, in_order(groups)) as sessions:
+        return copy_groups(sessions, groups, guard, on_progress)
+
+
+def copy_groups(
+    sessions: Sessions,
+    groups: Sequence[str],
+    guard: Guard,
+    on_progress: OnProgress = ignore_progress,
+) -> list[CopyReport]:
+    """`copy_delta` from a snapshot that is open."""
+    plans = {spec.table: sessions.plan(spec) for spec in tables_of(groups)}
+    copies = {
+        table: TableCopy(sessions, sessions.target(plan.spec), plan, guard, on_progress)
+        for table, plan in plans.items()
+        if plan is not None
+    }
+    for copy in reversed(copies.values()):  # what names a row goes before it
+        copy.delete()
+    return [_group_report(sessions, name, copies) for name in in_order(groups)]
 
 
 def _group_report(sessions: Sessions, group: str, copies: Mapping[str, TableCopy]) -> CopyReport:

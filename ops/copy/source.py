@@ -7,7 +7,7 @@ everything that was copied is still in it, but for rows that users have deleted 
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.books.copies import copied_tables, last_fingerprint
+from ops.books.copies import last_fingerprint, last_fingerprints
 from ops.books.copy_source import record_source
 from ops.connection import connect, explained, shown_address
 from ops.copy.errors import OtherLegacyError
@@ -21,7 +21,7 @@ from ops.copy.sessions import Sessions, copy_sessions
 def copied_groups(core_url: URL) -> tuple[str, ...]:
     """The groups of which a table was ever copied, in the order in which they are copied."""
     with explained(core_url), connect(core_url, application_name="copied groups") as core:
-        copied = copied_tables(core)
+        copied = last_fingerprints(core)
     return tuple(
         group for group, specs in GROUPS.items() if any(spec.table in copied for spec in specs)
     )

@@ -10,6 +10,7 @@ of one table: a restart, a restored database or a rewritten table voids it.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,61 @@ class StateChange:
         return self.seen.rows - self.before == self.new_rows
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is to be looked at: a table's rows that meet the condition `rows`.
+
+    Attributes:
+        shape: what else must be the same, so that what was seen can be compared.
+        since: how it was seen before, if it was.
+    """
+
+    relation: Relation
+    rows: sql.Composable
+    shape: str
+    since: TableState | None
+
+    def query(self, name: str) -> sql.Composed:
+        """A query of one row, under this name."""
+        return sql.SQL(_query()).format(
+            name=sql.Literal(name),
+            oid=sql.Literal(self.relation.oid),
+            table=self.relation.identifier,
+            rows=self.rows,
+            new=sql.SQL("false") if self.since is None else self.since.new_rows,
+        )
+
+    def change(
+        self, connection: psycopg.Connection, place: str, oldest: int, newest: int, *rows: int
+    ) -> StateChange:
+        """What that row says."""
+        text = f"{self.shape} {self.rows.as_string(connection)}"
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        seen, since = TableState(f"{place}/{digest}", int(oldest), rows[0]), self.since
+        if since is None or since.place != seen.place or newest - since.oldest >= _HALF_ROUND:
+            return StateChange(seen)
+        return StateChange(seen, rows[1], since.rows)
+
+
+def looks(connection: psycopg.Connection, wanted: Mapping[str, Look]) -> dict[str, StateChange]:
+    """Look at many tables of a database in one statement; what is no plain table is left out."""
+    plain = {
+        name: one
+        for name, one in wanted.items()
+        if one.relation.is_table and not one.relation.has_children
+    }
+    if not plain:
+        return {}
+    queries = sql.SQL(" UNION ALL ").join(one.query(name) for name, one in plain.items())
+    found = connection.execute(queries).fetchall()
+    return {name: plain[name].change(connection, *told) for name, *told in found}
+
+
+def unchanged(connection: psycopg.Connection, wanted: Mapping[str, Look]) -> set[str]:
+    """Those of the tables to which nothing was written since."""
+    return {name for name, change in looks(connection, wanted).items() if change.unchanged}
+
+
 def look(
     connection: psycopg.Connection,
     relation: Relation,
@@ -59,26 +115,8 @@ def look(
     shape: str,
     since: TableState | None,
 ) -> StateChange | None:
-    """StateChange at a table's rows that meet the condition `rows`; None at what is no plain table.
-
-    Args:
-        shape: what else must be the same, so that what was seen can be compared.
-    """
-    if not relation.is_table or relation.has_children:
-        return None
-    digest = hashlib.sha256(f"{shape} {rows.as_string(connection)}".encode()).hexdigest()[:16]
-    query = sql.SQL(_query()).format(
-        table=relation.identifier,
-        rows=rows,
-        new=sql.SQL("false") if since is None else since.new_rows,
-    )
-    found = connection.execute(query, {"oid": relation.oid}).fetchone()
-    assert found is not None  # aggregates always give a row
-    place, oldest, newest, total, new = found
-    seen = TableState(f"{place}/{digest}", int(oldest), int(total))
-    if since is None or since.place != seen.place or newest - since.oldest >= _HALF_ROUND:
-        return StateChange(seen)
-    return StateChange(seen, int(new), since.rows)
+    """Look at one table; None at what is no plain one."""
+    return looks(connection, {relation.name: Look(relation, rows, shape, since)}).get(relation.name)
 
 
 def own_transaction(connection: psycopg.Connection) -> int:
@@ -89,5 +127,5 @@ def own_transaction(connection: psycopg.Connection) -> int:
 
 
 def _query() -> Any:
-    """The text of `look`'s query, whose parts are composed into it."""
+    """The text of a look's query, whose parts are composed into it."""
     return statement("copy/table_state").decode()

@@ -37,7 +37,7 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
         _refuse_needless(installation)
         _refuse_stranger(installation)
         installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
-        steps = Steps(lambda _step: None, installation.announce)
+        steps = Steps(lambda _step, _core: None, installation.announce)
         by_lock = installation.switch.lock_decides
         held = _unlock(installation, steps) if by_lock else _change(installation, steps)
     address, now = installation.switch.public_address(), datetime.now(UTC)

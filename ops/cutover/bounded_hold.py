@@ -9,6 +9,7 @@ import psycopg
 from ops.books.active_pair import Pair
 from ops.books.cutovers import first_words
 from ops.cutover.installation import Installation
+from ops.cutover.recovery import settle
 from ops.cutover.steps import Steps
 from ops.cutover.switch import Hold
 from ops.errors import RefusedError, SigmaSightError
@@ -17,13 +18,20 @@ from ops.open_connections import closed_at
 
 @contextmanager
 def bounded_hold(
-    installation: Installation, steps: Steps, leads_to: Pair, restore: Callable[[Hold], None]
+    installation: Installation,
+    steps: Steps,
+    leads_to: Pair,
+    restore: Callable[[Hold], None],
+    core: psycopg.Connection,
+    *others: psycopg.Connection,
 ) -> Iterator[Hold]:
     """Hold requests while the block runs, for `max_hold_seconds` at most: the switch serves again
-    by itself then, and what the block waits for is given up.
+    by itself then, and what the block waits for is given up; where the pair had changed by then,
+    what is left is done without a hold, and the block ends as if it had succeeded.
 
     Args:
         restore: undoes what the block did, where it fails.
+        core, others: what the block works with, opened before anybody waits.
 
     Raises:
         RefusedError: users would have waited longer.
@@ -34,24 +42,25 @@ def bounded_hold(
             hold = installation.hold()
             held = steps.run("hold requests", lambda: stack.enter_context(hold))
             try:
-                with closed_at(begun + most):
+                steps.core = core
+                with closed_at(begun + most, [core, *others]):
                     yield held
             except BaseException:
                 restore(held)
                 raise
+            finally:
+                steps.core = None
     except (SigmaSightError, psycopg.Error) as error:
         if time.monotonic() - begun < most:
             raise
-        raise RefusedError(_too_long(installation, leads_to, error)) from None
+        if installation.switch.active() != leads_to:
+            raise RefusedError(_too_long(installation, leads_to, error)) from None
+        # Users are served from it already, and what is left needs no hold.
+        settle(installation, leads_to)
 
 
 def _too_long(installation: Installation, leads_to: Pair, error: Exception) -> str:
     most, why = installation.max_hold_seconds, first_words(error)
-    if installation.switch.active() == leads_to:
-        return (
-            f"the {leads_to} pair serves, but the rest was not done within {most:g} s ({why}); run "
-            "the command again to finish it"
-        )
     # However late this process came to know of it.
     verb = "swapped" if leads_to == "new" else "rolled back"
     return (

@@ -31,7 +31,7 @@ def recover(installation: Installation) -> str | None:
         return settle_blind_rollback(installation) or _mend_lock(installation)
     active = installation.switch.active()
     finishes = active == left.leads_to
-    _settle(installation, active)
+    settle(installation, active)
     reason = f"killed at: {left.step}"
     end_cutover(
         installation.core, left.id, "done" if finishes else "undone", left.timings, reason=reason
@@ -40,7 +40,7 @@ def recover(installation: Installation) -> str | None:
     return f"a {left.kind} that was killed at '{left.step}' was {verb}"
 
 
-def _settle(installation: Installation, active: Pair) -> None:
+def settle(installation: Installation, active: Pair) -> None:
     """Legacy is locked exactly where the new pair serves; only the active pair's backend stays."""
     if active == "new":
         lock_and_prove(installation.legacy)
@@ -65,7 +65,7 @@ def _mend_lock(installation: Installation) -> str | None:
     active = installation.switch.active()
     if not ours or _agree(installation, legacy, active):
         return None
-    _settle(installation, active)
+    settle(installation, active)
     return (
         f"legacy was {'locked' if active == 'new' else 'unlocked'}, since the {active} pair serves"
     )

@@ -1,17 +1,20 @@
 """Back to the old database, at a price that is stated first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from ops.books.cutovers import last_cutover
 from ops.books.session import open_books
 from ops.books.tombstones import cleaned_up
+from ops.carrying.changes import changes_within, pair_sessions
 from ops.carrying.export import export_losses
 from ops.carrying.losses_file import refuse_unusable
-from ops.carrying.rollback_price import RollbackPrice, rollback_price
+from ops.carrying.rollback_price import RollbackPrice, price_of, rollback_price
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
@@ -23,7 +26,7 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window
-from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
+from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock_in, writing_session
 
 
 @dataclass(frozen=True)
@@ -188,10 +191,24 @@ class RollbackSteps:
         self.steps.run("ask it", lambda: ask_staged(self.installation, address, "old"))
 
     def _change(self) -> tuple[float, int]:
-        with bounded_hold(self.installation, self.steps, "old", self._restore) as held:
-            lost = self.steps.run("final price", self._price)
-            self._open_and_flip(held)
-            return self.steps.run("release", held.release), lost
+        """What is needed while requests wait is connected before."""
+        one, run, lost = self.installation, self.steps.run, 0
+        with (
+            pair_sessions(one.core, one.ai, "rollback price") as (core, ai),
+            writing_session(one.legacy, "write lock") as legacy,
+            bounded_hold(one, self.steps, "old", self._restore, core, ai, legacy) as held,
+        ):
+            lost = run("final price", lambda: self._price(core, ai))
+            # First the lock, then the pair: a kill in between leaves the new pair serving, and the
+            # next run locks again. Where the lock decides who is served, it goes last.
+            last: list[tuple[str, Callable[[], None]]] = [
+                ("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy)),
+                ("flip", lambda: held.flip("old")),
+            ]
+            for name, work in reversed(last) if one.switch.lock_decides else last:
+                run(name, work)
+            return run("release", held.release), lost
+        return one.max_hold_seconds, lost
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and lock again. See `SwapSteps._restore`."""
@@ -200,24 +217,13 @@ class RollbackSteps:
         if lock_state(self.installation.legacy).state != "locked":
             lock_and_prove(self.installation.legacy)
 
-    def _price(self) -> int:
+    def _price(self, core: psycopg.Connection, ai: psycopg.Connection) -> int:
         """What is lost now that nobody writes any more."""
-        price = rollback_price(
-            self.installation.core, self.installation.ai, list_recomputable=False
-        )
+        with changes_within(core, ai) as changes:
+            price = price_of(changes)
         self.accepted.check(price)
         if price.total and self.accepted.export is not None:
             export_losses(self.installation.core, self.installation.ai, self.accepted.export)
-        with open_books(self.installation.core) as session:
+        with open_books(self.installation.core, core) as session:
             self.installation.guard(session)
         return price.total
-
-    def _open_and_flip(self, held: Hold) -> None:
-        """First the lock, then the pair: a kill in between leaves the new pair serving, and the
-        next run locks again. Where the lock decides who is served, it goes last."""
-        steps = [
-            ("unlock legacy", lambda: release_any_lock(self.installation.legacy)),
-            ("flip", lambda: held.flip("old")),
-        ]
-        for name, work in reversed(steps) if self.installation.switch.lock_decides else steps:
-            self.steps.run(name, work)

@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+import psycopg
 
 from ops.books.active_pair import Pair
 from ops.books.cutovers import (
@@ -53,17 +56,19 @@ class Steps:
     """What is done in order.
 
     Attributes:
-        enter: told each step's name before it begins.
+        enter: told each step's name before it begins, and Core's session.
         announce: told each step's name and seconds when it has ended.
+        core: a session that is open while requests wait.
     """
 
-    enter: Callable[[str], None]
+    enter: Callable[[str, psycopg.Connection | None], None]
     announce: Callable[[str, float], None]
     seconds: dict[str, float] = field(default_factory=dict)
+    core: psycopg.Connection | None = None
 
     def run(self, name: str, work: Callable[[], T]) -> T:
         """Do one step."""
-        self.enter(name)
+        self.enter(name, self.core)
         started = time.monotonic()
         try:
             return work()
@@ -87,7 +92,7 @@ def carry_out(
         work: does them; returns for how many seconds requests were held, and the rows lost.
     """
     begun = begin_cutover(installation.core, kind, plan_id, legacy, accepted_loss)
-    steps = Steps(lambda step: enter_step(installation.core, begun, step), installation.announce)
+    steps = Steps(partial(enter_step, installation.core, begun), installation.announce)
     try:
         held, lost = work(steps)
     except BaseException as error:

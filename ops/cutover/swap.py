@@ -1,17 +1,19 @@
 """Phase 9: the backend changes from the old database to Core and AI, and no request is lost."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
 from ops.books.cutovers import Cutover
-from ops.carrying.baseline import record_baseline
-from ops.carrying.swap_price import Price, swap_price
+from ops.carrying.baseline import bring_baseline, record_baseline
+from ops.carrying.swap_price import OWNED_GROUPS, Price, price_now, swap_price
 from ops.connection import end_in_time, explained
-from ops.copy import copy_delta, delta_parity, prove_copied
-from ops.copy.groups import GROUPS
+from ops.copy.groups import in_order, tables_of
+from ops.copy.parity import prove_copied, proven_parity
+from ops.copy.sessions import Connections, Sessions, copy_connections, copy_sessions, sessions_of
+from ops.copy.snapshot import copy_delta, copy_groups
 from ops.copy.source import copied_groups
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
@@ -28,6 +30,7 @@ from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
 from ops.write_lock.lock import (
     LOCKING,
+    PROVING,
     lock_writes,
     prove_from_outside,
     release_any_lock,
@@ -65,7 +68,7 @@ def plan_swap(installation: Installation) -> SwapPlan:
     with recorded_access(installation.core, installation.legacy, "swap plan"):
         price = swap_price(installation.legacy, installation.core, installation.ai)
     groups = copied_groups(installation.core)
-    copied = {spec.table for group in groups for spec in GROUPS[group]}
+    copied = {spec.table for spec in tables_of(groups)}
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
     return SwapPlan(
         conditions, price, groups, legacy, plan_id("swap", installation, legacy, lasting)
@@ -168,6 +171,11 @@ class SwapSteps:
         self.steps.run("watch legacy", self._watch)
         return held
 
+    @property
+    def _groups(self) -> tuple[str, ...]:
+        """What is copied and what is priced."""
+        return in_order({*self.groups, *OWNED_GROUPS})
+
     def _stage(self) -> None:
         address = self.steps.run(
             "stage the new backend", lambda: self.installation.switch.stage("new")
@@ -175,30 +183,39 @@ class SwapSteps:
         self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
 
     def _change(self) -> float:
-        with bounded_hold(self.installation, self.steps, "new", self._restore) as held:
-            self._lock_and_flip(held)
-            return self.steps.run("release", held.release)
+        """What is needed while requests wait is connected before."""
+        one, run = self.installation, self.steps.run
+        with (
+            copy_connections(one.legacy, one.core, one.ai, self._groups) as opened,
+            writing_session(one.legacy, LOCKING) as lock,
+            writing_session(one.legacy, PROVING) as outside,
+            bounded_hold(
+                one, self.steps, "new", self._restore, *opened.sessions, lock, outside
+            ) as held,
+        ):
+            self._lock_and_flip(held, opened, lock)
+            run("prove the lock", lambda: prove_from_outside(outside, one.legacy))
+            return run("release", held.release)
+        return one.max_hold_seconds
 
-    def _lock_and_flip(self, held: Hold) -> None:
+    def _lock_and_flip(self, held: Hold, opened: Connections, lock: psycopg.Connection) -> None:
         """The lock is one open transaction until the pair has changed: a kill before that lets the
         server roll it back, so that nothing stays locked. Where the lock decides who is served, it
         is committed first, and a kill in between leaves it to the next command."""
-        installation, run = self.installation, self.steps.run
-        with (
-            explained(installation.legacy),
-            writing_session(installation.legacy, LOCKING) as lock,
-        ):
-            run("lock legacy", lambda: _lock(lock, installation.max_hold_seconds))
-            run("final delta", self._delta)
-            run("parity and price", self._compare)
-            run("baseline", self._record_baseline)
-            first, second = (
+        one, run = self.installation, self.steps.run
+        with explained(one.legacy), lock:
+            run("lock legacy", lambda: _lock(lock, one.max_hold_seconds))
+            snapshot = sessions_of(opened, self._groups, most_seconds=one.max_hold_seconds)
+            with snapshot as sessions:
+                run("final delta", lambda: copy_groups(sessions, self.groups, one.guard))
+                run("parity and price", lambda: self._compare(sessions))
+            run("baseline", lambda: self._bring_baseline(opened))
+            last: list[tuple[str, Callable[[], None]]] = [
                 ("flip", lambda: held.flip("new")),
                 ("commit the lock", lock.commit),
-            )[:: -1 if installation.switch.lock_decides else 1]
-            run(*first)
-            run(*second)
-        run("prove the lock", lambda: prove_from_outside(installation.legacy))
+            ]
+            for name, work in reversed(last) if one.switch.lock_decides else last:
+                run(name, work)
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and the lock. Where the flip cannot be undone, because what holds the
@@ -208,51 +225,37 @@ class SwapSteps:
         release_any_lock(self.installation.legacy)
 
     def _delta(self) -> None:
-        installation = self.installation
-        copy_delta(
-            installation.legacy,
-            installation.core,
-            installation.ai,
-            self.groups,
-            guard=installation.guard,
-        )
+        one = self.installation
+        copy_delta(one.legacy, one.core, one.ai, self.groups, guard=one.guard)
 
     def _prove(self) -> None:
         """What is found equal now need not be compared again while requests wait. Users go on
         writing, so only what no further delta will bring is a reason to refuse already."""
-        installation = self.installation
-        prove_copied(installation.legacy, installation.core, installation.ai, self.groups)
-        price = self._price()
+        one = self.installation
+        with copy_sessions(one.legacy, one.core, one.ai, self._groups) as sessions:
+            prove_copied(sessions, self.groups)
+            price = price_now(sessions, self.unknown)
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
-    def _compare(self) -> None:
-        installation = self.installation
-        apart = [
-            found
-            for found in delta_parity(
-                installation.legacy, installation.core, installation.ai, self.groups
-            )
-            if not found.holds
-        ]
+    def _compare(self, sessions: Sessions) -> None:
+        found = proven_parity(sessions, tables_of(self.groups))
+        apart = [one for one in found if not one.holds]
         if apart:
             raise RefusedError(
                 f"not swapped: {apart[0].table} of the new pair lacks {apart[0].missing} rows of "
                 f"legacy and has {apart[0].different} otherwise; run `sigmasight copy`"
             )
-        self._check_price()
-
-    def _check_price(self) -> None:
-        price = self._price()
+        price = price_now(sessions, self.unknown)
         if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
-    def _price(self) -> Price:
-        one = self.installation
-        return swap_price(one.legacy, one.core, one.ai, self.unknown)
-
     def _record_baseline(self) -> None:
         record_baseline(self.installation.core, self.installation.ai, guard=self.installation.guard)
+
+    def _bring_baseline(self, opened: Connections) -> None:
+        with explained(self.installation.core), explained(self.installation.ai):
+            bring_baseline(opened.core, opened.ai, self.installation.guard)
 
     def _watch(self) -> None:
         self.installation.switch.retire("old")

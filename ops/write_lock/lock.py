@@ -22,7 +22,7 @@ from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
 from ops.write_lock.tables import UserRelation, hand_over, relations, tables
 
 # The name of the sessions that make a lock; the phases' lock lets one run have them.
-LOCKING = "cutover lock"
+LOCKING, PROVING = "cutover lock", "cutover proof"
 _LEAVE_SECONDS = 5.0
 _END_LOCKING = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -146,8 +146,12 @@ def lock_state(url: URL) -> LockState:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
     with explained(url), connect(url, application_name="write lock", read_only=True) as session:
-        found = tables(session)
-        since = _locked_since(session)
+        return lock_state_in(session)
+
+
+def lock_state_in(session: psycopg.Connection) -> LockState:
+    """`lock_state` as a session sees it."""
+    found, since = tables(session), _locked_since(session)
     unlocked = tuple(str(one) for one in found if not one.locked)
     if since is None and not any(one.marked for one in found):
         return LockState("open", len(found), unlocked, None)
@@ -210,16 +214,17 @@ def lock_and_prove(legacy: URL) -> None:
     with explained(legacy), writing_session(legacy, LOCKING) as lock:
         lock_writes(lock)
         prove_locked(lock)
-    prove_from_outside(legacy)
+    with writing_session(legacy, PROVING) as session:
+        prove_from_outside(session, legacy)
 
 
-def prove_from_outside(legacy: URL) -> None:
+def prove_from_outside(session: psycopg.Connection, legacy: URL) -> None:
     """Try to write from a session that did not make the lock.
 
     Raises:
         RefusedError: a write went through.
     """
-    with explained(legacy), writing_session(legacy, "cutover proof") as session:
+    with explained(legacy):
         prove_locked(session)
         session.rollback()
 
@@ -231,17 +236,24 @@ def release_any_lock(legacy: URL) -> None:
     Raises:
         BusyError: that session does not end.
     """
-    _end_locking(legacy)
-    if lock_state(legacy).any_locked:
-        release_lock(legacy)
+    with writing_session(legacy, "write lock") as session:
+        release_any_lock_in(session, legacy)
 
 
-def _end_locking(legacy: URL) -> None:
-    with explained(legacy), connect(legacy, application_name="write lock", autocommit=True) as one:
+def release_any_lock_in(session: psycopg.Connection, legacy: URL) -> None:
+    """`release_any_lock` over a session that is open and writes; it is committed."""
+    with explained(legacy):
+        _end_locking(session)
+        if lock_state_in(session).any_locked:
+            release_lock_in(session)
+        session.commit()
 
-        def none_left() -> bool:
-            row = one.execute(_END_LOCKING, [f"sigmasight {LOCKING}"]).fetchone()
-            return row == (0,)
 
-        if not wait_until(none_left, _LEAVE_SECONDS):
-            raise BusyError("a session that locks legacy does not end; try again shortly")
+def _end_locking(session: psycopg.Connection) -> None:
+    def none_left() -> bool:
+        row = session.execute(_END_LOCKING, [f"sigmasight {LOCKING}"]).fetchone()
+        session.commit()  # else the server shows the same sessions again
+        return row == (0,)
+
+    if not wait_until(none_left, _LEAVE_SECONDS):
+        raise BusyError("a session that locks legacy does not end; try again shortly")

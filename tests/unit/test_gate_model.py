@@ -64,7 +64,7 @@ def next_worlds(world: World, to: Pair) -> Iterator[World]:
         yield replace(world, overdue=True)
         if world.overdue or world.step is None:  # `ops.settle_gate`
             yield replace(world, state="open", overdue=False)
-    if world.step is None:  # `recovery._settle`, by the next command
+    if world.step is None:  # `recovery.settle`, by the next command
         yield replace(world, lock="committed" if world.pair == "new" else "none")
     for number, one in enumerate(world.both):
         for changed in backend(one, world):

@@ -5,7 +5,7 @@ DECLARE
     one record;
     attempt record;
     outcome text;
-    found jsonb := '[]';
+    found jsonb[] := '{}';
 BEGIN
     FOR one IN
         SELECT format('%I.%I', schema, name) AS name, shown, first_column, ruled
@@ -36,12 +36,12 @@ BEGIN
                 WHEN lock_not_available THEN outcome := 'not tried';
                 WHEN OTHERS THEN outcome := SQLERRM;
             END;
-            found := found || jsonb_build_object(
+            found := array_append(found, jsonb_build_object(
                 'table', one.shown, 'kind', attempt.kind, 'outcome', outcome
-            );
+            ));
             EXIT WHEN outcome = 'let through';
         END LOOP;
     END LOOP;
-    PERFORM set_config('sigmasight.proof', found::text, true);
+    PERFORM set_config('sigmasight.proof', to_jsonb(found)::text, true);
 END
 $body$

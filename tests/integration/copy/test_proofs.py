@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.copy import copy_delta, delta_parity, prove_copied
-from ops.copy.parity import TableParity
+from ops.copy import copy_delta, delta_parity
+from ops.copy.parity import TableParity, prove_copied
+from ops.copy.sessions import copy_sessions
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import (
     ANSWER,
@@ -42,6 +43,11 @@ def compared(pair: tuple[URL, URL, URL]) -> dict[str, TableParity]:
     return {found.table: found for found in delta_parity(*pair, OWNED)}
 
 
+def prove(pair: tuple[URL, URL, URL]) -> None:
+    with copy_sessions(*pair, OWNED) as sessions:
+        prove_copied(sessions, OWNED)
+
+
 @pytest.fixture
 def proved(owned_url: URL, core_url: URL, ai_url: URL) -> tuple[URL, URL, URL]:
     """Legacy, Core and AI, copied, compared and found equal."""
@@ -61,7 +67,7 @@ def test_only_what_a_delta_brought_is_compared(
     assert tables(copy_delta(*proved, OWNED))[table].path == "delta"
 
     found = compared(proved)
-    assert found.pop(table) == TableParity(table, rows, compared_by="new rows")
+    assert found.pop(table) == TableParity(table, rows, compared_by="new rows", proved=True)
     assert {one.compared_by for one in found.values()} == {"proof"}
     assert compared(proved)[table].compared_by == "proof"
 
@@ -92,14 +98,14 @@ def test_what_was_copied_is_proved_while_users_go_on_writing(
     copy_delta(*proved, OWNED)
     run(legacy, write)
 
-    prove_copied(*proved, OWNED)
+    prove(proved)
 
     assert run(core, "SELECT DISTINCT proved FROM ops.copy_fingerprints") == [(True,)]
     assert not compared(proved)[table].holds, "the proof does not speak of what came later"
     copy_delta(*proved, OWNED)
     found = compared(proved)[table]
     expected = rows + (table == "agent_messages")
-    assert found == TableParity(table, expected, compared_by="new rows")
+    assert found == TableParity(table, expected, compared_by="new rows", proved=True)
 
 
 def test_what_was_copied_wrongly_is_not_proved(run: Run, proved: tuple[URL, URL, URL]) -> None:
@@ -109,7 +115,7 @@ def test_what_was_copied_wrongly_is_not_proved(run: Run, proved: tuple[URL, URL,
     copy_delta(*proved, OWNED)
     run(legacy, ASKED.replace("f2'", "f4'"))
 
-    prove_copied(*proved, OWNED)
+    prove(proved)
 
     unproved = "SELECT table_name FROM ops.copy_fingerprints WHERE NOT proved"
     assert run(core, unproved) == [("agent_messages",)]
@@ -121,7 +127,7 @@ def test_what_somebody_else_wrote_to_is_not_proved(run: Run, proved: tuple[URL, 
     copy_delta(*proved, OWNED)
     run(core, f"UPDATE agent_messages SET content = content WHERE id = '{ANSWER}'")
 
-    prove_copied(*proved, OWNED)
+    prove(proved)
 
     unproved = "SELECT table_name FROM ops.copy_fingerprints WHERE NOT proved"
     assert run(core, unproved) == [("agent_messages",)]

@@ -3,6 +3,7 @@ was and the command says so in one line. The tests go on from one another, as co
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -98,6 +99,22 @@ def test_what_could_not_be_unlocked_is_by_the_next_command(system: SmallSystem) 
         lock_writes(session)
     assert system.rollback().recovered == "legacy was unlocked, since the old pair serves"
     assert (system.serving(), system.legacy_is()) == ("old", "open")
+
+
+def test_nothing_is_connected_to_while_users_wait(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected, held, real = list[str](), list[int](), psycopg.connect
+
+    def counted(conninfo: str, **settings: Any) -> psycopg.Connection:
+        connected.append(settings["application_name"])
+        return real(conninfo, **settings)
+
+    monkeypatch.setattr(psycopg, "connect", counted)
+    then = {"hold requests": connected.clear, "release": lambda: held.append(len(connected))}
+    system.swap(then=then)
+    system.rollback(then=then)
+    assert held == [0, 0]
 
 
 def test_the_lock_of_a_command_that_was_stopped_is_ended_by_the_server(system: SmallSystem) -> None:
