@@ -163,6 +163,7 @@ class TestStackSwitch(SwitchContract):
         return Installed(world.switch(), die_holding)
 
 
+@pytest.mark.soak
 def test_a_backend_that_does_not_name_its_pair_is_refused(
     world: World, unnamed_backend: str
 ) -> None:
