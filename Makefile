@@ -22,12 +22,12 @@ dashboard: $(BIN)/.installed ## The run history in a browser, with a button and 
 check: $(BIN)/.installed-test ## Format, lint, types and unit tests, in a minute
 	@$(MAKE) --no-print-directory -j2 style types imports unit
 
-test: $(BIN)/.installed-test lint ## Run every test, on two cores, with coverage
+test: $(BIN)/.installed-test lint ## Test every rule once, on two cores, with coverage
 	@$(BIN)/python -m pytest $(GROUPED) --durations=25 --cov
 
-soak: $(BIN)/.installed-test ## Run what takes long on purpose, for an hour at most
+soak: $(BIN)/.installed-test ## Run every case that make test leaves out, for two hours at most
 	@$(BIN)/python -m pytest $(GROUPED) -m "soak or hypothesis" \
-		--hypothesis-profile=soak --session-timeout=3600
+		--hypothesis-profile=soak --session-timeout=7200
 
 lint: $(BIN)/.installed-test ## Format, lint, types and the direction of imports
 	@$(MAKE) --no-print-directory -j2 style types imports

@@ -10,7 +10,7 @@ from _pytest.mark import ParameterSet
 # runs a group, so that each is made once. The groups that take longest come first.
 SCENES = {
     "stage": "kills",
-    "desk": "calculations",
+    "desk": "api",  # of the same template
     "backfilled_template": "api",
     "rehearsed": "rehearsal",
     "dashboard": "dashboard",
@@ -43,3 +43,8 @@ def soaked(*cases: Any) -> list[ParameterSet]:
         pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.soak)
         for case in cases
     ]
+
+
+def soaked_unless(shown: bool) -> list[pytest.MarkDecorator]:
+    """The marks of a case that `make test` runs if it is to be shown there, else `make soak`."""
+    return [] if shown else [pytest.mark.soak]

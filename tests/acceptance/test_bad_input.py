@@ -2,12 +2,13 @@
 
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from ops.embedded.server import free_port
 from tests.acceptance.bad_input_cases import (
+    AT_LENGTH,
     REFUSED_ADDRESSES,
     REFUSED_BACKENDS,
     REFUSED_DATABASES,
@@ -20,34 +21,38 @@ from tests.acceptance.bad_input_cases import (
 from tests.acceptance.bad_input_scenes import full_disk, given
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.scene import PASSWORD, Arrange, Scene, fingerprint, may_mount
+from tests.groups import soaked_unless
 
 
 def _cases() -> Iterator[object]:
     for name, words, error in REFUSED_WORDS:
-        split = words.split() if isinstance(words, str) else words
-        yield pytest.param(split, given(), error, id=name)
+        yield _case(name, words.split() if isinstance(words, str) else words, given(), error)
     for name, arrange, error in REFUSED_URLS:
-        yield pytest.param(["seed"], arrange, error, id=name)
+        yield _case(name, ["seed"], arrange, error)
     for name, words, arrange, error in [*REFUSED_DATABASES, *REFUSED_STATES]:
-        marks = [pytest.mark.skipif(not may_mount(), reason="a full disk needs root and mount")]
-        yield pytest.param(
-            words.split(), arrange, error, id=name, marks=marks if arrange is full_disk else []
-        )
+        yield _case(name, words.split(), arrange, error)
     for name, arrange, error in REFUSED_SERVES:
-        yield pytest.param(
-            ["serve", "--port", str(free_port())], arrange, error, id=f"serve: {name}"
-        )
+        yield _case(f"serve: {name}", ["serve", "--port", str(free_port())], arrange, error)
     for name, words, error in REFUSED_ADDRESSES:
-        yield pytest.param(["serve", *words.split()], given(), error, id=f"serve: {name}")
+        yield _case(f"serve: {name}", ["serve", *words.split()], given(), error)
     for name, url, error in REFUSED_BACKENDS:
-        yield pytest.param(["verify"], given(BACKEND_URL=url), error, id=f"backend: {name}")
+        yield _case(f"backend: {name}", ["verify"], given(BACKEND_URL=url), error)
     for name, arrange, error in REFUSED_PRICES:
-        yield pytest.param(["up"], arrange, error, id=f"prices: {name}")
+        yield _case(f"prices: {name}", ["up"], arrange, error)
+
+
+def _case(name: str, words: Sequence[str], arrange: Arrange, error: str) -> object:
+    mountable = arrange is not full_disk or may_mount()
+    marks = [
+        pytest.mark.skipif(not mountable, reason="a full disk needs root and mount"),
+        *soaked_unless(name not in AT_LENGTH),
+    ]
+    return pytest.param(words, arrange, error, id=name, marks=marks)
 
 
 @pytest.mark.parametrize(("words", "arrange", "error"), list(_cases()))
 def test_ends_in_one_line_and_changes_nothing(
-    command_line: CommandLine, scene: Scene, words: list[str], arrange: Arrange, error: str
+    command_line: CommandLine, scene: Scene, words: Sequence[str], arrange: Arrange, error: str
 ) -> None:
     environment = {"SIGMASIGHT_HOME": scene.folder / "home", **arrange(scene)}
     before = [fingerprint(url) for url in scene.watched]

@@ -140,6 +140,7 @@ def test_the_old_database_is_accounted_for(rebuilt: Rebuilt, command_line: Comma
     assert fates["ai_insights"] == "unknown"
 
 
+@pytest.mark.soak
 def test_down_then_up_keeps_the_data(rebuilt: Rebuilt, command_line: CommandLine) -> None:
     before = _contents(rebuilt)
     stopped = command_line.run("down", **rebuilt.environment)
@@ -162,6 +163,7 @@ def test_refuses_other_prices_on_a_finished_state(
     assert _contents(rebuilt) == before
 
 
+@pytest.mark.soak
 def test_runs_on_servers_that_the_environment_gives(
     command_line: CommandLine, scene: Scene, legacy_template: str
 ) -> None:
@@ -185,6 +187,7 @@ def test_runs_on_servers_that_the_environment_gives(
     assert "the installation is in schema public" in outcome.err
 
 
+@pytest.mark.soak
 def test_runs_on_one_shared_database(
     command_line: CommandLine, scene: Scene, legacy_template: str
 ) -> None:

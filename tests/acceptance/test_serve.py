@@ -84,9 +84,8 @@ def tables(url: URL) -> int:
     return row[0] if row else 0
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, *soaked(signal.SIGINT)], ids=["SIGTERM", "SIGINT"]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_it_migrates_and_serves_until_a_signal(
     scene: Scene, start: Start, number: signal.Signals
 ) -> None:
@@ -103,6 +102,7 @@ def test_it_migrates_and_serves_until_a_signal(
     assert "Traceback" not in said
 
 
+@pytest.mark.soak
 def test_it_serves_with_the_backends_role_and_migrates_with_the_owners(
     scene: Scene, start: Start
 ) -> None:
@@ -121,6 +121,7 @@ def test_it_serves_with_the_backends_role_and_migrates_with_the_owners(
         assert not any(variable.startswith(b"DATABASE_ADMIN_URL=") for variable in told)
 
 
+@pytest.mark.soak
 def test_tokens_outlive_it_by_the_state_folders_key(
     rebuilt: Rebuilt, start: Start, prefect_server: object
 ) -> None:

@@ -20,6 +20,7 @@ from ops.embedded.server import EmbeddedServer
 from tests.api.backend import authorization, backend_process
 from tests.api.conftest import HNW
 from tests.conftest import create_database
+from tests.groups import soaked
 
 EXAMPLES = settings().max_examples // 8
 CHECKS = [response_schema_conformance]
@@ -54,7 +55,7 @@ def own_ids(core: URL, user_id: UUID) -> dict[str, str]:
 
 
 # The stranger first: who is logged in may delete what a path leads to.
-@pytest.mark.parametrize("logged_in", [False, True], ids=["a stranger", "logged in"])
+@pytest.mark.parametrize("logged_in", [*soaked(False), True], ids=["a stranger", "logged in"])
 def test_odd_requests_are_answered_as_documented(
     logged_in: bool, address: str, own_pair: tuple[URL, URL]
 ) -> None:

@@ -15,6 +15,7 @@ from tests.api.backend import BackendProcess, authorization, backend_process
 from tests.api.conftest import DEMO_PASSWORD, HNW
 from tests.api.test_access import PARAMETER, operations
 from tests.conftest import create_database
+from tests.groups import soaked
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def shared(server: EmbeddedServer) -> URL:
     return found
 
 
-@pytest.fixture(scope="module", params=["legacy", "shared"])
+@pytest.fixture(scope="module", params=["legacy", *soaked("shared")])
 def lonely(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BackendProcess]:

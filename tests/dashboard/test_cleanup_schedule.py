@@ -24,6 +24,7 @@ from ops.connection import connect, conninfo
 from ops.embedded.server import free_port
 from ops.settings import operator_settings
 from tests.dashboard.dashboard import Dashboard
+from tests.groups import soaked
 
 NEW_YORK = ZoneInfo("America/New_York")
 SOON = datetime(2030, 12, 31, 12, tzinfo=UTC)  # seven days after a swap on the 24th
@@ -131,12 +132,11 @@ def test_a_given_day_counts_when_it_is_the_later(
     assert activate_cleanup_schedule(SOON) == due_time(DAY)
 
 
-def test_a_deploy_keeps_what_the_swap_has_activated(here: Dashboard) -> None:
+@pytest.mark.parametrize("by_hand", [False, *soaked(True)])
+def test_a_deploy_keeps_what_the_swap_has_activated(here: Dashboard, by_hand: bool) -> None:
     activate_cleanup_schedule(SOON)
     activated = here.schedules("cleanup")
-    register_deployments()
-    assert without_times(here.schedules("cleanup")) == without_times(activated)
-    here.deploy_by_hand()
+    here.deploy_by_hand() if by_hand else register_deployments()
     assert without_times(here.schedules("cleanup")) == without_times(activated)
 
 

@@ -171,6 +171,7 @@ def name_of(press: Press) -> str:
     return f"{press.deployment} {press.form}"
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("press", TOGETHER, ids=name_of)
 def test_buttons_pressed_together_are_carried_out_by_the_worker(
     dashboard: Dashboard, rebuilt_by_button: str, pressed: list[str], press: Press
@@ -206,6 +207,7 @@ for day in (15, 16, 16):
 """
 
 
+@pytest.mark.soak
 def test_a_night_computes_the_session_that_has_ended_and_then_finds_nothing_new(
     dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:
@@ -229,6 +231,7 @@ def test_a_form_that_makes_no_sense_is_refused_before_any_run(
         dashboard.press(deployment, **form)
 
 
+@pytest.mark.soak
 def test_a_late_firing_of_the_cleanup_removes_nothing(
     dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:
@@ -243,6 +246,7 @@ def test_a_late_firing_of_the_cleanup_removes_nothing(
     assert EmbeddedDatabases(dashboard.state).server("legacy").process() is not None
 
 
+@pytest.mark.soak
 def test_a_run_whose_process_is_killed_is_crashed_at_once(
     dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:

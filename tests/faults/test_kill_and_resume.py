@@ -14,12 +14,12 @@ from tests.groups import soaked
 from tests.prefect_session import flow_runs_of
 
 # Phase, the function at one call of which it is stopped, and whether before or after that call.
-# One of each kind of phase at each run of the tests; the others by `make soak`.
+# A copy at each run of the tests, where it reads and writes; the other phases by `make soak`.
 PROCESS_KILLS = [
-    ("migrate", "flows.migrate:keep_books", 1, "before"),
     ("copy", "ops.copy.report:Meter.read", 20, "before"),
-    ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
     *soaked(
+        ("migrate", "flows.migrate:keep_books", 1, "before"),
+        ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
         ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
         ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
         ("seed", "ops.seed:_record_capital", 1, "after"),
@@ -33,11 +33,11 @@ PROCESS_KILLS = [
 ]
 
 SERVER_KILLS = [
-    ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
+    ("copy", "core", "ops.copy.report:Meter.read", 20),
     *soaked(
+        ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
         ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
         ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
-        ("copy", "core", "ops.copy.report:Meter.read", 20),
         ("copy", "legacy", "ops.copy.report:Meter.read", 20),
     ),
 ]

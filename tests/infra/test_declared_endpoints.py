@@ -79,6 +79,7 @@ def test_a_stack_without_databases_is_refused(state: StateFolder) -> None:
         resolve_endpoints(settings(state))
 
 
+@pytest.mark.soak
 def test_phases_go_where_an_external_stack_points(
     engine: str,
     command_line: CommandLine,

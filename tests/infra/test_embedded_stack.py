@@ -67,6 +67,7 @@ def execute(stack: DrivenStack, name: str, statement: str) -> list[tuple[object,
         return found.fetchall() if found.description else []
 
 
+@pytest.mark.soak
 def test_the_life_of_a_stack(new_stack: NewStack) -> None:
     stack = new_stack()
     assert servers(stack.preview()) == {("create", name) for name in NAMES}
@@ -203,6 +204,7 @@ def test_an_interrupted_up_is_finished_by_the_next(
     assert None not in pids(stack).values()
 
 
+@pytest.mark.soak
 def test_a_stack_that_somebody_works_on_is_left_alone(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.preview()
@@ -225,6 +227,7 @@ def test_a_stack_that_somebody_works_on_is_left_alone(new_stack: NewStack) -> No
     assert set(pids(stack).values()) == {None}
 
 
+@pytest.mark.soak
 def test_a_wrong_passphrase_is_one_line(
     new_stack: NewStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

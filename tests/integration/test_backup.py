@@ -33,6 +33,7 @@ from ops.errors import (
     RefusedError,
     VerificationError,
 )
+from tests.groups import soaked
 
 _SCRATCH = "SELECT datname FROM pg_database WHERE starts_with(datname::text, 'sigmasight_scratch')"
 
@@ -261,7 +262,8 @@ run.backup(parse_database_url(source), "ai", Path(folder), parse_database_url(co
 
 
 @pytest.mark.parametrize(
-    ("point", "privileged"), [("content_of", True), ("_compare", True), ("_compare", False)]
+    ("point", "privileged"),
+    [("content_of", True), ("_compare", True), *soaked(("_compare", False))],
 )
 def test_a_killed_backup_leaves_nothing_beyond_the_next_one(
     server: EmbeddedServer,

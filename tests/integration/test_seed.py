@@ -21,6 +21,7 @@ from ops.demo.marker import is_demo
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
 from ops.seed import seed
+from tests.groups import soaked
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
@@ -129,14 +130,16 @@ def test_what_lives_on_is_never_reset(core_url: URL, change: str, look: str) -> 
 @pytest.mark.parametrize(
     ("table", "change"),
     [
-        ("users", "UPDATE users SET full_name = 'Somebody'"),
-        ("portfolios", "UPDATE portfolios SET name = 'Something'"),
         ("positions", "UPDATE positions SET quantity = 1, entry_price = 1"),
-        ("tags_v2", "UPDATE tags_v2 SET color = '#000000'"),
-        ("factor_definitions", "UPDATE factor_definitions SET factor_type = 'style'"),
-        ("stress_test_scenarios", "UPDATE stress_test_scenarios SET shock_config = '{}'"),
         ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
         ("position_tags", "DELETE FROM position_tags"),
+        *soaked(
+            ("users", "UPDATE users SET full_name = 'Somebody'"),
+            ("portfolios", "UPDATE portfolios SET name = 'Something'"),
+            ("tags_v2", "UPDATE tags_v2 SET color = '#000000'"),
+            ("factor_definitions", "UPDATE factor_definitions SET factor_type = 'style'"),
+            ("stress_test_scenarios", "UPDATE stress_test_scenarios SET shock_config = '{}'"),
+        ),
     ],
 )
 def test_what_the_demo_defines_is_restored(core_url: URL, table: str, change: str) -> None:

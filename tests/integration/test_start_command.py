@@ -79,6 +79,7 @@ def fingerprint(url: URL) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
+@pytest.mark.soak
 def test_a_new_pair_is_built_and_checked_clean(new_database: NewDatabase, tmp_path: Path) -> None:
     core, ai = new_database(), new_database()
     env = environment(core, ai)
@@ -246,6 +247,7 @@ def test_offline_needs_no_server(ini: str, tmp_path: Path, forked: Run) -> None:
     assert "canary" not in done.stdout + done.stderr
 
 
+@pytest.mark.soak
 def test_two_instances_may_start_at_once(scratch_database: URL, tmp_path: Path) -> None:
     """Both are held at the lock, then let go together: one works, the other finds it done."""
     env = environment(scratch_database)
@@ -308,6 +310,7 @@ def test_the_loggers_of_a_calling_program_stay_enabled(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("where", ["a new pair", "one shared database", "a legacy database"])
 def test_the_literal_command_ends_with_a_backend_that_serves(
     where: str, new_database: NewDatabase, old_shape_template: str

@@ -5,6 +5,8 @@ import subprocess
 import time
 from collections.abc import Callable
 
+import pytest
+
 from ops.books.run_lock import exclusive_run
 from tests.api.calculations.desk import LAST, Desk, calculate, status_of
 from tests.api.conftest import INDIVIDUAL
@@ -68,6 +70,7 @@ def test_a_lagging_portfolio_is_caught_up(desk: Desk) -> None:
     assert desk.flow_run(job_id)["state_type"] == "COMPLETED"
 
 
+@pytest.mark.soak
 def test_a_killed_run_is_seen_at_once_and_the_next_one_finishes_its_work(desk: Desk) -> None:
     portfolio = desk.portfolios()[0]
     before = desk.snapshots()
@@ -99,6 +102,7 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[bytes] | Non
         time.sleep(0.01)
 
 
+@pytest.mark.soak
 def test_a_run_that_fails_leaves_its_reason(desk: Desk) -> None:
     """The lock of the phases is held by somebody else."""
     portfolio = desk.portfolios()[0]

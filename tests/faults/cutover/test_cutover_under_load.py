@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from ops.cutover.plan import SWAP_STEPS
 from tests.faults.cutover.load import READERS, TALKERS, VISITORS, Load
 from tests.faults.cutover.scene import CutoverScene, losses
@@ -9,6 +11,7 @@ from tests.faults.cutover.scene import CutoverScene, losses
 MOST_HELD_SECONDS = 10.0  # against a hang; what it takes is printed, and measured in benchmarks/
 
 
+@pytest.mark.soak
 def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:

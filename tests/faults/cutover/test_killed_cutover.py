@@ -14,23 +14,22 @@ from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Pause
 from tests.faults.cutover.scene import CutoverScene, losses
 from tests.faults.stage import Stage
-from tests.groups import soaked
 
 STEP = "ops.cutover.steps:enter_step"
 # Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
 BACK = [step for step in ROLLBACK_STEPS if step != "export"]
 KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
-# The pair's change is killed at each run of the tests. The others are killed there without the
-# supervisor (tests/integration/cutover/test_cutover_kills.py), and here beside it by `make soak`:
-# one of each kind in the command itself.
-EACH_RUN = [kill for kill in KILLS if kill[0] == "flip"]
+# All of this by `make soak`: it takes a supervisor and whole commands. Without these, steps are
+# killed at each run of the tests (tests/integration/cutover/test_cutover_kills.py). Here one of
+# each kind is killed in the command itself.
+pytestmark = pytest.mark.soak
 BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "prove the lock"}
-SUPERVISOR_KILLS = soaked("lock legacy", "commit the lock", "release")
+SUPERVISOR_KILLS = ("lock legacy", "commit the lock", "release")
 
 
 @pytest.mark.parametrize(
     ("swap_step", "rollback_step"),
-    [*EACH_RUN, *soaked(*(kill for kill in KILLS if kill not in EACH_RUN))],
+    KILLS,
 )
 def test_what_was_killed_leaves_one_pair_serving_and_is_settled_by_the_next_run(
     swappable: CutoverScene, tmp_path: Path, swap_step: str, rollback_step: str
@@ -78,7 +77,6 @@ def _kill_supervisor(scene: CutoverScene, commands: Stage, folder: Path, step: s
     scene.assert_settled("old")
 
 
-@pytest.mark.soak
 def test_a_second_swap_is_refused_where_the_value_of_the_active_pair_was_lost(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
@@ -106,7 +104,6 @@ def _lost_core(scene: CutoverScene) -> Iterator[None]:
         EmbeddedDatabases(scene.state).up()
 
 
-@pytest.mark.soak
 def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
@@ -129,7 +126,6 @@ def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
     swappable.assert_settled("old")
 
 
-@pytest.mark.soak
 def test_a_killed_supervisor_and_the_backends_are_started_anew_by_a_command(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ def test_day_by_day_gives_what_one_run_gives(
     assert content_without_history(cases_book) == undisturbed
 
 
+@pytest.mark.soak
 def test_twice_is_once(cases_book: Book, undisturbed: dict[str, object]) -> None:
     cases_book.run()
     again = cases_book.run()
@@ -88,6 +89,7 @@ def test_an_interrupted_run_is_finished_by_the_next(
     assert content_without_history(cases_book) == undisturbed
 
 
+@pytest.mark.soak
 def test_portfolios_in_different_spans_meet(
     cases_book: Book, undisturbed: dict[str, object]
 ) -> None:
@@ -208,6 +210,7 @@ def test_starting_capital_is_remembered_at_the_first_day(pair: tuple[Book, UUID,
     assert book.equity(first) == equity
 
 
+@pytest.mark.soak
 def test_more_portfolios_than_blocks_and_more_rows_than_a_chunk(book: Book) -> None:
     """One portfolio alone leaves more rows in a table than one piece of the stream holds."""
     for number in range(15):

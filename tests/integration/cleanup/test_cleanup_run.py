@@ -2,16 +2,15 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.books.tombstones import Tombstone, cleaned_up
+from ops.cleanup import run
 from ops.cleanup.plan import CleanupPlan, plan_cleanup
 from ops.cleanup.run import STEPS, execute_cleanup
 from ops.connection import connect
@@ -82,63 +81,33 @@ def assert_told(done: Tombstone, plan: CleanupPlan, before: dict[str, Any]) -> N
     assert Path(dump["path"]).is_file(), "the dump that proves the restore stays"
 
 
-# Imports once, then dies as often as it is told to, each time in a process of its own.
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from app.database_url import parse_database_url
-from ops.cleanup import run
-from tests.integration.cleanup.swapped_world import World
-
-def die(*_args):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def execute(when, step, plan_id, world):
-    note = run.note_removed
-    if when == "after":
-        run.note_removed = lambda c, p, what, o: die() if what == step else note(c, p, what, o)
-    before = lambda name: die() if (when, name) == ("before", step) else None
-    run.execute_cleanup(world.scene(), plan_id, before)
-
-*urls, root = sys.argv[1:]
-world = World(*map(parse_database_url, urls), Path(root))
-for line in sys.stdin:
-    pid = os.fork()
-    if pid == 0:
-        execute(*line.split(), world)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-Kill = Callable[[str, str, str], int]
-
-
-@contextmanager
-def killing(world: World) -> Iterator[Kill]:
-    """Executes the world's cleanup and kills it before a step, or after it and before its record;
-    returns how the process ended."""
-    urls = (world.core, world.ai, world.legacy, world.maintenance)
-    words = [url.render_as_string(hide_password=False) for url in urls]
-    with subprocess.Popen(
-        [sys.executable, "-c", _KILLED, *words, str(world.root)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": "."},
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def kill(when: str, step: str, plan_id: str) -> int:
-            process.stdin.write(f"{when} {step} {plan_id}\n")  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-            return int(process.stdout.readline())  # type: ignore[union-attr]
-
-        yield kill
-
-
 def assert_killed(world: World, when: str, step: str, plan_id: str) -> None:
-    with killing(world) as kill:
-        assert kill(when, step, plan_id) == -signal.SIGKILL
+    """Execute the world's cleanup in a process that is killed before a step, or after it and before
+    its record."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # nothing of other threads is used
+        child = os.fork()
+    if child == 0:
+        try:
+            _execute_and_die(world, when, step, plan_id)
+        finally:
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def _execute_and_die(world: World, when: str, step: str, plan_id: str) -> None:
+    note = run.note_removed
+
+    def die_if(now: str, name: str) -> None:
+        if (now, name) == (when, step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def noted(connection: Any, plan: Any, what: str, outcome: Any) -> None:
+        die_if("after", what)
+        note(connection, plan, what, outcome)
+
+    run.note_removed = noted
+    execute_cleanup(world.scene(), plan_id, partial(die_if, "before"))
 
 
 def test_killed_before_and_after_every_step_it_is_finished(make_world: MakeWorld) -> None:
@@ -146,13 +115,12 @@ def test_killed_before_and_after_every_step_it_is_finished(make_world: MakeWorld
     world = make_world()
     before = world.everything()
     plan_id = plan_cleanup(world.scene()).plan_id or ""
-    with killing(world) as kill:
-        for step in STEPS:
-            for when in ("before", "after"):
-                assert kill(when, step, plan_id) == -signal.SIGKILL
-                begun = cleaned_up(world.core)
-                assert begun is not None
-                assert (begun.state, begun.step) == ("running", step)
+    for step in STEPS:
+        for when in ("before", "after"):
+            assert_killed(world, when, step, plan_id)
+            begun = cleaned_up(world.core)
+            assert begun is not None
+            assert (begun.state, begun.step) == ("running", step)
     with pytest.raises(RefusedError, match=f"cleanup {plan_id} was begun and not finished"):
         execute_cleanup(world.scene(), "another")
     done = execute_cleanup(world.scene(), plan_id)

@@ -11,6 +11,7 @@ from ops.copy import copy_delta, copy_group, parity
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError, NoInstallationError
 from ops.seed import seed
+from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.owned_world import OWNED, ROWS, copied, counts
 
@@ -34,10 +35,10 @@ def moved(schema: str) -> str:
 @pytest.mark.parametrize(
     ("story", "schema", "namesakes"),
     [
-        (moved("sigma"), None, ()),
+        *soaked((moved("sigma"), None, ())),
         (moved('"Odd one"'), "Odd one", ()),
         (f"{moved('sigma')}; {NAMESAKE.format('public')}", None, ("public.users",)),
-        (NAMESAKE.format("auth"), None, ("auth.users",)),
+        *soaked((NAMESAKE.format("auth"), None, ("auth.users",))),
         (TWICE, "public", ("b.users",)),
     ],
     ids=["another schema", "an odd name", "a stale namesake", "an authentication's own", "chosen"],

@@ -10,6 +10,7 @@ from ops.content_hash import database_hash
 from ops.copy import copy_delta
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
+from tests.groups import soaked
 from tests.integration.copy.conftest import IndexesOf, Run
 from tests.integration.copy.owned_world import (
     A_PORTFOLIO,
@@ -80,7 +81,7 @@ def test_every_row_arrives_under_its_own_id(
     assert run(ai_url, vector) == run(owned_url, vector + f" WHERE id = '{DOCUMENT}'")
 
 
-@pytest.mark.parametrize("forget", ["nothing", "what was seen", "everything"])
+@pytest.mark.parametrize("forget", ["nothing", "everything", *soaked("what was seen")])
 def test_twice_is_once_and_touches_no_row(
     run: Run, shared_pair: tuple[URL, URL, URL], forget: str
 ) -> None:

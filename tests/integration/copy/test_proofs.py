@@ -6,6 +6,7 @@ from sqlalchemy.engine import URL
 from ops.copy import copy_delta, delta_parity
 from ops.copy.parity import TableParity, prove_copied
 from ops.copy.sessions import copy_sessions
+from tests.groups import soaked
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import (
     ANSWER,
@@ -32,6 +33,7 @@ WRITES = {
     ),
     "a memory": (f"UPDATE ai_memories SET content = 'y' WHERE id = '{MEMORY}'", "ai_memories", 1),
 }
+AT_EACH_RUN = ["a question", *soaked("an answer corrected", "a memory")]
 DAMAGE = """
 CREATE FUNCTION damage() RETURNS trigger LANGUAGE plpgsql
 AS $$ BEGIN NEW.content := 'damaged'; RETURN NEW; END $$;
@@ -58,7 +60,7 @@ def proved(owned_url: URL, core_url: URL, ai_url: URL) -> tuple[URL, URL, URL]:
     return owned_url, core_url, ai_url
 
 
-@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("name", AT_EACH_RUN)
 def test_only_what_a_delta_brought_is_compared(
     run: Run, proved: tuple[URL, URL, URL], name: str
 ) -> None:
@@ -88,7 +90,7 @@ def test_what_several_deltas_brought_is_compared_together(
     assert all(one.holds for one in found.values())
 
 
-@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("name", AT_EACH_RUN)
 def test_what_was_copied_is_proved_while_users_go_on_writing(
     run: Run, proved: tuple[URL, URL, URL], name: str
 ) -> None:
@@ -133,7 +135,7 @@ def test_what_somebody_else_wrote_to_is_not_proved(run: Run, proved: tuple[URL, 
     assert run(core, unproved) == [("agent_messages",)]
 
 
-@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("name", AT_EACH_RUN)
 def test_what_a_delta_brought_wrongly_is_found_each_time(
     run: Run, proved: tuple[URL, URL, URL], name: str
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ops.connection import connect, end_in_time
 from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.write_lock.lock import lock_writes
+from tests.groups import soaked
 from tests.integration.cutover.conftest import MakeSystem
 from tests.integration.cutover.small_system import SmallSystem
 from tests.integration.serving.starting import eventually
@@ -38,6 +39,7 @@ def behind(system: SmallSystem, proxy: StallingProxy) -> SmallSystem:
     return replace(system, legacy=proxy.url, max_hold=_MOST)
 
 
+@pytest.mark.soak
 def test_a_copy_whose_legacy_stalls_ends_in_one_line(
     system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
 ) -> None:
@@ -46,7 +48,7 @@ def test_a_copy_whose_legacy_stalls_ends_in_one_line(
     assert system.serving() == "old"
 
 
-@pytest.mark.parametrize(("step", "new"), [("lock legacy", False), ("final delta", True)])
+@pytest.mark.parametrize(("step", "new"), [*soaked(("lock legacy", False)), ("final delta", True)])
 def test_a_swap_whose_legacy_stalls_is_none(
     system: SmallSystem, behind: SmallSystem, proxy: StallingProxy, step: str, new: bool
 ) -> None:
@@ -69,14 +71,17 @@ def test_a_commit_whose_answer_is_lost_leaves_lock_and_pair_agreeing(
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
 
 
+@pytest.mark.soak
 def test_a_rollback_whose_legacy_stalls_is_none(
     system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
 ) -> None:
+    assert system.swap().active == "new"
     with pytest.raises(RefusedError, match=rf"^not rolled back, users waited {_MOST} s"):
         behind.rollback(then={"final price": proxy.stall})
     eventually(lambda: (system.serving(), system.legacy_is()) == ("new", "locked"))
 
 
+@pytest.mark.soak
 def test_what_could_not_be_locked_again_is_by_the_next_command(
     system: SmallSystem, behind: SmallSystem, proxy: StallingProxy
 ) -> None:
@@ -84,6 +89,7 @@ def test_what_could_not_be_locked_again_is_by_the_next_command(
         proxy.stall()
         raise RefusedError("stopped by the test")
 
+    assert system.swap().active == "new"
     patient = replace(behind, max_hold=30.0)
     with pytest.raises(DatabaseUnavailableError, match="no PostgreSQL server answers"):
         patient.rollback(then={"unlock legacy": go_away})

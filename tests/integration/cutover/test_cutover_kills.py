@@ -7,12 +7,16 @@ import pytest
 
 from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
+from tests.groups import soaked_unless
 from tests.integration.cutover.conftest import MakeSystem
 from tests.integration.cutover.small_system import Rows, SmallSystem
 
 # Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
 BACK = [step for step in ROLLBACK_STEPS if step != "export"]
 KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
+# Before the pair changes, as it does, and after; with these a rollback is killed so too. All others
+# by `make soak`; the state machine beside this file kills wherever it comes to.
+EACH_RUN = {"commit the lock", "flip", "release"}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +24,10 @@ def system(make_system: MakeSystem) -> SmallSystem:
     return make_system()
 
 
-@pytest.mark.parametrize(("swap_step", "rollback_step"), KILLS)
+@pytest.mark.parametrize(
+    ("swap_step", "rollback_step"),
+    [pytest.param(*kill, marks=soaked_unless(kill[0] in EACH_RUN)) for kill in KILLS],
+)
 def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
     system: SmallSystem, swap_step: str, rollback_step: str
 ) -> None:

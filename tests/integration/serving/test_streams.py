@@ -95,6 +95,7 @@ def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
     assert "ReadOnlySqlTransaction" not in backend.log.read_text()
 
 
+@pytest.mark.soak
 def test_a_stream_that_ends_in_time_is_whole(
     backend: SupervisedBackend, client: httpx.Client, databases: dict[Pair, URL], llm: LlmServer
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_stream_that_ends_in_time_is_whole(
     assert client.get("/api/v1/auth/me").headers[PAIR] == "new"
 
 
+@pytest.mark.soak
 def test_its_own_faults_are_answered_in_the_name_of_its_pair(
     backend: SupervisedBackend, client: httpx.Client, databases: dict[Pair, URL]
 ) -> None:

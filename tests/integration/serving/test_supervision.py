@@ -83,6 +83,7 @@ def test_a_holder_that_is_killed_leaves_the_named_pair_served(
     assert not users.faults
 
 
+@pytest.mark.soak
 def test_a_holder_that_is_killed_while_requests_end_leaves_all_as_it_was(
     served: SupervisedBackend,
 ) -> None:
@@ -219,6 +220,7 @@ def test_a_stranger_killed_by_its_signal_is_replaced(served: SupervisedBackend) 
     assert not users.faults
 
 
+@pytest.mark.soak
 def test_another_configuration_takes_over_without_an_outage(
     served: SupervisedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +269,7 @@ def test_a_hanging_one_is_replaced(
     eventually(lambda: not first.is_running())
 
 
+@pytest.mark.soak
 def test_a_hanging_one_without_a_supervisor_is_replaced(served: SupervisedBackend) -> None:
     first, url = served.process(), served.url
     kill(served.supervisor())

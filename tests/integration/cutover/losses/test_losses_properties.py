@@ -103,7 +103,10 @@ def _as_the_swap_left_it(core: URL, ai: URL) -> Pair:
     return Pair(core, ai)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+EXAMPLES = settings().max_examples // 8
+
+
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(WRITES)
 def test_any_writes_are_priced_exactly_and_come_back(
     users_databases: list[URL], writes: list[Write]
@@ -128,7 +131,7 @@ def test_any_writes_are_priced_exactly_and_come_back(
     assert rollback_price(*pair) == price, "read whole, the tables say the same"
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(WRITES)
 def test_a_baseline_brought_up_to_date_is_one_recorded_anew(
     users_databases: list[URL], writes: list[Write]
