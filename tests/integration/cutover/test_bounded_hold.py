@@ -1,6 +1,7 @@
 """Users wait no longer than they may, whatever stalls: the pair of before serves, legacy is as it
 was and the command says so in one line. The tests go on from one another, as commands do."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -96,6 +97,16 @@ def test_what_could_not_be_locked_again_is_by_the_next_command(
     assert (system.serving(), system.legacy_is()) == ("new", "open")
     assert system.swap().recovered == "legacy was locked, since the new pair serves"
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
+
+
+def test_what_is_late_once_the_pair_has_changed_is_finished_without_a_hold(
+    system: SmallSystem,
+) -> None:
+    hurried = replace(system, max_hold=_MOST)
+    report = hurried.swap(then={"commit the lock": lambda: time.sleep(_MOST)})
+    assert (report.active, report.changed, report.held_seconds) == ("new", True, _MOST)
+    assert (system.serving(), system.legacy_is()) == ("new", "locked")
+    assert system.cutovers()[-1] == ("swap", "done")
 
 
 def test_what_could_not_be_unlocked_is_by_the_next_command(system: SmallSystem) -> None:
