@@ -86,9 +86,10 @@ class Replica:
             if order is None:
                 self._by_lock = True
                 return
-            if begins and await self._is_doubtful(order):
+            begins = begins and await self._is_doubtful(order)
+            if begins and order.state == "open":
                 return
-            begins = self._by_lock = False
+            self._by_lock = self._by_lock and begins
             self.gate.obey(order, asked_at)
             await self._leave(order)
             await self._wait(session)
