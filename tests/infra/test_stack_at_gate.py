@@ -22,6 +22,7 @@ from ops.embedded.server import EmbeddedServer
 from ops.errors import ConfigurationError, RefusedError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.api.backend import backend_process
 from tests.conftest import create_database
 from tests.groups import soaked
@@ -37,6 +38,7 @@ class World:
 
     stack: DrivenStack
     core: URL
+    legacy: URL
     log: list[str]
     deployed: dict[str, str]
     address: str = ""
@@ -55,7 +57,11 @@ class World:
         before = switch.active()
         assert named(switch.stage(pair)) == pair
         with switch.hold(1) as held:
+            if pair == "new":
+                lock_and_prove(self.legacy)
             held.flip(pair)
+            if pair == "old":
+                release_any_lock(self.legacy)
             held.release()
         switch.retire(before)
         follow(self.settings(), pair, self.log.append)
@@ -96,7 +102,8 @@ def world(
     stack.up()
     outputs = stack.outputs()
     record_outputs(state, "external", outputs)
-    made = World(stack, urls["database"], log, outputs["backend_environment"])
+    deployed = outputs["backend_environment"]
+    made = World(stack, urls["database"], urls["legacyDatabase"], log, deployed)
     with ExitStack() as running:
         started = [
             running.enter_context(
@@ -128,6 +135,7 @@ def test_an_installation_from_before_the_gate_is_taken_over(
     if said is not None:
         world.stack.configure(active=said)
     world.forget_the_gate()
+    (lock_and_prove if pair == "new" else release_any_lock)(world.legacy)
     assert world.switch().active() == pair
     world.switch().serve_active()
     eventually(lambda: named(world.address) == pair)

@@ -50,7 +50,7 @@ def test_nothing_is_hashed_where_what_was_committed_is_what_was_sent(
         patch.delattr(Legacy, "hash")
         copy_group(legacy_url, core_url)
     assert prices(legacy_url, core_url) == TableParity(
-        "market_data_cache", 1000, compared_by="proof"
+        "market_data_cache", 1000, compared_by="proof", proved=True
     )
 
 
@@ -88,7 +88,7 @@ def test_rows_that_lie_in_another_order_than_they_were_sent_are_proved_too(
     order = "SELECT array_agg(symbol ORDER BY ctid) FROM company_profiles"
     assert run(core_url, order) != run(legacy_url, order)
     assert prices(legacy_url, core_url) == TableParity(
-        "company_profiles", 1000, compared_by="proof"
+        "company_profiles", 1000, compared_by="proof", proved=True
     )
 
 
