@@ -173,7 +173,7 @@ class SupervisedBackend:
         return self._address(found["port"]) if found else None
 
     @contextmanager
-    def hold(self, stream_seconds: float, most_seconds: float = 3600.0) -> Iterator[HeldBackend]:
+    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[HeldBackend]:
         """Serve nobody while the block runs: what is under way is finished, streams get
         `stream_seconds`, new requests wait. However the block ends, and also if this process does,
         the pair that the pointer names is served again; the supervisor sees to that also after

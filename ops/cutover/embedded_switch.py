@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ops.backend.environment import served_environment
 from ops.backend.supervised import HeldBackend, SupervisedBackend
 from ops.books.active_pair import Pair, active_pair
-from ops.cutover.switch import LONGEST_HOLD
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings
 
@@ -59,9 +58,7 @@ class EmbeddedSwitch:
         return self._backend.stage(self._environment(pair), pair)
 
     @contextmanager
-    def hold(
-        self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
-    ) -> Iterator[EmbeddedHold]:
+    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[EmbeddedHold]:
         """Let new requests wait, and those under way come to their end."""
         with self._backend.hold(stream_seconds, most_seconds) as held:
             yield EmbeddedHold(self, held)

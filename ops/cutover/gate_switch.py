@@ -23,7 +23,6 @@ from ops.books.gate import (
     take_over,
 )
 from ops.connection import connect, explained
-from ops.cutover.switch import LONGEST_HOLD
 from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.waiting import wait_until
 
@@ -116,7 +115,7 @@ class GateSwitch:
         return f"{self.address}{TRIAL}{word}"
 
     @contextmanager
-    def hold(self, stream_seconds: float, most_seconds: float = LONGEST_HOLD) -> Iterator[GateHold]:
+    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[GateHold]:
         """Let new requests wait in each backend, and those under way come to their end.
 
         Raises:

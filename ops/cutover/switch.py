@@ -5,9 +5,6 @@ from typing import Protocol
 
 from ops.books.active_pair import Pair
 
-# In seconds, where no bound is named.
-LONGEST_HOLD = 3600.0
-
 
 class Hold(Protocol):
     """No request is being served: new ones wait."""
@@ -43,9 +40,7 @@ class Switch(Protocol):
     def stage(self, pair: Pair) -> str:
         """Have a backend of `pair` ready at a private address, and return that."""
 
-    def hold(
-        self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
-    ) -> AbstractContextManager[Hold]:
+    def hold(self, stream_seconds: float, most_seconds: float) -> AbstractContextManager[Hold]:
         """Stop serving: requests under way are finished, streams get `stream_seconds`. However the
         block ends, also by the death of this process, the active pair is served again, and after
         `most_seconds` whatever this process does. Then nothing can be flipped any more."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import IO
 
 from ops.books.active_pair import Pair, active_pair, set_active_pair
-from ops.cutover.switch import LONGEST_HOLD
 from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
 
@@ -67,9 +66,7 @@ class StandInSwitch:
         return f"{self.url}/{pair}"
 
     @contextmanager
-    def hold(
-        self, stream_seconds: float, most_seconds: float = LONGEST_HOLD
-    ) -> Iterator[StandInHold]:
+    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[StandInHold]:
         with open(self.state.root / "held", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             end = threading.Timer(most_seconds, lock.close)

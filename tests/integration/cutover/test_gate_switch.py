@@ -62,7 +62,7 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
     address = switch.public_address()
     if switch.active() == "old":
         switch.stage("new")
-        with switch.hold(1.0) as held:
+        with switch.hold(1.0, 60.0) as held:
             held.flip("new")
             lock_and_prove(legacy)
             held.release()
@@ -77,7 +77,7 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
     for _ in range(20):
         assert named(address) == "old"
         time.sleep(0.1)
-    with switch.hold(1.0) as held:
+    with switch.hold(1.0, 60.0) as held:
         held.flip("old")
         held.release()
     installed.assert_served("old")

@@ -25,7 +25,7 @@ def connected(backend: SupervisedBackend) -> socket.socket:
 
 
 def switch(backend: SupervisedBackend, pair: Pair, stream_seconds: float = 1.0) -> float:
-    with backend.hold(stream_seconds) as held:
+    with backend.hold(stream_seconds, 60.0) as held:
         return held.release(pair)
 
 
@@ -62,7 +62,7 @@ def test_fifty_users_lose_nothing_and_none_is_answered_while_all_are_held(
     with asking(served.url, 50) as users:
         eventually(lambda: len(users.answers) > 200)
         for pair in THERE_AND_BACK:
-            with served.hold(1.0) as held:
+            with served.hold(1.0, 60.0) as held:
                 begun = time.monotonic()
                 time.sleep(0.1)
                 windows.append((begun, time.monotonic()))
@@ -126,7 +126,7 @@ def test_a_request_that_had_only_begun_is_answered_by_the_next(
 
 def test_what_is_asked_while_all_are_held_waits(served: SupervisedBackend) -> None:
     connections = [connected(served)]
-    with served.hold(1.0) as held:
+    with served.hold(1.0, 60.0) as held:
         connections.append(connected(served))
         for connection in connections:
             connection.sendall(b"GET /x HTTP/1.1\r\nHost: b\r\n\r\n")
@@ -181,7 +181,7 @@ def test_a_body_that_does_not_come_is_given_up(served: SupervisedBackend) -> Non
         connection.sendall(b"POST /x HTTP/1.1\r\nHost: b\r\nContent-Length: 10\r\n\r\n12345")
         time.sleep(0.1)
         begun = time.monotonic()
-        with served.hold(0.0) as held:
+        with served.hold(0.0, 60.0) as held:
             assert held.cut == 1
             assert 2 < time.monotonic() - begun < 30
             held.release("new")
@@ -197,7 +197,7 @@ def test_a_retired_one_ends_and_the_one_that_serves_cannot_be_retired(
     served.retire("old")
     assert served.staged("old") is None
     with (
-        served.hold(1.0) as held,
+        served.hold(1.0, 60.0) as held,
         pytest.raises(BackendUnavailableError, match="of the old pair is not there"),
     ):
         held.release("old")

@@ -78,7 +78,7 @@ def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
     with asking(client, "How do I stand?", begun) as events:
         assert "token" in (event.name for event in events)
         started = time.monotonic()
-        with backend.hold(1.0) as held:
+        with backend.hold(1.0, 60.0) as held:
             assert 1.0 <= time.monotonic() - started < 30.0
             assert held.cut == 0
             # Nothing of it is left to be written: the old database may be locked now.
@@ -106,7 +106,7 @@ def test_a_stream_that_ends_in_time_is_whole(
     begun = conversation(client)
     with asking(client, "How do I stand?", begun) as events:
         assert "token" in (event.name for event in events)
-        with backend.hold(20.0) as held:
+        with backend.hold(20.0, 60.0) as held:
             assert answers(databases["old"], begun) == [("You stand well.", None)]
             assert held.release("new") < 10
         assert [event.name for event in events][-1] == "done"

@@ -30,7 +30,7 @@ _HOLDER = """
     from ops.backend.supervised import SupervisedBackend
     from ops.state_folder import StateFolder
 
-    with SupervisedBackend(StateFolder(Path(sys.argv[1]))).hold(float(sys.argv[2])) as held:
+    with SupervisedBackend(StateFolder(Path(sys.argv[1]))).hold(float(sys.argv[2]), 60.0) as held:
         if sys.argv[3] == "flip":
             held.flip("new")
         print("held", flush=True)
@@ -101,7 +101,7 @@ def test_a_holder_that_is_killed_while_requests_end_leaves_all_as_it_was(
 
 
 def test_a_hold_ends_with_its_block(served: SupervisedBackend) -> None:
-    with pytest.raises(ZeroDivisionError), served.hold(0.0):
+    with pytest.raises(ZeroDivisionError), served.hold(0.0, 60.0):
         raise ZeroDivisionError
     assert answering(served) == "old"
 
@@ -128,7 +128,7 @@ def test_a_killed_supervisor_is_missed_by_nobody_and_its_backend_taken_over(
         eventually(lambda: backends(served) == [served.process()])
         assert served.process() != first
         served.stage(ENVIRONMENT, "new")
-        with served.hold(1.0) as held:
+        with served.hold(1.0, 60.0) as held:
             held.release("new")
         assert answering(served) == "new"
     assert not users.faults
@@ -163,7 +163,7 @@ def test_a_supervisor_killed_while_all_are_held_leaves_the_named_pair_served(
     served: SupervisedBackend, flipped: bool, pair: Pair
 ) -> None:
     waiting = socket.create_connection(("127.0.0.1", httpx.URL(served.url or "").port or 0))
-    with served.hold(0.0) as held:
+    with served.hold(0.0, 60.0) as held:
         if flipped:
             held.flip("new")
         waiting_now = socket.create_connection(waiting.getpeername())
@@ -199,7 +199,7 @@ def test_a_crashed_one_is_started_again_and_callers_wait_for_it(
 
 
 def test_one_that_crashes_while_it_is_held_is_started_again(served: SupervisedBackend) -> None:
-    with served.hold(0.0) as held:
+    with served.hold(0.0, 60.0) as held:
         for each in backends(served):
             kill(each)
         held.release("new")
