@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.engine import URL
 
+from app.gate.gate import BELIEVED_SECONDS
 from app.gate.middleware import TRIAL
 from ops.books.active_pair import Pair
 from ops.books.gate import (
@@ -17,6 +18,7 @@ from ops.books.gate import (
     begin_hold,
     end_hold,
     flip,
+    now,
     replicas,
     served_pair,
     set_trial,
@@ -123,6 +125,7 @@ class GateSwitch:
         """
         with self._books() as session:
             active = take_over(session, self.before())
+            _await_silent(session, active)
             self._refuse_none(replicas(session, active))
             begun = time.monotonic()
             epoch = begin_hold(session, stream_seconds, most_seconds)
@@ -169,6 +172,13 @@ class GateSwitch:
             connect(self.core, application_name="gate", autocommit=True) as session,
         ):
             yield session
+
+
+def _await_silent(session: psycopg.Connection, pair: Pair) -> None:
+    """Wait, before anybody else does, until those that were killed or cut off may not serve any
+    more; those that live report twice a second."""
+    since = now(session)
+    wait_until(lambda: replicas(session, pair, since).all_told, BELIEVED_SECONDS[pair] + 1)
 
 
 def _await_rest(session: psycopg.Connection, pair: Pair, seconds: float) -> None:

@@ -53,6 +53,22 @@ class TestGateSwitch(SwitchContract):
     """Two replicas do what one backend does."""
 
 
+def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
+    installed: Installed, server: EmbeddedServer
+) -> None:
+    """Nobody knows of it but by its silence."""
+    with connect(server.url("gate_core"), application_name="tests") as session:
+        session.execute(
+            "INSERT INTO ops.gate_replicas (replica, epoch, state, seen_at)"
+            " VALUES (gen_random_uuid(), 0, 'open', clock_timestamp())"
+        )
+    before = installed.switch.active()
+    with installed.switch.hold(0.2, 1.5) as held:
+        held.flip(before)
+        assert held.release() < 1.5
+    installed.assert_served(before)
+
+
 def test_without_core_the_lock_decides_and_what_it_decided_stays(
     installed: Installed, server: EmbeddedServer
 ) -> None:
