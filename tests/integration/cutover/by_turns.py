@@ -11,30 +11,58 @@ from urllib.parse import urlsplit
 @contextmanager
 def by_turns(backends: Sequence[str]) -> Iterator[str]:
     """The proxy's address, until the block ends."""
-    loop, ready, turns = asyncio.new_event_loop(), threading.Event(), cycle(backends)
-    found: list[asyncio.Server] = []
-
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        place = urlsplit(next(turns))
-        far_reader, far_writer = await asyncio.open_connection(place.hostname, place.port)
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
-
-    async def serve() -> None:
-        found.append(await asyncio.start_server(meet, "127.0.0.1", 0))
-        ready.set()
-        with suppress(asyncio.CancelledError):
-            await found[0].serve_forever()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    proxy = _Proxy(backends)
+    thread = threading.Thread(target=lambda: asyncio.run(proxy.serve()))
     thread.start()
-    ready.wait(10)
+    assert proxy.ready.wait(10)
     try:
-        yield f"http://127.0.0.1:{found[0].sockets[0].getsockname()[1]}"
+        yield proxy.address
     finally:
-        loop.call_soon_threadsafe(found[0].close)
-        loop.call_soon_threadsafe(lambda: [each.cancel() for each in asyncio.all_tasks(loop)])
+        proxy.end()
         thread.join(10)
-        loop.close()
+        assert not thread.is_alive()
+
+
+class _Proxy:
+    def __init__(self, backends: Sequence[str]) -> None:
+        self.ready = threading.Event()
+        self.address = ""
+        self._turns = cycle(backends)
+        self._meeting: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self.ready.set()
+        await self._ended.wait()
+        server.close()
+        for task in self._meeting:
+            task.cancel()
+        await asyncio.gather(*self._meeting, return_exceptions=True)
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._meet(reader, writer))
+        self._meeting.add(task)
+        task.add_done_callback(self._meeting.discard)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = urlsplit(next(self._turns))
+        try:
+            far_reader, far_writer = await asyncio.open_connection(place.hostname, place.port)
+        except OSError:
+            writer.close()
+            return
+        try:
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        finally:
+            for each in (writer, far_writer):
+                each.close()
+                with suppress(OSError):
+                    await each.wait_closed()
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,5 +70,4 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
-    with suppress(OSError):
-        writer.close()
+    writer.close()
