@@ -78,19 +78,14 @@ def replicas(session: psycopg.Connection, pair: Pair, since: datetime | None = N
     return found or Replicas(0, 0, 0, 0)
 
 
-def now(session: psycopg.Connection) -> datetime:
-    """By the server's clock."""
-    row = session.execute("SELECT clock_timestamp()").fetchone()
-    assert row is not None
-    return cast(datetime, row[0])
-
-
 def set_trial(session: psycopg.Connection, digest: str | None) -> datetime:
     """Let whoever knows the word of a digest ask the other pair, or nobody; since when."""
-    session.execute("UPDATE ops.gate SET trial_digest = %s", [digest])
-    since = now(session)
+    row = session.execute(
+        "UPDATE ops.gate SET trial_digest = %s RETURNING clock_timestamp()", [digest]
+    ).fetchone()
     _wake(session)
-    return since
+    assert row is not None  # taken over before
+    return cast(datetime, row[0])
 
 
 def begin_hold(

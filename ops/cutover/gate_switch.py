@@ -18,7 +18,6 @@ from ops.books.gate import (
     begin_hold,
     end_hold,
     flip,
-    now,
     replicas,
     served_pair,
     set_trial,
@@ -112,7 +111,10 @@ class GateSwitch:
             if active == pair:
                 raise RefusedError(f"the {pair} pair is served already")
             since = set_trial(session, hashlib.sha256(word.encode()).hexdigest())
-            wait_until(lambda: replicas(session, active, since).all_told, _ANSWER_SECONDS)
+            # One that was killed or is cut off is waited for here, until it may not serve any more:
+            # in the hold, users would wait for it.
+            patience = BELIEVED_SECONDS[active] + 1
+            wait_until(lambda: replicas(session, active, since).all_told, patience)
             self._refuse_none(replicas(session, active))
         return f"{self.address}{TRIAL}{word}"
 
@@ -125,7 +127,6 @@ class GateSwitch:
         """
         with self._books() as session:
             active = take_over(session, self.before())
-            _await_silent(session, active)
             self._refuse_none(replicas(session, active))
             begun = time.monotonic()
             epoch = begin_hold(session, stream_seconds, most_seconds)
@@ -172,13 +173,6 @@ class GateSwitch:
             connect(self.core, application_name="gate", autocommit=True) as session,
         ):
             yield session
-
-
-def _await_silent(session: psycopg.Connection, pair: Pair) -> None:
-    """Wait, before anybody else does, until those that were killed or cut off may not serve any
-    more; those that live report twice a second."""
-    since = now(session)
-    wait_until(lambda: replicas(session, pair, since).all_told, BELIEVED_SECONDS[pair] + 1)
 
 
 def _await_rest(session: psycopg.Connection, pair: Pair, seconds: float) -> None:

@@ -62,10 +62,12 @@ def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
             "INSERT INTO ops.gate_replicas (replica, epoch, state, seen_at)"
             " VALUES (gen_random_uuid(), 0, 'open', clock_timestamp())"
         )
-    before = installed.switch.active()
-    with installed.switch.hold(0.2, 1.5) as held:
+    switch, before = installed.switch, installed.switch.active()
+    switch.stage(installed.other())
+    with switch.hold(0.2, 1.5) as held:
         held.flip(before)
         assert held.release() < 1.5
+    switch.retire(installed.other())
     installed.assert_served(before)
 
 
