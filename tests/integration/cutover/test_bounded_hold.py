@@ -102,6 +102,7 @@ def test_what_could_not_be_locked_again_is_by_the_next_command(
 def test_what_is_late_once_the_pair_has_changed_is_finished_without_a_hold(
     system: SmallSystem,
 ) -> None:
+    assert system.rollback().active == "old"
     hurried = replace(system, max_hold=_MOST)
     report = hurried.swap(then={"commit the lock": lambda: time.sleep(_MOST)})
     assert (report.active, report.changed, report.held_seconds) == ("new", True, _MOST)
