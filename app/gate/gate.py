@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -61,6 +61,11 @@ class Gate:
         return self._opened.is_set()
 
     @property
+    def epoch(self) -> int:
+        """Of the order that was read last."""
+        return self.order.epoch if self.order else 0
+
+    @property
     def at_rest(self) -> bool:
         """Whether nothing is under way: no request, and nothing that one has started."""
         return not self._under_way and not running.under_way()
@@ -84,9 +89,7 @@ class Gate:
     @contextmanager
     def passing(self, pair: Pair) -> Iterator["_Request"]:
         """Serve a request from a pair; it is counted until its answer is complete."""
-        request, token = _Request(asyncio.current_task()), serving_pair.set(pair)
-        self._under_way.add(request)
-        request.on_end = lambda: self._under_way.discard(request)
+        request, token = _Request(self._under_way), serving_pair.set(pair)
         try:
             yield request
         finally:
@@ -122,8 +125,8 @@ class Gate:
         """Nobody waits for this process any more, so nothing of it may still write to Core. The old
         database refuses by itself what comes after its lock."""
         if self.order is not None and self.order.pair == "new":
-            for request in list(self._under_way):
-                request.cut()
+            for request in self._under_way:
+                request.cut("Core does not say any more that it serves")
             running.stop_answers()
 
     def _open(self) -> None:
@@ -143,8 +146,9 @@ class Gate:
         ]
 
     def _cut_late(self) -> None:
-        for request in [each for each in self._under_way if each.awaits_body]:
-            request.cut()
+        for request in self._under_way:
+            if request.awaits_body:
+                request.cut("the client sends too slowly")
 
 
 class _Request:
@@ -154,16 +158,17 @@ class _Request:
         awaits_body: whether its client has still to send.
     """
 
-    def __init__(self, task: asyncio.Task[object] | None) -> None:
+    def __init__(self, under_way: "set[_Request]") -> None:
         self.awaits_body = True
-        self.on_end: Callable[[], None] = lambda: None
-        self._task = task
+        self._task = asyncio.current_task()
+        self._under_way = under_way
+        under_way.add(self)
 
     def end(self) -> None:
         """Its answer is complete, as far as the application is concerned."""
-        self.on_end()
+        self._under_way.discard(self)
 
-    def cut(self) -> None:
+    def cut(self, why: str) -> None:
         """Break it off."""
         if self._task is not None:
-            self._task.cancel("the client sends too slowly")
+            self._task.cancel(why)

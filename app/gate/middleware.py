@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import UnavailableError
 from app.gate.gate import Gate
-from app.gate.serving_pair import Pair, serving_pair
+from app.gate.serving_pair import Pair, other_pair, serving_pair
 from app.json_response import JsonResponse
 
 # Alive is alive, whoever is served.
@@ -32,10 +32,9 @@ class GateMiddleware:
             await self.app(scope, receive, send)
         elif (trial := self._trial(scope["path"])) is not None:
             await self._answer(*trial, scope, receive, send)
-        elif scope["path"] == _OPEN and self.gate.order is not None:
-            await self._answer(self.gate.order.pair, _OPEN, scope, receive, send)
         elif scope["path"] == _OPEN:
-            await self.app(scope, receive, send)
+            pair = self.gate.order.pair if self.gate.order else None
+            await self._answer(pair, _OPEN, scope, receive, send)
         else:
             await self._pass(scope, receive, send)
 
@@ -67,10 +66,10 @@ class GateMiddleware:
         given = hashlib.sha256(found[1].encode()).hexdigest()
         if not secrets.compare_digest(given, order.trial_digest):
             return None
-        return ("old" if order.pair == "new" else "new"), found[2]
+        return other_pair(order.pair), found[2]
 
     async def _answer(
-        self, pair: Pair, path: str, scope: Scope, receive: Receive, send: Send
+        self, pair: Pair | None, path: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         token = serving_pair.set(pair)
         try:

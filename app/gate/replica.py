@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import close_connections, engines_of
 from app.gate.gate import Gate, Order
-from app.gate.serving_pair import Pair
+from app.gate.serving_pair import Pair, other_pair
 from app.sql_files import statement
 
 CHANNEL = "sigmasight_gate"
@@ -91,7 +91,7 @@ class Replica:
                 return
             self._by_lock = self._by_lock and begins
             self.gate.obey(order, asked_at)
-            await self._leave(order)
+            await self._close_other(order)
             await self._wait(session)
 
     async def leave(self) -> None:
@@ -111,10 +111,9 @@ class Replica:
         return None if row is None else Order(**row._mapping)
 
     def _state(self) -> tuple[int, str]:
-        epoch = self.gate.order.epoch if self.gate.order else 0
         if self.gate.is_open:
-            return epoch, "open"
-        return epoch, "held" if self.gate.at_rest else "holding"
+            return self.gate.epoch, "open"
+        return self.gate.epoch, "held" if self.gate.at_rest else "holding"
 
     async def _wait(self, session: AsyncConnection) -> None:
         """Until there is something to report, or the row has changed, or a while."""
@@ -128,12 +127,12 @@ class Replica:
         async for _ in driver.notifies(timeout=seconds, stop_after=1):
             pass
 
-    async def _leave(self, order: Order) -> None:
+    async def _close_other(self, order: Order) -> None:
         """Close what is open to a pair that is no longer asked: its users are counted."""
         if order.state == "open" and self._settled != (order.pair, order.trial_digest):
             self._settled = order.pair, order.trial_digest
             if order.trial_digest is None:
-                await close_connections("old" if order.pair == "new" else "new")
+                await close_connections(other_pair(order.pair))
 
     async def _ask_old(self) -> None:
         """Serve from the old database for as long as no swap has locked it."""
@@ -142,8 +141,7 @@ class Replica:
             return
         asked_at = time.monotonic()
         if not await self._locked():
-            epoch = self.gate.order.epoch if self.gate.order else 0
-            self.gate.obey(Order("old", epoch, "open"), asked_at)
+            self.gate.obey(Order("old", self.gate.epoch, "open"), asked_at)
 
     async def _is_doubtful(self, order: Order) -> bool:
         """Whether the old database bears no lock although Core says that it was left. The old pair

@@ -1,11 +1,11 @@
 """Which databases the embedded backend serves from: one value, in one file, replaced atomically."""
 
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
+from app.gate.serving_pair import Pair as Pair
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
-Pair = Literal["old", "new"]
 _DOCUMENT = "active_pair"
 
 

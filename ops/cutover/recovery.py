@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.engine import URL
 
+from app.gate.serving_pair import other_pair
 from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover, end_cutover, last_cutover
 from ops.books.tombstones import cleaned_up
@@ -47,7 +48,7 @@ def settle(installation: Installation, active: Pair) -> None:
     else:
         release_any_lock(installation.legacy)
     installation.switch.serve_active()
-    installation.switch.retire("old" if active == "new" else "new")
+    installation.switch.retire(other_pair(active))
     if active == "new":
         begin_window(installation.core, installation.legacy)
 
