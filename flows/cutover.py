@@ -11,7 +11,7 @@ from prefect.runtime import deployment, flow_run
 from flows.heartbeat import rename_run
 from flows.prefect_server import PrefectServer
 from infra.gate import follow, switch_for
-from ops.books.copies import accepted_rows
+from ops.books.copies import last_fingerprints
 from ops.books.cutovers import Kind, known_cutovers
 from ops.books.run_lock import Fence
 from ops.books.session import open_books
@@ -92,7 +92,7 @@ def _recorded(kind: Kind, installation: Installation) -> list[str]:
     """What Core remembers of the last one; nothing where none was ever done, only undone."""
     with open_books(installation.core) as session:
         done = [one for one in known_cutovers(session) if (one.kind, one.state) == (kind, "done")]
-        rows = accepted_rows(session) if kind == "swap" else {}
+        copied = last_fingerprints(session) if kind == "swap" else {}
     if not done:
         return []
     one = done[0]
@@ -102,9 +102,9 @@ def _recorded(kind: Kind, installation: Installation) -> list[str]:
         f"- old database: {shown_address(installation.legacy)}",
         *(f"- proof: {proof}" for proof in _PROOFS[kind]),
     ]
-    if rows:
+    if copied:
         lines += ["", "| table | rows copied |", "|---|---:|"]
-        lines += [f"| {table} | {count:,} |" for table, count in rows.items()]
+        lines += [f"| {table} | {one.accepted_rows:,} |" for table, one in copied.items()]
     return lines
 
 

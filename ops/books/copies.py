@@ -73,15 +73,17 @@ class Fingerprint:
 
 def last_fingerprint(core: psycopg.Connection, table: str) -> Fingerprint | None:
     """What the last complete copy of the table recorded."""
-    return last_fingerprints(core).get(table)
+    return last_fingerprints(core, table).get(table)
 
 
-def last_fingerprints(core: psycopg.Connection) -> dict[str, Fingerprint]:
-    """What the last complete copies recorded, by table."""
+def last_fingerprints(core: psycopg.Connection, only: str | None = None) -> dict[str, Fingerprint]:
+    """What the last complete copies recorded, by table; or that of `only` one."""
     with core.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(
             "SELECT table_name, source_rows, accepted_rows, source_hash, core_hash, source_seen,"
             " core_seen, proved, proved_seen FROM ops.copy_fingerprints"
+            " WHERE table_name = coalesce(%s, table_name) ORDER BY table_name",
+            [only],
         ).fetchall()
     return {row.pop("table_name"): _fingerprint(row) for row in found}
 
@@ -89,12 +91,6 @@ def last_fingerprints(core: psycopg.Connection) -> dict[str, Fingerprint]:
 def _fingerprint(row: dict[str, Any]) -> Fingerprint:
     seen = {name: _seen(row[name]) for name in ("source_seen", "core_seen", "proved_seen")}
     return Fingerprint(**{**row, **seen})
-
-
-def accepted_rows(core: psycopg.Connection) -> dict[str, int]:
-    """How many rows of each table the last copy took."""
-    rows = core.execute("SELECT table_name, accepted_rows FROM ops.copy_fingerprints ORDER BY 1")
-    return dict(rows.fetchall())
 
 
 def record_fingerprint(core: psycopg.Connection, table: str, found: Fingerprint) -> None:

@@ -84,9 +84,8 @@ class GateSwitch:
 
     def serve_active(self) -> None:
         """Have a row, and nobody hold whose command has died."""
-        before = self.before()
-        with self._books() as session:
-            take_over(session, before)
+        with self._gate():
+            pass
 
     def refuse_absent(self) -> None:
         """See that backends report at the gate, as each does twice a second.
@@ -94,8 +93,7 @@ class GateSwitch:
         Raises:
             RefusedError: none does.
         """
-        with self._books() as session:
-            pair = take_over(session, self.before())
+        with self._gate() as (session, pair):
             wait_until(lambda: replicas(session, pair).seen > 0, _REPORT_SECONDS)
             self._refuse_none(replicas(session, pair))
 
@@ -106,8 +104,7 @@ class GateSwitch:
             RefusedError: no backend is at the gate.
         """
         word = secrets.token_urlsafe(32)
-        with self._books() as session:
-            active = take_over(session, self.before())
+        with self._gate() as (session, active):
             if active == pair:
                 raise RefusedError(f"the {pair} pair is served already")
             since = set_trial(session, hashlib.sha256(word.encode()).hexdigest())
@@ -125,8 +122,7 @@ class GateSwitch:
         Raises:
             RefusedError: no backend is at the gate, somebody holds, or one does not come to rest.
         """
-        with self._books() as session:
-            active = take_over(session, self.before())
+        with self._gate() as (session, active):
             self._refuse_none(replicas(session, active))
             begun = time.monotonic()
             epoch = begin_hold(session, stream_seconds, most_seconds)
@@ -151,8 +147,7 @@ class GateSwitch:
         Raises:
             RefusedError: it is served.
         """
-        with self._books() as session:
-            active = take_over(session, self.before())
+        with self._gate() as (session, active):
             if active == pair:
                 raise RefusedError(f"the {pair} pair is served; another must be before it ends")
             since = set_trial(session, None)
@@ -165,6 +160,13 @@ class GateSwitch:
                 "variables of `sigmasight pulumi stack output backend_environment --show-secrets` "
                 "(on docker by `sigmasight up --target docker`)"
             )
+
+    @contextmanager
+    def _gate(self) -> Iterator[tuple[psycopg.Connection, Pair]]:
+        """The row, taken over from what was before it; and the pair that it says."""
+        before = self.before()
+        with self._books() as session:
+            yield session, take_over(session, before)
 
     @contextmanager
     def _books(self) -> Iterator[psycopg.Connection]:

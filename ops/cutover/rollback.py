@@ -1,6 +1,6 @@
 """Back to the old database, at a price that is stated first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -201,12 +201,11 @@ class RollbackSteps:
             lost = run("final price", lambda: self._price(core, ai))
             # First the lock, then the pair: a kill in between leaves the new pair serving, and the
             # next run locks again. Where the lock decides who is served, it goes last.
-            last: list[tuple[str, Callable[[], None]]] = [
+            self.steps.run_in_turn(
                 ("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy)),
                 ("flip", lambda: held.flip("old")),
-            ]
-            for name, work in reversed(last) if one.switch.lock_decides else last:
-                run(name, work)
+                backwards=one.switch.lock_decides,
+            )
             return run("release", held.release), lost
         return one.max_hold_seconds, lost
 

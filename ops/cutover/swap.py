@@ -1,6 +1,6 @@
 """Phase 9: the backend changes from the old database to Core and AI, and no request is lost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -210,12 +210,11 @@ class SwapSteps:
                 run("final delta", lambda: copy_groups(sessions, self.groups, one.guard))
                 run("parity and price", lambda: self._compare(sessions))
             run("baseline", lambda: self._bring_baseline(opened))
-            last: list[tuple[str, Callable[[], None]]] = [
+            self.steps.run_in_turn(
                 ("flip", lambda: held.flip("new")),
                 ("commit the lock", lock.commit),
-            ]
-            for name, work in reversed(last) if one.switch.lock_decides else last:
-                run(name, work)
+                backwards=one.switch.lock_decides,
+            )
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and the lock. Where the flip cannot be undone, because what holds the
