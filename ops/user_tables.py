@@ -26,6 +26,10 @@ from ops.sql_files import statement
 
 Half = Literal["core", "ai"]
 
+# A row's digest is the hash of its content, in hex, followed by one piece for each counted column,
+# which tells what of a row changed.
+CONTENT_DIGITS, _PIECE_DIGITS = 64, 16
+
 _CLOCK = frozenset({"created_at", "updated_at"})
 # By table, what a batch or a start of the backend writes on its own; and when a tag was put on,
 # which seeding decides.
@@ -142,16 +146,32 @@ def row_digests(
     Args:
         only: a condition that takes some of the rows; by default all.
     """
-    columns = [content_expression(table, name) for name in table.counted]
-    return sql.SQL(
-        "SELECT id AS key, encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex') AS digest"
-        " FROM {} WHERE {} AND {}"
-    ).format(
-        sql.SQL(", ").join(columns),
+    return sql.SQL("SELECT id AS key, {} AS digest FROM {} WHERE {} AND {}").format(
+        content_digest(table),
         sql.Identifier("public", table.name),
         counts(table.name, leftovers) or sql.SQL("true"),
         only or sql.SQL("true"),
     )
+
+
+def content_digest(table: UserTable, row: str | None = None) -> sql.Composed:
+    """The digest of `row_digests`, of a row that goes by the name `row`."""
+    columns = [content_expression(table, name, row) for name in table.counted]
+    pieces = (
+        sql.SQL("coalesce(left(md5(({})::text), {digits}), repeat('-', {digits}))").format(
+            column, digits=_PIECE_DIGITS
+        )
+        for column in columns
+    )
+    return sql.SQL("encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex') || {}").format(
+        sql.SQL(", ").join(columns), sql.SQL(" || ").join(pieces)
+    )
+
+
+def piece_of(digest: sql.Composable, table: UserTable, column: str) -> sql.Composed:
+    """What a digest says of one counted column alone; nothing in one of an earlier version."""
+    first = CONTENT_DIGITS + table.counted.index(column) * _PIECE_DIGITS + 1
+    return sql.SQL("substr({}, {}, {})").format(digest, first, _PIECE_DIGITS)
 
 
 def content_expression(table: UserTable, column: str, row: str | None = None) -> sql.Composable:

@@ -33,6 +33,7 @@ from ops.user_tables import (
 )
 
 CHANGES = sql.Identifier("cutover_changes")
+_COLUMNS = ("table_name", "key", "before", "after")
 _PRESENT = sql.Identifier("cutover_present")
 
 
@@ -89,6 +90,8 @@ def changes_within(core: psycopg.Connection, ai: psycopg.Connection) -> Iterator
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     # Only temporary tables are written.
     with core.transaction(force_rollback=True), ai.transaction(force_rollback=True):
+        # AI first: what a row there names is then seen in Core.
+        ai.execute("SELECT")
         row = core.execute(statement("carrying/baseline_moment")).fetchone()
         if row is None:
             raise RefusedError(
@@ -98,6 +101,30 @@ def changes_within(core: psycopg.Connection, ai: psycopg.Connection) -> Iterator
         changes = Changes(core, ai, since)
         find_changes(changes, states_of(seen))
         yield changes
+
+
+def bring_to_ai(changes: Changes) -> None:
+    """Have AI's session know the changes of its own tables too: `changed_rows` joins them there."""
+    names = [table.name for table in user_tables("ai")]
+    changes.ai.execute(statement("carrying/changes"))
+    query = sql.SQL("SELECT {} FROM {} WHERE table_name = ANY({})").format(
+        sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)), CHANGES, sql.Literal(names)
+    )
+    stream(rows_of(changes.core, query), changes.ai, CHANGES, _COLUMNS)
+
+
+def changed_rows(table: UserTable) -> sql.Composed:
+    """A query of a table's changes, in its own session: kind, key, both digests and the row as it
+    is now, each value in the server's own text; of a deleted row the key."""
+    values = sql.SQL(", ").join(
+        sql.SQL("t.{0}::text AS {0}").format(sql.Identifier(name)) for name in table.columns
+    )
+    return sql.SQL(
+        "SELECT CASE WHEN c.before IS NULL THEN 'inserted' WHEN c.after IS NULL THEN 'deleted'"
+        " ELSE 'updated' END AS change, c.key, c.before, c.after, {}"
+        " FROM {} AS c LEFT JOIN {} AS t ON t.id = c.key AND c.after IS NOT NULL"
+        " WHERE c.table_name = {} ORDER BY c.key"
+    ).format(values, CHANGES, sql.Identifier("public", table.name), sql.Literal(table.name))
 
 
 def states_of(documents: Mapping[str, Any]) -> dict[str, TableState]:

@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 from app.models import AiBase, Base
 from ops.copy.catalogue import Column, Relation, read_relation
 from ops.sql_files import statement
-from ops.user_tables import UserTable, content_expression, never_marked
+from ops.user_tables import UserTable, never_marked, piece_of
 
 _MODIFIER = re.compile(r"\(\d+(,\d+)?\)")
 
@@ -58,10 +58,11 @@ class Target:
         return [column for column in found if column is not None and not column.generated]
 
     def updated_columns(self) -> list[Column]:
-        """Columns that an update sets. What a batch rolls forward stays as this database's own
-        batches have left it; see `updated_value` for what it rolls forward of some rows alone."""
-        rolled = self.table.apart - {"created_at", "updated_at"}
-        kept = {"id", *(rolled if self.table.group == "users" else ())}
+        """Columns that an update sets, where they changed. What a batch rolls forward stays as this
+        database's own batches have left it; see `updated_value` for what it rolls forward of some
+        rows alone."""
+        rolled = self.table.apart - {"updated_at"}
+        kept = {"id", "created_at", *(rolled if self.table.group == "users" else ())}
         return [column for column in self.columns() if column.name not in kept]
 
     def value(self, column: Column, row: str = "s") -> sql.Composed:
@@ -72,12 +73,16 @@ class Target:
         return sql.SQL("{}::text::{}").format(own, sql.SQL(plain))
 
     def updated_value(self, column: Column) -> sql.Composable:
-        """What an update of row `t` by the staged row `s` sets a column to."""
+        """What an update of row `t` by the staged row `s` sets a column to: what did not change
+        stays in the words of this database, which a copy may have read otherwise."""
         value = self.value(column)
-        if column.name not in self.table.marked:
+        if column.name not in self.table.counted:
             return value
+        condition: sql.Composable = changed(self.table, column.name)
+        if column.name in self.table.marked:
+            condition = sql.SQL("{} AND {}").format(condition, never_marked("s"))
         return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
-            never_marked("s"), value, sql.Identifier("t", column.name)
+            condition, value, sql.Identifier("t", column.name)
         )
 
     def as_declared(self) -> sql.Composed:
@@ -115,11 +120,26 @@ def read_target(connection: psycopg.Connection, table: UserTable, schema: str) -
     return Target(table, found, tuple(Cascade(*row) for row in rows))
 
 
-def content_digest(table: UserTable, row: str) -> sql.Composed:
-    """The digest of `user_tables.row_digests`, of a row that goes by the name `row`."""
-    columns = (content_expression(table, name, row) for name in table.counted)
-    return sql.SQL("encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex')").format(
-        sql.SQL(", ").join(columns)
+def changed(table: UserTable, column: str) -> sql.Composed:
+    """A condition: of the staged row `s` this column changed; of an inserted one all did."""
+    before, after = (
+        piece_of(sql.Identifier("s", name), table, column) for name in ("loss_before", "loss_after")
+    )
+    return sql.SQL("{} IS DISTINCT FROM {}").format(before, after)
+
+
+def shows(table: UserTable, digest: sql.Composable, wanted: str) -> sql.Composed:
+    """A condition: in the columns that changed, a row of this digest is as the staged row `s` says
+    in `wanted`, its `loss_before` or `loss_after`."""
+    return sql.SQL("({})").format(
+        sql.SQL(" AND ").join(
+            sql.SQL("(NOT {} OR {} = {})").format(
+                changed(table, name),
+                piece_of(digest, table, name),
+                piece_of(sql.Identifier("s", wanted), table, name),
+            )
+            for name in table.counted
+        )
     )
 
 

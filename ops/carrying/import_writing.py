@@ -13,9 +13,10 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from ops.carrying.import_target import Cascade, Target, content_digest
+from ops.carrying.import_target import Cascade, Target, shows
 from ops.carrying.losses_file import Kind
 from ops.connection import first_line
+from ops.user_tables import content_digest
 from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference
 
 REFUSED = sql.Identifier("losses_refused")
@@ -144,12 +145,12 @@ class _Rows:
         found = self.connection.execute(
             sql.SQL(
                 "SELECT EXISTS (SELECT FROM {} AS s JOIN ({}) AS t ON t.id = s.loss_key"
-                " WHERE {} AND {} <> s.loss_after)"
+                " WHERE {} AND NOT {})"
             ).format(
                 self.target.staging,
                 self.target.as_declared(),
                 rows,
-                content_digest(self.target.table, "t"),
+                shows(self.target.table, content_digest(self.target.table, "t"), "loss_after"),
             )
         ).fetchone()
         return bool(found and found[0])

@@ -3,10 +3,12 @@
 UPDATE {staging} AS s
 SET
     loss_state = CASE
-        WHEN f.digest IS NOT DISTINCT FROM s.loss_after THEN 'already'
+        WHEN s.loss_change = 'deleted' AND f.digest IS NULL THEN 'already'
+        WHEN s.loss_change <> 'deleted' AND {there} THEN 'already'
         WHEN s.loss_change = 'inserted' AND f.digest IS NULL THEN 'pending'
-        WHEN s.loss_change <> 'inserted' AND (f.digest = s.loss_before OR f.touched <= %(since)s)
-            THEN 'pending'
+        WHEN s.loss_change <> 'inserted' AND (
+            left(f.digest, 64) = left(s.loss_before, 64) OR {known} OR f.touched <= %(since)s
+        ) THEN 'pending'
         ELSE 'conflict'
     END,
     loss_reason = CASE

@@ -16,11 +16,10 @@ from app.models import AiBase, Base
 from ops.books.cutovers import begin_cutover, end_cutover
 from ops.books.run_lock import exclusive_run
 from ops.carrying.baseline import record_baseline
-from ops.carrying.import_target import content_digest
 from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
 from ops.errors import FencedOutError, RefusedError
-from ops.user_tables import USER_TABLES, row_digests
+from ops.user_tables import USER_TABLES, content_digest, row_digests
 
 
 def test_without_a_swap_there_is_no_price(core_url: URL, ai_url: URL) -> None:

@@ -7,9 +7,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
-from ops.carrying.import_target import content_digest
 from ops.connection import connect
-from ops.user_tables import Half, user_tables
+from ops.user_tables import Half, content_digest, user_tables
 
 ALICE, BOB = (UUID(int=n) for n in (1, 2))
 BOOK, CLOSED_BOOK = (UUID(int=n) for n in (11, 12))
@@ -83,9 +82,10 @@ _AI = (
     ),
     ("INSERT INTO ai_feedback (id, message_id, rating) VALUES (%s, %s, 'up')", [RATING, ANSWER]),
     (
-        "INSERT INTO ai_kb_documents (id, scope, title, content, metadata, embedding) VALUES"
-        " (%s, 'global', 'A note', 'Text.', '{}', array_fill(0.1::real, ARRAY[1536])::vector)",
-        [DOCUMENT],
+        "INSERT INTO ai_kb_documents (id, scope, title, content, metadata, created_at, embedding)"
+        " VALUES (%s, 'global', 'A note', 'Text.', '{}', %s,"
+        " array_fill(0.1::real, ARRAY[1536])::vector)",
+        [DOCUMENT, MOMENT],
     ),
 )
 
