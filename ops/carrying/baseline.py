@@ -31,8 +31,9 @@ def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guar
     """`record_baseline` over sessions that are open."""
     with core.transaction(), ai.transaction():
         before = _seen(core)
-        seen = find_changes(Changes(core, ai, datetime.now(UTC)), before)
-        _bring_up_to_date(core, seen)
+        changes = Changes(core, ai, datetime.now(UTC))
+        find_changes(changes, before)
+        _bring_up_to_date(core, changes.seen)
         if not before:
             core.execute("ANALYZE ops.cutover_baseline")
         row = core.execute("SELECT count(*) FROM ops.cutover_baseline").fetchone()

@@ -6,7 +6,7 @@ are digested (`ops.copy.table_state` tells which); of the others the keys alone 
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -44,11 +44,13 @@ class Changes:
     Attributes:
         core, ai: sessions whose snapshots the changes are of.
         since: when the swap left the rows.
+        seen: how each table was seen there, so far as that can be told of it.
     """
 
     core: psycopg.Connection
     ai: psycopg.Connection
     since: datetime
+    seen: dict[str, TableState] = field(default_factory=dict)
 
     def session(self, table: UserTable) -> psycopg.Connection:
         """The session of the table's database."""
@@ -132,8 +134,8 @@ def states_of(documents: Mapping[str, Any]) -> dict[str, TableState]:
     return {name: TableState(**document) for name, document in documents.items()}
 
 
-def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> dict[str, TableState]:
-    """Fill `CHANGES`; how each table is seen now, so far as that can be told of it.
+def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> None:
+    """Fill `CHANGES`, and `changes.seen`.
 
     Args:
         seen: how each was when the baseline was recorded; what is not in it is digested whole.
@@ -151,7 +153,7 @@ def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> dict[str, 
             _find_new(changes, table, row_digests(table, leftovers, only))
         if now is None or not now.only_inserted:
             _find_gone(changes, table, leftovers)
-    return {name: now.seen for name, now in looked.items()}
+    changes.seen.update({name: now.seen for name, now in looked.items()})
 
 
 def _looks(

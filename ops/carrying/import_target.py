@@ -13,19 +13,43 @@ from sqlalchemy.types import TypeEngine
 from app.models import AiBase, Base
 from ops.copy.catalogue import Column, Relation, read_relation
 from ops.sql_files import statement
-from ops.user_tables import UserTable, never_marked, piece_of
+from ops.user_tables import USER_TABLES, UserTable, never_marked, piece_of
 
 _MODIFIER = re.compile(r"\(\d+(,\d+)?\)")
 
 
-@dataclass(frozen=True)
-class Cascade:
-    """A foreign key by which deleting a row would delete or empty rows of another table."""
+_COMPUTED = frozenset(Base.metadata.tables) - {table.name for table in USER_TABLES}
 
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key to a table.
+
+    Attributes:
+        oid, schema, table: what refers to it.
+        columns, referred: by which columns, and to which of its own.
+        reaches: whether deleting a row would delete or empty rows there.
+    """
+
+    oid: int
     schema: str
     table: str
     columns: Sequence[str]
     referred: Sequence[str]
+    reaches: bool
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether its rows were computed from the row that they name, and go with it."""
+        return self.table in _COMPUTED
+
+    def naming(self, table: sql.Composable, rows: sql.Composable) -> sql.Composed:
+        """A condition: it names one of those rows of the table."""
+        own, theirs = (
+            sql.SQL(", ").join(map(sql.Identifier, names))
+            for names in (self.columns, self.referred)
+        )
+        return sql.SQL("({}) IN (SELECT {} FROM {} WHERE {})").format(own, theirs, table, rows)
 
 
 @dataclass(frozen=True)
@@ -38,7 +62,7 @@ class Target:
 
     table: UserTable
     relation: Relation | None
-    cascades: tuple[Cascade, ...]
+    references: tuple[Reference, ...]
 
     @property
     def name(self) -> sql.Identifier:
@@ -116,8 +140,13 @@ def read_target(connection: psycopg.Connection, table: UserTable, schema: str) -
     key = found.columns.get("id") if found else None
     if found is None or key is None or key.type_name != "uuid":
         return Target(table, None, ())
-    rows = connection.execute(statement("carrying/cascades"), {"oid": found.oid}).fetchall()
-    return Target(table, found, tuple(Cascade(*row) for row in rows))
+    return Target(table, found, references_to(connection, found.oid))
+
+
+def references_to(connection: psycopg.Connection, oid: int) -> tuple[Reference, ...]:
+    """Every foreign key to a table."""
+    rows = connection.execute(statement("carrying/references"), {"oid": oid}).fetchall()
+    return tuple(Reference(*row) for row in rows)
 
 
 def changed(table: UserTable, column: str) -> sql.Composed:

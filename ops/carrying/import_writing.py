@@ -13,9 +13,10 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from ops.carrying.import_target import Cascade, Target, shows
+from ops.carrying.import_target import Reference, Target, changed, references_to, shows
 from ops.carrying.losses_file import Kind
 from ops.connection import first_line
+from ops.copy.groups import PARKED_BY
 from ops.user_tables import content_digest
 from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference
 
@@ -135,11 +136,40 @@ class _Rows:
 
     def _write(self, write: "_Write", within: sql.Composable, count: int) -> None:
         rows = sql.SQL("{} AND {}").format(self._pending(), within)
+        if self.kind == "updated":
+            self._park(rows)
+        elif self.kind == "deleted":
+            self._delete_computed(rows)
         if self.connection.execute(write(self.target, rows)).rowcount != count:
             raise _NotTakenError(_REFERRED if self.kind == "deleted" else _INEXACT)
         if self.kind != "deleted" and self._inexact(rows):
             raise _NotTakenError(_INEXACT)
         self._mark(within, "written", None)
+
+    def _park(self, rows: sql.Composable) -> None:
+        """Lend the rows a value of their own while a unique key may pass from one to another."""
+        column = PARKED_BY.get(self.target.table.name)
+        if column is None or column not in {one.name for one in self.target.columns()}:
+            return
+        query = (
+            "UPDATE {} AS t SET {} = t.id::text FROM {} AS s WHERE t.id = s.loss_key AND {} AND {}"
+        )
+        self.connection.execute(
+            sql.SQL(query).format(
+                self.target.name,
+                sql.Identifier(column),
+                self.target.staging,
+                rows,
+                changed(self.target.table, column),
+            )
+        )
+
+    def _delete_computed(self, rows: sql.Composable) -> None:
+        """What was computed from the rows goes with them, as it did where users deleted them."""
+        doomed = sql.SQL("id IN (SELECT loss_key FROM {} AS s WHERE {})").format(
+            self.target.staging, rows
+        )
+        delete_computed(self.connection, self.target.references, self.target.name, doomed)
 
     def _inexact(self, rows: sql.Composable) -> bool:
         found = self.connection.execute(
@@ -206,13 +236,28 @@ def _update(target: Target, rows: sql.Composable) -> sql.Composed:
 
 def _delete(target: Target, rows: sql.Composable) -> sql.Composed:
     """A row by which others would go too, or forget what they refer to, stays."""
-    alone = (sql.SQL(" AND NOT EXISTS ({})").format(_referring(key)) for key in target.cascades)
+    others = (one for one in target.references if one.reaches and not one.is_computed)
+    alone = (sql.SQL(" AND NOT EXISTS ({})").format(_referring(one)) for one in others)
     return sql.SQL("DELETE FROM {} AS t USING {} AS s WHERE t.id = s.loss_key AND {}{}").format(
         target.name, target.staging, rows, sql.SQL("").join(alone)
     )
 
 
-def _referring(key: Cascade) -> sql.Composed:
+def delete_computed(
+    connection: psycopg.Connection,
+    references: Sequence[Reference],
+    table: sql.Identifier,
+    rows: sql.Composable,
+) -> None:
+    """Delete what was computed from rows of a table, and from that in turn."""
+    for one in references:
+        if one.is_computed:
+            child, naming = sql.Identifier(one.schema, one.table), one.naming(table, rows)
+            delete_computed(connection, references_to(connection, one.oid), child, naming)
+            connection.execute(sql.SQL("DELETE FROM {} WHERE {}").format(child, naming))
+
+
+def _referring(key: Reference) -> sql.Composed:
     pairs = (
         sql.SQL("c.{} = t.{}").format(sql.Identifier(own), sql.Identifier(theirs))
         for own, theirs in zip(key.columns, key.referred, strict=True)

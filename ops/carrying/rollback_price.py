@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL
 from app.models import Base
 from ops.carrying.changes import Changes, changes_since_swap
 from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, user_table
+from ops.user_tables import USER_TABLES, UserTable, user_table
 
 EXAMPLES = 5
 
@@ -46,16 +46,18 @@ class TablePrice:
 
 @dataclass(frozen=True)
 class RollbackPrice:
-    """What the old database lacks.
+    """What the old database lacks, and cannot hold.
 
     Attributes:
         since: when the swap left the rows that the price counts from.
         tables: those with a price.
+        carried: what of users' rows is carried back; empty where that was not tried.
         recomputable: table → rows written since then that a batch or a copy makes again.
     """
 
     since: datetime
     tables: tuple[TablePrice, ...] = ()
+    carried: tuple[TablePrice, ...] = ()
     recomputable: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -91,19 +93,27 @@ class RollbackPrice:
 
     def _lines(self) -> Iterator[str]:
         moment = f"{self.since:%Y-%m-%d %H:%M:%S} UTC"
+        carried = sum(table.total for table in self.carried)
+        if carried:
+            yield f"a rollback carries back {carried:,} rows that users wrote since {moment}"
+            yield from map(_shown, self.carried)
         yield f"a rollback loses {self.total:,} rows that users wrote since {moment}"
         for table in self.tables:
-            yield (
-                f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
-                f"{table.deleted:,} deleted (for example {table.examples[0]})"
-            )
+            yield f"{_shown(table)} (for example {table.examples[0]})"
         if self.recomputable:
             listed = ", ".join(f"{name} {rows:,}" for name, rows in self.recomputable.items())
             yield f"  not priced, since it can be computed again: {listed}"
 
 
+def _shown(table: TablePrice) -> str:
+    return (
+        f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
+        f"{table.deleted:,} deleted"
+    )
+
+
 def rollback_price(core_url: URL, ai_url: URL, *, list_recomputable: bool = True) -> RollbackPrice:
-    """Compare what users own on the new pair with what the swap left.
+    """Compare what users own on the new pair with what the swap left; nothing is carried.
 
     Args:
         list_recomputable: off while requests wait: it reads the tables of the analytics.
@@ -128,6 +138,14 @@ def table_prices(changes: Changes) -> tuple[TablePrice, ...]:
         cursor.execute(statement("carrying/change_counts"), {"examples": EXAMPLES})
         priced = {price.table: price for price in cursor}
     return tuple(priced[table.name] for table in USER_TABLES if table.name in priced)
+
+
+def changed_tables(changes: Changes) -> list[UserTable]:
+    """Those with changes, in the order of their references."""
+    found = {
+        row[0] for row in changes.core.execute("SELECT DISTINCT table_name FROM cutover_changes")
+    }
+    return [table for table in USER_TABLES if table.name in found]
 
 
 def _recomputable(core: psycopg.Connection, since: datetime) -> dict[str, int]:

@@ -71,7 +71,7 @@ _REFERENCES: Mapping[str, tuple[Reference, ...]] = MappingProxyType(
         "ai_feedback": (Reference("message_id", "agent_messages"),),
     }
 )
-_PARKED_BY = MappingProxyType({"users": "email", "portfolios": "account_name", "tags_v2": "name"})
+PARKED_BY = MappingProxyType({"users": "email", "portfolios": "account_name", "tags_v2": "name"})
 _VECTOR = "embedding"
 
 
@@ -89,7 +89,7 @@ def _owned(group: str) -> tuple[TableSpec, ...]:
             recomputed=_VECTOR if _VECTOR in table.columns else None,
             marked=tuple(sorted(table.marked)),
             references=_REFERENCES.get(table.name, ()),
-            parked_by=_PARKED_BY.get(table.name),
+            parked_by=PARKED_BY.get(table.name),
         )
         for half in ("core", "ai")
         for table in user_tables(half)

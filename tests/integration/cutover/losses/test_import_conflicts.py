@@ -131,20 +131,18 @@ _CONFLICTS: dict[str, tuple[list[Step], list[Step], str]] = {
         "rows that were added meanwhile refer to it",
     ),
     "a deletion that a key forbids": (
-        [
-            (0, "DELETE FROM position_tags", ()),
-            (0, "DELETE FROM positions WHERE id = %s", (APPLE,)),
-        ],
+        [(0, "DELETE FROM users WHERE id = %s", (BOB,))],
         [
             (
                 0,
-                "INSERT INTO position_greeks (id, position_id, calculation_date, created_at,"
-                " updated_at) VALUES (%s, %s, '2025-12-01', now(), now())",
-                (_NEW_TAG, APPLE),
+                "INSERT INTO portfolios (id, user_id, name, account_name, account_type, currency,"
+                " created_at, updated_at)"
+                " VALUES (%s, %s, 'New', 'new', 'taxable', 'USD', now(), now())",
+                (_NEW_TAG, BOB),
             )
         ],
-        'update or delete on table "positions" violates foreign key constraint'
-        ' "fk_position_greeks_position_id_positions" on table "position_greeks"',
+        'update or delete on table "users" violates foreign key constraint'
+        ' "fk_portfolios_user_id_users" on table "portfolios"',
     ),
 }
 

@@ -1,0 +1,204 @@
+"""What users wrote to the new pair, carried back into the old database, so that a rollback is free.
+
+Carried are changes since the baseline, never differences to the old database: what the copy left
+out, rejected or read otherwise there is not touched. The lock lets one transaction through for it.
+What the old database cannot hold is the price.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from psycopg.abc import Buffer
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+from sqlalchemy.engine import URL
+
+from ops.books.copies import TableState
+from ops.carrying.changes import (
+    CHANGES,
+    Changes,
+    bring_to_ai,
+    changed_rows,
+    changes_within,
+    pair_sessions,
+)
+from ops.carrying.import_staging import classify, make_staging, stage_rows
+from ops.carrying.import_target import Target, read_target
+from ops.carrying.import_writing import Writer, make_refused
+from ops.carrying.rollback_price import EXAMPLES, RollbackPrice, TablePrice, changed_tables
+from ops.connection import explained
+from ops.copy.report import Guard, no_guard
+from ops.copy.stream import rows_of, stream
+from ops.legacy_schema import enter_legacy
+from ops.sql_files import statement
+from ops.user_tables import USER_TABLES, UserTable
+from ops.write_lock.lock import CARRYING, lock_epoch, writing_session
+from ops.write_lock.passing import let_through
+
+_JOURNAL = sql.Identifier("sigmasight_cutover", "carried")
+_KEYS = sql.Identifier("cutover_keys")
+_NOTED = ("table_name", "key", "digest")
+_DONE, _REFUSED = ("written", "already"), ("conflict",)
+
+# Called before anything is kept, with the changes that the old database did not take.
+Accept = Callable[[Changes, RollbackPrice], None]
+
+
+@dataclass(frozen=True)
+class CarryingSessions:
+    """What a carrying works with."""
+
+    core: psycopg.Connection
+    ai: psycopg.Connection
+    legacy: psycopg.Connection
+    legacy_url: URL
+
+    def carry_back(
+        self, accept: Accept | None = None, *, keep: bool = True, guard: Guard = no_guard
+    ) -> RollbackPrice:
+        """Carry what users wrote since the swap, or the last carrying, and tell its price.
+
+        A run that is killed leaves what it carried in a journal beside the lock, of which the next
+        takes note first.
+
+        Args:
+            accept: raises where the price is too high; then nothing was carried.
+            keep: whether the old database keeps it; else this was a try.
+            guard: called with Core's connection before what was carried counts there.
+
+        Raises:
+            RefusedError: no swap is in force, or the lock is another's.
+        """
+        with explained(self.legacy_url):
+            # Before the snapshot: whoever took the lock off since, and made another, is noticed.
+            epoch = lock_epoch(self.legacy)
+            self._take_note(guard)
+            with (
+                changes_within(self.core, self.ai) as changes,
+                self.legacy.transaction(force_rollback=not keep),
+                let_through(self.legacy, epoch),
+            ):
+                price = carry_changes(changes, self.legacy, self.legacy_url)
+                if accept is not None:
+                    accept(changes, price)
+            if keep:
+                refused = {table.table for table in price.tables}
+                self._take_note(guard, {k: v for k, v in changes.seen.items() if k not in refused})
+        return price
+
+    def _take_note(self, guard: Guard, seen: Mapping[str, TableState] | None = None) -> None:
+        """Core knows of each row that it was carried, and of each table how it was seen then."""
+        found = self.legacy.execute("SELECT to_regclass('sigmasight_cutover.carried')").fetchone()
+        self.legacy.commit()
+        if found == (None,):
+            return
+        with self.core.transaction():
+            journal = sql.SQL("SELECT table_name, key, digest FROM {}").format(_JOURNAL)
+            if _bring_keys(self.legacy, journal, self.core):
+                self.core.execute(statement("carrying/carried_noted"))
+            see_now(self.core, seen or {})
+            guard(self.core)
+        self.legacy.execute(sql.SQL("DELETE FROM {}").format(_JOURNAL))
+        self.legacy.commit()
+
+
+@contextmanager
+def carrying_sessions(core: URL, ai: URL, legacy: URL) -> Iterator[CarryingSessions]:
+    """Open them; whoever takes the lock off ends that of the old database."""
+    with (
+        pair_sessions(core, ai, "rollback price") as (core_session, ai_session),
+        writing_session(legacy, CARRYING) as legacy_session,
+    ):
+        yield CarryingSessions(core_session, ai_session, legacy_session, legacy)
+
+
+def carry_changes(changes: Changes, legacy: psycopg.Connection, url: URL) -> RollbackPrice:
+    """Write them into the old database, in its open transaction, which may write there; of the
+    changes those remain that it did not take."""
+    tables = changed_tables(changes)
+    place = enter_legacy(legacy, url, [table.name for table in USER_TABLES])
+    targets = [read_target(legacy, table, place.name) for table in tables]
+    if any(table.database == "ai" for table in tables):
+        bring_to_ai(changes)
+    for target in targets:
+        make_staging(legacy, target)
+        stage_rows(legacy, target, _rows(changes, target.table))
+    make_refused(legacy)
+    for target in targets:
+        classify(legacy, target, changes.since)
+    Writer(legacy, targets).write()
+    _write_journal(legacy, targets)
+    refused = _counts(legacy, targets, _REFUSED)
+    if refused:
+        _keep_refused(changes, legacy, targets)
+    return RollbackPrice(changes.since, refused, carried=_counts(legacy, targets, _DONE))
+
+
+def see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
+    """Remember how tables are seen now that their changes were carried."""
+    documents = Jsonb({name: one.document() for name, one in seen.items()})
+    core.execute("UPDATE ops.cutover_baseline_moment SET seen = seen || %s", [documents])
+
+
+def _rows(changes: Changes, table: UserTable) -> Iterator[Buffer]:
+    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(changed_rows(table))
+    with changes.session(table).cursor() as cursor, cursor.copy(copy) as rows:
+        yield from rows
+
+
+def _write_journal(legacy: psycopg.Connection, targets: Sequence[Target]) -> None:
+    legacy.execute(statement("carrying/carried_table"))
+    for target in targets:
+        legacy.execute(
+            sql.SQL(
+                "INSERT INTO {} (table_name, key, digest) SELECT {}, loss_key, loss_after FROM {}"
+                " WHERE loss_state = ANY({})"
+            ).format(
+                _JOURNAL, sql.Literal(target.table.name), target.staging, sql.Literal(list(_DONE))
+            )
+        )
+
+
+def _keep_refused(changes: Changes, legacy: psycopg.Connection, targets: Sequence[Target]) -> None:
+    """Of the changes those remain that the old database did not take."""
+    refused = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {}::text, loss_key, loss_after FROM {} WHERE loss_state = ANY({})").format(
+            sql.Literal(target.table.name), target.staging, sql.Literal(list(_REFUSED))
+        )
+        for target in targets
+    )
+    _bring_keys(legacy, refused, changes.core)
+    changes.core.execute(
+        sql.SQL(
+            "DELETE FROM {} AS c WHERE NOT EXISTS (SELECT FROM {} AS k"
+            " WHERE k.table_name = c.table_name AND k.key = c.key)"
+        ).format(CHANGES, _KEYS)
+    )
+
+
+def _bring_keys(legacy: psycopg.Connection, query: sql.Composable, core: psycopg.Connection) -> int:
+    core.execute(statement("carrying/keys"))
+    return stream(rows_of(legacy, query), core, _KEYS, _NOTED)
+
+
+def _counts(
+    legacy: psycopg.Connection, targets: Sequence[Target], states: Sequence[str]
+) -> tuple[TablePrice, ...]:
+    """Tables with changes of these states."""
+    query = statement("carrying/staged_counts").decode()
+    if not targets:
+        return ()
+    counts = sql.SQL(" UNION ALL ").join(
+        sql.SQL(query).format(
+            table=sql.Literal(target.table.name),
+            staging=target.staging,
+            states=sql.Literal(list(states)),
+            examples=EXAMPLES,
+        )
+        for target in targets
+    )
+    with legacy.cursor(row_factory=class_row(TablePrice)) as cursor:
+        return tuple(cursor.execute(counts))

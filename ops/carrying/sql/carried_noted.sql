@@ -1,0 +1,25 @@
+-- A row that was carried back is as the old database has it: no change any more, and a copied row,
+-- so that it goes from the new pair when the old database's users delete it.
+DELETE FROM ops.cutover_baseline AS b
+USING cutover_keys AS c
+WHERE b.table_name = c.table_name AND b.key = c.key;
+
+INSERT INTO ops.cutover_baseline (table_name, key, digest)
+SELECT
+    table_name,
+    key,
+    digest
+FROM cutover_keys
+WHERE digest IS NOT NULL;
+
+INSERT INTO ops.copied_keys (table_name, key)
+SELECT
+    table_name,
+    key
+FROM cutover_keys
+WHERE digest IS NOT NULL
+ON CONFLICT DO NOTHING;
+
+DELETE FROM ops.copied_keys AS k
+USING cutover_keys AS c
+WHERE k.table_name = c.table_name AND k.key = c.key AND c.digest IS NULL
