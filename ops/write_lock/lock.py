@@ -21,12 +21,13 @@ from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
 from ops.write_lock.tables import UserRelation, hand_over, relations, tables
 
-# The name of the sessions that make a lock; the phases' lock lets one run have them.
-LOCKING, PROVING = "cutover lock", "cutover proof"
+# The names of the sessions that make a lock, and of those that write beside it
+# (`ops.write_lock.passing`); the phases' lock lets one run have them.
+LOCKING, PROVING, CARRYING = "cutover lock", "cutover proof", "cutover carrying"
 _LEAVE_SECONDS = 5.0
-_END_LOCKING = """
+_END_OURS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND application_name = ANY(%s) AND pid <> pg_backend_pid()
 """
 
 
@@ -151,14 +152,15 @@ def lock_state(url: URL) -> LockState:
 
 def lock_state_in(session: psycopg.Connection) -> LockState:
     """`lock_state` as a session sees it."""
-    found, since = tables(session), _locked_since(session)
+    found, since = tables(session), lock_epoch(session)
     unlocked = tuple(str(one) for one in found if not one.locked)
     if since is None and not any(one.marked for one in found):
         return LockState("open", len(found), unlocked, None)
     return LockState("partial" if unlocked else "locked", len(found), unlocked, since)
 
 
-def _locked_since(session: psycopg.Connection) -> datetime | None:
+def lock_epoch(session: psycopg.Connection) -> datetime | None:
+    """When the lock was made, which tells it from any other; None where there is none."""
     row = session.execute(
         "SELECT EXISTS (SELECT FROM pg_tables"
         " WHERE schemaname = 'sigmasight_cutover' AND tablename = 'lock')"
@@ -210,8 +212,11 @@ def _change(connection: psycopg.Connection, script: str) -> None:
 
 
 def lock_and_prove(legacy: URL) -> None:
-    """Lock legacy in a transaction of its own, and prove it from another session. Idempotent."""
+    """Lock legacy in a transaction of its own, and prove it from another session. Idempotent. Who
+    was stopped while it locked, or wrote beside the lock, is ended first, as by `release_any_lock`.
+    """
     with explained(legacy), writing_session(legacy, LOCKING) as lock:
+        _end_ours(lock)
         lock_writes(lock)
         prove_locked(lock)
     with writing_session(legacy, PROVING) as session:
@@ -231,10 +236,10 @@ def prove_from_outside(session: psycopg.Connection, legacy: URL) -> None:
 
 def release_any_lock(legacy: URL) -> None:
     """Release whatever is locked, if anything is, also by a commit whose answer never came: its
-    session is ended first, so that it cannot come later.
+    session is ended first, so that it cannot come later, and so is one that writes beside the lock.
 
     Raises:
-        BusyError: that session does not end.
+        BusyError: such a session does not end.
     """
     with writing_session(legacy, "write lock") as session:
         release_any_lock_in(session, legacy)
@@ -243,17 +248,19 @@ def release_any_lock(legacy: URL) -> None:
 def release_any_lock_in(session: psycopg.Connection, legacy: URL) -> None:
     """`release_any_lock` over a session that is open and writes; it is committed."""
     with explained(legacy):
-        _end_locking(session)
+        _end_ours(session)
         if lock_state_in(session).any_locked:
             release_lock_in(session)
         session.commit()
 
 
-def _end_locking(session: psycopg.Connection) -> None:
+def _end_ours(session: psycopg.Connection) -> None:
+    ours = [f"sigmasight {name}" for name in (LOCKING, CARRYING)]
+
     def none_left() -> bool:
-        row = session.execute(_END_LOCKING, [f"sigmasight {LOCKING}"]).fetchone()
+        row = session.execute(_END_OURS, [ours]).fetchone()
         session.commit()  # else the server shows the same sessions again
         return row == (0,)
 
     if not wait_until(none_left, _LEAVE_SECONDS):
-        raise BusyError("a session that locks legacy does not end; try again shortly")
+        raise BusyError("a session that locks or writes to legacy does not end; try again shortly")
