@@ -6,8 +6,8 @@ What the old database cannot hold is the price.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
@@ -28,7 +28,13 @@ from ops.carrying.changes import (
 from ops.carrying.import_staging import classify, make_staging, stage_rows
 from ops.carrying.import_target import Target, read_target
 from ops.carrying.import_writing import Writer, make_refused
-from ops.carrying.rollback_price import EXAMPLES, RollbackPrice, TablePrice, changed_tables
+from ops.carrying.rollback_price import (
+    EXAMPLES,
+    RollbackPrice,
+    TablePrice,
+    changed_tables,
+    recomputable,
+)
 from ops.connection import explained
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import rows_of, stream
@@ -56,13 +62,33 @@ class CarryingSessions:
     legacy: psycopg.Connection
     legacy_url: URL
 
+    @property
+    def sessions(self) -> tuple[psycopg.Connection, psycopg.Connection, psycopg.Connection]:
+        """All of them, Core's first."""
+        return self.core, self.ai, self.legacy
+
+    def tried(self) -> RollbackPrice:
+        """What a carrying would do now; nothing is kept."""
+        price = self.carry_back(keep=False)
+        with self.core.transaction():
+            written = recomputable(self.core, price.since)
+        return replace(price, recomputable=written, as_of=self._as_of())
+
+    def _as_of(self) -> str | None:
+        """The day of the old database's newest snapshot, if it has any."""
+        with suppress(psycopg.Error), self.legacy.transaction(force_rollback=True):
+            newest = "SELECT max(snapshot_date)::text FROM portfolio_snapshots"
+            row = self.legacy.execute(newest).fetchone()
+            return str(row[0]) if row and row[0] else None
+        return None
+
     def carry_back(
         self, accept: Accept | None = None, *, keep: bool = True, guard: Guard = no_guard
     ) -> RollbackPrice:
         """Carry what users wrote since the swap, or the last carrying, and tell its price.
 
         A run that is killed leaves what it carried in a journal beside the lock, of which the next
-        takes note first.
+        takes note first. Idempotent.
 
         Args:
             accept: raises where the price is too high; then nothing was carried.
@@ -75,7 +101,8 @@ class CarryingSessions:
         with explained(self.legacy_url):
             # Before the snapshot: whoever took the lock off since, and made another, is noticed.
             epoch = lock_epoch(self.legacy)
-            self._take_note(guard)
+            if keep:
+                self._take_note(guard)
             with (
                 changes_within(self.core, self.ai) as changes,
                 self.legacy.transaction(force_rollback=not keep),

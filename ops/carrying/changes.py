@@ -108,6 +108,7 @@ def changes_within(core: psycopg.Connection, ai: psycopg.Connection) -> Iterator
 def bring_to_ai(changes: Changes) -> None:
     """Have AI's session know the changes of its own tables too: `changed_rows` joins them there."""
     names = [table.name for table in user_tables("ai")]
+    changes.ai.execute("DROP TABLE IF EXISTS pg_temp.cutover_changes")
     changes.ai.execute(statement("carrying/changes"))
     query = sql.SQL("SELECT {} FROM {} WHERE table_name = ANY({})").format(
         sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)), CHANGES, sql.Literal(names)

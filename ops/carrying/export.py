@@ -44,12 +44,17 @@ def export_losses(core_url: URL, ai_url: URL, path: Path) -> ExportReport:
         ConfigurationError: it cannot be written.
     """
     with changes_since_swap(core_url, ai_url) as changes:
-        header = _header(changes)
-        with new_losses_file(path) as file:
-            file.header(header)
-            for line in _lines(changes, header):
-                file.change(line)
-            file.footer()
+        return export_changes(changes, path)
+
+
+def export_changes(changes: Changes, path: Path) -> ExportReport:
+    """`export_losses` of changes that are at hand."""
+    header = _header(changes)
+    with new_losses_file(path) as file:
+        file.header(header)
+        for line in _lines(changes, header):
+            file.change(line)
+        file.footer()
     return ExportReport(path, file.rows, header.changes)
 
 
@@ -80,6 +85,7 @@ def _lines(changes: Changes, header: Header) -> Iterator[str]:
 def _take_keys_to_ai(changes: Changes) -> None:
     """The temporary table of changes is Core's; a join needs it where the rows are."""
     columns = ("table_name", "key", "before", "after")
+    changes.ai.execute("DROP TABLE IF EXISTS pg_temp.cutover_changes")
     changes.ai.execute(statement("carrying/changes"))
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     query = sql.SQL("SELECT {} FROM {} WHERE after IS NOT NULL").format(names, CHANGES)

@@ -53,12 +53,14 @@ class RollbackPrice:
         tables: those with a price.
         carried: what of users' rows is carried back; empty where that was not tried.
         recomputable: table → rows written since then that a batch or a copy makes again.
+        as_of: the day to which the old database's own such rows lead.
     """
 
     since: datetime
     tables: tuple[TablePrice, ...] = ()
     carried: tuple[TablePrice, ...] = ()
     recomputable: Mapping[str, int] = field(default_factory=dict)
+    as_of: str | None = None
 
     @property
     def total(self) -> int:
@@ -69,6 +71,16 @@ class RollbackPrice:
     def by_table(self) -> Mapping[str, int]:
         """Table → rows."""
         return MappingProxyType({table.table: table.total for table in self.tables})
+
+    @property
+    def carried_rows(self) -> int:
+        """Rows that are carried back."""
+        return sum(table.total for table in self.carried)
+
+    @property
+    def example(self) -> str:
+        """The key of one row that counts, with the reason where there is one."""
+        return next((one for table in self.tables for one in table.examples), "")
 
     def summary(self) -> str:
         """Tables with their rows, in one line."""
@@ -92,17 +104,17 @@ class RollbackPrice:
         ]
 
     def _lines(self) -> Iterator[str]:
-        moment = f"{self.since:%Y-%m-%d %H:%M:%S} UTC"
-        carried = sum(table.total for table in self.carried)
-        if carried:
-            yield f"a rollback carries back {carried:,} rows that users wrote since {moment}"
+        written = f"rows that users wrote since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+        if self.carried:
+            yield f"a rollback carries back {self.carried_rows:,} {written}"
             yield from map(_shown, self.carried)
-        yield f"a rollback loses {self.total:,} rows that users wrote since {moment}"
+        yield f"a rollback loses {self.total:,} {written}"
         for table in self.tables:
             yield f"{_shown(table)} (for example {table.examples[0]})"
         if self.recomputable:
             listed = ", ".join(f"{name} {rows:,}" for name, rows in self.recomputable.items())
-            yield f"  not priced, since it can be computed again: {listed}"
+            shown = f"; the old database shows it as of {self.as_of}" if self.as_of else ""
+            yield f"  not priced, since it can be computed again: {listed}{shown}"
 
 
 def _shown(table: TablePrice) -> str:
@@ -123,7 +135,7 @@ def rollback_price(core_url: URL, ai_url: URL, *, list_recomputable: bool = True
     """
     with changes_since_swap(core_url, ai_url) as changes:
         price = price_of(changes)
-        written = _recomputable(changes.core, changes.since) if list_recomputable else {}
+        written = recomputable(changes.core, changes.since) if list_recomputable else {}
     return replace(price, recomputable=written)
 
 
@@ -148,7 +160,8 @@ def changed_tables(changes: Changes) -> list[UserTable]:
     return [table for table in USER_TABLES if table.name in found]
 
 
-def _recomputable(core: psycopg.Connection, since: datetime) -> dict[str, int]:
+def recomputable(core: psycopg.Connection, since: datetime) -> dict[str, int]:
+    """Rows written since then of each table that a batch or a copy makes again."""
     tables = [table for table in Base.metadata.sorted_tables if user_table(table.name) is None]
     counts = sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT {}::text, count(*) FROM {} AS t WHERE {}").format(

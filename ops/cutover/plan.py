@@ -29,11 +29,11 @@ SWAP_STEPS = (
     "watch legacy",
 )
 ROLLBACK_STEPS = (
+    "carry back",
     "stage the old backend",
     "ask it",
     "hold requests",
-    "final price",
-    "export",
+    "carry the rest back",
     "unlock legacy",
     "flip",
     "release",

@@ -3,6 +3,7 @@ answers were wrong is taken back."""
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy.engine import URL
 
@@ -10,8 +11,10 @@ from app.gate.serving_pair import other_pair
 from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover, end_cutover, last_cutover
 from ops.books.tombstones import cleaned_up
-from ops.carrying.export import export_losses
-from ops.carrying.rollback_price import rollback_price
+from ops.carrying.carry_back import carrying_sessions
+from ops.carrying.changes import Changes
+from ops.carrying.export import export_changes
+from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
 from ops.database_identity import identity
@@ -91,7 +94,7 @@ _log = logging.getLogger(__name__)
 
 def undo_swap(installation: Installation) -> None:
     """Serve from legacy again after a swap whose public answers were wrong. What users wrote in
-    those moments is kept in a file, which is logged."""
+    those moments is carried back; the rest is kept in a file, which is logged."""
     with installation.hold() as held:
         _keep(installation)
         held.flip("old")
@@ -110,9 +113,18 @@ def undo_rollback(installation: Installation) -> None:
 
 
 def _keep(installation: Installation) -> None:
-    if not rollback_price(installation.core, installation.ai).total:
+    with carrying_sessions(installation.core, installation.ai, installation.legacy) as carrying:
+        carrying.carry_back(partial(_export_rest, installation), guard=installation.guard)
+
+
+def _export_rest(installation: Installation, changes: Changes, price: RollbackPrice) -> None:
+    if not price.total:
         return
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     path = installation.settings.state.root / f"undone-swap-{moment}.jsonl.gz"
-    export_losses(installation.core, installation.ai, path)
-    _log.warning("what users wrote meanwhile is in %s; `sigmasight import` reads it", path)
+    export_changes(changes, path)
+    _log.warning(
+        "what users wrote meanwhile, and the old database cannot hold, is in %s; "
+        "`sigmasight import` reads it",
+        path,
+    )

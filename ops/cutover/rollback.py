@@ -1,20 +1,18 @@
 """Back to the old database, at a price that is stated first."""
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from ops.books.cutovers import last_cutover
-from ops.books.session import open_books
 from ops.books.tombstones import cleaned_up
-from ops.carrying.changes import changes_within, pair_sessions
-from ops.carrying.export import export_losses
+from ops.carrying.carry_back import Accept, CarryingSessions, carrying_sessions
+from ops.carrying.changes import Changes
+from ops.carrying.export import export_changes
 from ops.carrying.losses_file import refuse_unusable
-from ops.carrying.rollback_price import RollbackPrice, price_of, rollback_price
+from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
@@ -25,7 +23,7 @@ from ops.cutover.switch import Hold
 from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
-from ops.legacy_access.account import begin_window
+from ops.legacy_access.account import begin_window, recorded_access
 from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock_in, writing_session
 
 
@@ -34,7 +32,8 @@ class Acceptance:
     """What the operator gives up.
 
     Attributes:
-        rows: at most this many rows that users wrote since the swap.
+        rows: at most this many rows that users wrote since the swap and that the old database
+            cannot hold.
         export: a file that they are written to first; then any number is accepted.
     """
 
@@ -58,9 +57,9 @@ class Acceptance:
         """
         if self.export is None and price.total > self.rows:
             raise RefusedError(
-                f"not rolled back: users have written {price.total} rows since the swap "
-                f"({price.summary()}), which the old database lacks; keep them by --export FILE, "
-                f"or give them up by --accept-loss {price.total}"
+                f"not rolled back: of what users have written since the swap the old database "
+                f"cannot hold {price.total} rows ({price.summary()}; {price.example}); keep them "
+                f"by --export FILE, or give them up by --accept-loss {price.total}"
             )
 
 
@@ -69,7 +68,7 @@ class RollbackPlan:
     """What a rollback would do.
 
     Attributes:
-        price: what users wrote to the new pair since the swap.
+        price: what of users' rows is carried back, and what the old database cannot hold.
         legacy: identity of the old database.
     """
 
@@ -93,8 +92,16 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
         raise RefusedError(
             "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
         )
-    price = rollback_price(installation.core, installation.ai)
+    with (
+        recorded_access(installation.core, installation.legacy, "rollback plan"),
+        _carrying(installation) as carrying,
+    ):
+        price = carrying.tried()
     return RollbackPlan(price, legacy, plan_id("rollback", installation, legacy, price.by_table))
+
+
+def _carrying(installation: Installation) -> AbstractContextManager[CarryingSessions]:
+    return carrying_sessions(installation.core, installation.ai, installation.legacy)
 
 
 def _refuse_removed(installation: Installation) -> None:
@@ -129,15 +136,17 @@ def rollback(
     refuse_moved(plan, planned.plan_id)
     accepted.check(planned.price)
     installation.switch.serve_active()
+    carried: list[int] = []
     report = carry_out(
         installation,
         "rollback",
         planned.plan_id,
         planned.legacy,
         accepted.rows,
-        lambda steps: RollbackSteps(installation, steps, accepted).carry_out(),
+        lambda steps: RollbackSteps(installation, steps, accepted, carried).carry_out(),
     )
-    return replace(report, export=accepted.export if report.lost else None, recovered=recovered)
+    export = accepted.export if report.lost else None
+    return replace(report, export=export, recovered=recovered, carried=sum(carried))
 
 
 def _already(installation: Installation, recovered: str | None) -> CutoverReport:
@@ -154,11 +163,16 @@ def _already(installation: Installation, recovered: str | None) -> CutoverReport
 
 @dataclass(frozen=True)
 class RollbackSteps:
-    """One rollback."""
+    """One rollback.
+
+    Attributes:
+        carried: how many rows each carrying wrote.
+    """
 
     installation: Installation
     steps: Steps
     accepted: Acceptance
+    carried: list[int]
 
     def carry_out(self) -> tuple[float, int]:
         """Do them all; for how many seconds requests were held, and the rows that were lost.
@@ -167,6 +181,7 @@ class RollbackSteps:
             RefusedError: an answer is wrong, or users wrote more meanwhile; everything is put back.
         """
         try:
+            self.steps.run("carry back", self._carry_ahead)
             self._stage()
             held, lost = self._change()
         except BaseException:
@@ -194,11 +209,11 @@ class RollbackSteps:
         """What is needed while requests wait is connected before."""
         one, run, lost = self.installation, self.steps.run, 0
         with (
-            pair_sessions(one.core, one.ai, "rollback price") as (core, ai),
+            _carrying(one) as carrying,
             writing_session(one.legacy, "write lock") as legacy,
-            bounded_hold(one, self.steps, "old", self._restore, core, ai, legacy) as held,
+            bounded_hold(one, self.steps, "old", self._restore, *carrying.sessions, legacy) as held,
         ):
-            lost = run("final price", lambda: self._price(core, ai))
+            lost = run("carry the rest back", lambda: self._carry(carrying, self._accept))
             # First the lock, then the pair: a kill in between leaves the new pair serving, and the
             # next run locks again. Where the lock decides who is served, it goes last.
             self.steps.run_in_turn(
@@ -216,13 +231,19 @@ class RollbackSteps:
         if lock_state(self.installation.legacy).state != "locked":
             lock_and_prove(self.installation.legacy)
 
-    def _price(self, core: psycopg.Connection, ai: psycopg.Connection) -> int:
+    def _carry_ahead(self) -> None:
+        """While users work, so that they wait for what is written meanwhile alone. What names a row
+        that came later is left to the last time, and so is the price."""
+        with _carrying(self.installation) as carrying:
+            self._carry(carrying)
+
+    def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:
+        price = carrying.carry_back(accept, guard=self.installation.guard)
+        self.carried.append(price.carried_rows)
+        return price.total
+
+    def _accept(self, changes: Changes, price: RollbackPrice) -> None:
         """What is lost now that nobody writes any more."""
-        with changes_within(core, ai) as changes:
-            price = price_of(changes)
         self.accepted.check(price)
         if price.total and self.accepted.export is not None:
-            export_losses(self.installation.core, self.installation.ai, self.accepted.export)
-        with open_books(self.installation.core, core) as session:
-            self.installation.guard(session)
-        return price.total
+            export_changes(changes, self.accepted.export)

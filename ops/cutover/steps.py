@@ -34,6 +34,7 @@ class CutoverReport:
         changed: False where it was active already.
         held_seconds: how long requests waited, or found nobody.
         seconds: step → seconds.
+        carried: rows of users that a rollback carried back.
         lost: rows that only the other pair has.
         export: where those were written to.
         recovered: what was done first about a run that was killed.
@@ -49,6 +50,7 @@ class CutoverReport:
     export: Path | None = None
     recovered: str | None = None
     ended_at: datetime | None = None
+    carried: int = 0
 
 
 @dataclass

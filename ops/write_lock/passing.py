@@ -28,13 +28,13 @@ WHERE n.nspname = 'sigmasight_cutover' AND p.proname = 'refuse_write' AND NOT p.
 
 
 @contextmanager
-def let_through(session: psycopg.Connection, epoch: datetime) -> Iterator[None]:
+def let_through(session: psycopg.Connection, epoch: datetime | None) -> Iterator[None]:
     """Let the caller's transaction write to the locked database until the block ends. Keys and
     checks hold as ever; a second transaction that is let through waits for the first.
 
     Args:
         session: one of `writing_session(…, CARRYING)`; its role must own the lock.
-        epoch: of the lock that the caller relies on; see `lock_epoch`.
+        epoch: of the lock that the caller relies on; see `lock_epoch`; None where there was none.
 
     Raises:
         RefusedError: that lock is gone, or another has been made since.

@@ -131,18 +131,22 @@ _CONFLICTS: dict[str, tuple[list[Step], list[Step], str]] = {
         "rows that were added meanwhile refer to it",
     ),
     "a deletion that a key forbids": (
-        [(0, "DELETE FROM users WHERE id = %s", (BOB,))],
+        [
+            (0, "DELETE FROM position_tags", ()),
+            (0, "DELETE FROM positions", ()),
+            (0, "DELETE FROM portfolios", ()),
+        ],
         [
             (
                 0,
-                "INSERT INTO portfolios (id, user_id, name, account_name, account_type, currency,"
-                " created_at, updated_at)"
-                " VALUES (%s, %s, 'New', 'new', 'taxable', 'USD', now(), now())",
-                (_NEW_TAG, BOB),
+                "INSERT INTO equity_changes (id, portfolio_id, change_type, amount, change_date,"
+                " created_by_user_id, created_at, updated_at)"
+                " VALUES (%s, %s, 'CONTRIBUTION', 1, '2025-12-01', %s, now(), now())",
+                (_NEW_TAG, BOOK, ALICE),
             )
         ],
-        'update or delete on table "users" violates foreign key constraint'
-        ' "fk_portfolios_user_id_users" on table "portfolios"',
+        'update or delete on table "portfolios" violates foreign key constraint'
+        ' "fk_equity_changes_portfolio_id_portfolios" on table "equity_changes"',
     ),
 }
 

@@ -1,0 +1,219 @@
+"""A rollback carries back what users wrote: exactly that, and nothing else of the old database."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.engine import URL
+from users_rows import (
+    ALICE,
+    APPLE,
+    BOB,
+    CHAT,
+    TAGGED,
+    TESLA,
+    Pair,
+    contents,
+    rows_of,
+    run,
+    write_everything,
+)
+
+from ops.carrying.carry_back import carrying_sessions
+from ops.carrying.changes import Changes
+from ops.carrying.rollback_price import RollbackPrice
+from ops.errors import RefusedError
+from ops.write_lock.lock import lock_and_prove, release_any_lock
+
+
+@pytest.fixture
+def locked(pair: Pair, legacy: URL) -> Iterator[URL]:
+    """The old database, as the swap of `pair` has left it."""
+    lock_and_prove(legacy)
+    yield legacy
+    release_any_lock(legacy)
+
+
+def carry(pair: Pair, legacy: URL, **how: object) -> RollbackPrice:
+    with carrying_sessions(*pair, legacy) as carrying:
+        return carrying.carry_back(**how)  # type: ignore[arg-type]
+
+
+def test_every_kind_of_row_is_carried_back_whole(pair: Pair, locked: URL) -> None:
+    write_everything(*pair)
+
+    tried = carry(pair, locked, keep=False)
+    assert tried.total == 0
+    assert contents(locked, locked) != contents(*pair)
+
+    assert carry(pair, locked) == tried
+    assert contents(locked, locked) == contents(*pair)
+
+    again = carry(pair, locked)
+    assert (again.total, again.carried) == (0, ())
+
+
+def test_only_what_changed_is_written(pair: Pair, locked: URL) -> None:
+    """What the copy read otherwise than it stands there stays in the old database's own words."""
+    release_any_lock(locked)
+    run(locked, "ALTER TABLE positions ADD COLUMN broker text NOT NULL DEFAULT 'none'")
+    run(locked, "UPDATE positions SET entry_price = 1.5, broker = 'ours' WHERE id = %s", APPLE)
+    lock_and_prove(locked)
+    try:
+        run(pair.core, "UPDATE positions SET notes = 'kept' WHERE id = %s", APPLE)
+        assert carry(pair, locked).total == 0
+        query = "SELECT notes, entry_price, broker FROM positions WHERE id = %s"
+        assert [(str(a), float(str(b)), c) for a, b, c in rows_of(locked, query, APPLE)] == [
+            ("kept", 1.5, "ours")
+        ]
+    finally:
+        release_any_lock(locked)
+        run(locked, "ALTER TABLE positions DROP COLUMN broker")
+
+
+def test_addresses_that_users_exchange_are_exchanged(pair: Pair, locked: URL) -> None:
+    run(
+        pair.core,
+        "UPDATE users SET email = 'parked' WHERE id = %s",
+        ALICE,
+    )
+    run(pair.core, "UPDATE users SET email = 'alice@example.com' WHERE id = %s", BOB)
+    run(pair.core, "UPDATE users SET email = 'bob@example.com' WHERE id = %s", ALICE)
+
+    assert carry(pair, locked).total == 0
+
+    assert contents(locked, locked) == contents(*pair)
+
+
+def test_what_was_computed_of_a_deleted_row_goes_with_it(pair: Pair, locked: URL) -> None:
+    release_any_lock(locked)
+    run(
+        locked,
+        "INSERT INTO position_greeks (id, position_id, calculation_date, created_at, updated_at)"
+        " VALUES (%s, %s, '2025-12-01', now(), now())",
+        uuid4(),
+        TESLA,
+    )
+    lock_and_prove(locked)
+    run(pair.core, "DELETE FROM positions WHERE id = %s", TESLA)
+
+    assert carry(pair, locked).total == 0
+
+    assert rows_of(locked, "SELECT 1 FROM position_greeks") == []
+    assert contents(locked, locked) == contents(*pair)
+
+
+def test_a_carried_row_is_a_copied_row(pair: Pair, locked: URL) -> None:
+    """Or it would come back, when the old database's users have deleted it, at the next swap."""
+    new = uuid4()
+    run(pair.core, "INSERT INTO tags_v2 (id, user_id, name) VALUES (%s, %s, 'new')", new, ALICE)
+    run(pair.core, "INSERT INTO ops.copied_keys VALUES ('position_tags', %s)", TAGGED)
+    run(pair.core, "DELETE FROM position_tags WHERE id = %s", TAGGED)
+
+    carry(pair, locked)
+
+    known = "SELECT key FROM ops.copied_keys WHERE key = ANY(%s)"
+    assert rows_of(pair.core, known, [new, TAGGED]) == [(new,)]
+
+
+def test_a_killed_carrying_is_known_to_the_next(pair: Pair, locked: URL) -> None:
+    """Killed after the old database has the rows, before Core knows: what users change meanwhile is
+    no contradiction."""
+
+    class Killed(Exception):
+        pass
+
+    def killed(_core: object) -> None:
+        raise Killed
+
+    run(pair.core, "UPDATE positions SET notes = 'first', updated_at = now()")
+    with pytest.raises(Killed):
+        carry(pair, locked, guard=killed)
+    run(pair.core, "UPDATE positions SET notes = 'second', updated_at = now()")
+
+    assert carry(pair, locked).total == 0
+
+    assert rows_of(locked, "SELECT DISTINCT notes FROM positions") == [("second",)]
+
+
+_OBSTACLES = {
+    "a NOT NULL that only the old database has": (
+        "ALTER TABLE tags_v2 ADD COLUMN shop text; UPDATE tags_v2 SET shop = '';"
+        " ALTER TABLE tags_v2 ALTER shop SET NOT NULL",
+        "ALTER TABLE tags_v2 DROP COLUMN shop",
+        "null value in column",
+    ),
+    "a narrower column": (
+        "ALTER TABLE tags_v2 ALTER name TYPE varchar(6)",
+        "ALTER TABLE tags_v2 ALTER name TYPE varchar(50)",
+        "value too long",
+    ),
+    "a rule of its own": (
+        "ALTER TABLE tags_v2 ADD CONSTRAINT short CHECK (name <> 'carried')",
+        "ALTER TABLE tags_v2 DROP CONSTRAINT short",
+        "violates check constraint",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "unmake", "reason"), _OBSTACLES.values(), ids=_OBSTACLES)
+def test_what_the_old_database_cannot_hold_is_the_price(
+    pair: Pair, locked: URL, make: str, unmake: str, reason: str
+) -> None:
+    release_any_lock(locked)
+    run(locked, make)
+    lock_and_prove(locked)
+    new = uuid4()
+    seen: list[tuple[object, ...]] = []
+
+    def accept(changes: Changes, price: RollbackPrice) -> None:
+        seen.extend(changes.core.execute("SELECT table_name, key FROM cutover_changes"))
+        raise RefusedError(price.example)
+
+    insert = "INSERT INTO tags_v2 (id, user_id, name) VALUES (%s, %s, 'carried')"
+    run(pair.core, insert, new, ALICE)
+    run(pair.core, "UPDATE users SET full_name = 'Alice B.' WHERE id = %s", ALICE)
+    try:
+        with pytest.raises(RefusedError, match=f"{new}: .*{reason}"):
+            carry(pair, locked, accept=accept)
+        assert seen == [("tags_v2", new)]
+        assert rows_of(locked, "SELECT full_name FROM users WHERE id = %s", ALICE) == [("Alice",)]
+
+        price = carry(pair, locked)
+        assert price.by_table == {"tags_v2": 1}
+        assert rows_of(locked, "SELECT full_name FROM users WHERE id = %s", ALICE) != [("Alice",)]
+        assert carry(pair, locked).by_table == {"tags_v2": 1}, "it stays the price"
+    finally:
+        release_any_lock(locked)
+        run(locked, unmake)
+
+
+def test_a_deletion_that_reaches_an_unknown_table_is_the_price(pair: Pair, locked: URL) -> None:
+    release_any_lock(locked)
+    run(locked, "CREATE TABLE votes (chat uuid REFERENCES agent_conversations ON DELETE CASCADE)")
+    run(locked, "INSERT INTO votes VALUES (%s)", CHAT)
+    lock_and_prove(locked)
+    try:
+        run(pair.core, "DELETE FROM agent_messages")
+        run(pair.core, "DELETE FROM agent_conversations")
+        assert carry(pair, locked).by_table == {"agent_conversations": 1}
+        assert rows_of(locked, "SELECT chat FROM votes") == [(CHAT,)]
+    finally:
+        release_any_lock(locked)
+        run(locked, "DROP TABLE votes")
+
+
+def test_nothing_is_carried_beside_another_lock(pair: Pair, locked: URL) -> None:
+    run(pair.core, "UPDATE positions SET notes = 'stale'")
+    with carrying_sessions(*pair, locked) as carrying:
+
+        def another(_changes: Changes, _price: RollbackPrice) -> None:
+            release_any_lock(locked)
+            run(locked, "UPDATE positions SET notes = 'a user''s'")
+
+        with pytest.raises(Exception, match="went away"):
+            carrying.carry_back(another)
+
+    assert rows_of(locked, "SELECT DISTINCT notes FROM positions") == [("a user's",)]
+    with pytest.raises(RefusedError, match="not under the lock"):
+        carry(pair, locked)
