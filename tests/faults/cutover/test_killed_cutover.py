@@ -16,9 +16,10 @@ from tests.faults.cutover.scene import CutoverScene, losses
 from tests.faults.stage import Stage
 
 STEP = "ops.cutover.steps:enter_step"
-# Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
-BACK = [step for step in ROLLBACK_STEPS if step != "export"]
-KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
+# Every step of a swap, each with one of a rollback in turn.
+KILLS = [
+    (step, ROLLBACK_STEPS[number % len(ROLLBACK_STEPS)]) for number, step in enumerate(SWAP_STEPS)
+]
 # All of this by `make soak`: it takes a supervisor and whole commands. Without these, steps are
 # killed at each run of the tests (tests/integration/cutover/test_cutover_kills.py). Here one of
 # each kind is killed in the command itself.
@@ -39,7 +40,7 @@ def test_what_was_killed_leaves_one_pair_serving_and_is_settled_by_the_next_run(
     commands.must("swap")
     swappable.assert_settled("new")
     back = losses(tmp_path)
-    _kill_at(swappable, commands, back, BACK.index(rollback_step), tmp_path / "rollback")
+    _kill_at(swappable, commands, back, ROLLBACK_STEPS.index(rollback_step), tmp_path / "rollback")
     commands.must(*losses(tmp_path))
     swappable.assert_settled("old")
 

@@ -42,6 +42,7 @@ _BOOK = f"""
 INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at, updated_at)
 VALUES ('{ID}c9', '{PROBES[2]}', 'hash of c', 'C', true, '2025-01-01', '2025-01-01');
 UPDATE positions SET investment_class = 'PRIVATE';
+ALTER TABLE tags_v2 ADD CONSTRAINT not_mine CHECK (name NOT LIKE 'mine%');
 """
 _BACKFILLED = """
 INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, recorded_at)

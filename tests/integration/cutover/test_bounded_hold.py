@@ -78,7 +78,7 @@ def test_a_rollback_whose_legacy_stalls_is_none(
 ) -> None:
     assert system.swap().active == "new"
     with pytest.raises(RefusedError, match=rf"^not rolled back, users waited {_MOST} s"):
-        behind.rollback(then={"final price": proxy.stall})
+        behind.rollback(then={"carry the rest back": proxy.stall})
     eventually(lambda: (system.serving(), system.legacy_is()) == ("new", "locked"))
 
 

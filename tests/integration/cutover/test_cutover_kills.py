@@ -11,9 +11,10 @@ from tests.groups import soaked_unless
 from tests.integration.cutover.conftest import MakeSystem
 from tests.integration.cutover.small_system import Rows, SmallSystem
 
-# Every step of a swap, each with one of a rollback in turn; `export` is a part of the final price.
-BACK = [step for step in ROLLBACK_STEPS if step != "export"]
-KILLS = [(step, BACK[number % len(BACK)]) for number, step in enumerate(SWAP_STEPS)]
+# Every step of a swap, each with one of a rollback in turn.
+KILLS = [
+    (step, ROLLBACK_STEPS[number % len(ROLLBACK_STEPS)]) for number, step in enumerate(SWAP_STEPS)
+]
 # Before the pair changes, as it does, and after; with these a rollback is killed so too. All others
 # by `make soak`; the state machine beside this file kills wherever it comes to.
 EACH_RUN = {"commit the lock", "flip", "release"}
@@ -37,7 +38,9 @@ def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
     assert system.swap().active == "new"
     _assert_settled(system, "new", rows)
     assert system.killed_after(rollback_step, system.rollback)
-    assert system.serving() == system.active() == _after(rollback_step, BACK, "new", "old")
+    assert (
+        system.serving() == system.active() == _after(rollback_step, ROLLBACK_STEPS, "new", "old")
+    )
     assert system.rollback().active == "old"
     _assert_settled(system, "old", rows)
 

@@ -81,8 +81,9 @@ PRICE = (
     "ops.copy_rejects); run `sigmasight copy --group users`, or swap with --accept-loss 2"
 )
 WROTE = (
-    "not rolled back: users have written 2 rows since the swap (tags_v2 2), which the old database "
-    "lacks; keep them by --export FILE, or give them up by --accept-loss 2"
+    "not rolled back: of what users have written since the swap the old database cannot hold 2 "
+    'rows (tags_v2 2; …: new row for relation "tags_v2" violates check constraint "not_mine"); '
+    "keep them by --export FILE, or give them up by --accept-loss 2"
 )
 NO_LEGACY = (
     "there is no old database, so there is nothing to swap with; set LEGACY_DATABASE_URL if there "
@@ -312,7 +313,7 @@ ROLLBACK = (
     *(
         rollback(f"rollback: {step} fails", d.fails(step), d.STOPPED)
         for step in ROLLBACK_STEPS
-        if step not in ("export", "release")
+        if step != "release"
     ),
 )
 
