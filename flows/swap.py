@@ -25,6 +25,7 @@ def swap(
     plan_id: str | None = None,
     stream_seconds: float = STREAM_SECONDS,
     max_hold: float = MAX_HOLD_SECONDS,
+    accept_one_way: bool = False,
 ) -> CutoverReport | SwapPlan:
     """Serve from Core and AI instead of the old database, which is locked against writes. On the
     embedded target no request is lost.
@@ -35,13 +36,14 @@ def swap(
         plan_id: refuse unless this is still what a dry run would print.
         stream_seconds: how long a chat's answer that is under way may go on.
         max_hold: for how many seconds users may wait; a swap that takes longer is none.
+        accept_one_way: whether rows may be unable to come back by a rollback.
     """
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
             return plan_task(installation)
-        report = swap_task(installation, accept_loss, plan_id)
+        report = swap_task(installation, accept_loss, plan_id, accept_one_way)
         tell(report, "swap", installation)
     if report.ended_at is not None:
         activate_cleanup_schedule(report.ended_at + SEVEN_DAYS)
@@ -63,9 +65,11 @@ def plan_task(installation: Installation) -> SwapPlan:
 
 
 @phase_task("swap")
-def swap_task(installation: Installation, accept_loss: int, plan_id: str | None) -> CutoverReport:
+def swap_task(
+    installation: Installation, accept_loss: int, plan_id: str | None, one_way: bool
+) -> CutoverReport:
     """Every step from the first delta to the public answer."""
-    return swap_pair(installation, accept_loss=accept_loss, plan=plan_id)
+    return swap_pair(installation, accept_loss=accept_loss, plan=plan_id, one_way=one_way)
 
 
 def _markdown(plan: SwapPlan) -> str:

@@ -40,11 +40,16 @@ def swap(
     plan_id: PlanId = None,
     stream_seconds: StreamSeconds = 5.0,
     max_hold: MaxHold = 5.0,
+    accept_one_way: Annotated[
+        bool, typer.Option("--accept-one-way", help="Rows need not be able to come back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
     done = run_phase(
-        lambda: flow_named("swap")(accept_loss, dry_run, plan_id, stream_seconds, max_hold)
+        lambda: flow_named("swap")(
+            accept_loss, dry_run, plan_id, stream_seconds, max_hold, accept_one_way
+        )
     )
     show = _show_swap_plan if dry_run else _show_report
     answer(done, _after("swap", done), show, as_json=as_json)
@@ -53,7 +58,7 @@ def swap(
 def rollback(
     accept_loss: AcceptLoss = 0,
     export: Annotated[
-        Path | None, typer.Option(help="Write the users' rows since the swap to this file.")
+        Path | None, typer.Option(help="Write what the old database cannot hold to this file.")
     ] = None,
     dry_run: DryRun = False,
     plan_id: PlanId = None,

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
-from psycopg.abc import Buffer
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
@@ -37,10 +36,10 @@ from ops.carrying.rollback_price import (
 )
 from ops.connection import explained
 from ops.copy.report import Guard, no_guard
-from ops.copy.stream import rows_of, stream
+from ops.copy.stream import csv_of, rows_of, stream
 from ops.legacy_schema import enter_legacy
 from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, UserTable
+from ops.user_tables import USER_TABLES
 from ops.write_lock.lock import CARRYING, lock_epoch, writing_session
 from ops.write_lock.passing import let_through
 
@@ -152,7 +151,8 @@ def carry_changes(changes: Changes, legacy: psycopg.Connection, url: URL) -> Rol
         bring_to_ai(changes)
     for target in targets:
         make_staging(legacy, target)
-        stage_rows(legacy, target, _rows(changes, target.table))
+        session = changes.session(target.table)
+        stage_rows(legacy, target, csv_of(session, changed_rows(target.table)))
     make_refused(legacy)
     for target in targets:
         classify(legacy, target, changes.since)
@@ -168,12 +168,6 @@ def see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
     """Remember how tables are seen now that their changes were carried."""
     documents = Jsonb({name: one.document() for name, one in seen.items()})
     core.execute("UPDATE ops.cutover_baseline_moment SET seen = seen || %s", [documents])
-
-
-def _rows(changes: Changes, table: UserTable) -> Iterator[Buffer]:
-    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(changed_rows(table))
-    with changes.session(table).cursor() as cursor, cursor.copy(copy) as rows:
-        yield from rows
 
 
 def _write_journal(legacy: psycopg.Connection, targets: Sequence[Target]) -> None:

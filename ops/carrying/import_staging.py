@@ -47,13 +47,16 @@ def make_staging(connection: psycopg.Connection, target: Target) -> None:
     )
 
 
-def stage_rows(connection: psycopg.Connection, target: Target, rows: Iterable[Buffer]) -> None:
-    """Stream the rows of `changes.changed_rows`, as CSV without a header, into a staging table."""
+def stage_rows(connection: psycopg.Connection, target: Target, rows: Iterable[Buffer]) -> int:
+    """Stream the rows of `changes.changed_rows`, as CSV without a header, into a staging table; how
+    many they were."""
     names = sql.SQL(", ").join(map(sql.Identifier, (*STAGED, *target.table.columns)))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target.staging, names)
-    with connection.cursor() as cursor, cursor.copy(copy) as sink:
-        for part in rows:
-            sink.write(part)
+    with connection.cursor() as cursor:
+        with cursor.copy(copy) as sink:
+            for part in rows:
+                sink.write(part)
+        return cursor.rowcount
 
 
 def stage(reader: LossesReader, sessions: Mapping[str, tuple[psycopg.Connection, Target]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from app.models import AiBase, Base
 from ops.errors import BadInputError
 from ops.user_tables import Half, user_tables
 
@@ -95,6 +96,17 @@ def _owned(group: str) -> tuple[TableSpec, ...]:
         for table in user_tables(half)
         if table.group == group
     )
+
+
+def references_of(table: str) -> Mapping[str, str]:
+    """Column → the table that it names, of a user-owned table, with a foreign key or without."""
+    model = AiBase.metadata.tables.get(table, Base.metadata.tables.get(table))
+    declared = {
+        column.name: key.column.table.name
+        for column in (model.columns if model is not None else ())
+        for key in column.foreign_keys
+    }
+    return declared | {one.column: one.table for one in _REFERENCES.get(table, ())}
 
 
 # What the old system computed and no batch of ours computes again, and users' own scenarios.

@@ -8,6 +8,7 @@ import psycopg
 from ops.books.ledger import last_changes, read_ledger
 from ops.books.session import open_books
 from ops.books.verifications import last_verification
+from ops.carrying.way_back import try_way_back
 from ops.connection import first_line
 from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public
@@ -17,6 +18,8 @@ from ops.errors import RefusedError, SigmaSightError, VerificationError
 from ops.evidence.backfill import backfill_complete
 from ops.evidence.finding import Finding
 from ops.evidence.verification import verified
+
+ROWS_COME_BACK = "rows come back"
 
 
 def swap_conditions(installation: Installation) -> list[Finding]:
@@ -30,16 +33,21 @@ def swap_conditions(installation: Installation) -> list[Finding]:
         _no_drift(installation),
         backfill_complete(ledger),
         _way_back(installation),
+        _rows_come_back(installation),
     ]
 
 
-def refuse_unmet(conditions: Sequence[Finding]) -> None:
+def refuse_unmet(conditions: Sequence[Finding], *, one_way: bool = False) -> None:
     """Let nothing pass that does not hold.
+
+    Args:
+        one_way: whether rows may be unable to come back.
 
     Raises:
         RefusedError: the first condition that does not hold, in its words.
     """
-    unmet = [condition for condition in conditions if not condition.met]
+    accepted = {ROWS_COME_BACK} if one_way else set()
+    unmet = [one for one in conditions if not one.met and one.condition not in accepted]
     if unmet:
         more = f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
         raise RefusedError(f"not swapped: {unmet[0].reason}{more}")
@@ -55,6 +63,26 @@ def _way_back(installation: Installation) -> Finding:
         said = first_line(error) if isinstance(error, psycopg.Error) else str(error)
         return Finding("way back", False, f"a rollback would be refused: {said}")
     return Finding("way back", True, "the old backend answers what a rollback will ask")
+
+
+def _rows_come_back(installation: Installation) -> Finding:
+    """The old database must take back what users will write, or say now that it will not."""
+    try:
+        found = try_way_back(installation.core, installation.ai, installation.legacy)
+    except SigmaSightError as error:
+        return Finding(ROWS_COME_BACK, False, f"whether rows could come back is unknown: {error}")
+    untried = "; ".join(f"{table} was not tried: {why}" for table, why in found.untried.items())
+    if found.refused:
+        first, reason = next(iter(found.refused.items()))
+        more = f" (and {len(found.refused) - 1} more tables)" if len(found.refused) > 1 else ""
+        return Finding(
+            ROWS_COME_BACK,
+            False,
+            f"a rollback could not carry back rows of {first}: {reason}{more}; correct legacy, or "
+            "give up what users will write there by --accept-one-way",
+            {"refused": dict(found.refused)},
+        )
+    return Finding(ROWS_COME_BACK, True, untried or "the old database takes rows back")
 
 
 def _no_drift(installation: Installation) -> Finding:

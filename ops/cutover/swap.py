@@ -76,7 +76,11 @@ def plan_swap(installation: Installation) -> SwapPlan:
 
 
 def swap(
-    installation: Installation, *, accept_loss: int = 0, plan: str | None = None
+    installation: Installation,
+    *,
+    accept_loss: int = 0,
+    plan: str | None = None,
+    one_way: bool = False,
 ) -> CutoverReport:
     """Make Core and AI the active pair. Where they are, nothing is done.
 
@@ -86,6 +90,7 @@ def swap(
     Args:
         accept_loss: rows of legacy that the new pair may lack.
         plan: an id that a dry run printed.
+        one_way: whether the old database may be unable to take back what users will write.
 
     Raises:
         RefusedError: a condition does not hold, or rows would be lost.
@@ -98,7 +103,7 @@ def swap(
     if last is not None:
         return _already(installation, last, recovered)
     planned = plan_swap(installation)
-    refuse_unmet(planned.conditions)
+    refuse_unmet(planned.conditions, one_way=one_way)
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:

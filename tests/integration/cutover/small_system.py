@@ -85,10 +85,15 @@ class SmallSystem:
     # Commands
 
     def swap(
-        self, *, accept_loss: int = 0, plan_id: str | None = None, then: Then | None = None
+        self,
+        *,
+        accept_loss: int = 0,
+        plan_id: str | None = None,
+        one_way: bool = False,
+        then: Then | None = None,
     ) -> CutoverReport:
         with self._move(then) as installation:
-            return swap(installation, accept_loss=accept_loss, plan=plan_id)
+            return swap(installation, accept_loss=accept_loss, plan=plan_id, one_way=one_way)
 
     def rollback(
         self,

@@ -1,0 +1,134 @@
+"""Whether the old database could take users' rows back, asked before a swap.
+
+The code that carries rows back inserts, changes and deletes one made-up row in each user-owned
+table, and undoes it all. A made-up row is a real one of the new pair under an id of its own, with
+the made-up rows that it belongs to.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.engine import URL
+
+from ops.carrying.changes import pair_sessions
+from ops.carrying.import_staging import make_staging, stage_rows
+from ops.carrying.import_target import Target, read_target
+from ops.carrying.import_writing import Writer, make_refused
+from ops.connection import explained
+from ops.copy.groups import PARKED_BY, references_of
+from ops.copy.stream import csv_of
+from ops.legacy_schema import enter_legacy
+from ops.sql_files import statement
+from ops.user_tables import USER_TABLES, UserTable, content_digest
+from ops.write_lock.lock import writing_session
+
+_LOCK_TIMEOUT = "5s"
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """What was found.
+
+    Attributes:
+        refused: table → why the old database did not take the made-up row.
+        untried: table → why none was tried.
+    """
+
+    refused: Mapping[str, str]
+    untried: Mapping[str, str]
+
+
+def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
+    """Try it in a transaction that is undone, while users work in the old database.
+
+    Raises:
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
+        BusyError, ConfigurationError: see `ops.connection.explained`.
+    """
+    with (
+        pair_sessions(core_url, ai_url, "way back") as (core, ai),
+        explained(legacy_url),
+        writing_session(legacy_url, "way back") as legacy,
+        legacy.transaction(force_rollback=True),
+    ):
+        legacy.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+        schema = enter_legacy(legacy, legacy_url, [table.name for table in USER_TABLES]).name
+        targets = [read_target(legacy, table, schema) for table in USER_TABLES]
+        made_up = _MadeUp(legacy, {"core": core, "ai": ai})
+        for target in targets:
+            made_up.stage(target)
+        return WayBack(_refused(legacy, made_up.targets), made_up.untried)
+
+
+class _MadeUp:
+    """Made-up rows of the tables that can be tried, staged."""
+
+    def __init__(self, legacy: psycopg.Connection, pair: Mapping[str, psycopg.Connection]) -> None:
+        self.legacy, self.pair = legacy, pair
+        self.targets: list[Target] = []
+        self.untried: dict[str, str] = {}
+        self._ids: dict[str, UUID] = {}
+
+    def stage(self, target: Target) -> None:
+        """Stage a row for a table, or say why not."""
+        name = target.table.name
+        if target.relation is None:
+            self.untried[name] = "the old database has no such table"
+        elif triggers := self._triggers(target.relation.oid):
+            self.untried[name] = f"it has triggers of its own ({', '.join(triggers)})"
+        else:
+            self._ids[name] = uuid4()
+            make_staging(self.legacy, target)
+            session = self.pair[target.table.database]
+            if stage_rows(self.legacy, target, csv_of(session, self._row(target.table))):
+                self.targets.append(target)
+            else:
+                self.untried[name] = "there is no row yet"
+                del self._ids[name]
+
+    def _triggers(self, oid: int) -> list[str]:
+        found = self.legacy.execute(statement("carrying/own_triggers"), {"oid": oid})
+        return [name for (name,) in found]
+
+    def _row(self, table: UserTable) -> sql.Composed:
+        values = sql.SQL(", ").join(self._value(table, name) for name in table.columns)
+        return sql.SQL("SELECT 'inserted', {}, NULL, '', {} FROM {} LIMIT 1").format(
+            sql.Literal(self._ids[table.name]), values, sql.Identifier("public", table.name)
+        )
+
+    def _value(self, table: UserTable, column: str) -> sql.Composable:
+        own = sql.Identifier(column)
+        if column in ("id", PARKED_BY.get(table.name)):
+            return sql.Literal(str(self._ids[table.name]))
+        parent = self._ids.get(references_of(table.name).get(column, ""))
+        if parent is None:
+            return sql.SQL("{}::text").format(own)
+        return sql.SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(own, sql.Literal(str(parent)))
+
+
+def _refused(legacy: psycopg.Connection, targets: Sequence[Target]) -> dict[str, str]:
+    make_refused(legacy)
+    for change, before in (("inserted", None), ("updated", ""), ("deleted", "")):
+        for target in targets:
+            legacy.execute(
+                sql.SQL(
+                    "UPDATE {} AS s SET loss_change = {}, loss_state = 'pending', loss_before = {},"
+                    " loss_after = {}"
+                ).format(target.staging, change, before, content_digest(target.table, "s"))
+            )
+        Writer(legacy, targets).write()
+        if refused := dict(_conflicts(legacy, targets)):
+            return refused
+    return {}
+
+
+def _conflicts(legacy: psycopg.Connection, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
+    for target in targets:
+        query = sql.SQL(
+            "SELECT loss_change || ': ' || loss_reason FROM {} WHERE loss_state = 'conflict'"
+        )
+        for (reason,) in legacy.execute(query.format(target.staging)).fetchall():
+            yield target.table.name, reason
