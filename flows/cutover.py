@@ -80,6 +80,8 @@ def _what_changed(report: CutoverReport, facts: Sequence[str]) -> str:
         f"The **{report.active}** pair is active at {report.address}.",
         f"Requests waited for **{report.held_seconds:.2f} s**.",
     ]
+    if report.carried:
+        lines.append(f"{report.carried} rows that users wrote since the swap were carried back.")
     if report.lost:
         kept = f", kept in `{report.export}`" if report.export else ""
         lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")

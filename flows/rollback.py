@@ -1,4 +1,4 @@
-"""The way back at any time before the cleanup, at a price that is stated first."""
+"""The way back at any time before the cleanup, with what users wrote since the swap."""
 
 from pathlib import Path
 
@@ -31,7 +31,8 @@ def rollback(
     blind: bool = False,
     max_hold: float = MAX_HOLD_SECONDS,
 ) -> CutoverReport | RollbackPlan:
-    """Serve from the old database again. What users wrote since the swap is its price.
+    """Serve from the old database again, with what users wrote since the swap. What that cannot
+    hold is the price.
 
     Args:
         accept_loss: give up at most this many rows.
@@ -73,10 +74,10 @@ def _without_core(stream_seconds: float, max_hold: float, unusable: object) -> C
 
 @phase_task("price")
 def plan_task(installation: Installation) -> RollbackPlan:
-    """Compare the users' rows of the new pair with what the swap left."""
+    """Try to carry back what users wrote since the swap; nothing is kept."""
     plan = plan_rollback(installation)
     get_run_logger().info("plan %s: %s", plan.plan_id, plan.price.summary())
-    rows_table("rollback-price", "What users wrote since the swap", plan.price.rows())
+    rows_table("rollback-price", "What the old database cannot hold", plan.price.rows())
     return plan
 
 

@@ -69,7 +69,7 @@ def rollback(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Serve from the old database again, as it was at the swap."""
+    """Serve from the old database again, with what users wrote since the swap."""
     file = export.absolute() if export else None
     if file is not None and not file.parent.is_dir():
         raise BadInputError(f"--export: there is no folder {file.parent}; make it first")
@@ -103,6 +103,8 @@ def _show_report(done: "CutoverReport") -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if done.carried:
+        out().print(f"{done.carried:,} rows that users wrote since the swap were carried back")
     if done.lost:
         kept = f"; they are in {done.export}" if done.export else ""
         out().print(f"{done.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
