@@ -113,6 +113,6 @@ def _keep(installation: Installation) -> None:
     if not rollback_price(installation.core, installation.ai).total:
         return
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    path = installation.settings.state.root / f"undone-swap-{moment}.jsonl.gz"
+    path = installation.settings.state.root / f"undone-swap-{moment}.zip"
     export_losses(installation.core, installation.ai, path)
     _log.warning("what users wrote meanwhile is in %s; `sigmasight import` reads it", path)

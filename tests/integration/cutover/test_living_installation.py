@@ -104,7 +104,7 @@ def test_a_living_installation_moves_there_and_back_and_there_again(living: Smal
     after = rows_apart(legacy, core, ai, ROLLED, FIRST)
     assert set(after) == WORKED_ON
 
-    losses = living.state.root / "losses.jsonl"
+    losses = living.state.root / "losses.zip"
     assert living.rollback(export=losses).lost > 0
     assert (living.legacy_is(), living.serving()) == ("open", "old")
     assert rows_apart(legacy, core, ai, ROLLED, FIRST) == after
