@@ -108,6 +108,8 @@ def _show_report(done: "CutoverReport") -> None:
     if done.lost:
         kept = f"; they are in {done.export}" if done.export else ""
         out().print(f"{done.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
+    elif done.export:
+        out().print(f"nothing had to be exported: {done.export} holds no changes", soft_wrap=True)
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:

@@ -159,7 +159,7 @@ def carry_changes(changes: Changes, legacy: psycopg.Connection, url: URL) -> Rol
     Writer(legacy, targets).write()
     _write_journal(legacy, targets)
     refused = _counts(legacy, targets, _REFUSED)
-    if refused:
+    if targets:
         _keep_refused(changes, legacy, targets)
     return RollbackPrice(changes.since, refused, carried=_counts(legacy, targets, _DONE))
 
@@ -198,6 +198,7 @@ def _keep_refused(changes: Changes, legacy: psycopg.Connection, targets: Sequenc
             " WHERE k.table_name = c.table_name AND k.key = c.key)"
         ).format(CHANGES, _KEYS)
     )
+    bring_to_ai(changes)
 
 
 def _bring_keys(legacy: psycopg.Connection, query: sql.Composable, core: psycopg.Connection) -> int:

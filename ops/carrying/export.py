@@ -1,42 +1,26 @@
 """What a rollback would lose, written into one file before it is lost."""
 
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, get_args
+from zipfile import ZIP_DEFLATED, ZipFile
 
-import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.carrying.changes import CHANGES, Changes, changes_since_swap
-from ops.carrying.losses_file import Header, Kind, new_losses_file
+from ops.carrying.changes import Changes, bring_to_ai, changed_rows, changes_since_swap
+from ops.carrying.losses_file import MANIFEST, Kind, Manifest, member_of, open_losses
 from ops.carrying.rollback_price import table_prices
-from ops.copy.stream import rows_of, stream
 from ops.database_identity import identity_in
-from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, UserTable
+from ops.errors import BadInputError, ConfigurationError, RefusedError
+from ops.user_tables import UserTable
 
 
-@dataclass(frozen=True)
-class ExportReport:
-    """What was written.
-
-    Attributes:
-        rows: changes in all.
-        changes: table → kind → how many.
-    """
-
-    path: Path
-    rows: int
-    changes: Mapping[str, Mapping[Kind, int]]
-
-
-def export_losses(core_url: URL, ai_url: URL, path: Path) -> ExportReport:
-    """Write what users wrote since the swap into a new file, `.gz` compressed: inserted and
-    updated rows whole, of deleted ones the keys. `import_losses` puts it into the pair that serves.
-
-    The file holds what users wrote, so only its owner can read it. It appears whole or not at all.
+def export_losses(core_url: URL, ai_url: URL, path: Path) -> int:
+    """Write what users wrote since the swap into a new file, see `export_changes`; how many rows.
 
     Raises:
         RefusedError: no swap is in force, or the file exists.
@@ -44,81 +28,112 @@ def export_losses(core_url: URL, ai_url: URL, path: Path) -> ExportReport:
         ConfigurationError: it cannot be written.
     """
     with changes_since_swap(core_url, ai_url) as changes:
+        bring_to_ai(changes)
         return export_changes(changes, path)
 
 
-def export_changes(changes: Changes, path: Path) -> ExportReport:
-    """`export_losses` of changes that are at hand."""
-    header = _header(changes)
-    with new_losses_file(path) as file:
-        file.header(header)
-        for line in _lines(changes, header):
-            file.change(line)
-        file.footer()
-    return ExportReport(path, file.rows, header.changes)
+def export_changes(changes: Changes, path: Path) -> int:
+    """Write changes, which AI's session knows by `bring_to_ai`, into a new file: inserted and
+    updated rows whole, of deleted ones the keys; how many. `import_losses` puts it into the pair
+    that serves.
+
+    The file holds what users wrote, so only its owner can read it. It appears whole or not at all,
+    in the place of one that was written of the same swap: what that holds is still in the pair.
+
+    Raises:
+        RefusedError: there is another file of this name.
+        BadInputError: its folder does not exist.
+        ConfigurationError: it cannot be written.
+    """
+    manifest = _manifest(changes)
+    with _new_archive(path, manifest) as archive:
+        for table in manifest.tables:
+            _write(changes, table, archive)
+    return sum(sum(kinds.values()) for kinds in manifest.changes.values())
 
 
-def _header(changes: Changes) -> Header:
-    counted: dict[str, Mapping[Kind, int]] = {
-        price.table: {
-            "inserted": price.inserted,
-            "updated": price.updated,
-            "deleted": price.deleted,
-        }
+def refuse_taken(path: Path, source: Mapping[str, Any], since: datetime) -> None:
+    """Say what would prevent a file of this name.
+
+    Args:
+        source, since: of the manifest that it would have.
+
+    Raises:
+        RefusedError: there is one already, and not of the same swap.
+        BadInputError: its folder does not exist.
+    """
+    if not path.parent.is_dir():
+        raise BadInputError(f"there is no folder {path.parent}; make it or name another file")
+    if not os.path.lexists(path):
+        return
+    try:
+        with open_losses(path) as file:
+            same = (file.manifest.source, file.manifest.since) == (source, since)
+    except BadInputError:
+        same = False
+    if path.is_symlink() or not same:
+        raise RefusedError(f"{path} exists already and is not overwritten; name another file")
+
+
+def _manifest(changes: Changes) -> Manifest:
+    counted = {
+        price.table: {kind: rows for kind in get_args(Kind) if (rows := getattr(price, kind))}
         for price in table_prices(changes)
     }
-    source = {"core": identity_in(changes.core), "ai": identity_in(changes.ai)}
-    return Header(datetime.now(UTC), changes.since, source, counted)
-
-
-def _lines(changes: Changes, header: Header) -> Iterator[str]:
-    """Rows by table, parents first; then the keys of deleted ones, children first."""
-    tables = [table for table in USER_TABLES if table.name in header.changes]
-    if any(table.database == "ai" for table in tables):
-        _take_keys_to_ai(changes)
-    for table in tables:
-        yield from _texts(changes.session(table), _present(table))
-    for table in reversed(tables):
-        yield from _texts(changes.core, _deleted(table))
-
-
-def _take_keys_to_ai(changes: Changes) -> None:
-    """The temporary table of changes is Core's; a join needs it where the rows are."""
-    columns = ("table_name", "key", "before", "after")
-    changes.ai.execute("DROP TABLE IF EXISTS pg_temp.cutover_changes")
-    changes.ai.execute(statement("carrying/changes"))
-    names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    query = sql.SQL("SELECT {} FROM {} WHERE after IS NOT NULL").format(names, CHANGES)
-    stream(rows_of(changes.core, query), changes.ai, CHANGES, columns)
-
-
-def _present(table: UserTable) -> sql.Composed:
-    """A query of one line per row that is there: the server writes every value's own text, which
-    is exact for numbers and moments too."""
-    names = sql.SQL(", ").join(map(sql.Literal, table.columns))
-    values = sql.SQL(", ").join(
-        sql.SQL("{}::text").format(sql.Identifier("t", name)) for name in table.columns
+    return Manifest(
+        format="sigmasight losses",
+        version=3,
+        written_at=datetime.now(UTC),
+        since=changes.since,
+        source={"core": identity_in(changes.core), "ai": identity_in(changes.ai)},
+        changes=counted,
     )
-    row = sql.SQL("json_object(ARRAY[{}], ARRAY[{}])").format(names, values)
-    return sql.SQL(
-        "SELECT json_build_object('table', c.table_name, 'change',"
-        " CASE WHEN c.before IS NULL THEN 'inserted' ELSE 'updated' END, 'key', c.key,"
-        " 'before', c.before, 'after', c.after, 'row', {})::text"
-        " FROM {} AS c JOIN {} AS t ON t.id = c.key"
-        " WHERE c.table_name = {} AND c.after IS NOT NULL ORDER BY c.key"
-    ).format(row, CHANGES, sql.Identifier("public", table.name), sql.Literal(table.name))
 
 
-def _deleted(table: UserTable) -> sql.Composed:
-    return sql.SQL(
-        "SELECT json_build_object('table', table_name, 'change', 'deleted', 'key', key,"
-        " 'before', before)::text"
-        " FROM {} WHERE table_name = {} AND after IS NULL ORDER BY key"
-    ).format(CHANGES, sql.Literal(table.name))
+def _write(changes: Changes, table: UserTable, archive: ZipFile) -> None:
+    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(changed_rows(table))
+    with (
+        archive.open(member_of(table), "w", force_zip64=True) as member,
+        changes.session(table).cursor() as cursor,
+        cursor.copy(copy) as rows,
+    ):
+        for row in rows:
+            member.write(row)
 
 
-def _texts(session: psycopg.Connection, query: sql.Composed) -> Iterator[str]:
-    copy = sql.SQL("COPY ({}) TO STDOUT").format(query)
-    with session.cursor() as cursor, cursor.copy(copy) as rows:
-        for row in rows.rows():
-            yield row[0]
+@contextmanager
+def _new_archive(path: Path, manifest: Manifest) -> Iterator[ZipFile]:
+    """A file that appears under its name when the block ends well."""
+    refuse_taken(path, manifest.source, manifest.since)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.unlink(missing_ok=True)  # of a run that was killed
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+            # Requests wait meanwhile: the fastest level takes half the time, for little more space.
+            with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+                archive.writestr(MANIFEST, manifest.model_dump_json())
+                yield archive
+            file.flush()
+            os.fsync(file.fileno())
+        _name(part, path, manifest)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror or error}); correct that or name another"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _name(part: Path, path: Path, manifest: Manifest) -> None:
+    """Unlike a renaming, a link never replaces what somebody else put there meanwhile."""
+    try:
+        os.link(part, path)
+    except OSError:  # it is taken, or this is a file system without links
+        refuse_taken(path, manifest.source, manifest.since)
+        part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

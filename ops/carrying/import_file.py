@@ -15,8 +15,7 @@ from app.database_url import same_database
 from ops.carrying.import_staging import check_digests, classify, make_staging, stage
 from ops.carrying.import_target import Target, read_target
 from ops.carrying.import_writing import REFUSED, Writer, make_refused
-from ops.carrying.losses_file import Header
-from ops.carrying.losses_reader import LossesReader, open_losses
+from ops.carrying.losses_file import LossesFile, Manifest, open_losses
 from ops.connection import connect, explained, shown_address
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import rows_of, stream
@@ -119,30 +118,17 @@ def import_losses(
         RefusedError: the database is locked against writes.
         WrongDatabaseError: the database holds none of the tables.
     """
-    with open_losses(path) as reader:
-        header = _checked(reader)
+    with open_losses(path) as file:
+        file.check()  # the whole, before any database is asked
         with _open(core_url, ai_url) as databases:
             for database in databases:
-                database.prepare(header)
-            sessions = {
-                target.table.name: (database.connection, target)
-                for database in databases
-                for target in database.targets
-            }
-            stage(reader, sessions)
-            _write(databases, reader, header)
+                database.prepare(file.manifest)
+            _write(databases, file)
             report = _report(databases, path)
             guard(databases[0].connection)
             for database in databases:
                 database.connection.commit()
     return report
-
-
-def _checked(reader: LossesReader) -> Header:
-    """Read the whole file once before any database is asked."""
-    for _ in reader.changes():
-        pass
-    return reader.header()
 
 
 @dataclass
@@ -158,7 +144,7 @@ class _Database:
     halves: tuple[Half, ...]
     targets: tuple[Target, ...] = ()
 
-    def prepare(self, header: Header) -> None:
+    def prepare(self, manifest: Manifest) -> None:
         """Look at the tables and make room for the file's rows.
 
         Raises:
@@ -167,11 +153,7 @@ class _Database:
             LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
         """
         self.connection.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
-        tables = [
-            table
-            for table in USER_TABLES
-            if table.database in self.halves and table.name in header.changes
-        ]
+        tables = [table for table in manifest.tables if table.database in self.halves]
         schema = self._schema()
         self.targets = tuple(read_target(self.connection, table, schema) for table in tables)
         self._check_ours(schema)
@@ -224,13 +206,14 @@ def _open(core_url: URL, ai_url: URL) -> Iterator[list[_Database]]:
         yield databases
 
 
-def _write(databases: list[_Database], reader: LossesReader, header: Header) -> None:
+def _write(databases: list[_Database], file: LossesFile) -> None:
     for database in databases:
         for target in database.targets:
-            check_digests(database.connection, target, reader)
+            stage(database.connection, target, file)
+            check_digests(database.connection, target, file)
     for place_in_order, database in enumerate(databases):
         for target in database.targets:
-            classify(database.connection, target, header.since)
+            classify(database.connection, target, file.manifest.since)
         if place_in_order:
             _take_refused(databases[0].connection, database.connection)
         Writer(database.connection, database.targets).write()
@@ -292,9 +275,9 @@ def _conflicts(connection: psycopg.Connection, target: Target) -> Iterator[Mappi
         " WHERE loss_state = 'conflict' ORDER BY loss_line"
     ).format(target.staging)
     with connection.cursor(name="conflicts") as cursor:
-        for line, change, key, reason in cursor.execute(query):
+        for row, change, key, reason in cursor.execute(query):
             yield {
-                "line": line,
+                "row": row,
                 "table": target.table.name,
                 "change": change,
                 "key": key,

@@ -121,7 +121,7 @@ def _export_rest(installation: Installation, changes: Changes, price: RollbackPr
     if not price.total:
         return
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    path = installation.settings.state.root / f"undone-swap-{moment}.jsonl.gz"
+    path = installation.settings.state.root / f"undone-swap-{moment}.zip"
     export_changes(changes, path)
     _log.warning(
         "what users wrote meanwhile, and the old database cannot hold, is in %s; "

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,7 @@ from ops.books.cutovers import last_cutover
 from ops.books.tombstones import cleaned_up
 from ops.carrying.carry_back import Accept, CarryingSessions, carrying_sessions
 from ops.carrying.changes import Changes
-from ops.carrying.export import export_changes
-from ops.carrying.losses_file import refuse_unusable
+from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
@@ -40,14 +40,19 @@ class Acceptance:
     rows: int = 0
     export: Path | None = None
 
-    def refuse_taken_file(self) -> None:
+    def refuse_taken_file(self, installation: Installation, since: datetime) -> None:
         """Find out before anything is done whether the file could be written.
 
+        Args:
+            since: when the swap left the rows.
+
         Raises:
-            BadInputError: there is one of that name, or no such folder.
+            RefusedError: there is one of that name, of something else than this swap.
+            BadInputError: there is no such folder.
         """
         if self.export is not None:
-            refuse_unusable(self.export)
+            source = {"core": identity(installation.core), "ai": identity(installation.ai)}
+            refuse_taken(self.export, source, since)
 
     def check(self, price: RollbackPrice) -> None:
         """Let nothing be lost that was not given up.
@@ -128,13 +133,13 @@ def rollback(
         RefusedError: it is not possible, or rows would be lost.
     """
     accepted = accepted or Acceptance()
-    accepted.refuse_taken_file()
     recovered = recover(installation)
     if swap_in_force(installation.core) is None and installation.switch.active() == "old":
         return _already(installation, recovered)
     planned = plan_rollback(installation)
     refuse_moved(plan, planned.plan_id)
     accepted.check(planned.price)
+    accepted.refuse_taken_file(installation, planned.price.since)
     installation.switch.serve_active()
     carried: list[int] = []
     report = carry_out(
@@ -145,8 +150,7 @@ def rollback(
         accepted.rows,
         lambda steps: RollbackSteps(installation, steps, accepted, carried).carry_out(),
     )
-    export = accepted.export if report.lost else None
-    return replace(report, export=export, recovered=recovered, carried=sum(carried))
+    return replace(report, export=accepted.export, recovered=recovered, carried=sum(carried))
 
 
 def _already(installation: Installation, recovered: str | None) -> CutoverReport:
@@ -245,5 +249,5 @@ class RollbackSteps:
     def _accept(self, changes: Changes, price: RollbackPrice) -> None:
         """What is lost now that nobody writes any more."""
         self.accepted.check(price)
-        if price.total and self.accepted.export is not None:
+        if self.accepted.export is not None:
             export_changes(changes, self.accepted.export)

@@ -190,7 +190,7 @@ def _move(
     on_step: OnStep,
 ) -> Load:
     span = ("--first", str(request.first), "--last", str(request.last))
-    losses = str(here.root / "losses.json")
+    losses = str(here.root / "losses.zip")
     _run(stage, course, on_step, "rebuild", "rebuild", *span)
     address = SupervisedBackend(here).url
     if address is None:

@@ -71,10 +71,10 @@ REFUSED_WORDS = [
     ("unknown database", "dsn moon", "not one of 'core', 'ai', 'legacy'"),
     ("unknown group", "copy --group moons", "'moons' is not one of 'market', 'users'"),
     ("unknown dsn role", "dsn core --role king", "'king' is not one of 'owner', 'app', 'readonly'"),
-    ("unknown pair", "import file.json --into moon", "'moon' is not one of 'old', 'new'"),
+    ("unknown pair", "import file.zip --into moon", "'moon' is not one of 'old', 'new'"),
     ("too many words", "drift today", "unexpected extra argument.*see `sigmasight drift --help`"),
     ("option without its value", "backfill --last", "'--last' requires an argument"),
-    ("no folder to export to", "rollback --export /no/where.gz", "there is no folder /no; make"),
+    ("no folder to export to", "rollback --export /no/where.zip", "there is no folder /no; make"),
     ("negative loss", "swap --accept-loss -1", "'--accept-loss'.*see `sigmasight swap --help`"),
 ]
 

@@ -4,46 +4,63 @@ import gzip
 import json
 import os
 import socket
+import warnings
+import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy.engine import URL, make_url
 
 from ops.carrying import losses_file
 from ops.carrying.import_file import import_losses
-from ops.carrying.losses_file import Header, new_losses_file
-from ops.carrying.losses_reader import open_losses
+from ops.carrying.losses_file import open_losses
 from ops.errors import BadInputError
 from ops.user_tables import user_table
 
-KEY = "00000000-0000-0000-0000-000000000001"
 # Asking it would be another error.
 NOBODY: URL = make_url("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
+_TABLE = user_table("ai_memories")
+assert _TABLE is not None
+_COLUMNS = ",".join(("change", "key", "before", "after", *_TABLE.columns)) + "\n"
+_ROWS = 'inserted,1,,d,1,"tea\nand ""more"""\n'
+_MOMENT = "2025-12-01T09:30:00Z"
+_MANIFEST = {
+    "format": "sigmasight losses",
+    "version": 3,
+    "written_at": _MOMENT,
+    "since": _MOMENT,
+    "source": {"core": {}, "ai": {}},
+    "changes": {"ai_memories": {"inserted": 1}},
+}
+Members = list[tuple[str, str]]
+_WHOLE: Members = [
+    ("manifest.json", json.dumps(_MANIFEST)),
+    ("ai_memories.csv", _COLUMNS + _ROWS),
+]
 
 
-def _memory(**values: str | None) -> dict[str, str | None]:
-    table = user_table("ai_memories")
-    assert table is not None
-    return {**dict.fromkeys(table.columns), "id": KEY, "content": "tea", **values}
-
-
-def _change(**parts: Any) -> dict[str, Any]:
-    inserted = {"table": "ai_memories", "change": "inserted", "key": KEY, "after": "d"}
-    return {**inserted, "row": _memory(), **parts}
-
-
-def _written(path: Path, *changes: dict[str, Any], counted: int | None = None) -> Path:
-    number = len(changes) if counted is None else counted
-    moment = datetime(2025, 12, 1, tzinfo=UTC)
-    with new_losses_file(path) as file:
-        file.header(Header(moment, moment, {}, {"ai_memories": {"inserted": number}}))
-        for change in changes:
-            file.change(json.dumps(change))
-        file.footer()
+def _written(path: Path, members: Members = _WHOLE, packed: int = zipfile.ZIP_DEFLATED) -> Path:
+    with ZipFile(path, "w", packed) as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a name that is there twice
+        for name, text in members:
+            archive.writestr(name, text)
     return path
+
+
+def _manifest(**changed: Any) -> Members:
+    return [("manifest.json", json.dumps({**_MANIFEST, **changed})), _WHOLE[1]]
+
+
+def _without(name: str) -> Members:
+    kept = {key: value for key, value in _MANIFEST.items() if key != name}
+    return [("manifest.json", json.dumps(kept)), _WHOLE[1]]
+
+
+def _csv(text: str) -> Members:
+    return [_WHOLE[0], ("ai_memories.csv", text)]
 
 
 def _refused(path: Path, message: str) -> None:
@@ -53,117 +70,121 @@ def _refused(path: Path, message: str) -> None:
     assert str(path) in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["losses", "losses.gz"])
-def test_what_was_written_is_read(tmp_path: Path, name: str) -> None:
-    deleted = {"table": "ai_memories", "change": "deleted", "key": KEY[:-1] + "2", "before": "b"}
-    path = _written(tmp_path / name, _change())
-    with open_losses(path) as reader:
-        (only,) = reader.changes()
-        assert [change.row for change in reader.changes()] == [only.row]
-    assert (only.kind, str(only.key), only.before, only.after) == ("inserted", KEY, None, "d")
-    assert only.row is not None
-    assert only.row["content"] == "tea"
-    assert (path.read_bytes()[:2] == b"\x1f\x8b") == (name == "losses.gz")
-    _refused(_written(tmp_path / "counts", deleted), "does not hold what its header says")
+def _read(path: Path) -> tuple[object, bytes]:
+    assert _TABLE is not None
+    with open_losses(path) as file:
+        file.check()
+        return file.manifest, b"".join(file.rows(_TABLE))
 
 
-_CHANGES: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown table": (_change(table="secrets"), "line 2: there is no table 'secrets'"),
-    "a table that is not the users'": (_change(table="market_data_cache"), "there is no table"),
-    "no table": (_change(table=None), "there is no table None"),
-    "unknown column": (_change(row=_memory(colour="red")), "ai_memories has no column 'colour'"),
-    "a column lacking": (
-        _change(row={k: v for k, v in _memory().items() if k != "scope"}),
-        "it lacks column 'scope' of ai_memories",
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    _, rows = _read(_written(tmp_path / "whatever its name"))
+    assert rows.decode() == _ROWS
+
+
+_NOT_OURS = "is no file of losses"
+_DAMAGED = "manifest.json is damaged"
+_OTHER_VERSION = "it has another version; import it by the program that wrote it"
+_MEMBERS: dict[str, tuple[Members, str]] = {
+    "nothing": ([], _NOT_OURS),
+    "no manifest": (_WHOLE[1:], _NOT_OURS),
+    "another's manifest": ([("manifest.json", '{"name": "x"}')], _NOT_OURS),
+    "another format": (_manifest(format="tar"), _NOT_OURS),
+    "an older version": (_manifest(version=2), _OTHER_VERSION),
+    "a newer version": (_manifest(version=4, changes=[], more=1), _OTHER_VERSION),
+    "no version": (_without("version"), _OTHER_VERSION),
+    "no JSON": ([("manifest.json", "{"), _WHOLE[1]], _DAMAGED),
+    "a list": ([("manifest.json", "[1]"), _WHOLE[1]], _DAMAGED),
+    "no moment": (_manifest(since=None), _DAMAGED),
+    "a moment without a zone": (_manifest(since="2025-12-01T00:00:00"), _DAMAGED),
+    "no source": (_without("source"), _DAMAGED),
+    "odd counts": (_manifest(changes=[]), _DAMAGED),
+    "a negative count": (_manifest(changes={"ai_memories": {"inserted": -1}}), _DAMAGED),
+    "a count in words": (_manifest(changes={"ai_memories": {"inserted": "1"}}), _DAMAGED),
+    "an unknown change": (_manifest(changes={"ai_memories": {"replaced": 1}}), _DAMAGED),
+    "an unknown table": (_manifest(changes={"secrets": {"inserted": 1}}), _DAMAGED),
+    "a table that is not the users'": (_manifest(changes={"alembic_version": {}}), _DAMAGED),
+    "too large a manifest": (
+        [("manifest.json", json.dumps(_MANIFEST) + " " * (1 << 20)), _WHOLE[1]],
+        "manifest.json claims to be larger than any of ours",
     ),
-    "a number": (_change(row={**_memory(), "scope": 3}), "ai_memories.scope is no text"),
-    "a list": (_change(row={**_memory(), "tags": []}), "ai_memories.tags is no text"),
-    "unknown change": (_change(change="replaced"), "it is no change"),
-    "no row": (_change(row=None), "it is no change"),
-    "a row that is no object": (_change(row=["x"]), "it is no change"),
-    "a deleted row": (_change(change="deleted", before="b"), "it is no change"),
-    "no digest": (_change(after=None), "its digests are not those of its change"),
-    "a digest too many": (_change(before="b"), "its digests are not those of its change"),
-    "no key": (_change(key=None), "its key is no UUID"),
-    "a bad key": (_change(key="1; DROP TABLE users"), "its key is no UUID"),
-    "another key": (_change(key=KEY[:-1] + "2"), "its key is not the id of its row"),
+    "a member lacking": (_WHOLE[:1], "ai_memories.csv is missing"),
+    "a member more": ([*_WHOLE, ("users.csv", "")], "no export has 'users.csv' there"),
+    "a member twice": ([*_WHOLE, _WHOLE[1]], "'ai_memories.csv' there, or has it twice"),
+    "two manifests": ([_WHOLE[0], *_WHOLE], "'manifest.json' there, or has it twice"),
+    "a way out": ([*_WHOLE, ("../../etc/x\n", "")], r"no export has '../../etc/x\\n' there"),
+    "an empty member": (_csv(""), "ai_memories.csv does not name the columns of this version"),
+    "a column lacking": (
+        _csv(_COLUMNS.replace(",scope", "") + _ROWS),
+        "ai_memories.csv does not name the columns",
+    ),
+    "a column more": (_csv(_COLUMNS[:-1] + ",colour\n"), "does not name the columns"),
+    "no names": (_csv(_ROWS), "does not name the columns"),
 }
 
 
-@pytest.mark.parametrize(("change", "message"), _CHANGES.values(), ids=_CHANGES)
-def test_a_change_that_is_none_is_refused(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
-    _refused(_written(tmp_path / "losses", change), message)
+@pytest.mark.parametrize(("members", "message"), _MEMBERS.values(), ids=_MEMBERS)
+def test_a_file_of_other_members_is_refused(tmp_path: Path, members: Members, message: str) -> None:
+    _refused(_written(tmp_path / "losses", members), message)
 
 
-def _cut(count: int) -> Callable[[bytes], bytes]:
-    return lambda content: content[:-count]
+@pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_file_that_is_packed_otherwise_is_refused(tmp_path: Path, packed: int) -> None:
+    _refused(_written(tmp_path / "losses", packed=packed), "packed otherwise than an export packs")
 
 
-def _last_line_off(content: bytes) -> bytes:
-    return b"".join(content.splitlines(keepends=True)[:-1])
+def _changed_entry(at: int, value: int) -> Callable[[bytes], bytes]:
+    """Of the last member, what the directory at the end of the file says."""
 
-
-def _with_header(**values: object) -> Callable[[bytes], bytes]:
     def change(content: bytes) -> bytes:
-        first, rest = content.split(b"\n", 1)
-        return json.dumps({**json.loads(first), **values}).encode() + b"\n" + rest
+        place = content.rindex(b"PK\x01\x02") + at
+        return content[:place] + bytes([value]) + content[place + 1 :]
 
     return change
 
 
-_DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "empty": (lambda _: b"", "is empty"),
-    "something else": (lambda _: b"id,name\n1,x\n", "is no file of losses"),
-    "binary": (lambda _: os.urandom(99), "is no file of losses|is cut off"),
-    "an object of something else": (lambda _: b'{"a": 1}\n', "is no file of losses"),
-    "a list": (lambda _: b"[1]\n", "is no file of losses"),
-    "another version": (_with_header(version=1), "has version 1, this program reads 2"),
-    "a header without a moment": (_with_header(since=None), "line 1: the header is damaged"),
-    "a moment without a zone": (
-        _with_header(since="2025-12-01T00:00:00"),
-        "line 1: the header is damaged",
-    ),
-    "a header of odd counts": (_with_header(changes=[]), "line 1: the header is damaged"),
-    "another header": (_with_header(source={"core": "x"}), "its checksum differs"),
-    "cut in the footer": (_cut(3), "is cut off in line 3"),
-    "cut behind a line": (_last_line_off, "is cut off: its last line is missing"),
-    "a changed value": (lambda c: c.replace(b"tea", b"tee"), "its checksum differs"),
-    "a line twice": (
-        lambda c: c.replace(b'{"table"', c.splitlines()[1] + b'\n{"table"', 1),
-        "its checksum differs",
-    ),
-    "a line more": (lambda c: c + b"{}\n", "line 4: the file goes on after its end"),
-    "a damaged line": (lambda c: c.replace(b'{"table"', b'{"table'), "line 2: it is damaged"),
-    "no UTF-8": (lambda c: c.replace(b"tea", b"t\xff\xfe"), "line 2: it is damaged"),
+_EARLIER = b'{"format":"sigmasight losses","version":2,"written_at":"2025-12-01T09:30:00Z"}\n'
+_OF_AN_EARLIER_VERSION = "of an earlier version; import it by the program that wrote it"
+_BYTES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda _: b"", _NOT_OURS),
+    "something else": (lambda _: b"id,name\n1,x\n", _NOT_OURS),
+    "binary": (lambda _: os.urandom(999), _NOT_OURS),
+    "something else, packed": (lambda _: gzip.compress(b"x"), _NOT_OURS),
+    "half a gzip": (lambda _: gzip.compress(os.urandom(999))[:99], _NOT_OURS),
+    "JSON lines": (lambda _: _EARLIER, _OF_AN_EARLIER_VERSION),
+    "JSON lines, packed": (lambda _: gzip.compress(_EARLIER), _OF_AN_EARLIER_VERSION),
+    "encrypted": (_changed_entry(8, 1), "ai_memories.csv is encrypted"),
+    "more than it says": (_changed_entry(24, 9), "ai_memories.csv is damaged; take a whole copy"),
 }
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-@pytest.mark.parametrize(("damage", "message"), _DAMAGES.values(), ids=_DAMAGES)
-def test_a_damaged_file_is_refused(
-    tmp_path: Path, damage: Callable[[bytes], bytes], message: str, packed: bool
+@pytest.mark.parametrize(("damage", "message"), _BYTES.values(), ids=_BYTES)
+def test_a_file_of_other_bytes_is_refused(
+    tmp_path: Path, damage: Callable[[bytes], bytes], message: str
 ) -> None:
-    whole = _written(tmp_path / "whole", _change()).read_bytes()
-    path = tmp_path / "losses.gz"
-    damaged = damage(whole)
-    path.write_bytes(gzip.compress(damaged) if packed else damaged)
+    path = _written(tmp_path / "losses")
+    path.write_bytes(damage(path.read_bytes()))
     _refused(path, message)
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
-def test_a_compressed_file_that_is_cut_off_is_refused(tmp_path: Path, part: float) -> None:
-    whole = _written(tmp_path / "whole.gz", _change()).read_bytes()
-    (tmp_path / "losses.gz").write_bytes(whole[: int(len(whole) * part)])
-    _refused(tmp_path / "losses.gz", "is cut off")
+def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    whole = _written(tmp_path / "whole").read_bytes()
+    for size in range(2, len(whole), 5):
+        (tmp_path / "losses").write_bytes(whole[:size])
+        _refused(tmp_path / "losses", "it is cut off or damaged; take a whole copy")
 
 
-def test_a_compressed_file_that_is_damaged_is_refused(tmp_path: Path) -> None:
-    whole = bytearray(_written(tmp_path / "whole.gz", _change()).read_bytes())
-    whole[-6] ^= 1  # its checksum
-    (tmp_path / "losses.gz").write_bytes(whole)
-    _refused(tmp_path / "losses.gz", "is damaged")
+def test_whichever_byte_is_changed_the_file_is_refused_or_says_the_same(tmp_path: Path) -> None:
+    path = _written(tmp_path / "losses")
+    whole, read = path.read_bytes(), _read(path)
+    refused = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            assert _read(path) == read
+        except BadInputError:
+            refused += 1
+    assert refused > len(whole) / 2
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -176,28 +197,12 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
         _refused(tmp_path / "socket", "is no file")
 
 
-def test_a_line_longer_than_any_of_ours_is_neither_read_nor_written(
+def test_more_than_its_rows_can_be_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = _change(row=_memory(content="x" * 1000))
-    path = _written(tmp_path / "losses", long)
-    monkeypatch.setattr(losses_file, "LONGEST_LINE", 600)
-    _refused(path, "line 2: longer than any line of ours")
-
-    with pytest.raises(BadInputError, match="a row is larger than"):
-        _written(tmp_path / "other", long)
-    assert os.listdir(tmp_path) == ["losses"]
-
-
-def test_the_longest_line_is_written_and_read_and_one_byte_more_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    longest = _change(row=_memory(content="x" * 1000))
-    more = _change(row=_memory(content="x" * 1001))
-    foreign = _written(tmp_path / "foreign", more)
-    monkeypatch.setattr(losses_file, "LONGEST_LINE", len(json.dumps(longest)) + 1)
-    with open_losses(_written(tmp_path / "own", longest)) as reader:
-        assert [change.row for change in reader.changes()] == [longest["row"]]
-    with pytest.raises(BadInputError, match="a row is larger than"):
-        _written(tmp_path / "other", more)
-    _refused(foreign, "line 2: longer than any line of ours")
+    path = _written(tmp_path / "losses")
+    longest = (len(_COLUMNS) + len(_ROWS)) // 2
+    monkeypatch.setattr(losses_file, "_LARGEST_ROW", longest + 1)
+    assert _read(path)
+    monkeypatch.setattr(losses_file, "_LARGEST_ROW", longest - 1)
+    _refused(path, "ai_memories.csv claims to be larger than any of ours")

@@ -119,4 +119,4 @@ class CutoverScene:
 
 def losses(folder: Path) -> tuple[str, ...]:
     """A rollback that keeps what users wrote."""
-    return ("rollback", "--export", str(folder / f"losses-{time.monotonic_ns()}.jsonl.gz"))
+    return ("rollback", "--export", str(folder / f"losses-{time.monotonic_ns()}.zip"))

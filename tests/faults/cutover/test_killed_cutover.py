@@ -41,7 +41,7 @@ def test_what_was_killed_leaves_one_pair_serving_and_is_settled_by_the_next_run(
     swappable.assert_settled("new")
     back = losses(tmp_path)
     _kill_at(swappable, commands, back, ROLLBACK_STEPS.index(rollback_step), tmp_path / "rollback")
-    commands.must(*losses(tmp_path))
+    commands.must(*back)
     swappable.assert_settled("old")
 
 

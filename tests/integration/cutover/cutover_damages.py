@@ -223,7 +223,7 @@ def copied_no_more(system: SmallSystem) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def file_taken(system: SmallSystem) -> Iterator[dict[str, Any]]:
-    path = system.state.root / "taken.jsonl"
+    path = system.state.root / "taken.zip"
     path.touch()
     yield {"export": path}
     path.unlink()
@@ -231,7 +231,7 @@ def file_taken(system: SmallSystem) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def no_folder(system: SmallSystem) -> Iterator[dict[str, Any]]:
-    yield {"export": system.state.root / "nowhere" / "losses.jsonl"}
+    yield {"export": system.state.root / "nowhere" / "losses.zip"}
 
 
 @contextmanager

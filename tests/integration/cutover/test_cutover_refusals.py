@@ -1,7 +1,6 @@
 """Each thing that stops a swap or a rollback, by itself: it is refused in these words, the pair of
 before serves and nothing is changed. What is wrong is then mended, and the command succeeds."""
 
-import gzip
 import re
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from ops.errors import BadInputError, FencedOutError, RefusedError, SigmaSightEr
 from tests.groups import soaked, soaked_unless
 from tests.integration.cutover import cutover_damages as d
 from tests.integration.cutover.conftest import MakeSystem
+from tests.integration.cutover.losses.users_rows import exported
 from tests.integration.cutover.small_system import SmallSystem
 
 Systems = dict[Pair, SmallSystem]
@@ -283,7 +283,7 @@ ROLLBACK = (
     rollback(
         "the file exists",
         d.file_taken,
-        "…/taken.jsonl exists already and is not overwritten; name another file",
+        "…/taken.zip exists already and is not overwritten; name another file",
     ),
     rollback(
         "its folder does not exist",
@@ -422,9 +422,8 @@ def test_what_users_wrote_before_a_wrong_public_answer_is_kept_in_a_file(
     with d.given(then={"release": write_and_fail})(system) as options:
         with pytest.raises(RefusedError, match="probe logins"):
             system.swap(**options)
-        (kept,) = system.state.root.glob("undone-swap-*.jsonl.gz")
-        lines = gzip.decompress(kept.read_bytes()).decode().splitlines()
-        assert [line.count("mine") for line in lines if '"change"' in line] == [1, 1]
+        (kept,) = system.state.root.glob("undone-swap-*.zip")
+        assert str(exported(kept)).count("'mine") == 2
     system.backend.faults.clear()
     system.ask(system.core, d.NOT_WRITTEN)
     assert system.everything() == pristine["old"]
@@ -450,6 +449,18 @@ def test_exactly_as_many_rows_as_would_be_lost_may_be_given_up(
     assert system.everything() == pristine["old"]
 
 
+@pytest.mark.parametrize("step", ["final price", *soaked("hold requests", "flip", "release")])
+def test_a_rollback_into_a_file_that_was_killed_is_given_again_with_the_same_file(
+    systems: Systems, pristine: dict[Pair, dict[str, object]], tmp_path: Path, step: str
+) -> None:
+    system, file = systems["new"], tmp_path / "losses.zip"
+    with d.changed("core", d.WRITTEN, d.NOT_WRITTEN)(system):
+        assert system.killed_after(step, system.rollback, export=file)
+        assert system.rollback(export=file).recovered
+        assert str(exported(file)).count("'mine") == 2
+    assert system.everything() == pristine["old"]
+
+
 @pytest.mark.soak
 def test_what_would_be_lost_may_be_kept_in_a_file_instead(
     systems: Systems, pristine: dict[Pair, dict[str, object]], tmp_path: Path
@@ -457,9 +468,10 @@ def test_what_would_be_lost_may_be_kept_in_a_file_instead(
     system = systems["old"]
     assert system.swap().changed
     with d.changed("core", d.WRITTEN, d.NOT_WRITTEN)(system):
-        report = system.rollback(export=tmp_path / "losses.jsonl")
-        assert (report.lost, report.export) == (2, tmp_path / "losses.jsonl")
-        assert (tmp_path / "losses.jsonl").read_text().count("mine") == 2
+        report = system.rollback(export=tmp_path / "losses.zip")
+        assert (report.lost, report.export) == (2, tmp_path / "losses.zip")
+        assert str(exported(tmp_path / "losses.zip")).count("'mine") == 2
     assert system.everything() == pristine["old"]
-    assert systems["new"].rollback().changed
+    report = systems["new"].rollback(export=tmp_path / "nothing.zip")
+    assert (report.changed, report.lost, exported(tmp_path / "nothing.zip")) == (True, 0, {})
     assert systems["new"].swap().changed

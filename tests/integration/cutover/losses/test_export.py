@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import APPLE, Pair, contents, rows_of, run, write_everything
+from users_rows import APPLE, Pair, contents, exported, rows_of, run, write_everything
 
 from ops.carrying.baseline import record_baseline
 from ops.carrying.export import export_losses
@@ -16,20 +16,16 @@ from ops.errors import BadInputError, ConfigurationError, RefusedError
 from tests.conftest import NewDatabase
 
 
-@pytest.mark.parametrize("name", ["losses.jsonl", "losses.jsonl.gz"])
 def test_what_was_exported_is_imported_into_another_pair(
-    pair: Pair, other: Pair, tmp_path: Path, name: str
+    pair: Pair, other: Pair, tmp_path: Path
 ) -> None:
     write_everything(*pair)
     price = rollback_price(*pair)
-    file = tmp_path / name
+    file = tmp_path / "losses.zip"
     before = contents(*other)
 
-    exported = export_losses(*pair, file)
-    assert exported.rows == price.total
-    assert {table: sum(kinds.values()) for table, kinds in exported.changes.items()} == dict(
-        price.by_table
-    )
+    assert export_losses(*pair, file) == price.total
+    assert {table: len(rows) for table, rows in exported(file).items()} == dict(price.by_table)
 
     first = import_losses(file, *other)
     assert (first.written, first.conflicts, first.conflicts_file) == (price.total, 0, None)
@@ -80,7 +76,7 @@ def test_the_value_of_a_private_asset_is_the_users(pair: Pair, other: Pair, tmp_
         run(core, "UPDATE positions SET investment_class = 'PRIVATE' WHERE id = %s", APPLE)
     record_baseline(*pair)
     run(pair.core, "UPDATE positions SET market_value = 7500, last_price = 75")
-    assert export_losses(*pair, tmp_path / "losses").rows == 1
+    assert export_losses(*pair, tmp_path / "losses") == 1
 
     assert import_losses(tmp_path / "losses", *other).written == 1
 
@@ -119,7 +115,7 @@ def test_an_old_database_of_another_shape_takes_it_too(
     for statement in statements:
         run(shaped, statement)
     write_everything(*pair)
-    total = export_losses(*pair, tmp_path / "losses").rows
+    total = export_losses(*pair, tmp_path / "losses")
 
     report = import_losses(tmp_path / "losses", shaped, shaped)
 
@@ -128,21 +124,45 @@ def test_an_old_database_of_another_shape_takes_it_too(
 
 
 def test_an_export_is_its_owner_s_alone_and_replaces_nothing(pair: Pair, tmp_path: Path) -> None:
-    file = tmp_path / "losses.gz"
+    file = tmp_path / "losses.zip"
     run(pair.core, "UPDATE users SET hashed_password = 'h'")
 
     export_losses(*pair, file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["losses.gz"]
+    assert os.listdir(tmp_path) == ["losses.zip"]
     content = file.read_bytes()
 
-    with pytest.raises(RefusedError, match="exists already and is not overwritten"):
-        export_losses(*pair, file)
-    assert file.read_bytes() == content
+    record_baseline(*pair)
+    (tmp_path / "notes").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for taken in (file, tmp_path / "notes", tmp_path / "link", tmp_path):
+        with pytest.raises(RefusedError, match="exists already and is not overwritten"):
+            export_losses(*pair, taken)
+    assert file.read_bytes() == content
+    assert (tmp_path / "notes").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_export_of_the_same_swap_takes_the_place_of_an_earlier_one(
+    pair: Pair, other: Pair, tmp_path: Path
+) -> None:
+    """What it holds is still there, so that a rollback that was killed can be given again."""
+    file = tmp_path / "losses.zip"
+    run(pair.core, "UPDATE users SET hashed_password = 'h'")
+    export_losses(*pair, file)
+    (tmp_path / "link").symlink_to(file)
+    (tmp_path / ".losses.zip.part").write_text("cut off")
+    run(pair.core, "UPDATE positions SET quantity = 7")
+
     with pytest.raises(RefusedError, match="exists already"):
         export_losses(*pair, tmp_path / "link")
-    assert not (tmp_path / "nowhere").exists()
+    assert export_losses(*pair, file) == 4
+
+    assert sorted(os.listdir(tmp_path)) == ["link", "losses.zip"]
+    assert import_losses(file, *other).written == 4
+    run(pair.core, "UPDATE ops.cutover_baseline_moment SET recorded_at = now()")
+    with pytest.raises(RefusedError, match="exists already"):
+        export_losses(*pair, file)
 
 
 def test_an_export_that_cannot_be_written_leaves_no_file(
@@ -150,13 +170,11 @@ def test_an_export_that_cannot_be_written_leaves_no_file(
 ) -> None:
     with pytest.raises(BadInputError, match="there is no folder"):
         export_losses(*pair, tmp_path / "none" / "losses")
-    with pytest.raises(RefusedError, match="exists already"):
-        export_losses(*pair, tmp_path)
 
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ops.carrying.losses_file.os.fsync", full)
+    monkeypatch.setattr("ops.carrying.export.os.fsync", full)
     with pytest.raises(ConfigurationError, match=r"cannot be written \(No space left on device\)"):
         export_losses(*pair, tmp_path / "losses")
     assert os.listdir(tmp_path) == []
@@ -171,6 +189,6 @@ def test_without_a_swap_there_is_nothing_to_export(
 
 
 def test_nothing_to_lose_is_a_whole_file_too(pair: Pair, other: Pair, tmp_path: Path) -> None:
-    assert export_losses(*pair, tmp_path / "losses").rows == 0
+    assert export_losses(*pair, tmp_path / "losses") == 0
     report = import_losses(tmp_path / "losses", *other)
     assert (report.written, report.lines()) == (0, ["the file holds no changes"])

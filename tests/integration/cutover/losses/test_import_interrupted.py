@@ -26,7 +26,7 @@ def test_an_import_that_is_killed_between_both_databases_is_finished_by_the_next
     pair: Pair, other: Pair, tmp_path: Path
 ) -> None:
     write_everything(*pair)
-    total = export_losses(*pair, tmp_path / "losses").rows
+    total = export_losses(*pair, tmp_path / "losses")
 
     def cut_off_ai(core: psycopg.Connection) -> None:
         core.execute(

@@ -1,24 +1,23 @@
 """What only a database can tell of a file, and what the command says."""
 
-import json
+import csv
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
-from users_rows import ALICE, APPLE, BOB, Pair, contents, rows_of, run
+from users_rows import ALICE, APPLE, BOB, BOOK, Pair, contents, rows_of, run
 
 from flows.commands import losses
 from ops.books.active_pair import set_active_pair
 from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
-from ops.carrying.losses_file import Header, new_losses_file
 from ops.connection import connect, conninfo
 from ops.endpoints import Endpoints
 from ops.errors import BadInputError, ConfigurationError
@@ -27,66 +26,124 @@ from ops.settings import OperatorSettings
 _HERE = make_url("postgresql+psycopg://nobody@127.0.0.1:1/core")
 
 
-def _exported(pair: Pair, path: Path) -> list[dict[str, Any]]:
-    """The lines of an export of one changed position and one new tag."""
+def _exported(pair: Pair, path: Path) -> Path:
+    """An export of one changed position, a new tag and a memory that is gone."""
     run(pair.core, "UPDATE positions SET quantity = 7 WHERE id = %s", APPLE)
     run(pair.core, "INSERT INTO tags_v2 (id, user_id, name) VALUES (%s, %s, 'x')", BOB, BOB)
+    run(pair.ai, "DELETE FROM ai_memories")
     export_losses(*pair, path)
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def _rewritten(lines: list[dict[str, Any]], path: Path, *changes: Mapping[str, Any]) -> Path:
-    """A whole file of other changes, as a forger would make it."""
-    moment = datetime.fromisoformat(lines[0]["since"])
-    counts: dict[str, dict[Any, int]] = {}
-    for change in changes:
-        kinds = counts.setdefault(change["table"], {})
-        kinds[change["change"]] = kinds.get(change["change"], 0) + 1
-    with new_losses_file(path) as file:
-        file.header(Header(datetime.now(UTC), moment, {}, counts))
-        for change in changes:
-            file.change(json.dumps(change))
-        file.footer()
     return path
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
-        ("quantity", "seven", "a value of positions.quantity cannot be read"),
-        ("quantity", "1e300", "a value of positions.quantity cannot be read"),
-        ("entry_date", "tomorrow-ish", "a value of positions.entry_date cannot be read"),
-        ("created_at", "13:99", "a value of positions.created_at cannot be read"),
-        ("position_type", "SWAP", "a value of a row of positions cannot be read"),
-        ("symbol", "X" * 21, "a value of positions.symbol cannot be read"),
-        ("portfolio_id", "7", "a value of positions.portfolio_id cannot be read"),
-        ("notes", "nul \0", "a value of a row of positions cannot be read"),
-        ("quantity", "8", "the row of positions is not the one that was exported"),
-        ("quantity", None, "the row of positions is not the one that was exported"),
-    ],
-)
-def test_a_forged_value_changes_nothing(
-    pair: Pair, other: Pair, tmp_path: Path, column: str, value: str | None, message: str
+def _forge(path: Path, table: str, forge: Callable[[str], str]) -> None:
+    """Write a whole file of other rows of a table, as a forger would."""
+    with ZipFile(path) as archive:
+        members = {name: archive.read(name).decode() for name in archive.namelist()}
+    members[f"{table}.csv"] = forge(members[f"{table}.csv"])
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+
+
+def _with(column: str, value: str) -> Callable[[str], str]:
+    """The only row has another value; an empty one is null."""
+
+    def forge(text: str) -> str:
+        (row,) = csv.DictReader(io.StringIO(text))
+        written = io.StringIO()
+        rows = csv.DictWriter(written, list(row), lineterminator="\n")
+        rows.writeheader()
+        rows.writerow({**row, column: value})
+        return written.getvalue()
+
+    return forge
+
+
+_OTHER_ID = str(BOOK)
+_UNREAD = "cannot be read"
+_NO_CHANGE = ", line 2: it is no change"
+_OTHER_ROW = ", row 1: it is not the one that was exported"
+_FORGED: dict[str, tuple[str, Callable[[str], str], str]] = {
+    "no number": (
+        "positions",
+        _with("quantity", "seven"),
+        f", line 2: a value of quantity {_UNREAD}",
+    ),
+    "too large": (
+        "positions",
+        _with("quantity", "1e300"),
+        f", line 2: a value of quantity {_UNREAD}",
+    ),
+    "no day": (
+        "positions",
+        _with("entry_date", "soon"),
+        f", line 2: a value of entry_date {_UNREAD}",
+    ),
+    "no moment": ("positions", _with("created_at", "13:99"), f"a value of created_at {_UNREAD}"),
+    "too long": ("positions", _with("symbol", "X" * 21), f"a value of symbol {_UNREAD}"),
+    "no id": ("positions", _with("portfolio_id", "7"), f"a value of portfolio_id {_UNREAD}"),
+    "no label": (
+        "positions",
+        _with("position_type", "SWAP"),
+        ", line 2: position_type has a value that there is not",
+    ),
+    "a nul": ("positions", _with("notes", "nul \0"), f", line 2: a row {_UNREAD}"),
+    "another value": ("positions", _with("quantity", "8"), _OTHER_ROW),
+    "no value": ("positions", _with("quantity", ""), _OTHER_ROW),
+    "another digest": ("positions", _with("after", "d"), _OTHER_ROW),
+    "an unknown change": ("positions", _with("change", "replaced"), _NO_CHANGE),
+    "another change": ("positions", _with("change", "inserted"), _NO_CHANGE),
+    "no change": ("positions", _with("change", ""), f", line 2: a row {_UNREAD}"),
+    "no digest of before": ("positions", _with("before", ""), _NO_CHANGE),
+    "no digest of after": ("positions", _with("after", ""), _NO_CHANGE),
+    "a digest too many": ("tags_v2", _with("before", "b"), _NO_CHANGE),
+    "no digest of what is gone": ("ai_memories", _with("before", ""), _NO_CHANGE),
+    "a row that is gone": (
+        "ai_memories",
+        _with("id", _OTHER_ID),
+        "its key is not the id of its row",
+    ),
+    "a bad key": ("positions", _with("key", "1; DROP TABLE users"), f"a value of key {_UNREAD}"),
+    "no key": ("positions", _with("key", ""), f", line 2: a row {_UNREAD}"),
+    "another key": ("positions", _with("key", _OTHER_ID), "its key is not the id of its row"),
+    "no id of its own": ("positions", _with("id", ""), "its key is not the id of its row"),
+    "a value lacking": ("positions", lambda text: text[: text.rindex(",")], f"a row {_UNREAD}"),
+    "a value more": ("positions", lambda text: f"{text[:-1]},x\n", f", line 2: a row {_UNREAD}"),
+    "an open quote": ("positions", lambda text: f'{text}"', f", line 3: a row {_UNREAD}"),
+    "a row lacking": (
+        "tags_v2",
+        lambda text: text.splitlines(keepends=True)[0],
+        "tags_v2.csv has not the rows that the manifest says",
+    ),
+    "a row twice": (
+        "tags_v2",
+        lambda text: text + text.splitlines(keepends=True)[1],
+        ", line 3: its row stands there twice",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "forge", "message"), _FORGED.values(), ids=_FORGED)
+def test_a_forged_row_changes_nothing(
+    pair: Pair,
+    other: Pair,
+    tmp_path: Path,
+    table: str,
+    forge: Callable[[str], str],
+    message: str,
 ) -> None:
-    lines = _exported(pair, tmp_path / "losses")
-    position, tag = lines[1:3]
-    forged = {**position, "row": {**position["row"], column: value}}
+    file = _exported(pair, tmp_path / "losses")
+    _forge(file, table, forge)
     before = contents(*other)
 
-    with pytest.raises(BadInputError, match=message) as error:
-        import_losses(_rewritten(lines, tmp_path / "forged", tag, forged), *other)
+    with pytest.raises(BadInputError) as error:
+        import_losses(file, *other)
 
-    assert "\n" not in str(error.value)
-    assert contents(*other) == before
-
-
-def test_a_row_that_stands_twice_in_a_file_changes_nothing(
-    pair: Pair, other: Pair, tmp_path: Path
-) -> None:
-    lines = _exported(pair, tmp_path / "losses")
-    before = contents(*other)
-    with pytest.raises(BadInputError, match="a value of a row of positions cannot be read"):
-        import_losses(_rewritten(lines, tmp_path / "twice", lines[1], lines[1]), *other)
+    said = str(error.value)
+    assert message in said
+    assert f"{file}" in said
+    assert f"{table}.csv" in said
+    assert "\n" not in said
     assert contents(*other) == before
 
 
@@ -104,7 +161,7 @@ def _command(file: Path, into: str, **urls: URL) -> subprocess.CompletedProcess[
 def test_the_command_says_what_it_did_to_each_table_and_fails_on_a_conflict(
     pair: Pair, other: Pair, legacy: URL, tmp_path: Path
 ) -> None:
-    file = tmp_path / "losses.gz"
+    file = tmp_path / "losses.zip"
     run(pair.core, "UPDATE users SET full_name = 'Al' WHERE id = %s", ALICE)
     run(pair.core, "UPDATE users SET full_name = 'Bo' WHERE id = %s", BOB)
     run(pair.ai, "DELETE FROM ai_memories")
@@ -167,7 +224,7 @@ def test_an_old_database_takes_rows_where_its_tables_are(
     _move_tables(legacy, "public", "sigma")
     run(legacy, "CREATE TABLE public.positions (id uuid PRIMARY KEY)")
     try:
-        assert import_losses(tmp_path / "losses", legacy, legacy).written == 2
+        assert import_losses(tmp_path / "losses", legacy, legacy).written == 3
         assert rows_of(legacy, "SELECT count(*) FROM public.positions") == [(0,)]
     finally:
         run(legacy, "DROP TABLE public.positions")

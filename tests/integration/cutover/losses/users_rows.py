@@ -1,7 +1,11 @@
 """A small world of users' rows on both halves of a pair, and what users do to it."""
 
+import csv
+import io
+from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
+from zipfile import ZipFile
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -98,7 +102,7 @@ def fill(core: URL, ai: URL) -> None:
                 session.execute(query, values)
 
 
-_TEXT = 'line\nnext\ttab \\N \\. "quoted" \u2028 żółć 🜚 \x01'
+_TEXT = 'line\n\\.\nnext\ttab \\N \\. "quoted" \u2028 żółć 🜚 \x01'
 
 
 def write_everything(core: URL, ai: URL) -> None:
@@ -185,6 +189,18 @@ def contents(core: URL, ai: URL) -> dict[str, set[tuple[object, ...]]]:
                 )
                 found[table.name] = set(session.execute(query))
     return found
+
+
+def exported(path: Path) -> dict[str, list[dict[str, str]]]:
+    """Table → the rows of its CSV in a file of losses."""
+    with ZipFile(path) as archive:
+        return {
+            name.removesuffix(".csv"): list(
+                csv.DictReader(io.StringIO(archive.read(name).decode()))
+            )
+            for name in archive.namelist()
+            if name.endswith(".csv")
+        }
 
 
 def empty(core: URL, ai: URL) -> None:
