@@ -32,10 +32,12 @@ ROLLBACK_STEPS = (
     "stage the old backend",
     "ask it",
     "hold requests",
+    "fence the new pair",
     "final price",
     "export",
     "unlock legacy",
     "flip",
+    "commit the fence",
     "release",
     "ask the public address",
 )

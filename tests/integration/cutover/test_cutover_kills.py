@@ -50,6 +50,7 @@ def _after(step: str, steps: Sequence[str], before: Pair, then: Pair) -> Pair:
 def _assert_settled(system: SmallSystem, pair: Pair, rows: dict[str, Rows]) -> None:
     assert system.serving() == system.active() == pair
     assert system.legacy_is() == {"old": "open", "new": "locked"}[pair]
+    assert system.new_is_fenced() == (pair == "old")
     assert "running" not in {state for _, state in system.cutovers()}
     assert _rows(system) == rows
     assert system.switch.backends() == {pair}
