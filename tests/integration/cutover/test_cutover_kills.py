@@ -38,6 +38,7 @@ def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
     _assert_settled(system, "new", rows)
     assert system.killed_after(rollback_step, system.rollback)
     assert system.serving() == system.active() == _after(rollback_step, BACK, "new", "old")
+    assert not (system.active() == "new" and system.new_is_fenced())
     assert system.rollback().active == "old"
     _assert_settled(system, "old", rows)
 
