@@ -171,6 +171,11 @@ def shown_address(url: URL) -> str:
     return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
 
 
+def place(connection: psycopg.Connection) -> str:
+    """`shown_address` of the database that a session is in."""
+    return f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
+
+
 def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
     text = str(error)
     if isinstance(error, pg.InvalidPassword) or "password authentication failed" in text:

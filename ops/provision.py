@@ -89,6 +89,8 @@ _GRANTS = (
     "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
     "GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {owner}, {app}, {readonly}",
     "GRANT CREATE ON DATABASE {database} TO {owner}",
+    # So that it may end a session of the backend whose process was stopped in a write.
+    "GRANT {app} TO {owner}",
     "ALTER SCHEMA public OWNER TO {owner}",
     "GRANT USAGE ON SCHEMA public TO {app}, {readonly}",
     "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public "

@@ -33,9 +33,11 @@ ROLLBACK_STEPS = (
     "stage the old backend",
     "ask it",
     "hold requests",
+    "fence the new pair",
     "carry the rest back",
     "unlock legacy",
     "flip",
+    "commit the fence",
     "release",
     "ask the public address",
 )

@@ -2,6 +2,7 @@
 answers were wrong is taken back."""
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -17,10 +18,12 @@ from ops.carrying.export import export_changes
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
+from ops.cutover.pair_fence import pair_fence
 from ops.database_identity import identity
-from ops.errors import SigmaSightError
+from ops.errors import DatabaseUnavailableError, SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
+from ops.write_lock.fence import is_fenced, lift_fence
 from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 
 
@@ -32,7 +35,11 @@ def recover(installation: Installation) -> str | None:
     """
     left = last_cutover(installation.core, "running")
     if left is None:
-        return settle_blind_rollback(installation) or _mend_lock(installation)
+        return (
+            settle_blind_rollback(installation)
+            or _mend_lock(installation)
+            or _mend_fence(installation)
+        )
     active = installation.switch.active()
     finishes = active == left.leads_to
     settle(installation, active)
@@ -45,15 +52,37 @@ def recover(installation: Installation) -> str | None:
 
 
 def settle(installation: Installation, active: Pair) -> None:
-    """Legacy is locked exactly where the new pair serves; only the active pair's backend stays."""
+    """Legacy is locked exactly where the new pair serves, which is fenced off where the old one
+    does; only the active pair's backend stays."""
     if active == "new":
         lock_and_prove(installation.legacy)
+        lift_fence(installation.core, installation.ai)
     else:
+        _fence_off(installation)
         release_any_lock(installation.legacy)
     installation.switch.serve_active()
     installation.switch.retire(other_pair(active))
     if active == "new":
         begin_window(installation.core, installation.legacy)
+
+
+def _fence_off(installation: Installation) -> None:
+    """Nobody writes to a half that is away, and the users of legacy do not wait for it."""
+    with (
+        suppress(DatabaseUnavailableError),
+        pair_fence(installation.core, installation.ai) as fence,
+    ):
+        fence.put_up(installation.max_hold_seconds)
+        fence.commit()
+
+
+def _mend_fence(installation: Installation) -> str | None:
+    """A rollback that failed could not reach the new pair, which serves again."""
+    core, ai = installation.core, installation.ai
+    if installation.switch.active() == "old" or not is_fenced(core, ai):
+        return None
+    lift_fence(core, ai)
+    return "the new pair was opened to writes, since it serves"
 
 
 def _mend_lock(installation: Installation) -> str | None:
@@ -95,9 +124,14 @@ _log = logging.getLogger(__name__)
 def undo_swap(installation: Installation) -> None:
     """Serve from legacy again after a swap whose public answers were wrong. What users wrote in
     those moments is carried back; the rest is kept in a file, which is logged."""
-    with installation.hold() as held:
+    with (
+        pair_fence(installation.core, installation.ai) as fence,
+        installation.hold() as held,
+    ):
+        fence.put_up(installation.max_hold_seconds)
         _keep(installation)
         held.flip("old")
+        fence.commit()
         release_any_lock(installation.legacy)
         held.release()
     installation.switch.retire("new")
@@ -107,6 +141,7 @@ def undo_rollback(installation: Installation) -> None:
     """Serve from the new pair again after a rollback whose public answers were wrong."""
     with installation.hold() as held:
         lock_and_prove(installation.legacy)
+        lift_fence(installation.core, installation.ai)
         held.flip("new")
         held.release()
     installation.switch.retire("old")

@@ -15,6 +15,7 @@ from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
+from ops.cutover.pair_fence import pair_fence
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.questions import ask_public, ask_staged
 from ops.cutover.recovery import recover, undo_rollback
@@ -24,6 +25,7 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
+from ops.write_lock.fence import lift_fence
 from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock_in, writing_session
 
 
@@ -215,25 +217,36 @@ class RollbackSteps:
         with (
             _carrying(one) as carrying,
             writing_session(one.legacy, "write lock") as legacy,
-            bounded_hold(one, self.steps, "old", self._restore, *carrying.sessions, legacy) as held,
+            pair_fence(one.core, one.ai) as fence,
+            bounded_hold(
+                one,
+                self.steps,
+                "old",
+                self._restore,
+                *carrying.sessions,
+                legacy,
+                *fence.sessions,
+            ) as held,
         ):
+            run("fence the new pair", lambda: fence.put_up(one.max_hold_seconds))
             lost = run("carry the rest back", lambda: self._carry(carrying, self._accept))
             # First the lock, then the pair: a kill in between leaves the new pair serving, and the
-            # next run locks again. Where the lock decides who is served, it goes last.
-            self.steps.run_in_turn(
-                ("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy)),
-                ("flip", lambda: held.flip("old")),
-                backwards=one.switch.lock_decides,
-            )
+            # next run locks again. Where the lock decides who is served, it goes last. The fence is
+            # an open transaction until the pair has changed, as a swap's lock is.
+            unlock = ("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy))
+            flip = ("flip", lambda: held.flip("old")), ("commit the fence", fence.commit)
+            for name, work in (*flip, unlock) if one.switch.lock_decides else (unlock, *flip):
+                run(name, work)
             return run("release", held.release), lost
         return one.max_hold_seconds, lost
 
     def _restore(self, held: Hold) -> None:
-        """Undo the flip and lock again. See `SwapSteps._restore`."""
+        """Undo the flip, lock again and lift the fence. See `SwapSteps._restore`."""
         if self.installation.switch.active() == "old":
             held.flip("new")
         if lock_state(self.installation.legacy).state != "locked":
             lock_and_prove(self.installation.legacy)
+        lift_fence(self.installation.core, self.installation.ai)
 
     def _carry_ahead(self) -> None:
         """While users work, so that they wait for what is written meanwhile alone. What names a row

@@ -28,6 +28,7 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
+from ops.write_lock.fence import lift_fence
 from ops.write_lock.lock import (
     LOCKING,
     PROVING,
@@ -182,10 +183,13 @@ class SwapSteps:
         return in_order({*self.groups, *OWNED_GROUPS})
 
     def _stage(self) -> None:
-        address = self.steps.run(
-            "stage the new backend", lambda: self.installation.switch.stage("new")
-        )
+        address = self.steps.run("stage the new backend", self._stage_open)
         self.steps.run("ask it", lambda: ask_staged(self.installation, address, "new"))
+
+    def _stage_open(self) -> str:
+        """The new backend writes as soon as it is there: documents, and a chat when asked."""
+        lift_fence(self.installation.core, self.installation.ai)
+        return self.installation.switch.stage("new")
 
     def _change(self) -> float:
         """What is needed while requests wait is connected before."""

@@ -18,11 +18,16 @@ from ops.status.session import brief_session, known, row, rows
 
 @dataclass(frozen=True)
 class Schema:
-    """What is built in a database: None where the database has no marker of ours yet."""
+    """What is built in a database: None where the database has no marker of ours yet.
+
+    Attributes:
+        fenced: whether a rollback has fenced it off against late writes.
+    """
 
     tables: int
     vector: str | None
     role: str | None
+    fenced: bool
     revision: str | None
 
 
@@ -55,6 +60,11 @@ class CoreFacts:
     def swap_in_force(self) -> Cutover | None:
         """See `ops.evidence.cutovers.in_force`."""
         return in_force(self.cutovers)
+
+    @property
+    def fenced(self) -> bool:
+        """Whether Core is fenced off against what a backend writes."""
+        return self.schema is not None and self.schema.fenced
 
     @property
     def unfinished(self) -> Cutover | None:

@@ -90,12 +90,17 @@ def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) ->
     if unfinished is not None:
         return _unfinished(unfinished, under_way=bool(core.running))
     swap = core.swap_in_force
+    if swap is not None and core.fenced:
+        words = "in force, but Core is fenced off against writes, so that what users write fails"
+        return ChecklistLine("9", "swap", "failed", words, next="sigmasight swap")
     if swap is not None:
         return _in_force(swap, legacy)
     if not has_legacy and not core.cutovers:
         return ChecklistLine("9", "swap", "skipped", "there is no old database to swap away from")
     last = core.cutovers[0] if core.cutovers else None
     words = _not_swapped(last)
+    if core.fenced:
+        words += "; Core and AI are fenced off against late writes until the next swap"
     if legacy is not None and len(legacy.unlocked) < legacy.tables:
         words += f"; but {_lock(legacy)}, so that what users write fails"
         return ChecklistLine("9", "swap", "failed", words, next="sigmasight rollback")

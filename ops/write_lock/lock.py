@@ -13,7 +13,7 @@ from typing import Literal
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, first_line
+from ops.connection import connect, explained, first_line, place
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -98,21 +98,27 @@ def lock_writes(
     """
     known = relations(connection)
     chosen = [one for one in known if one.is_table]
-    _require_owned(connection, chosen)
+    require_owned(connection, chosen)
     lock_tables(connection, chosen, "SHARE ROW EXCLUSIVE", patience_seconds)
     # Once more: a table may have changed while others were waited for.
     chosen = tables(connection)
     hand_over(connection, chosen)
-    _change(connection, "lock")
+    change(connection, "schema", "refuse_write", "triggers", "privileges")
     return _report(connection, chosen, [one for one in known if not one.is_table])
 
 
-def _require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) -> None:
+def require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) -> None:
+    """See that triggers can be made on tables.
+
+    Raises:
+        RefusedError: one belongs to a role whose rights this session has not.
+    """
     foreign = next((one for one in chosen if not one.owned), None)
     if foreign is not None:
         raise RefusedError(
-            f"legacy cannot be locked by role {connection.info.user!r}: table {str(foreign)!r} "
-            f"belongs to {foreign.owner!r}; give an address of that role or of a superuser"
+            f"{place(connection)} cannot be locked by role {connection.info.user!r}: table "
+            f"{str(foreign)!r} belongs to {foreign.owner!r}; give an address of that role or "
+            "of a superuser"
         )
 
 
@@ -187,11 +193,11 @@ def release_lock_in(
     """`release_lock` in the caller's transaction: triggers, privileges, schema, all as before."""
     marked = [one for one in tables(connection) if one.marked]
     lock_tables(connection, marked, "ACCESS EXCLUSIVE", patience_seconds)
-    _change(connection, "release")
+    change(connection, "release")
 
 
-def _change(connection: psycopg.Connection, script: str) -> None:
-    """Run a script of definitions. Event triggers would write to tables that it locks, or forbid
+def change(connection: psycopg.Connection, *scripts: str) -> None:
+    """Run scripts of definitions. Event triggers would write to tables that it locks, or forbid
     it; where this role may, they are silent meanwhile."""
     if connection.info.server_version >= 170000:
         connection.execute(
@@ -201,13 +207,14 @@ def _change(connection: psycopg.Connection, script: str) -> None:
     enabled = "SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1"
     names = ", ".join(str(name) for (name,) in connection.execute(enabled))
     try:
-        connection.execute(statement(f"write_lock/{script}"))
+        connection.execute(b"".join(statement(f"write_lock/{script}") for script in scripts))
     except psycopg.DatabaseError as error:
         if not names or error.sqlstate is None:
             raise
         raise RefusedError(
-            f"legacy cannot be changed beside its event triggers ({names}: {first_line(error)}); "
-            "disable them meanwhile (ALTER EVENT TRIGGER … DISABLE), or give a superuser's address"
+            f"{place(connection)} cannot be changed beside its event triggers ({names}: "
+            f"{first_line(error)}); disable them meanwhile (ALTER EVENT TRIGGER … DISABLE), or "
+            "give a superuser's address"
         ) from None
 
 
@@ -263,4 +270,4 @@ def _end_ours(session: psycopg.Connection) -> None:
         return row == (0,)
 
     if not wait_until(none_left, _LEAVE_SECONDS):
-        raise BusyError("a session that locks or writes to legacy does not end; try again shortly")
+        raise BusyError("a session of an earlier swap or rollback does not end; try again shortly")

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
-from ops.connection import first_line
+from ops.connection import first_line, place
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
 from ops.write_lock.tables import UserRelation, hand_over, tables
@@ -60,9 +60,17 @@ def prove_locked(connection: psycopg.Connection) -> LockProof:
     with connection.transaction(force_rollback=True):
         hand_over(connection, chosen)
         attempts = _statements(connection) + _copies(connection, chosen)
-    for attempt in attempts:
-        _judge(attempt)
+    _judge(connection, attempts)
     return _proof(len(chosen), attempts)
+
+
+def prove_statements(connection: psycopg.Connection, chosen: list[UserRelation]) -> None:
+    """`prove_locked` of some tables alone, all in one statement, and therefore without COPY, which
+    the trigger of INSERT refuses too. Raises what that raises."""
+    with connection.transaction(force_rollback=True):
+        hand_over(connection, chosen)
+        attempts = _statements(connection)
+    _judge(connection, attempts)
 
 
 def _statements(connection: psycopg.Connection) -> list[_Attempt]:
@@ -103,22 +111,27 @@ def _copy(cursor: psycopg.Cursor[Any], table: UserRelation) -> str:
     return "let through"
 
 
-def _judge(attempt: _Attempt) -> None:
+def _judge(connection: psycopg.Connection, attempts: list[_Attempt]) -> None:
+    for attempt in attempts:
+        _judge_one(attempt, place(connection))
+
+
+def _judge_one(attempt: _Attempt, where: str) -> None:
     match attempt.outcome:
         case "trigger" | "privilege":
             return
         case "not tried" if attempt.kind == "TRUNCATE":
             return
         case "not tried":
-            raise BusyError(f"another session has locked {attempt.table!r} of legacy; try again")
+            raise BusyError(f"another session has locked {attempt.table!r} of {where}; try again")
         case "let through":
             raise RefusedError(
-                f"legacy is not locked: {attempt.table!r} let {attempt.kind} through; "
+                f"{where} is not locked: {attempt.table!r} let {attempt.kind} through; "
                 "nothing was written"
             )
         case reason:
             raise RefusedError(
-                f"whether {attempt.table!r} of legacy is locked cannot be told: "
+                f"whether {attempt.table!r} of {where} is locked cannot be told: "
                 f"{attempt.kind} says {reason!r}; mend that table, or remove it"
             )
 

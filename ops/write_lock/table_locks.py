@@ -8,6 +8,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg import sql
 
+from ops.connection import place
 from ops.errors import BusyError
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -81,10 +82,13 @@ def _who_holds(connection: psycopg.Connection, chosen: Sequence[UserRelation], m
     asked = {"tables": [one.oid for one in chosen], "readers": mode == "ACCESS EXCLUSIVE"}
     row = connection.execute(statement("write_lock/holder"), asked).fetchone()
     if row is None:
-        return "legacy's tables were in use by other sessions; try again"
+        return f"tables of {place(connection)} were in use by other sessions; try again"
     pid, application, table = row
     who = f"session {pid} ({application})" if pid else "a prepared transaction"
-    return f"legacy cannot be locked: {who} uses {table!r}; end it, or try again when it is done"
+    return (
+        f"{place(connection)} cannot be locked: {who} uses {table!r}; end it, or try again when it "
+        "is done"
+    )
 
 
 def _setting(connection: psycopg.Connection, name: str) -> str:

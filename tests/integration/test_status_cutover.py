@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, shown_address
+from ops.cutover.pair_fence import pair_fence
 from ops.settings import OperatorSettings
 from ops.write_lock.lock import lock_and_prove
 from tests.integration.checklist_look import IDENTITY, execute, external, look, swapped
@@ -72,6 +73,22 @@ def test_a_lock_that_an_undone_swap_left_is_told_with_what_takes_it_off(
     line = look(settings)["swap"]
     assert (line.state, line.next) == ("failed", "sigmasight rollback")
     assert "the last swap was undone: legacy went away; but the old database's" in line.evidence
+
+
+def test_a_fence_is_told_and_what_takes_it_off_where_users_would_meet_it(
+    settings: OperatorSettings, core_url: URL, ai_url: URL
+) -> None:
+    with pair_fence(core_url, ai_url) as fence:
+        fence.put_up(10.0)
+        fence.commit()
+    swapped(core_url)
+    line = look(settings)["swap"]
+    assert (line.state, line.next) == ("failed", "sigmasight swap")
+    assert "fenced off against writes" in line.evidence
+    swapped(core_url, kind="rollback")
+    line = look(settings)["swap"]
+    assert (line.state, line.next) == ("open", "sigmasight swap")
+    assert "fenced off against late writes until the next swap" in line.evidence
 
 
 def test_swap_rollback_and_swap_again(

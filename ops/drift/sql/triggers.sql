@@ -1,4 +1,5 @@
--- Triggers that somebody made; those of a foreign key are a fact of the constraint.
+-- Triggers that somebody made; those of a foreign key are a fact of the constraint, and those of a
+-- fence are ours until the next swap.
 SELECT
     c.relname || '.' || g.tgname AS name,
     jsonb_build_object(
@@ -11,4 +12,8 @@ SELECT
 FROM pg_trigger AS g
 JOIN pg_class AS c ON c.oid = g.tgrelid
 WHERE c.relnamespace = 'public'::regnamespace AND NOT g.tgisinternal
+    AND g.tgfoid NOT IN (
+        SELECT p.oid FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'sigmasight_cutover'
+    )
 ORDER BY c.relname, g.tgname

@@ -18,6 +18,7 @@ from ops.verify.http.portfolios import batch_day, portfolios_complete
 from ops.verify.http.visit import UnaskedError, Visit
 from ops.verify.report import Check, Verdict, judged, skipped
 from ops.verify.subject import Subject
+from ops.write_lock.fence import lift_fence
 
 
 class _HttpCheck(NamedTuple):
@@ -133,7 +134,7 @@ def _known_backend(settings: OperatorSettings, endpoints: Endpoints) -> HttpTarg
     """The backend of the new pair to ask, if any is known: the served one after the swap, before
     it the one that stands by."""
     own = SupervisedBackend(settings.state)
-    here = _here(own) if settings.embedded else None
+    here = _here(own, endpoints) if settings.embedded else None
     url = settings.BACKEND_URL or here
     if url is None:
         return None
@@ -142,5 +143,9 @@ def _known_backend(settings: OperatorSettings, endpoints: Endpoints) -> HttpTarg
     return HttpTarget(url, probes, log)
 
 
-def _here(own: SupervisedBackend) -> str | None:
-    return own.url if own.pair == "new" else own.staged("new")
+def _here(own: SupervisedBackend, endpoints: Endpoints) -> str | None:
+    if own.pair == "new":
+        return own.url
+    # A rollback has fenced off what the one that stands by is asked to write.
+    lift_fence(endpoints.core, endpoints.ai)
+    return own.staged("new")

@@ -27,6 +27,7 @@ from ops.endpoints import Endpoints
 from ops.evidence.cutovers import refuse_after_swap
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from ops.write_lock.fence import is_fenced
 from ops.write_lock.lock import lock_state
 from tests.integration.copy.owned_world import ID, OWNED, WORLD
 from tests.integration.cutover.losses.users_rows import contents
@@ -170,6 +171,10 @@ class SmallSystem:
         """`open` or `locked`, wholly."""
         return lock_state(self.old).state
 
+    def new_is_fenced(self) -> bool:
+        """Whether a late process of the backend could write neither to Core nor to AI."""
+        return is_fenced(self.core, self.ai)
+
     def rows(self, pair: Pair) -> Rows:
         """Users' rows: table → key and digest of each."""
         return contents(self.core, self.ai) if pair == "new" else contents(self.old, self.old)
@@ -185,6 +190,7 @@ class SmallSystem:
             "serving": self.serving(),
             "backends": self.switch.backends(),
             "legacy": self.legacy_is(),
+            "fenced while it serves": self.active() == "new" and self.new_is_fenced(),
             "old": self.rows("old"),
             "new": self.rows("new"),
             "swapped": [kind for kind, state in self.cutovers() if state == "done"][-1:]

@@ -41,6 +41,7 @@ def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
     assert (
         system.serving() == system.active() == _after(rollback_step, ROLLBACK_STEPS, "new", "old")
     )
+    assert not (system.active() == "new" and system.new_is_fenced())
     assert system.rollback().active == "old"
     _assert_settled(system, "old", rows)
 
@@ -53,6 +54,7 @@ def _after(step: str, steps: Sequence[str], before: Pair, then: Pair) -> Pair:
 def _assert_settled(system: SmallSystem, pair: Pair, rows: dict[str, Rows]) -> None:
     assert system.serving() == system.active() == pair
     assert system.legacy_is() == {"old": "open", "new": "locked"}[pair]
+    assert system.new_is_fenced() == (pair == "old")
     assert "running" not in {state for _, state in system.cutovers()}
     assert _rows(system) == rows
     assert system.switch.backends() == {pair}

@@ -112,6 +112,7 @@ class CutoverMachine(RuleBasedStateMachine):
     def one_pair_serves_what_its_users_wrote(self) -> None:
         system = self.system
         assert (system.active(), system.serving()) == (self.active, self.active)
+        assert not (self.active == "new" and system.new_is_fenced())
         pairs: tuple[Pair, ...] = ("old", self.active)
         assert {pair: self._read(pair) for pair in pairs} == {p: self.told[p] for p in pairs}
         if not self.open_end:

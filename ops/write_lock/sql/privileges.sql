@@ -1,15 +1,4 @@
--- Lock legacy against writes, in the caller's transaction, which holds every table already. All
--- that is ever made in legacy stands in this schema, or is a trigger that calls its function.
-CREATE SCHEMA IF NOT EXISTS sigmasight_cutover;
-
-CREATE TABLE IF NOT EXISTS sigmasight_cutover.lock (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    locked_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
--- The one transaction that may write, named by itself; nobody else ever sees it. A lock of an
--- earlier version lacks the column.
-ALTER TABLE sigmasight_cutover.lock ADD COLUMN IF NOT EXISTS passing xid8;
-INSERT INTO sigmasight_cutover.lock DEFAULT VALUES ON CONFLICT DO NOTHING;
+-- Take the privileges to write away from every role but the owner, on the whole database.
 
 -- Each privilege that was taken away, in the words that give it back; why_kept where it was not.
 CREATE TABLE IF NOT EXISTS sigmasight_cutover.revoked (
@@ -72,55 +61,10 @@ SELECT preamble, privilege, target, is_grantable AS grantable,
 FROM held
 WHERE grantee <> owner;
 
--- As its owner, who alone may read who passes. A transaction that has not written has no number yet,
--- and gets none by asking.
-CREATE OR REPLACE FUNCTION sigmasight_cutover.refuse_write() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-BEGIN
-    PERFORM FROM sigmasight_cutover.lock WHERE passing = pg_current_xact_id_if_assigned();
-    IF FOUND THEN
-        RETURN NULL;
-    END IF;
-    RAISE EXCEPTION '% of %.% is refused: this database is locked against writes since the swap',
-        TG_OP, quote_ident(TG_TABLE_SCHEMA), quote_ident(TG_TABLE_NAME)
-        USING ERRCODE = 'SGW01',
-            HINT = 'Write to the new databases; "sigmasight rollback" brings this one back.';
-END
-$function$;
-
 DO $body$
 DECLARE
     one record;
 BEGIN
-    FOR one IN
-        SELECT * FROM jsonb_to_recordset(current_setting('sigmasight.tables')::jsonb)
-            AS t (schema text, name text, marked boolean)
-    LOOP
-        IF NOT one.marked THEN
-            EXECUTE format(
-                'CREATE TRIGGER "00_sigmasight_write_lock"'
-                ' BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I.%I'
-                ' FOR EACH STATEMENT EXECUTE FUNCTION sigmasight_cutover.refuse_write()',
-                one.schema, one.name
-            );
-        END IF;
-        EXECUTE format(
-            'ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER "00_sigmasight_write_lock"',
-            one.schema, one.name
-        );
-    END LOOP;
-
-    -- What default privileges have given away of this schema.
-    FOR one IN
-        SELECT DISTINCT grantee FROM pg_namespace, aclexplode(nspacl)
-        WHERE nspname = 'sigmasight_cutover' AND grantee <> nspowner
-    LOOP
-        EXECUTE format(
-            'REVOKE ALL ON SCHEMA sigmasight_cutover FROM %s',
-            CASE one.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(one.grantee)) END
-        );
-    END LOOP;
-
     INSERT INTO sigmasight_cutover.revoked
         (preamble, privilege, target, grantor, grantee, grantable, why_kept)
     SELECT preamble, privilege, target, grantor, grantee, grantable, why_kept

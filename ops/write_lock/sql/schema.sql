@@ -1,0 +1,29 @@
+-- Where a write lock, or a fence, is kept. All that is ever made in legacy stands in this schema, or is
+-- a trigger that calls its function.
+CREATE SCHEMA IF NOT EXISTS sigmasight_cutover;
+
+-- What default privileges have given away of it.
+DO $body$
+DECLARE
+    one record;
+BEGIN
+    FOR one IN
+        SELECT DISTINCT grantee FROM pg_namespace, aclexplode(nspacl)
+        WHERE nspname = 'sigmasight_cutover' AND grantee <> nspowner
+    LOOP
+        EXECUTE format(
+            'REVOKE ALL ON SCHEMA sigmasight_cutover FROM %s',
+            CASE one.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(one.grantee)) END
+        );
+    END LOOP;
+END
+$body$;
+
+CREATE TABLE IF NOT EXISTS sigmasight_cutover.lock (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    locked_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+-- The one transaction that may write, named by itself; nobody else ever sees it. A lock of an
+-- earlier version lacks the column.
+ALTER TABLE sigmasight_cutover.lock ADD COLUMN IF NOT EXISTS passing xid8;
+INSERT INTO sigmasight_cutover.lock DEFAULT VALUES ON CONFLICT DO NOTHING;
