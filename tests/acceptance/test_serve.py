@@ -161,6 +161,7 @@ def test_two_may_start_at_once(scene: Scene, start: Start, legacy: bool) -> None
         assert state_of(port, process) == "ready"
 
 
+@pytest.mark.soak
 def test_the_literal_start_command_twice_at_once_on_an_empty_pair(
     scene: Scene, start: Start
 ) -> None:

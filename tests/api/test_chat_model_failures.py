@@ -291,6 +291,7 @@ def test_an_answer_goes_without_documents_and_memories_where_ai_is_away(
     assert run.names[-1] == "done"
 
 
+@pytest.mark.soak
 def test_a_backend_that_stops_keeps_what_was_said(
     backend: Backend, individual: httpx.Client, tmp_path: Path
 ) -> None:

@@ -34,12 +34,10 @@ PROCESS_KILLS = [
 
 SERVER_KILLS = [
     ("copy", "core", "ops.copy.report:Meter.read", 20),
-    *soaked(
-        ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
-        ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
-        ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
-        ("copy", "legacy", "ops.copy.report:Meter.read", 20),
-    ),
+    ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
+    ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
+    ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
+    ("copy", "legacy", "ops.copy.report:Meter.read", 20),
 ]
 
 
@@ -59,6 +57,7 @@ def test_a_killed_command_is_finished_by_the_same_command(
     assert [run["state_type"] for run in runs] == ["CRASHED"]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("phase", "server", "function", "call"), SERVER_KILLS)
 def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     stage: Stage, tmp_path: Path, phase: str, server: Name, function: str, call: int
@@ -113,16 +112,25 @@ def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
     assert len(undisturbed.ledger) == 1331
 
 
-def test_an_interrupt_ends_in_one_line_and_can_be_resumed(stage: Stage, tmp_path: Path) -> None:
-    undisturbed = stage.content_at("backfill")
-    stage.back_to("copy")
-    running = stage.start(PHASES["backfill"], Pause("ops.backfill.batch:plan_spans", 1, tmp_path))
+@pytest.mark.parametrize(
+    ("phase", "function"),
+    [
+        ("copy", "ops.copy.run:record_fingerprint"),
+        *soaked(("backfill", "ops.backfill.batch:plan_spans")),
+    ],
+)
+def test_an_interrupt_ends_in_one_line_and_can_be_resumed(
+    stage: Stage, tmp_path: Path, phase: str, function: str
+) -> None:
+    undisturbed = stage.content_at(phase)
+    stage.back_to(POINTS[phase][0])
+    running = stage.start(PHASES[phase], Pause(function, 1, tmp_path))
     os.kill(running.pid, signal.SIGINT)
     outcome = running.outcome()
     assert outcome.code == 130, outcome
     assert outcome.errors == ["error: interrupted; run the same command again to go on"]
     assert "Traceback" not in outcome.err, outcome
-    stage.must(*PHASES["backfill"])
+    stage.must(*PHASES[phase])
     assert stage.content() == undisturbed
 
 

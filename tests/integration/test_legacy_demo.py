@@ -213,6 +213,7 @@ def test_a_password_that_cannot_be_hashed_leaves_nothing(
     assert tables_of(empty_legacy) == set()
 
 
+@pytest.mark.soak
 def test_the_real_prices_fit(empty_legacy: URL) -> None:
     path = os.environ.get("REAL_PRICES")
     if path is None:

@@ -214,6 +214,7 @@ def test_the_admin_address_is_the_one_that_migrates(
     assert len(tables(scratch_database)) == 38
 
 
+@pytest.mark.soak
 def test_a_password_of_special_characters_works_and_is_never_printed(
     server: EmbeddedServer, new_database: NewDatabase, tmp_path: Path, forked: Run
 ) -> None:
@@ -290,6 +291,7 @@ def test_a_backend_role_starts_at_head(
     assert [each.returncode for each in done] == [0, 0]
 
 
+@pytest.mark.soak
 def test_the_loggers_of_a_calling_program_stay_enabled(
     scratch_database: URL, tmp_path: Path
 ) -> None:

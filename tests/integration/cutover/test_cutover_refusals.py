@@ -319,10 +319,21 @@ ROLLBACK = (
 
 # What another case shows as well: the same answer at another address, the same end at another step.
 AT_LENGTH = {
+    "another Core was verified",
+    *(f"{act} since" for act in ("copy", "seeding")),
+    "AI has drifted",
+    *(f"no way back: {fault}" for fault in ("wrong pair", "unwell", "no logins", "no portfolio")),
     "two rows do not fit",
-    *(f"staged new: {fault}" for fault in ("wrong pair", "unwell", "no logins", "no chat")),
-    *(f"public new: {fault}" for fault in ("wrong pair", "wrong portfolio")),
+    "a newer run has taken over from the rollback",
+    "staged new: wrong pair",
+    "staged new: unwell",
+    "staged new: no logins",
+    "staged new: no chat",
+    "public new: wrong pair",
+    "public new: wrong portfolio",
+    *(f"staged old: {fault}" for fault in ("unwell", "no logins", "no portfolio")),
     *(f"public old: {fault}" for fault in ("wrong pair", "unwell", "no portfolio")),
+    "two rows were written, one is given up",
     *(f"swap: {step} fails" for step in SWAP_STEPS if step not in SWAP_ENDS),
     *(f"rollback: {step} fails" for step in ROLLBACK_STEPS if step not in ROLLBACK_ENDS),
 }

@@ -52,6 +52,7 @@ def test_users_reach_only_the_one_that_was_told_to_serve(served: SupervisedBacke
     assert httpx.get(f"{private}/x").headers[PAIR] == "old"
 
 
+@pytest.mark.soak
 def test_fifty_users_lose_nothing_and_none_is_answered_while_all_are_held(
     served: SupervisedBackend,
 ) -> None:
@@ -86,6 +87,7 @@ def test_an_open_connection_outlives_every_handover(served: SupervisedBackend) -
             assert answer(connection) == (pair, b"/x 0")
 
 
+@pytest.mark.soak
 def test_more_connections_than_fit_into_one_message_are_handed_over(
     served: SupervisedBackend,
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_hold_ends_with_its_block(served: SupervisedBackend) -> None:
     assert answering(served) == "old"
 
 
+@pytest.mark.soak
 def test_a_killed_supervisor_is_missed_by_nobody_and_its_backend_taken_over(
     served: SupervisedBackend,
 ) -> None:
@@ -206,6 +207,7 @@ def test_one_that_crashes_while_it_is_held_is_started_again(served: SupervisedBa
     assert answering(served) == "new"
 
 
+@pytest.mark.soak
 def test_a_stranger_killed_by_its_signal_is_replaced(served: SupervisedBackend) -> None:
     """SIGTERM of the one that serves: what it has begun is answered, and another goes on."""
     first = served.process()
@@ -241,6 +243,7 @@ def test_another_configuration_takes_over_without_an_outage(
     assert not users.faults
 
 
+@pytest.mark.soak
 def test_a_supervisor_of_other_code_is_replaced_while_its_backend_serves_on(
     served: SupervisedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +258,7 @@ def test_a_supervisor_of_other_code_is_replaced_while_its_backend_serves_on(
     assert not users.faults
 
 
+@pytest.mark.soak
 def test_a_hanging_one_is_replaced(
     served: SupervisedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +286,7 @@ def test_a_hanging_one_without_a_supervisor_is_replaced(served: SupervisedBacken
     assert served.process() != first
 
 
+@pytest.mark.soak
 def test_stopping_ends_everything_also_without_a_supervisor(served: SupervisedBackend) -> None:
     assert served.stop()
     assert not backends(served)
@@ -294,6 +299,7 @@ def test_stopping_ends_everything_also_without_a_supervisor(served: SupervisedBa
     assert (served.url, served.pair) == (None, None)
 
 
+@pytest.mark.soak
 def test_two_state_folders_never_share_a_port(served: SupervisedBackend, tmp_path: Path) -> None:
     other = SupervisedBackend(StateFolder(tmp_path / "other"), APPLICATION)
     other.state.create()
