@@ -53,7 +53,8 @@ def first_of_each(cases: Iterable[Case], kind: Callable[[Case], Hashable]) -> li
     seen: set[Hashable] = set()
     found = []
     for case in cases:
-        found.append(pytest.param(case, marks=soaked_unless(kind(case) not in seen)))
+        marks = soaked_unless(kind(case) not in seen)
+        found.append(pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks))
         seen.add(kind(case))
     return found
 

@@ -45,6 +45,7 @@ def started(backend: SupervisedBackend, environment: dict[str, str]) -> int:
     return process.pid
 
 
+@pytest.mark.soak
 def test_it_serves_until_it_is_stopped(
     backend: SupervisedBackend, environment: dict[str, str]
 ) -> None:

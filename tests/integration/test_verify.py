@@ -24,7 +24,7 @@ from ops.verify.plans import BIG_TABLE_PAGES, explain, pages
 from ops.verify.report import refuse_failures
 from ops.verify.run import answer
 from tests.conftest import NewDatabase, create_database
-from tests.groups import first_of_each
+from tests.groups import first_of_each, soaked
 from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT, ZEROS
 
 FIRST, LAST = date(2025, 7, 1), date(2025, 7, 11)
@@ -231,7 +231,7 @@ def test_checks_of_other_parts_come_after_those_of_the_databases(world_templates
     assert report.failures[0].detail == "could not be checked: ZeroDivisionError: by"
 
 
-@pytest.mark.parametrize("broken", ["empty", "without ops", "without a server", "swapped"])
+@pytest.mark.parametrize("broken", ["empty", "without ops", *soaked("without a server", "swapped")])
 def test_a_broken_system_is_reported_and_raises_nothing(
     broken: str, pair: Pair, new_database: NewDatabase
 ) -> None:

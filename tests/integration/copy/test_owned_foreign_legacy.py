@@ -44,6 +44,7 @@ MISFITS = [
         "agent_messages",
         "conversation_id names no row of agent_conversations",
         id="a message without its conversation",
+        marks=pytest.mark.soak,
     ),
     pytest.param(
         f"INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at,"
@@ -89,6 +90,7 @@ MISFITS = [
         "tags_v2",
         "the row breaks the rule ck_tags_v2_valid_hex_color",
         id="a colour by name",
+        marks=pytest.mark.soak,
     ),
     pytest.param(
         f"INSERT INTO tags_v2 (id, user_id, name, created_at) VALUES ('{ID}f1', '{B_USER}',"

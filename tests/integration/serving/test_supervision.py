@@ -19,6 +19,7 @@ from ops.backend.control import LONGEST_FOLDER, control_folder, supervisor_socke
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.books.active_pair import Pair, set_active_pair
 from ops.state_folder import StateFolder
+from tests.groups import soaked
 from tests.integration.serving.starting import APPLICATION, ENVIRONMENT, eventually
 from tests.integration.serving.users import PAIR, asking
 
@@ -69,7 +70,7 @@ def backends(backend: SupervisedBackend) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize(("then", "pair"), [("", "old"), ("flip", "new")])
+@pytest.mark.parametrize(("then", "pair"), [*soaked(("", "old")), ("flip", "new")])
 def test_a_holder_that_is_killed_leaves_the_named_pair_served(
     served: SupervisedBackend, then: str, pair: Pair
 ) -> None:
@@ -159,7 +160,7 @@ def test_a_backend_of_a_deep_state_folder_is_found_again(deepest: SupervisedBack
     assert deepest.process() == first
 
 
-@pytest.mark.parametrize(("flipped", "pair"), [(False, "old"), (True, "new")])
+@pytest.mark.parametrize(("flipped", "pair"), [*soaked((False, "old")), (True, "new")])
 def test_a_supervisor_killed_while_all_are_held_leaves_the_named_pair_served(
     served: SupervisedBackend, flipped: bool, pair: Pair
 ) -> None:

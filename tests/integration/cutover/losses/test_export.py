@@ -14,9 +14,10 @@ from ops.carrying.import_file import import_losses
 from ops.carrying.rollback_price import rollback_price
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from tests.conftest import NewDatabase
+from tests.groups import soaked
 
 
-@pytest.mark.parametrize("name", ["losses.jsonl", "losses.jsonl.gz"])
+@pytest.mark.parametrize("name", ["losses.jsonl.gz", *soaked("losses.jsonl")])
 def test_what_was_exported_is_imported_into_another_pair(
     pair: Pair, other: Pair, tmp_path: Path, name: str
 ) -> None:
