@@ -10,26 +10,26 @@ from ops.embedded.databases import Name
 from tests.acceptance.command_line import Pause
 from tests.acceptance.rebuilt import discard
 from tests.faults.stage import PHASES, POINTS, Stage
-from tests.groups import soaked
 from tests.prefect_session import flow_runs_of
 
+# By `make soak`: it takes whole commands on the embedded servers. Without these, a copy loses its
+# server's process in the middle, a backup and a cleanup are killed, and so is a change of the pair.
+pytestmark = pytest.mark.soak
+
 # Phase, the function at one call of which it is stopped, and whether before or after that call.
-# A copy at each run of the tests, where it reads and writes; the other phases by `make soak`.
 PROCESS_KILLS = [
     ("copy", "ops.copy.report:Meter.read", 20, "before"),
-    *soaked(
-        ("migrate", "flows.migrate:keep_books", 1, "before"),
-        ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
-        ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
-        ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
-        ("seed", "ops.seed:_record_capital", 1, "after"),
-        ("copy", "ops.copy.run:record_fingerprint", 1, "after"),
-        ("copy", "ops.copy.run:record_fingerprint", 2, "before"),
-        ("copy_again", "ops.copy.run:merge", 1, "after"),
-        ("backfill", "ops.backfill.symbol_rows:copy_rows", 2, "before"),
-        ("backfill", "ops.backfill.batch:write_portfolio", 2, "before"),
-        ("backfill", "flows.backfill:finish_batch", 1, "before"),
-    ),
+    ("migrate", "flows.migrate:keep_books", 1, "before"),
+    ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
+    ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
+    ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
+    ("seed", "ops.seed:_record_capital", 1, "after"),
+    ("copy", "ops.copy.run:record_fingerprint", 1, "after"),
+    ("copy", "ops.copy.run:record_fingerprint", 2, "before"),
+    ("copy_again", "ops.copy.run:merge", 1, "after"),
+    ("backfill", "ops.backfill.symbol_rows:copy_rows", 2, "before"),
+    ("backfill", "ops.backfill.batch:write_portfolio", 2, "before"),
+    ("backfill", "flows.backfill:finish_batch", 1, "before"),
 ]
 
 SERVER_KILLS = [
@@ -57,7 +57,6 @@ def test_a_killed_command_is_finished_by_the_same_command(
     assert [run["state_type"] for run in runs] == ["CRASHED"]
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(("phase", "server", "function", "call"), SERVER_KILLS)
 def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     stage: Stage, tmp_path: Path, phase: str, server: Name, function: str, call: int
@@ -78,7 +77,6 @@ def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     assert stage.sessions_of_the_dead() == []
 
 
-@pytest.mark.soak
 def test_a_server_that_stays_away_ends_the_command_in_one_line(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -97,7 +95,6 @@ def test_a_server_that_stays_away_ends_the_command_in_one_line(
     assert stage.content() == undisturbed
 
 
-@pytest.mark.soak
 def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -116,7 +113,7 @@ def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
     ("phase", "function"),
     [
         ("copy", "ops.copy.run:record_fingerprint"),
-        *soaked(("backfill", "ops.backfill.batch:plan_spans")),
+        ("backfill", "ops.backfill.batch:plan_spans"),
     ],
 )
 def test_an_interrupt_ends_in_one_line_and_can_be_resumed(
@@ -134,7 +131,6 @@ def test_an_interrupt_ends_in_one_line_and_can_be_resumed(
     assert stage.content() == undisturbed
 
 
-@pytest.mark.soak
 def test_a_kill_while_the_servers_are_made_is_mended_by_the_same_command(
     stage: Stage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -12,7 +12,7 @@ from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import DatabaseUnavailableError
 from ops.migrate import upgrade
 from tests.conftest import NewDatabase, create_database
-from tests.groups import first_of_each
+from tests.groups import first_of_each, soaked
 from tests.integration.drift_damages import DAMAGES
 
 WARNINGS = {"redundant index", "redundant constraint", "extension version", "unexpected extension"}
@@ -96,7 +96,7 @@ def test_rewriting_refuses_anything_but_one_chain(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("marked", [True, *soaked(False)])
 def test_a_shared_database_may_hold_both_halves(shared_url: URL, marked: bool) -> None:
     if not marked:
         _run(shared_url, "DROP SCHEMA ops CASCADE")
@@ -149,7 +149,7 @@ def test_a_server_that_does_not_answer_is_one_clear_line() -> None:
         drift(nobody, "core")
 
 
-@pytest.mark.parametrize("chain", ["core", "ai"])
+@pytest.mark.parametrize("chain", ["core", *soaked("ai")])
 def test_the_reference_holds_on_an_older_server(
     chain: ChainName, old_server: EmbeddedServer
 ) -> None:

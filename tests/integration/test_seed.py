@@ -134,9 +134,9 @@ def test_what_lives_on_is_never_reset(core_url: URL, change: str, look: str) -> 
     ("table", "change"),
     [
         ("positions", "UPDATE positions SET quantity = 1, entry_price = 1"),
-        ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
         ("position_tags", "DELETE FROM position_tags"),
         *soaked(
+            ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
             ("users", "UPDATE users SET full_name = 'Somebody'"),
             ("portfolios", "UPDATE portfolios SET name = 'Something'"),
             ("tags_v2", "UPDATE tags_v2 SET color = '#000000'"),

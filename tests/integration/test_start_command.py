@@ -92,6 +92,7 @@ def test_a_new_pair_is_built_and_checked_clean(new_database: NewDatabase, tmp_pa
         assert "No new upgrade operations" in checked.stdout + checked.stderr
 
 
+@pytest.mark.soak
 def test_one_shared_database_is_built_and_checked_clean(
     scratch_database: URL, tmp_path: Path, forked: Run
 ) -> None:

@@ -309,6 +309,7 @@ def test_a_range_before_the_first_entries_is_sound(pair: Pair) -> None:
     assert [(each.name, each.detail) for each in report.failures] == []
 
 
+@pytest.mark.soak
 def test_the_vector_index_is_used_or_rightly_not(pair: Pair) -> None:
     """Of 644 documents reading all is cheaper than beginning a search in the graph."""
     _run(

@@ -157,6 +157,7 @@ def test_a_database_of_the_same_name_that_was_made_since_stays(make_world: MakeW
     assert world.ask(world.legacy, "SELECT 1") == [(1,)]
 
 
+@pytest.mark.soak
 def test_a_waiver_in_writing_stands_in_for_the_dump_and_is_kept(make_world: MakeWorld) -> None:
     world = make_world()
     world.ask(world.core, "DELETE FROM ops.backups WHERE database = 'legacy'")

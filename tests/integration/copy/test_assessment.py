@@ -75,7 +75,7 @@ def test_what_nobody_knows_has_a_price(
 @pytest.mark.parametrize(
     "hidden",
     [
-        "CREATE TABLE secrets (id int); INSERT INTO secrets VALUES (1)",
+        *soaked("CREATE TABLE secrets (id int); INSERT INTO secrets VALUES (1)"),
         "CREATE TABLE secrets (id int); GRANT SELECT ON secrets TO reader_of_most;"
         " ALTER TABLE secrets ENABLE ROW LEVEL SECURITY; INSERT INTO secrets VALUES (1)",
     ],

@@ -245,8 +245,6 @@ AT_EACH_RUN = {
     "addresses exchanged",
     "a name passed on to a new tag",
     "a mark alone",
-    "a snapshot taken again",
-    "a document mended",
     "forgotten and learned",
     "a conversation deleted",
     "a user gone and another with the address",
@@ -370,6 +368,7 @@ def test_what_the_batch_carries_on_is_never_set_back(
     ]
 
 
+@pytest.mark.soak
 def test_a_vector_of_another_model_is_kept_until_the_document_changes(
     run: Run, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:

@@ -140,6 +140,7 @@ def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
     assert swap_price(owned_url, core_url, ai_url).total == 0
 
 
+@pytest.mark.soak
 def test_columns_of_text_in_any_order_hold_the_same_rows(
     run: Run, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:

@@ -216,6 +216,7 @@ def test_verification_reads_legacy_as_a_recorded_access(
     assert access_evidence(core_url, legacy).untouched
 
 
+@pytest.mark.soak
 def test_seeding_reads_legacy_as_a_recorded_access(core: URL, legacy: URL, ask: Ask) -> None:
     for _ in range(2):
         seed(core, demo_password="demo", legacy_url=legacy)

@@ -152,6 +152,7 @@ def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
     assert found_reason(core, ask) == found.reason
 
 
+@pytest.mark.soak
 def test_an_autovacuum_is_nobody(own_server: EmbeddedServer, core_url: URL, ask: Ask) -> None:
     create_database(own_server, "vacuumed")
     legacy = own_server.url("vacuumed")

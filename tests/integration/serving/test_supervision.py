@@ -151,6 +151,7 @@ def deepest() -> Iterator[SupervisedBackend]:
         backend.stop()
 
 
+@pytest.mark.soak
 def test_a_backend_of_a_deep_state_folder_is_found_again(deepest: SupervisedBackend) -> None:
     first = deepest.process()
     kill(deepest.supervisor())
@@ -200,6 +201,7 @@ def test_a_crashed_one_is_started_again_and_callers_wait_for_it(
     assert httpx.URL(served.url or "").port == port
 
 
+@pytest.mark.soak
 def test_one_that_crashes_while_it_is_held_is_started_again(served: SupervisedBackend) -> None:
     with served.hold(0.0, 60.0) as held:
         for each in backends(served):
@@ -328,6 +330,7 @@ def test_a_stranger_with_its_number_is_left_alone(served: SupervisedBackend) -> 
     assert answering(served) == "old"
 
 
+@pytest.mark.soak
 def test_a_long_state_folder_has_its_sockets_elsewhere_closed_to_others(tmp_path: Path) -> None:
     deep = tmp_path / ("long" * 30)
     backend = SupervisedBackend(StateFolder(deep), APPLICATION)
