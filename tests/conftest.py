@@ -1,5 +1,6 @@
 """Real servers for the tests: one embedded PostgreSQL a session, one database a test."""
 
+import gc
 import os
 import secrets
 import shutil
@@ -25,11 +26,28 @@ from ops.embedded.account import server_account
 from ops.embedded.server import LOOPBACK, EmbeddedServer, free_port
 from ops.settings import OperatorSettings
 from tests.groups import pytest_collection_modifyitems
+from tests.left_to_soak import (
+    pytest_deselected,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 from tests.prefect_session import pytest_configure, pytest_unconfigure
 
-__all__ = ["pytest_collection_modifyitems", "pytest_configure", "pytest_unconfigure"]
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_deselected",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "pytest_unconfigure",
+]
 
 NewDatabase = Callable[..., URL]
+
+# What is imported and collected stays: to look for garbage in it takes a quarter of the time.
+gc.disable()
 
 # How many examples a property gets that does not say it itself; choose by --hypothesis-profile.
 settings.register_profile("quick", deadline=None, max_examples=25)
@@ -56,6 +74,11 @@ _FAST = {
 _ROOM_BYTES = 4 * 2**30
 
 _AT_THE_START = frozenset(os.environ)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

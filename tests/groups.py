@@ -1,10 +1,13 @@
 """Which tests run together, in one process, and which only at length."""
 
 import os
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, TypeVar
 
 import pytest
 from _pytest.mark import ParameterSet
+
+Case = TypeVar("Case")
 
 # Fixtures that take long to make, and the group of the tests that share what they make: one process
 # runs a group, so that each is made once. The groups that take longest come first.
@@ -43,6 +46,17 @@ def soaked(*cases: Any) -> list[ParameterSet]:
         pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.soak)
         for case in cases
     ]
+
+
+def first_of_each(cases: Iterable[Case], kind: Callable[[Case], Hashable]) -> list[ParameterSet]:
+    """Cases of which `make test` runs the first of each kind, and `make soak` the others."""
+    seen: set[Hashable] = set()
+    found = []
+    for case in cases:
+        marks = soaked_unless(kind(case) not in seen)
+        found.append(pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks))
+        seen.add(kind(case))
+    return found
 
 
 def soaked_unless(shown: bool) -> list[pytest.MarkDecorator]:

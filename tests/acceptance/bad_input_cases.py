@@ -45,6 +45,17 @@ AT_LENGTH = {
     "serve: halves swapped",
     "serve: Core is somebody else's",
     "serve: no privileges",
+    "serve: nothing listens",
+    "AI is somebody else's",
+    "backfill before migrate",
+    "role that may not log in",
+    "TLS where there is none",
+    "no price at all",
+    "range without trading day",
+    "raw @ and /",
+    "raw @ and ?",
+    "raw @ and :",
+    "transaction pooler by name",
 }
 GOOD_HEADER = "symbol,date,open,high,low,close,volume"
 

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ops.demo.prices import generate_prices
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.conftest import write_prices
 
 
+@pytest.mark.soak
 def test_prices_times_100_from_one_day_on_stop_a_rebuild_unless_accepted(
     command_line: CommandLine, tmp_path: Path
 ) -> None:

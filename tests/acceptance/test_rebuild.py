@@ -120,6 +120,7 @@ def test_verification_leaves_nothing_of_its_own(rebuilt: Rebuilt) -> None:
     assert (chats, about) == ((0, 0), (0, 0))
 
 
+@pytest.mark.soak
 def test_a_second_rebuild_changes_nothing(rebuilt: Rebuilt, command_line: CommandLine) -> None:
     urls = [rebuilt.databases.server(name).url(SPECS[name].database) for name in ("core", "ai")]
     hashes, prints = [database_hash(url) for url in urls], [fingerprint(url) for url in urls]

@@ -161,6 +161,7 @@ def test_two_may_start_at_once(scene: Scene, start: Start, legacy: bool) -> None
         assert state_of(port, process) == "ready"
 
 
+@pytest.mark.soak
 def test_the_literal_start_command_twice_at_once_on_an_empty_pair(
     scene: Scene, start: Start
 ) -> None:
@@ -188,8 +189,8 @@ def test_the_literal_start_command_twice_at_once_on_an_empty_pair(
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
-        ({}, "error: DATABASE_URL: Field required"),
         *soaked(
+            ({}, "error: DATABASE_URL: Field required"),
             (
                 {"DATABASE_URL": f"mysql://u:{PASSWORD}@h/d"},
                 "error: DATABASE_URL: has the scheme 'mysql'; only postgresql:// is supported",

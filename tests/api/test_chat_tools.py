@@ -23,6 +23,7 @@ from tests.api.conftest import HEDGE_FUND, INDIVIDUAL
 from tests.api.llm_server import LlmServer, called, said
 from tests.api.own_book import OwnBook, own_book
 from tests.api.test_chat_conversations import portfolio_of
+from tests.groups import soaked
 
 NAMES = {
     "list_user_portfolios",
@@ -160,23 +161,25 @@ def test_movers_tags_targets_and_prices_are_the_databases(llm: LlmServer, book: 
     ("name", "arguments", "kind"),
     [
         ("get_portfolio_complete", "{not json", "validation_error"),
-        ("get_portfolio_complete", "[1]", "validation_error"),
         ("get_portfolio_complete", {"x": "y" * 8_000}, "validation_error"),
         ("get_portfolio_complete", '{"x": ' + "[" * 400 + "]" * 400 + "}", "validation_error"),
         ("get_portfolio_complete", {"portfolio_id": "mine"}, "validation_error"),
         ("get_portfolio_complete", {"portfolio_id": str(uuid4())}, "not_found"),
-        ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())]}, "not_found"),
         ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())] * 99}, "validation_error"),
-        ("get_position_tags", {"portfolio_id": str(uuid4())}, "not_found"),
-        ("get_positions_details", {"portfolio_id": str(uuid4())}, "not_found"),
         ("get_analytics_overview", {"portfolio_id": str(uuid4())}, "not_found"),
         ("get_current_quotes", {}, "validation_error"),
-        ("get_current_quotes", {"symbols": ""}, "validation_error"),
         ("get_current_quotes", {"symbols": "A\0B"}, "validation_error"),
-        ("get_company_profile", {"symbol": "x" * 99}, "validation_error"),
-        ("get_daily_movers", {"threshold_pct": -1}, "validation_error"),
         ("get_weather", {"city": "\0"}, "unknown_tool"),
         ("", {}, "unknown_tool"),
+        *soaked(
+            ("get_portfolio_complete", "[1]", "validation_error"),
+            ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())]}, "not_found"),
+            ("get_position_tags", {"portfolio_id": str(uuid4())}, "not_found"),
+            ("get_positions_details", {"portfolio_id": str(uuid4())}, "not_found"),
+            ("get_current_quotes", {"symbols": ""}, "validation_error"),
+            ("get_company_profile", {"symbol": "x" * 99}, "validation_error"),
+            ("get_daily_movers", {"threshold_pct": -1}, "validation_error"),
+        ),
     ],
 )
 def test_what_a_model_gets_wrong_is_a_result_that_it_can_read(

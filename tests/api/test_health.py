@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
@@ -71,6 +72,7 @@ def test_a_body_that_is_too_large_is_refused(anonymous: httpx.Client) -> None:
         assert response.status_code == 413
 
 
+@pytest.mark.soak
 def test_it_is_not_ready_without_its_databases(scratch_database: URL, tmp_path: Path) -> None:
     nowhere = scratch_database.set(port=free_port())
     with backend_process(nowhere, scratch_database, tmp_path) as backend:
@@ -93,6 +95,7 @@ def test_production_refuses_to_start_without_reference_data(
     assert "0 factor definitions and 0 stress scenarios are too few; run `sigmasight seed`" in said
 
 
+@pytest.mark.soak
 def test_the_refusal_can_be_bypassed(core_url: URL, ai_url: URL, tmp_path: Path) -> None:
     settings = {"ENVIRONMENT": "production", "SKIP_STARTUP_VALIDATION": "true"}
     with backend_process(core_url, ai_url, tmp_path, **settings) as backend:

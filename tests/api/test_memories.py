@@ -161,6 +161,7 @@ def test_the_oldest_of_fifty_makes_room(client: httpx.Client, talker: Talker) ->
     assert kept == [f"memory {number}" for number in range(2, 52)]
 
 
+@pytest.mark.soak
 def test_there_are_never_more_than_fifty_however_many_come_at_once(talker: Talker) -> None:
     with talker.client() as client, ThreadPoolExecutor(8) as pool:
         sent = [{"content": f"memory {number}"} for number in range(80)]

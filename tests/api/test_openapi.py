@@ -22,7 +22,7 @@ from tests.api.conftest import HNW
 from tests.conftest import create_database
 from tests.groups import soaked
 
-EXAMPLES = settings().max_examples // 8
+EXAMPLES = settings().max_examples // 12
 CHECKS = [response_schema_conformance]
 
 

@@ -20,6 +20,7 @@ from ops.embedded.server import EmbeddedServer
 from ops.knowledge import seed_knowledge_base
 from tests.api.backend import Statements
 from tests.conftest import NewDatabase, create_database
+from tests.groups import soaked
 
 T = TypeVar("T")
 
@@ -97,8 +98,7 @@ NO_SCOPE_INDEX = "DROP INDEX ix_ai_kb_documents_scope"
     [
         ([], ""),
         ([NO_SCOPE_INDEX], THROUGH_THE_INDEX),
-        ([OLD], ""),
-        ([OLD, NO_SCOPE_INDEX], THROUGH_THE_INDEX),
+        *soaked(([OLD], ""), ([OLD, NO_SCOPE_INDEX], THROUGH_THE_INDEX)),
     ],
     ids=["as the planner likes", "through the vectors", "older extension", "older, vectors"],
 )

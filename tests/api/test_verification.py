@@ -130,7 +130,17 @@ def test_without_a_probe_account_what_needs_a_user_is_skipped(backend: Verified)
 
 COMPLETE = r"/complete$"
 LIST = r"/data/portfolios$"
-AT_LENGTH = {"no factors", "no scenarios", "an endpoint is absent"}
+# What another case shows as well, of the same check.
+AT_LENGTH = {
+    "no value",
+    "no holdings",
+    "unavailable",
+    "no factors",
+    "no scenarios",
+    "another exposure",
+    "an endpoint is absent",
+    "an aggregate is empty",
+}
 ERRING = [
     ("a value", of_json(COMPLETE, setting("holdings.0.market_value", lambda v: v + 1)), "complete"),
     ("no value", of_json(COMPLETE, setting("holdings.0.market_value", lambda v: None)), "complete"),

@@ -15,6 +15,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         yield page
 
 
+@pytest.mark.soak
 def test_the_run_list_says_what_ran_and_for_when(
     page: Page, dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:
@@ -30,6 +31,7 @@ def test_the_run_list_says_what_ran_and_for_when(
     assert "Completed" in text
 
 
+@pytest.mark.soak
 def test_a_run_tells_its_course_like_a_report(
     page: Page, dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:
@@ -39,6 +41,7 @@ def test_a_run_tells_its_course_like_a_report(
     assert [line for line in lines if line not in text] == []
 
 
+@pytest.mark.soak
 def test_the_artifacts_are_listed_and_say_what_they_are(
     page: Page, dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:
@@ -47,6 +50,7 @@ def test_the_artifacts_are_listed_and_say_what_they_are(
     assert [key for key in keys if key not in text] == []
 
 
+@pytest.mark.soak
 def test_a_table_shows_every_check(
     page: Page, dashboard: Dashboard, rebuilt_by_button: str
 ) -> None:

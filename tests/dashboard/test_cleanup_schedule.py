@@ -132,6 +132,7 @@ def test_a_given_day_counts_when_it_is_the_later(
     assert activate_cleanup_schedule(SOON) == due_time(DAY)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("by_hand", [False, *soaked(True)])
 def test_a_deploy_keeps_what_the_swap_has_activated(here: Dashboard, by_hand: bool) -> None:
     activate_cleanup_schedule(SOON)
@@ -202,6 +203,7 @@ def record(core: URL, kind: str, ended_at: str) -> None:
         )
 
 
+@pytest.mark.soak
 def test_without_a_server_or_a_deployment_a_swap_only_says_so(
     settings: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

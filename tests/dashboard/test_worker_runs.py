@@ -20,7 +20,6 @@ from ops.embedded.databases import SPECS, EmbeddedDatabases
 from tests.acceptance.test_secrets import files_with
 from tests.dashboard.conftest import FIRST, LAST
 from tests.dashboard.dashboard import Dashboard
-from tests.groups import soaked
 
 # Longer than between two beats.
 SILENT_SECONDS = 2 * HEARTBEAT_SECONDS
@@ -50,27 +49,26 @@ TOGETHER = [
 # One after the other; each is a process that takes seconds.
 ALONE = [
     Press("swap", {}, "swap: already active", "Completed", "already"),
-    *soaked(
-        Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
-        Press(
-            "rehearse",
-            {"first": LAST, "last": FIRST},
-            f"rehearse {LAST}..{FIRST}",
-            "Failed",
-            "is reversed; give the earlier day first",
-        ),
-        Press("rollback", {"dry_run": True}, "rollback (dry run)", "Completed", "plan "),
-        Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
-        Press("backfill", RANGE, f"backfill {FIRST}..{LAST}", "Completed", "nothing to do"),
-        Press(
-            "backfill",
-            {"last": None},
-            "nightly backfill for ",
-            "Failed",
-            "sessions ended without new prices",
-        ),
+    Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
+    Press("rollback", {"dry_run": True}, "rollback (dry run)", "Completed", "plan "),
+    Press("cleanup", {"execute": True}, "cleanup as approved", "Completed", "too early"),
+    Press("backfill", RANGE, f"backfill {FIRST}..{LAST}", "Completed", "nothing to do"),
+    Press(
+        "backfill",
+        {"last": None},
+        "nightly backfill for ",
+        "Failed",
+        "sessions ended without new prices",
     ),
 ]
+# It needs no databases.
+REFUSED = Press(
+    "rehearse",
+    {"first": LAST, "last": FIRST},
+    f"rehearse {LAST}..{FIRST}",
+    "Failed",
+    "is reversed; give the earlier day first",
+)
 
 
 @dataclass(frozen=True)
@@ -151,6 +149,7 @@ def kill_family(process: psutil.Process) -> None:
     psutil.wait_procs(family, timeout=20)
 
 
+@pytest.mark.soak
 def test_a_whole_rebuild_by_button(dashboard: Dashboard, rebuilt_by_button: str) -> None:
     run = dashboard.flow_run(rebuilt_by_button)
     assert (run["name"], run["state_name"]) == (f"rebuild {FIRST}..{LAST}", "Completed")
@@ -179,6 +178,11 @@ def test_buttons_pressed_together_are_carried_out_by_the_worker(
     check(dashboard, pressed[TOGETHER.index(press)], press)
 
 
+def test_a_button_that_is_refused_fails_with_the_sentence(dashboard: Dashboard) -> None:
+    check(dashboard, dashboard.press(REFUSED.deployment, **REFUSED.form), REFUSED)
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("press", ALONE, ids=name_of)
 def test_a_button_is_carried_out_by_the_worker(
     dashboard: Dashboard, rebuilt_by_button: str, press: Press
@@ -225,7 +229,7 @@ def test_a_night_computes_the_session_that_has_ended_and_then_finds_nothing_new(
     [("backfill", {"mode": "some"}), ("backup", {"keep": "many"})],
 )
 def test_a_form_that_makes_no_sense_is_refused_before_any_run(
-    dashboard: Dashboard, rebuilt_by_button: str, deployment: str, form: dict[str, Any]
+    dashboard: Dashboard, deployment: str, form: dict[str, Any]
 ) -> None:
     with pytest.raises(httpx.HTTPStatusError, match=r"'409|'422"):
         dashboard.press(deployment, **form)
@@ -260,6 +264,7 @@ def test_a_run_whose_process_is_killed_is_crashed_at_once(
     assert again["state_type"] == "COMPLETED"  # the limit of one run is free again
 
 
+@pytest.mark.soak
 def test_no_password_is_written_anywhere(dashboard: Dashboard, rebuilt_by_button: str) -> None:
     assert files_with("worker", dashboard.home) >= {"worker.log"}  # it is searched
     assert files_with(dashboard.canary, dashboard.home) == {"secrets.json"}

@@ -10,36 +10,34 @@ from ops.embedded.databases import Name
 from tests.acceptance.command_line import Pause
 from tests.acceptance.rebuilt import discard
 from tests.faults.stage import PHASES, POINTS, Stage
-from tests.groups import soaked
 from tests.prefect_session import flow_runs_of
 
+# By `make soak`: it takes whole commands on the embedded servers. Without these, a copy loses its
+# server's process in the middle, a backup and a cleanup are killed, and so is a change of the pair.
+pytestmark = pytest.mark.soak
+
 # Phase, the function at one call of which it is stopped, and whether before or after that call.
-# A copy at each run of the tests, where it reads and writes; the other phases by `make soak`.
 PROCESS_KILLS = [
     ("copy", "ops.copy.report:Meter.read", 20, "before"),
-    *soaked(
-        ("migrate", "flows.migrate:keep_books", 1, "before"),
-        ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
-        ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
-        ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
-        ("seed", "ops.seed:_record_capital", 1, "after"),
-        ("copy", "ops.copy.run:record_fingerprint", 1, "after"),
-        ("copy", "ops.copy.run:record_fingerprint", 2, "before"),
-        ("copy_again", "ops.copy.run:merge", 1, "after"),
-        ("backfill", "ops.backfill.symbol_rows:copy_rows", 2, "before"),
-        ("backfill", "ops.backfill.batch:write_portfolio", 2, "before"),
-        ("backfill", "flows.backfill:finish_batch", 1, "before"),
-    ),
+    ("migrate", "flows.migrate:keep_books", 1, "before"),
+    ("backfill", "ops.backfill.writer:copy_rows", 12, "after"),
+    ("migrate", "migrations_core.tables_0001.correlations:create", 1, "after"),
+    ("migrate", "migrations_ai.tables_0001:create", 1, "after"),
+    ("seed", "ops.seed:_record_capital", 1, "after"),
+    ("copy", "ops.copy.run:record_fingerprint", 1, "after"),
+    ("copy", "ops.copy.run:record_fingerprint", 2, "before"),
+    ("copy_again", "ops.copy.run:merge", 1, "after"),
+    ("backfill", "ops.backfill.symbol_rows:copy_rows", 2, "before"),
+    ("backfill", "ops.backfill.batch:write_portfolio", 2, "before"),
+    ("backfill", "flows.backfill:finish_batch", 1, "before"),
 ]
 
 SERVER_KILLS = [
     ("copy", "core", "ops.copy.report:Meter.read", 20),
-    *soaked(
-        ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
-        ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
-        ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
-        ("copy", "legacy", "ops.copy.report:Meter.read", 20),
-    ),
+    ("backfill", "core", "ops.backfill.writer:copy_rows", 12),
+    ("migrate", "core", "migrations_core.tables_0001.correlations:create", 1),
+    ("migrate", "ai", "migrations_ai.tables_0001:create", 1),
+    ("copy", "legacy", "ops.copy.report:Meter.read", 20),
 ]
 
 
@@ -79,7 +77,6 @@ def test_a_command_whose_server_was_killed_is_finished_by_the_same_command(
     assert stage.sessions_of_the_dead() == []
 
 
-@pytest.mark.soak
 def test_a_server_that_stays_away_ends_the_command_in_one_line(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -98,7 +95,6 @@ def test_a_server_that_stays_away_ends_the_command_in_one_line(
     assert stage.content() == undisturbed
 
 
-@pytest.mark.soak
 def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -113,20 +109,28 @@ def test_the_whole_book_killed_in_the_middle_ends_like_an_undisturbed_run(
     assert len(undisturbed.ledger) == 1331
 
 
-def test_an_interrupt_ends_in_one_line_and_can_be_resumed(stage: Stage, tmp_path: Path) -> None:
-    undisturbed = stage.content_at("backfill")
-    stage.back_to("copy")
-    running = stage.start(PHASES["backfill"], Pause("ops.backfill.batch:plan_spans", 1, tmp_path))
+@pytest.mark.parametrize(
+    ("phase", "function"),
+    [
+        ("copy", "ops.copy.run:record_fingerprint"),
+        ("backfill", "ops.backfill.batch:plan_spans"),
+    ],
+)
+def test_an_interrupt_ends_in_one_line_and_can_be_resumed(
+    stage: Stage, tmp_path: Path, phase: str, function: str
+) -> None:
+    undisturbed = stage.content_at(phase)
+    stage.back_to(POINTS[phase][0])
+    running = stage.start(PHASES[phase], Pause(function, 1, tmp_path))
     os.kill(running.pid, signal.SIGINT)
     outcome = running.outcome()
     assert outcome.code == 130, outcome
     assert outcome.errors == ["error: interrupted; run the same command again to go on"]
     assert "Traceback" not in outcome.err, outcome
-    stage.must(*PHASES["backfill"])
+    stage.must(*PHASES[phase])
     assert stage.content() == undisturbed
 
 
-@pytest.mark.soak
 def test_a_kill_while_the_servers_are_made_is_mended_by_the_same_command(
     stage: Stage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

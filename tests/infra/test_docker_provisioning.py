@@ -65,6 +65,7 @@ def test_a_new_volume_gets_roles_database_extension_and_marker(props: Props) -> 
     assert found == ("ai",)
 
 
+@pytest.mark.soak
 def test_a_new_container_on_a_volume_with_data_keeps_the_data(props: Props) -> None:
     provider = ProvisioningProvider()
     provider.create(props)
@@ -85,6 +86,7 @@ def test_a_rotated_password_replaces_the_old_one(props: Props) -> None:
         login(props, "app", "canary-app")
 
 
+@pytest.mark.soak
 def test_a_rotated_superuser_is_let_in_with_the_password_of_before(props: Props) -> None:
     provider = ProvisioningProvider()
     provider.create(props)

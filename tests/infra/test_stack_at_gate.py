@@ -25,7 +25,6 @@ from ops.state_folder import StateFolder
 from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.api.backend import backend_process
 from tests.conftest import create_database
-from tests.groups import soaked
 from tests.infra.conftest import collect_loops
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import named
@@ -126,7 +125,8 @@ def test_a_swap_and_a_rollback_replace_nothing(world: World) -> None:
         world.served(pair)
 
 
-@pytest.mark.parametrize(("said", "pair"), [("new", "new"), *soaked((None, "old"), ("old", "old"))])
+@pytest.mark.soak
+@pytest.mark.parametrize(("said", "pair"), [("new", "new"), (None, "old"), ("old", "old")])
 def test_an_installation_from_before_the_gate_is_taken_over(
     world: World, said: str | None, pair: Pair
 ) -> None:

@@ -45,6 +45,7 @@ def started(backend: SupervisedBackend, environment: dict[str, str]) -> int:
     return process.pid
 
 
+@pytest.mark.soak
 def test_it_serves_until_it_is_stopped(
     backend: SupervisedBackend, environment: dict[str, str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_it_serves_until_it_is_stopped(
     assert (backend.url, backend.pair, backend.ready(), backend.stop()) == nothing
 
 
+@pytest.mark.soak
 def test_its_secrets_are_nowhere_to_be_seen(
     backend: SupervisedBackend, environment: dict[str, str], core_url: URL
 ) -> None:
@@ -97,6 +99,7 @@ def test_one_that_cannot_serve_is_named_with_its_log(
         backend.wait()
 
 
+@pytest.mark.soak
 def test_the_old_pair_is_served_from_one_database_and_nothing_is_written_to_it(
     backend: SupervisedBackend, environment: dict[str, str], old_shape: URL
 ) -> None:

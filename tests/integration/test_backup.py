@@ -164,6 +164,7 @@ def plain_role(server: EmbeddedServer) -> Iterator[tuple[str, str]]:
         session.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
+@pytest.mark.soak
 def test_a_role_that_may_make_no_database_restores_on_a_server_of_ours(
     ai_url: URL, core_url: URL, plain_role: tuple[str, str], tmp_path: Path
 ) -> None:

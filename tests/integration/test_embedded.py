@@ -17,6 +17,7 @@ from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import ConfigurationError, RefusedError
 from ops.state_folder import StateFolder
 from tests.conftest import running_server
+from tests.groups import soaked
 
 
 def test_refuses_a_wrong_password_over_tcp(server: EmbeddedServer) -> None:
@@ -40,7 +41,7 @@ def durable() -> Iterator[EmbeddedServer]:
         yield instance
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, *soaked(signal.SIGTERM, signal.SIGQUIT)])
 def test_starts_again_with_its_data_after_a_signal(
     durable: EmbeddedServer, how: signal.Signals
 ) -> None:

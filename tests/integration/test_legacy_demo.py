@@ -26,6 +26,7 @@ from ops.errors import (
     WrongDatabaseError,
 )
 from tests.conftest import create_database
+from tests.groups import soaked
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
@@ -170,7 +171,7 @@ def test_a_second_call_changes_nothing_and_tells_which_prices_are_there(
     assert query(url, "SELECT xmin::text, ctid::text FROM users ORDER BY id") == before
 
 
-@pytest.mark.parametrize("step", ["_copy_rows", "_copy_prices", "_mark"])
+@pytest.mark.parametrize("step", ["_copy_prices", *soaked("_copy_rows", "_mark")])
 def test_a_build_that_died_left_nothing_and_the_next_one_completes(
     empty_legacy: URL, prices: PriceHistory, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_password_that_cannot_be_hashed_leaves_nothing(
     assert tables_of(empty_legacy) == set()
 
 
+@pytest.mark.soak
 def test_the_real_prices_fit(empty_legacy: URL) -> None:
     path = os.environ.get("REAL_PRICES")
     if path is None:

@@ -80,6 +80,7 @@ def stranger_of(home: str) -> "Iterator[subprocess.Popen[bytes]]":
             stranger.kill()
 
 
+@pytest.mark.soak
 def test_what_a_killed_rehearsal_left_is_removed_by_the_next_and_nothing_else(
     killed: tuple[StateFolder, Path, list[psutil.Process]], tmp_path: Path
 ) -> None:

@@ -103,10 +103,6 @@ def test_starting_capital_is_recorded_once(core_url: URL) -> None:
     ("change", "look"),
     [
         (
-            "UPDATE portfolios SET equity_balance = 1.25, is_active = false, deleted_at = now()",
-            "SELECT equity_balance, is_active, deleted_at FROM portfolios ORDER BY id",
-        ),
-        (
             "UPDATE positions SET last_price = 2, market_value = 3, unrealized_pnl = 4,"
             " exit_date = '2025-08-01', exit_price = 5, realized_pnl = 6, deleted_at = now()",
             "SELECT last_price, market_value, unrealized_pnl, exit_date, exit_price,"
@@ -116,7 +112,14 @@ def test_starting_capital_is_recorded_once(core_url: URL) -> None:
             "UPDATE users SET hashed_password = 'changed', is_active = false",
             "SELECT hashed_password, is_active FROM users ORDER BY id",
         ),
-        ("UPDATE tags_v2 SET usage_count = 99", "SELECT usage_count FROM tags_v2 ORDER BY id"),
+        *soaked(
+            (
+                "UPDATE portfolios SET equity_balance = 1.25, is_active = false,"
+                " deleted_at = now()",
+                "SELECT equity_balance, is_active, deleted_at FROM portfolios ORDER BY id",
+            ),
+            ("UPDATE tags_v2 SET usage_count = 99", "SELECT usage_count FROM tags_v2 ORDER BY id"),
+        ),
     ],
 )
 def test_what_lives_on_is_never_reset(core_url: URL, change: str, look: str) -> None:
@@ -131,9 +134,9 @@ def test_what_lives_on_is_never_reset(core_url: URL, change: str, look: str) -> 
     ("table", "change"),
     [
         ("positions", "UPDATE positions SET quantity = 1, entry_price = 1"),
-        ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
         ("position_tags", "DELETE FROM position_tags"),
         *soaked(
+            ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
             ("users", "UPDATE users SET full_name = 'Somebody'"),
             ("portfolios", "UPDATE portfolios SET name = 'Something'"),
             ("tags_v2", "UPDATE tags_v2 SET color = '#000000'"),

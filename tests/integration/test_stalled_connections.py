@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 from ops.connection import connect, explained
 from ops.embedded.server import EmbeddedServer
 from ops.errors import DatabaseUnavailableError
+from tests.groups import soaked
 from tests.stalling import StallingProxy, stalling_proxy
 
 
@@ -28,12 +29,13 @@ def ask_and_stall(proxy: StallingProxy, url: URL, *, new: bool, fails: bool = Fa
         session.execute("SELECT 2")
 
 
-@pytest.mark.parametrize("new", [True, False], ids=["the network", "one connection"])
+@pytest.mark.parametrize("new", [*soaked(True), False], ids=["the network", "one connection"])
 def test_an_answer_that_does_not_come_is_not_waited_for(proxy: StallingProxy, new: bool) -> None:
     with pytest.raises(DatabaseUnavailableError, match="went away; start it again"):
         ask_and_stall(proxy, proxy.url, new=new)
 
 
+@pytest.mark.soak
 def test_the_end_of_a_block_does_not_wait_either(proxy: StallingProxy) -> None:
     with pytest.raises(ZeroDivisionError):
         ask_and_stall(proxy, proxy.url, new=True, fails=True)

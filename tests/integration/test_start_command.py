@@ -16,6 +16,7 @@ from app.chain_folders import PROJECT_ROOT
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer, free_port
 from tests.conftest import NewDatabase
+from tests.groups import soaked
 from tests.integration.forked_alembic import Run, arguments, forked_alembic
 
 CORE_INI, AI_INI = "alembic.ini", "alembic_ai.ini"
@@ -91,6 +92,7 @@ def test_a_new_pair_is_built_and_checked_clean(new_database: NewDatabase, tmp_pa
         assert "No new upgrade operations" in checked.stdout + checked.stderr
 
 
+@pytest.mark.soak
 def test_one_shared_database_is_built_and_checked_clean(
     scratch_database: URL, tmp_path: Path, forked: Run
 ) -> None:
@@ -134,7 +136,9 @@ def test_a_backend_at_the_gate_migrates_the_new_pair_alone(
     assert fingerprint(old_shape) == before
 
 
-@pytest.mark.parametrize("ai_too", [False, True], ids=["without AI_DATABASE_URL", "with it"])
+@pytest.mark.parametrize(
+    "ai_too", [False, *soaked(True)], ids=["without AI_DATABASE_URL", "with it"]
+)
 def test_a_legacy_database_is_left_as_it_is(
     ai_too: bool, old_shape: URL, tmp_path: Path, forked: Run
 ) -> None:
@@ -148,7 +152,7 @@ def test_a_legacy_database_is_left_as_it_is(
     assert fingerprint(old_shape) == before
 
 
-@pytest.mark.parametrize("words", [("downgrade", "base"), ("check",), ("current",)])
+@pytest.mark.parametrize("words", [("downgrade", "base"), *soaked((("check",),), (("current",),))])
 def test_nothing_but_the_start_command_runs_on_a_legacy_database(
     words: tuple[str, ...], old_shape: URL, tmp_path: Path, forked: Run
 ) -> None:
@@ -214,6 +218,7 @@ def test_the_admin_address_is_the_one_that_migrates(
     assert len(tables(scratch_database)) == 38
 
 
+@pytest.mark.soak
 def test_a_password_of_special_characters_works_and_is_never_printed(
     server: EmbeddedServer, new_database: NewDatabase, tmp_path: Path, forked: Run
 ) -> None:
@@ -238,7 +243,7 @@ def test_a_password_of_special_characters_works_and_is_never_printed(
     assert len(tables(core)) == 38
 
 
-@pytest.mark.parametrize("ini", [CORE_INI, AI_INI])
+@pytest.mark.parametrize("ini", [CORE_INI, *soaked(AI_INI)])
 def test_offline_needs_no_server(ini: str, tmp_path: Path, forked: Run) -> None:
     nowhere = URL.create("postgresql", "u", "canary", "127.0.0.1", 1, "nowhere")
     done = forked(ini, environment(nowhere, nowhere), tmp_path, "upgrade", "head", "--sql")
@@ -290,6 +295,7 @@ def test_a_backend_role_starts_at_head(
     assert [each.returncode for each in done] == [0, 0]
 
 
+@pytest.mark.soak
 def test_the_loggers_of_a_calling_program_stay_enabled(
     scratch_database: URL, tmp_path: Path
 ) -> None:

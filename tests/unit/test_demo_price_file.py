@@ -183,6 +183,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         load_prices_csv(tmp_path)
 
 
+@pytest.mark.soak
 def test_the_book_was_entered_at_the_real_closes() -> None:
     path = os.environ.get("REAL_PRICES")
     if path is None:

@@ -24,6 +24,7 @@ def let_lag(desk: Desk, portfolio: str, first: str) -> None:
     desk.rows("DELETE FROM batch_run_tracking WHERE run_date >= %s", first)
 
 
+@pytest.mark.soak
 def test_a_lagging_portfolio_is_caught_up(desk: Desk) -> None:
     portfolio = desk.portfolios()[0]
     before = desk.snapshots()

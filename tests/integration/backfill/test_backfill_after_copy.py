@@ -141,6 +141,7 @@ def test_another_equity_is_a_price_that_says_both_figures(move: Move) -> None:
     move.legacy.execute(change.format("-5.01"))
 
 
+@pytest.mark.soak
 def test_twice_is_once_and_a_second_copy_leaves_computed_days_alone(move: Move) -> None:
     move.core.run()
     before = move.core.content()

@@ -174,6 +174,7 @@ def test_a_lagging_portfolio_is_caught_up(pair: tuple[Book, UUID, UUID]) -> None
     assert list(processed["n"]) == [3]
 
 
+@pytest.mark.soak
 def test_a_portfolio_that_lags_behind_the_range_is_caught_up_without_a_gap(
     pair: tuple[Book, UUID, UUID],
 ) -> None:
@@ -188,6 +189,7 @@ def test_a_portfolio_that_lags_behind_the_range_is_caught_up_without_a_gap(
     assert book.equity(first) == undisturbed
 
 
+@pytest.mark.soak
 def test_catching_up_in_the_past_leaves_the_newer_symbol_rows(book: Book) -> None:
     first, _ = two_portfolios(book)
     book.run()

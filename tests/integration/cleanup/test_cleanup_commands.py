@@ -157,6 +157,7 @@ def test_a_server_goes_only_when_it_holds_nothing_else(embedded: World) -> None:
     assert embedded.ask(embedded.maintenance, "SELECT 1") == [(1,)]
 
 
+@pytest.mark.soak
 def test_from_a_backup_to_a_cleanup_that_the_schedule_executes(
     embedded: World, commands: CommandLine, prefect: PrefectServer
 ) -> None:

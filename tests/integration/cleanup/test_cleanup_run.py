@@ -146,6 +146,7 @@ def test_a_half_done_cleanup_stops_for_the_old_pair_and_for_whoever_is_connected
     assert execute_cleanup(world.scene(), plan_id).state == "done"
 
 
+@pytest.mark.soak
 def test_a_database_of_the_same_name_that_was_made_since_stays(make_world: MakeWorld) -> None:
     world = make_world()
     plan_id = plan_cleanup(world.scene()).plan_id or ""
@@ -156,6 +157,7 @@ def test_a_database_of_the_same_name_that_was_made_since_stays(make_world: MakeW
     assert world.ask(world.legacy, "SELECT 1") == [(1,)]
 
 
+@pytest.mark.soak
 def test_a_waiver_in_writing_stands_in_for_the_dump_and_is_kept(make_world: MakeWorld) -> None:
     world = make_world()
     world.ask(world.core, "DELETE FROM ops.backups WHERE database = 'legacy'")
@@ -167,6 +169,7 @@ def test_a_waiver_in_writing_stands_in_for_the_dump_and_is_kept(make_world: Make
     assert world.legacy_tables() is None
 
 
+@pytest.mark.soak
 def test_a_backup_that_came_to_lie_in_the_way_meanwhile_stays(make_world: MakeWorld) -> None:
     world = make_world()
     plan_id = plan_cleanup(world.scene()).plan_id or ""

@@ -7,6 +7,7 @@ from ops.assessment import Account, TableAccount, assess
 from ops.carrying.swap_price import swap_price
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError
+from tests.groups import soaked
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import ID, copied
 
@@ -74,7 +75,7 @@ def test_what_nobody_knows_has_a_price(
 @pytest.mark.parametrize(
     "hidden",
     [
-        "CREATE TABLE secrets (id int); INSERT INTO secrets VALUES (1)",
+        *soaked("CREATE TABLE secrets (id int); INSERT INTO secrets VALUES (1)"),
         "CREATE TABLE secrets (id int); GRANT SELECT ON secrets TO reader_of_most;"
         " ALTER TABLE secrets ENABLE ROW LEVEL SECURITY; INSERT INTO secrets VALUES (1)",
     ],
@@ -102,10 +103,12 @@ def test_what_cannot_be_read_is_no_price_of_zero(
     ("metadata", "copied_documents"),
     [
         ('{"seed": "builtin"}', 1),
-        ('{"a": 1, "seed" : "builtin", "b": [2]}', 1),
         ('{"origin": {"seed": "builtin"}}', 2),
-        ('{"note": "\\"seed\\": \\"builtin\\""}', 2),
-        ('{"seed": "mine"}', 2),
+        *soaked(
+            ('{"a": 1, "seed" : "builtin", "b": [2]}', 1),
+            ('{"note": "\\"seed\\": \\"builtin\\""}', 2),
+            ('{"seed": "mine"}', 2),
+        ),
     ],
 )
 def test_a_document_is_left_out_by_its_own_mark_and_counted(

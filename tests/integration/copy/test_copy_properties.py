@@ -81,7 +81,11 @@ def expected(rows: Sequence[Texts]) -> tuple[Kept, int]:
     return kept, fitting
 
 
-@settings(derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings().max_examples // 3,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(rows=ROWS)
 @example(rows=[])
 @example(rows=[("A", "2025-01-01", "99999999.99995", None, "2025-07-01")])

@@ -96,6 +96,7 @@ def test_rows_that_users_deleted_meanwhile_are_accepted_by_their_number(
     assert run(core_url, "SELECT count(*) FROM agent_messages") == [(1,)]
 
 
+@pytest.mark.soak
 def test_a_run_that_was_overtaken_accepts_nothing(
     restored: URL, core_url: URL, ai_url: URL
 ) -> None:
@@ -108,6 +109,7 @@ def test_a_run_that_was_overtaken_accepts_nothing(
         swap_price(restored, core_url, ai_url)
 
 
+@pytest.mark.soak
 def test_before_the_first_copy_every_old_database_will_do(
     owned_url: URL, old_shape: URL, core_url: URL, ai_url: URL
 ) -> None:

@@ -19,12 +19,14 @@ from tests.integration.copy.foreign_prices import ROWS, copied, loose
             "CREATE VIEW market_data_cache AS SELECT * FROM prices",
             "staged",
             id="a view",
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "ALTER TABLE market_data_cache RENAME TO prices;"
             "CREATE MATERIALIZED VIEW market_data_cache AS SELECT * FROM prices",
             "staged",
             id="a materialised view",
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "CREATE TABLE parts (LIKE market_data_cache INCLUDING DEFAULTS)"
@@ -43,6 +45,7 @@ from tests.integration.copy.foreign_prices import ROWS, copied, loose
             "ALTER TABLE more INHERIT market_data_cache",
             "staged",
             id="a table with children",
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "ALTER TABLE market_data_cache DROP CONSTRAINT uq_market_data_cache_symbol_date",
@@ -53,6 +56,7 @@ from tests.integration.copy.foreign_prices import ROWS, copied, loose
             "ALTER TABLE market_data_cache ALTER symbol TYPE text",
             "staged",
             id="text for varchar",
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "ALTER TABLE market_data_cache ALTER date TYPE timestamptz,"
@@ -64,13 +68,19 @@ from tests.integration.copy.foreign_prices import ROWS, copied, loose
             "ALTER TABLE market_data_cache DROP industry, DROP country, ADD adjusted float8",
             "direct",
             id="columns more and less",
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "ALTER TABLE market_data_cache DROP updated_at, DROP created_at, DROP data_source",
             "direct",
             id="bookkeeping missing",
         ),
-        pytest.param("ALTER TABLE market_data_cache DROP id", "staged", id="no ids"),
+        pytest.param(
+            "ALTER TABLE market_data_cache DROP id",
+            "staged",
+            id="no ids",
+            marks=pytest.mark.soak,
+        ),
         pytest.param(
             "ALTER TABLE market_data_cache DROP id; ALTER TABLE market_data_cache"
             " ADD id bigserial PRIMARY KEY",
@@ -230,6 +240,7 @@ def test_what_cannot_be_read_gives_one_line_and_changes_nothing(
     run(legacy_url, "DROP OWNED BY outsider; DROP ROLE outsider")
 
 
+@pytest.mark.soak
 def test_an_older_legacy_server_is_read_alike(
     run: Run, old_server: EmbeddedServer, core_url: URL, legacy_url: URL
 ) -> None:

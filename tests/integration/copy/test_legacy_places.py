@@ -35,8 +35,7 @@ def moved(schema: str) -> str:
 @pytest.mark.parametrize(
     ("story", "schema", "namesakes"),
     [
-        *soaked((moved("sigma"), None, ())),
-        (moved('"Odd one"'), "Odd one", ()),
+        *soaked((moved("sigma"), None, ()), (moved('"Odd one"'), "Odd one", ())),
         (f"{moved('sigma')}; {NAMESAKE.format('public')}", None, ("public.users",)),
         *soaked((NAMESAKE.format("auth"), None, ("auth.users",))),
         (TWICE, "public", ("b.users",)),

@@ -16,6 +16,7 @@ from ops.errors import (
     VerificationError,
     WrongDatabaseError,
 )
+from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, IndexesOf, Run
 
 OTHER_TABLES = """
@@ -194,9 +195,11 @@ def test_a_refusing_guard_leaves_every_table_as_it_was(
     ("killed", "step", "left"),
     [
         ("copy writer", "indexing", 0),
-        ("copy writer", "hashing", 1000),  # committed, and being proved
-        # A lost reader is noticed at the next table; the first one is complete by then.
-        ("copy reader", "indexing", 1000),
+        *soaked(
+            ("copy writer", "hashing", 1000),  # committed, and being proved
+            # A lost reader is noticed at the next table; the first one is complete by then.
+            ("copy reader", "indexing", 1000),
+        ),
     ],
 )
 def test_a_server_process_killed_in_mid_copy_leaves_a_table_empty_or_complete(

@@ -64,6 +64,7 @@ def test_a_taken_address_rejects_the_user_and_all_that_hangs_on_it_until_it_is_f
     assert swap_price(owned_url, core_url, ai_url).total == 0
 
 
+@pytest.mark.soak
 def test_chat_that_is_copied_before_its_users_finds_its_place_later(
     run: Run, owned_url: URL, core_url: URL
 ) -> None:
@@ -171,6 +172,7 @@ def test_core_and_ai_may_be_one_database(
     assert run(core_url, "SELECT count(*) FROM ai_feedback") == [(0,)]
 
 
+@pytest.mark.soak
 def test_what_verification_wrote_is_nobodys(
     run: Run, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:
@@ -184,6 +186,7 @@ def test_what_verification_wrote_is_nobodys(
     assert run(core_url, "SELECT count(*) FROM agent_messages") == [(0,)]
 
 
+@pytest.mark.soak
 def test_a_seeded_demo_pair_gets_its_passwords_and_nothing_else(
     run: Run, core_url: URL, ai_url: URL, server: EmbeddedServer, legacy_template: str
 ) -> None:

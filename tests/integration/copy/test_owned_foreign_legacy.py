@@ -44,6 +44,7 @@ MISFITS = [
         "agent_messages",
         "conversation_id names no row of agent_conversations",
         id="a message without its conversation",
+        marks=pytest.mark.soak,
     ),
     pytest.param(
         f"INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at,"
@@ -89,6 +90,7 @@ MISFITS = [
         "tags_v2",
         "the row breaks the rule ck_tags_v2_valid_hex_color",
         id="a colour by name",
+        marks=pytest.mark.soak,
     ),
     pytest.param(
         f"INSERT INTO tags_v2 (id, user_id, name, created_at) VALUES ('{ID}f1', '{B_USER}',"
@@ -138,6 +140,7 @@ def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
     assert swap_price(owned_url, core_url, ai_url).total == 0
 
 
+@pytest.mark.soak
 def test_columns_of_text_in_any_order_hold_the_same_rows(
     run: Run, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:

@@ -74,6 +74,7 @@ def test_only_what_a_delta_brought_is_compared(
     assert compared(proved)[table].compared_by == "proof"
 
 
+@pytest.mark.soak
 def test_what_several_deltas_brought_is_compared_together(
     run: Run, proved: tuple[URL, URL, URL]
 ) -> None:
@@ -162,6 +163,7 @@ def test_a_row_that_somebody_else_changed_voids_the_proof(
     assert (found.compared_by, found.different) == ("rows", 1)
 
 
+@pytest.mark.soak
 def test_a_copy_of_the_whole_table_begins_anew(run: Run, proved: tuple[URL, URL, URL]) -> None:
     legacy, core, _ = proved
     run(legacy, ASKED)

@@ -10,6 +10,7 @@ from ops.carrying.swap_price import swap_price
 from ops.connection import connect
 from ops.copy import copy_group, parity
 from ops.embedded.server import EmbeddedServer
+from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.owned_world import A_TAG, QUESTION, ROWS, WORLD, copied, counts
 from tests.integration.legacy_shape import make_legacy
@@ -34,7 +35,7 @@ def unchecked_url(server: EmbeddedServer) -> Iterator[URL]:
         session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-@pytest.mark.parametrize("typed", [True, False])
+@pytest.mark.parametrize("typed", [True, *soaked(False)])
 def test_a_row_that_is_no_text_is_rejected_and_the_rest_is_copied(
     run: Run, unchecked_url: URL, core_url: URL, ai_url: URL, typed: bool
 ) -> None:

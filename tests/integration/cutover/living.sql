@@ -1,5 +1,6 @@
 -- A living installation of other users, made in sets. Everything follows from a row's number: ids are
--- digests of a name and a number, so that two builds are the same database.
+-- digests of a name and a number, so that two builds of one size are the same database. How many
+-- portfolios there are is said by the setting living.portfolios.
 
 INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at, updated_at)
 SELECT
@@ -34,7 +35,7 @@ SELECT
     timestamptz '2024-02-01 10:00+00' + n * interval '5 hours',
     timestamptz '2025-05-02 08:00+00',
     CASE WHEN n IN (12, 52) THEN timestamptz '2025-04-04 12:00+00' END
-FROM generate_series(1, 120) AS n;
+FROM generate_series(1, current_setting('living.portfolios')::int) AS n;
 
 -- Six of each portfolio: long, the same short, another long, an option, a private one, one that was
 -- closed before, closed within the days that are computed, or deleted. Entered at that day's close.
@@ -71,7 +72,7 @@ SELECT
     timestamptz '2025-03-03 15:00+00' + p * interval '1 minute',
     timestamptz '2025-05-03 08:00+00',
     CASE WHEN k = 6 AND p % 3 = 2 THEN timestamptz '2025-05-20 10:00+00' END
-FROM generate_series(1, 120) AS p
+FROM generate_series(1, current_setting('living.portfolios')::int) AS p
 CROSS JOIN generate_series(1, 6) AS k
 JOIN market_data_cache AS c
     ON c.date = '2025-03-03'
@@ -94,7 +95,7 @@ SELECT
     md5('flow ' || n || day)::uuid, p.id, kind::equity_change_type, n * 10.01, day::date,
     'for ' || p.name, p.user_id, day::timestamptz, day::timestamptz,
     CASE WHEN n % 15 = 0 THEN day::timestamptz + interval '1 day' END
-FROM generate_series(3, 120, 3) AS n
+FROM generate_series(3, current_setting('living.portfolios')::int, 3) AS n
 JOIN portfolios AS p ON p.id = md5('portfolio ' || n)::uuid
 CROSS JOIN (VALUES ('CONTRIBUTION', '2025-06-20'), ('CONTRIBUTION', '2025-07-03'),
     ('WITHDRAWAL', '2025-07-09')) AS flows (kind, day);
@@ -114,7 +115,7 @@ INSERT INTO position_tags (id, position_id, tag_id, assigned_at, assigned_by)
 SELECT md5('tagged ' || q.id || t)::uuid, q.id, md5('tag ' || (p - 1) % 40 + 1 || ' ' || t)::uuid,
     timestamptz '2025-04-01 00:00+00' + p * interval '1 second',
     CASE WHEN p % 2 = 0 THEN md5('user ' || (p - 1) % 40 + 1)::uuid END
-FROM generate_series(1, 120) AS p, generate_series(1, 3, 2) AS k, generate_series(1, 2) AS t,
+FROM generate_series(1, current_setting('living.portfolios')::int) AS p, generate_series(1, 3, 2) AS k, generate_series(1, 2) AS t,
     positions AS q
 WHERE q.id = md5('position ' || p || ' ' || k)::uuid AND (p + k + t) % 3 > 0;
 
@@ -125,7 +126,7 @@ SELECT
     md5('target ' || q.id)::uuid, q.portfolio_id, CASE WHEN p % 8 = 0 THEN q.id END, q.symbol,
     q.position_type::text, q.entry_price * 1.25, q.entry_price / 3, q.entry_price, 0.2501,
     repeat('because ', p), 'own', md5('user ' || (p - 1) % 40 + 1)::uuid, '2025-06-01', '2025-06-02'
-FROM generate_series(4, 120, 4) AS p, positions AS q
+FROM generate_series(4, current_setting('living.portfolios')::int, 4) AS p, positions AS q
 WHERE q.id IN (md5('position ' || p || ' 1')::uuid, md5('position ' || p || ' 2')::uuid);
 
 INSERT INTO position_greeks (id, position_id, calculation_date, delta, gamma, theta, vega, rho,

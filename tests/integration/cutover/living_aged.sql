@@ -9,7 +9,7 @@ WHERE portfolio_id = md5('portfolio 22')::uuid AND snapshot_date = '2025-06-30';
 
 INSERT INTO positions (id, portfolio_id, symbol, position_type, quantity, entry_price, entry_date,
     created_at, updated_at)
-VALUES (md5('nameless')::uuid, md5('portfolio 100')::uuid, '', 'LONG', 1, 1, '2025-03-03', now(),
+VALUES (md5('nameless')::uuid, md5('portfolio 40')::uuid, '', 'LONG', 1, 1, '2025-03-03', now(),
     now());
 INSERT INTO ai_feedback (id, message_id, rating)
 VALUES (md5('of nothing')::uuid, md5('no message')::uuid, 'up');

@@ -71,6 +71,7 @@ def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
     installed.assert_served(before)
 
 
+@pytest.mark.soak
 def test_without_core_the_lock_decides_and_what_it_decided_stays(
     installed: Installed, server: EmbeddedServer
 ) -> None:

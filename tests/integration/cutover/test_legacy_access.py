@@ -17,6 +17,7 @@ from ops.verify.market_data import market_data_equals_legacy
 from ops.verify.subject import Subject
 from ops.write_lock.lock import lock_writes, release_lock
 from tests.conftest import NewDatabase
+from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.watched_legacy import BOOKS, rows_of, settled, swap, use
 
@@ -75,7 +76,7 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize(("query", "scans", "rows"), READS)
+@pytest.mark.parametrize(("query", "scans", "rows"), [*soaked(*READS[:3]), *READS[3:]])
 def test_a_strangers_read_is_seen(
     core: URL, legacy: URL, query: str, scans: int, rows: int
 ) -> None:
@@ -215,6 +216,7 @@ def test_verification_reads_legacy_as_a_recorded_access(
     assert access_evidence(core_url, legacy).untouched
 
 
+@pytest.mark.soak
 def test_seeding_reads_legacy_as_a_recorded_access(core: URL, legacy: URL, ask: Ask) -> None:
     for _ in range(2):
         seed(core, demo_password="demo", legacy_url=legacy)

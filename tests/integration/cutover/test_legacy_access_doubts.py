@@ -15,6 +15,7 @@ from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import DatabaseUnavailableError
 from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
 from tests.conftest import NewDatabase, create_database
+from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, use
 
@@ -68,7 +69,9 @@ RESETS = [
 ]
 
 
-@pytest.mark.parametrize(("where", "reset", "reason"), RESETS)
+@pytest.mark.parametrize(
+    ("where", "reset", "reason"), [*RESETS[::3], *soaked(*RESETS[1:3], RESETS[4])]
+)
 def test_after_a_reset_nothing_is_known_until_a_new_window_begins(
     core: URL, legacy: URL, ask: Ask, where: str, reset: str, reason: str
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
     assert found_reason(core, ask) == found.reason
 
 
+@pytest.mark.soak
 def test_an_autovacuum_is_nobody(own_server: EmbeddedServer, core_url: URL, ask: Ask) -> None:
     create_database(own_server, "vacuumed")
     legacy = own_server.url("vacuumed")

@@ -19,6 +19,7 @@ from ops.errors import RefusedError
 from ops.seed import seed
 from tests.backfilling import backfill
 from tests.conftest import create_database
+from tests.groups import soaked
 from tests.integration.cutover.living import (
     ANOTHER_EQUITY,
     FIRST,
@@ -58,8 +59,9 @@ ROLLED = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[44, *soaked(120)], ids="{} portfolios".format)
 def living(
+    request: pytest.FixtureRequest,
     server: EmbeddedServer,
     core_template: str,
     ai_template: str,
@@ -68,10 +70,10 @@ def living(
 ) -> Iterator[SmallSystem]:
     """The installation served from its old database, beside a pair that is migrated and empty."""
     templates = {"core": core_template, "ai": ai_template, "legacy": core_template}
-    urls = {half: server.url(f"living_{half}") for half in templates}
+    urls = {half: server.url(f"living_{half}_{request.param}") for half in templates}
     for half, template in templates.items():
-        create_database(server, f"living_{half}", template)
-    make_living(urls["legacy"])
+        create_database(server, str(urls[half].database), template)
+    make_living(urls["legacy"], request.param)
     folder = tmp_path_factory.mktemp("living") / "home"
     with small_system(urls["core"], urls["ai"], urls["legacy"], folder, PROBES) as system:
         # The backend finds its tables by the path of its role; the phases find them by themselves.
@@ -146,7 +148,8 @@ def _with_another_equity(living: SmallSystem) -> set[str]:
     now = {
         name: (day, equity) for name, day, equity in living.ask(living.core, query.format("public"))
     }
-    assert len(before) > 100
+    [(portfolios,)] = living.ask(living.old, f"SELECT count(*) FROM {SCHEMA}.portfolios")
+    assert len(before) > portfolios * 5 // 6
     assert {day for _, day, _ in before} == {LAST}
     return {
         name

@@ -187,6 +187,7 @@ def _seconds_of_work(connection: psycopg.Connection) -> float:
     return time.process_time() + served.user + served.system
 
 
+@pytest.mark.soak
 def test_an_autovacuum_gives_way(own_server: EmbeddedServer) -> None:
     create_database(own_server, "vacuumed_while_locked")
     url = own_server.url("vacuumed_while_locked")

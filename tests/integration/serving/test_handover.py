@@ -13,6 +13,7 @@ import pytest
 
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.books.active_pair import Pair
+from tests.groups import soaked
 from tests.integration.serving.starting import ENVIRONMENT, eventually
 from tests.integration.serving.users import PAIR, asking
 
@@ -52,6 +53,7 @@ def test_users_reach_only_the_one_that_was_told_to_serve(served: SupervisedBacke
     assert httpx.get(f"{private}/x").headers[PAIR] == "old"
 
 
+@pytest.mark.soak
 def test_fifty_users_lose_nothing_and_none_is_answered_while_all_are_held(
     served: SupervisedBackend,
 ) -> None:
@@ -86,6 +88,7 @@ def test_an_open_connection_outlives_every_handover(served: SupervisedBackend) -
             assert answer(connection) == (pair, b"/x 0")
 
 
+@pytest.mark.soak
 def test_more_connections_than_fit_into_one_message_are_handed_over(
     served: SupervisedBackend,
 ) -> None:
@@ -108,8 +111,10 @@ def test_more_connections_than_fit_into_one_message_are_handed_over(
     ("before", "after"),
     [
         (b"", b"GET /x HTTP/1.1\r\nHost: b\r\n\r\n"),
-        (b"GET /x HTT", b"P/1.1\r\nHost: b\r\n\r\n"),
-        (b"GET /x HTTP/1.1\r\nHost: b\r\nX-Much: " + b"x" * 9000, b"\r\n\r\n"),
+        *soaked(
+            (b"GET /x HTT", b"P/1.1\r\nHost: b\r\n\r\n"),
+            (b"GET /x HTTP/1.1\r\nHost: b\r\nX-Much: " + b"x" * 9000, b"\r\n\r\n"),
+        ),
     ],
     ids=["nothing", "half a line", "half a head"],
 )
@@ -165,6 +170,7 @@ def test_what_is_under_way_is_finished_by_who_began_it(served: SupervisedBackend
         connection.close()
 
 
+@pytest.mark.soak
 def test_an_answer_that_is_read_slowly_delays_nobody(served: SupervisedBackend) -> None:
     with closing(connected(served)) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: b\r\n\r\n")
@@ -176,6 +182,7 @@ def test_an_answer_that_is_read_slowly_delays_nobody(served: SupervisedBackend) 
         assert answer(connection) == ("new", b"/y 0")
 
 
+@pytest.mark.soak
 def test_a_body_that_does_not_come_is_given_up(served: SupervisedBackend) -> None:
     with closing(connected(served)) as connection:
         connection.sendall(b"POST /x HTTP/1.1\r\nHost: b\r\nContent-Length: 10\r\n\r\n12345")

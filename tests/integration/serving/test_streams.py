@@ -67,6 +67,7 @@ def answers(database: URL, conversation_id: str) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
+@pytest.mark.soak
 def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
     backend: SupervisedBackend,
     client: httpx.Client,

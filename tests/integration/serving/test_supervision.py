@@ -19,6 +19,7 @@ from ops.backend.control import LONGEST_FOLDER, control_folder, supervisor_socke
 from ops.backend.supervised import BackendUnavailableError, SupervisedBackend
 from ops.books.active_pair import Pair, set_active_pair
 from ops.state_folder import StateFolder
+from tests.groups import soaked
 from tests.integration.serving.starting import APPLICATION, ENVIRONMENT, eventually
 from tests.integration.serving.users import PAIR, asking
 
@@ -69,7 +70,7 @@ def backends(backend: SupervisedBackend) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize(("then", "pair"), [("", "old"), ("flip", "new")])
+@pytest.mark.parametrize(("then", "pair"), [*soaked(("", "old")), ("flip", "new")])
 def test_a_holder_that_is_killed_leaves_the_named_pair_served(
     served: SupervisedBackend, then: str, pair: Pair
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_hold_ends_with_its_block(served: SupervisedBackend) -> None:
     assert answering(served) == "old"
 
 
+@pytest.mark.soak
 def test_a_killed_supervisor_is_missed_by_nobody_and_its_backend_taken_over(
     served: SupervisedBackend,
 ) -> None:
@@ -149,6 +151,7 @@ def deepest() -> Iterator[SupervisedBackend]:
         backend.stop()
 
 
+@pytest.mark.soak
 def test_a_backend_of_a_deep_state_folder_is_found_again(deepest: SupervisedBackend) -> None:
     first = deepest.process()
     kill(deepest.supervisor())
@@ -158,7 +161,7 @@ def test_a_backend_of_a_deep_state_folder_is_found_again(deepest: SupervisedBack
     assert deepest.process() == first
 
 
-@pytest.mark.parametrize(("flipped", "pair"), [(False, "old"), (True, "new")])
+@pytest.mark.parametrize(("flipped", "pair"), [*soaked((False, "old")), (True, "new")])
 def test_a_supervisor_killed_while_all_are_held_leaves_the_named_pair_served(
     served: SupervisedBackend, flipped: bool, pair: Pair
 ) -> None:
@@ -198,6 +201,7 @@ def test_a_crashed_one_is_started_again_and_callers_wait_for_it(
     assert httpx.URL(served.url or "").port == port
 
 
+@pytest.mark.soak
 def test_one_that_crashes_while_it_is_held_is_started_again(served: SupervisedBackend) -> None:
     with served.hold(0.0, 60.0) as held:
         for each in backends(served):
@@ -206,6 +210,7 @@ def test_one_that_crashes_while_it_is_held_is_started_again(served: SupervisedBa
     assert answering(served) == "new"
 
 
+@pytest.mark.soak
 def test_a_stranger_killed_by_its_signal_is_replaced(served: SupervisedBackend) -> None:
     """SIGTERM of the one that serves: what it has begun is answered, and another goes on."""
     first = served.process()
@@ -241,6 +246,7 @@ def test_another_configuration_takes_over_without_an_outage(
     assert not users.faults
 
 
+@pytest.mark.soak
 def test_a_supervisor_of_other_code_is_replaced_while_its_backend_serves_on(
     served: SupervisedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +261,7 @@ def test_a_supervisor_of_other_code_is_replaced_while_its_backend_serves_on(
     assert not users.faults
 
 
+@pytest.mark.soak
 def test_a_hanging_one_is_replaced(
     served: SupervisedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,6 +289,7 @@ def test_a_hanging_one_without_a_supervisor_is_replaced(served: SupervisedBacken
     assert served.process() != first
 
 
+@pytest.mark.soak
 def test_stopping_ends_everything_also_without_a_supervisor(served: SupervisedBackend) -> None:
     assert served.stop()
     assert not backends(served)
@@ -294,6 +302,7 @@ def test_stopping_ends_everything_also_without_a_supervisor(served: SupervisedBa
     assert (served.url, served.pair) == (None, None)
 
 
+@pytest.mark.soak
 def test_two_state_folders_never_share_a_port(served: SupervisedBackend, tmp_path: Path) -> None:
     other = SupervisedBackend(StateFolder(tmp_path / "other"), APPLICATION)
     other.state.create()
@@ -321,6 +330,7 @@ def test_a_stranger_with_its_number_is_left_alone(served: SupervisedBackend) -> 
     assert answering(served) == "old"
 
 
+@pytest.mark.soak
 def test_a_long_state_folder_has_its_sockets_elsewhere_closed_to_others(tmp_path: Path) -> None:
     deep = tmp_path / ("long" * 30)
     backend = SupervisedBackend(StateFolder(deep), APPLICATION)

@@ -14,6 +14,7 @@ from ops.carrying.import_file import import_losses
 from ops.carrying.rollback_price import rollback_price
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from tests.conftest import NewDatabase
+from tests.groups import soaked_unless
 
 
 def test_what_was_exported_is_imported_into_another_pair(
@@ -107,7 +108,13 @@ _SHAPES = {
 }
 
 
-@pytest.mark.parametrize("statements", _SHAPES.values(), ids=_SHAPES)
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param(statements, id=name, marks=soaked_unless(name == "other types"))
+        for name, statements in _SHAPES.items()
+    ],
+)
 def test_an_old_database_of_another_shape_takes_it_too(
     pair: Pair, legacy: URL, new_database: NewDatabase, tmp_path: Path, statements: tuple[str, ...]
 ) -> None:
