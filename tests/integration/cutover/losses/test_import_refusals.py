@@ -22,9 +22,9 @@ from ops.connection import connect, conninfo
 from ops.endpoints import Endpoints
 from ops.errors import BadInputError, ConfigurationError
 from ops.settings import OperatorSettings
+from tests.groups import soaked_unless
 
 _HERE = make_url("postgresql+psycopg://nobody@127.0.0.1:1/core")
-from tests.groups import soaked_unless
 
 
 def _exported(pair: Pair, path: Path) -> Path:
