@@ -118,10 +118,8 @@ class LossesFile:
         name = member_of(table)
         counted = sum(self.manifest.changes[table.name].values())
         header = ",".join(("change", "key", "before", "after", *table.columns)).encode() + b"\n"
-        with (
-            _readable(self.path, name),
-            _opened(self.path, self.archive, name, (counted + 1) * _LARGEST_ROW) as member,
-        ):
+        most = (counted + 1) * _LARGEST_ROW
+        with _member(self.path, self.archive, name, most) as member:
             if member.readline(len(header)) != header:
                 raise _bad(self.path, f"{name} does not name the columns of this version")
             yield from iter(partial(member.read, _CHUNK_BYTES), b"")
@@ -136,11 +134,12 @@ def open_losses(path: Path) -> Iterator[LossesFile]:
     """
     if path.exists() and not path.is_file():  # of a pipe or a device, nothing could be read twice
         raise BadInputError(f"{path} is no file; give the one that a rollback exported")
-    with _readable(path, "it"):
-        try:
-            archive = ZipFile(path)
-        except _DAMAGES:
-            raise _no_zip(path) from None
+    try:
+        archive = ZipFile(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except _DAMAGES:
+        raise _no_zip(path) from None
     with archive:
         yield LossesFile(path, archive, _manifest(path, archive))
 
@@ -148,10 +147,7 @@ def open_losses(path: Path) -> Iterator[LossesFile]:
 def _manifest(path: Path, archive: ZipFile) -> Manifest:
     if MANIFEST not in archive.namelist():
         raise _strange(path)
-    with (
-        _readable(path, MANIFEST),
-        _opened(path, archive, MANIFEST, _LARGEST_MANIFEST) as member,
-    ):
+    with _member(path, archive, MANIFEST, _LARGEST_MANIFEST) as member:
         text = member.read()
     try:
         return Manifest.model_validate_json(text)
@@ -164,27 +160,21 @@ def _manifest(path: Path, archive: ZipFile) -> Manifest:
     raise _bad(path, f"{MANIFEST} is damaged; take a whole copy")
 
 
-def _opened(path: Path, archive: ZipFile, name: str, most: int) -> IO[bytes]:
+@contextmanager
+def _member(path: Path, archive: ZipFile, name: str, most: int) -> Iterator[IO[bytes]]:
     """A member, of which no more is read than it says to have."""
     info = archive.getinfo(name)
     if info.flag_bits & 1 or info.compress_type != ZIP_DEFLATED:
         raise _bad(path, f"{name} is encrypted, or packed otherwise than an export packs")
     if info.file_size > most:
         raise _bad(path, f"{name} claims to be larger than any of ours")
-    return archive.open(info)
-
-
-@contextmanager
-def _readable(path: Path, name: str) -> Iterator[None]:
     try:
-        yield
+        with archive.open(info) as member:
+            yield member
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except _DAMAGES:
         raise _bad(path, f"{name} is damaged; take a whole copy") from None
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise BadInputError(
-            f"{path} cannot be read ({reason}); give the file that a rollback exported"
-        ) from None
 
 
 def _no_zip(path: Path) -> BadInputError:
@@ -198,6 +188,13 @@ def _no_zip(path: Path) -> BadInputError:
             if begin.startswith(b"PK"):
                 return _bad(path, "it is cut off or damaged; take a whole copy")
     return _strange(path)
+
+
+def _unreadable(path: Path, error: OSError) -> BadInputError:
+    reason = (error.strerror or str(error)).lower()
+    return BadInputError(
+        f"{path} cannot be read ({reason}); give the file that a rollback exported"
+    )
 
 
 def _strange(path: Path) -> BadInputError:

@@ -2,7 +2,9 @@
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -90,3 +92,26 @@ def test_a_failure_is_one_object_too_with_what_was_found(
     assert said.err == f"error: {document['error']}\n"
     assert document["error"].startswith("1 of 1 checks failed: betas")
     assert document["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (2, "2 rows of users are only in the new pair; they are in {file}\n"),
+        (0, "nothing had to be exported: {file} holds no changes\n"),
+    ],
+)
+def test_a_rollback_says_in_words_what_its_file_holds(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    lost: int,
+    said: str,
+) -> None:
+    file = tmp_path / "losses.zip"
+    done = replace(SWAPPED, active="old", lost=lost, export=file)
+    monkeypatch.setattr("flows.commands.cutover.run_phase", lambda *_args, **_options: done)
+    monkeypatch.setattr(sys, "argv", ["sigmasight", "rollback", "--export", str(file)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().out.endswith(said.format(file=file))
