@@ -475,6 +475,7 @@ def test_a_rollback_into_a_file_that_was_killed_is_given_again_with_the_same_fil
         assert system.rollback(export=file).recovered
         assert str(exported(file)).count("'mine") == 2
     assert system.everything() == pristine["old"]
+    assert system.swap().changed
 
 
 @pytest.mark.soak
