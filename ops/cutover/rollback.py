@@ -202,6 +202,7 @@ class RollbackSteps:
             bounded_hold(
                 one, self.steps, "old", self._restore, core, ai, legacy, *fence.sessions
             ) as held,
+            fence.taken_down_on_failure(),
         ):
             run("fence the new pair", lambda: fence.put_up(one.max_hold_seconds))
             lost = run("final price", lambda: self._price(core, ai))
