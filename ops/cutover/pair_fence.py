@@ -2,7 +2,7 @@
 pair has changed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -40,6 +40,17 @@ class PairFence:
         for session, tables in self.halves:
             end_in_time(session, most_seconds)
             fence_off(session, tables)
+
+    @contextmanager
+    def taken_down_on_failure(self) -> Iterator[None]:
+        """Where the block fails, what was not committed goes before anything else is undone."""
+        try:
+            yield
+        except BaseException:
+            for session in self.sessions:
+                with suppress(psycopg.Error):  # lost, and so is its fence
+                    session.rollback()
+            raise
 
     def commit(self) -> None:
         """Let it stay until it is lifted."""

@@ -227,6 +227,7 @@ class RollbackSteps:
                 legacy,
                 *fence.sessions,
             ) as held,
+            fence.taken_down_on_failure(),
         ):
             run("fence the new pair", lambda: fence.put_up(one.max_hold_seconds))
             lost = run("carry the rest back", lambda: self._carry(carrying, self._accept))

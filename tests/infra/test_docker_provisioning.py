@@ -65,6 +65,14 @@ def test_a_new_volume_gets_roles_database_extension_and_marker(props: Props) -> 
     assert found == ("ai",)
 
 
+def test_the_owner_may_end_a_session_of_the_backend(props: Props) -> None:
+    ProvisioningProvider().create(props)
+    with login(props, "owner", "canary-owner") as owner, login(props, "app", "canary-app") as app:
+        end = "SELECT pg_terminate_backend(%s)"
+        assert owner.execute(end, [app.info.backend_pid]).fetchone() == (True,)
+        app.close()
+
+
 @pytest.mark.soak
 def test_a_new_container_on_a_volume_with_data_keeps_the_data(props: Props) -> None:
     provider = ProvisioningProvider()

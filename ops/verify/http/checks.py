@@ -146,6 +146,7 @@ def _known_backend(settings: OperatorSettings, endpoints: Endpoints) -> HttpTarg
 def _here(own: SupervisedBackend, endpoints: Endpoints) -> str | None:
     if own.pair == "new":
         return own.url
-    # A rollback has fenced off what the one that stands by is asked to write.
-    lift_fence(endpoints.core, endpoints.ai)
-    return own.staged("new")
+    staged = own.staged("new")
+    if staged is not None:  # a rollback has fenced off what it is asked to write
+        lift_fence(endpoints.core, endpoints.ai)
+    return staged

@@ -7,11 +7,15 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.backend.supervised import SupervisedBackend
 from ops.connection import connect, conninfo
 from ops.cutover.pair_fence import pair_fence
 from ops.drift import drift_of_pair
 from ops.embedded.server import EmbeddedServer
+from ops.endpoints import Endpoints
 from ops.errors import BusyError, RefusedError
+from ops.settings import OperatorSettings
+from ops.verify.http.checks import backend_checks
 from ops.write_lock.fence import fence_off, is_fenced, lift_fence, tables_to_fence
 from tests.conftest import NewDatabase
 from tests.integration.copy.owned_world import A_USER, ID
@@ -152,6 +156,17 @@ def test_the_phases_go_on_beside_the_fence_and_the_next_swap_takes_it_off(
     system.ask(system.core, "UPDATE portfolios SET equity_balance = equity_balance")
     assert system.new_is_fenced()
     assert system.swap().active == "new"
+    takes_writes(system)
+
+
+def test_a_backend_that_stands_by_is_verified_without_the_fence(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SupervisedBackend, "staged", lambda *_: "http://127.0.0.1:9")
+    system.rollback()
+    assert system.new_is_fenced()
+    settings = OperatorSettings(_env_file=None, SIGMASIGHT_HOME=system.state.root)
+    assert backend_checks(settings, Endpoints(system.core, system.ai, system.old, "embedded"))
     takes_writes(system)
 
 
