@@ -157,11 +157,13 @@ def carry_changes(changes: Changes, legacy: psycopg.Connection, url: URL) -> Rol
     for target in targets:
         classify(legacy, target, changes.since)
     Writer(legacy, targets).write()
-    _write_journal(legacy, targets)
+    carried = _counts(legacy, targets, _DONE)
+    if carried:
+        _write_journal(legacy, targets)
     refused = _counts(legacy, targets, _REFUSED)
     if targets:
         _keep_refused(changes, legacy, targets)
-    return RollbackPrice(changes.since, refused, carried=_counts(legacy, targets, _DONE))
+    return RollbackPrice(changes.since, refused, carried=carried)
 
 
 def see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:

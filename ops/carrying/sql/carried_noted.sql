@@ -22,4 +22,9 @@ ON CONFLICT DO NOTHING;
 
 DELETE FROM ops.copied_keys AS k
 USING cutover_keys AS c
-WHERE k.table_name = c.table_name AND k.key = c.key AND c.digest IS NULL
+WHERE k.table_name = c.table_name AND k.key = c.key AND c.digest IS NULL;
+
+-- Rows that were not in such a table when it was last seen are in its baseline now: a deletion of
+-- one of them would not be missed there.
+UPDATE ops.cutover_baseline_moment
+SET seen = seen - ARRAY(SELECT table_name FROM cutover_keys)

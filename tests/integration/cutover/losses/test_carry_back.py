@@ -136,6 +136,23 @@ def test_a_killed_carrying_is_known_to_the_next(pair: Pair, locked: URL) -> None
     assert rows_of(locked, "SELECT DISTINCT notes FROM positions") == [("second",)]
 
 
+def test_what_a_killed_carrying_wrote_goes_when_users_delete_it(pair: Pair, locked: URL) -> None:
+    new = uuid4()
+
+    def killed(_core: object) -> None:
+        raise KeyboardInterrupt
+
+    run(pair.core, "INSERT INTO tags_v2 (id, user_id, name) VALUES (%s, %s, 'new')", new, ALICE)
+    with pytest.raises(KeyboardInterrupt):
+        carry(pair, locked, guard=killed)
+    assert rows_of(locked, "SELECT 1 FROM tags_v2 WHERE id = %s", new) == [(1,)]
+    run(pair.core, "DELETE FROM tags_v2 WHERE id = %s", new)
+
+    assert carry(pair, locked).total == 0
+
+    assert rows_of(locked, "SELECT 1 FROM tags_v2 WHERE id = %s", new) == []
+
+
 _OBSTACLES = {
     "a NOT NULL that only the old database has": (
         "ALTER TABLE tags_v2 ADD COLUMN shop text; UPDATE tags_v2 SET shop = '';"
