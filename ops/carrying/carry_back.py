@@ -179,6 +179,7 @@ def _write_journal(legacy: psycopg.Connection, targets: Sequence[Target]) -> Non
             sql.SQL(
                 "INSERT INTO {} (table_name, key, digest) SELECT {}, loss_key, loss_after FROM {}"
                 " WHERE loss_state = ANY({})"
+                " ON CONFLICT (table_name, key) DO UPDATE SET digest = excluded.digest"
             ).format(
                 _JOURNAL, sql.Literal(target.table.name), target.staging, sql.Literal(list(_DONE))
             )

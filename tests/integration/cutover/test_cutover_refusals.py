@@ -465,7 +465,9 @@ def test_exactly_as_many_rows_as_would_be_lost_may_be_given_up(
     assert system.everything() == pristine["old"]
 
 
-@pytest.mark.parametrize("step", ["carry the rest back", *soaked("hold requests", "flip", "release")])
+@pytest.mark.parametrize(
+    "step", ["carry the rest back", *soaked("hold requests", "flip", "release")]
+)
 def test_a_rollback_into_a_file_that_was_killed_is_given_again_with_the_same_file(
     systems: Systems, pristine: dict[Pair, dict[str, object]], tmp_path: Path, step: str
 ) -> None:
