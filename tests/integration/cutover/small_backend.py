@@ -94,7 +94,7 @@ class _Question:
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         assert self.url is not None
-        with psycopg.connect(conninfo(self.url)) as session:  # called nothing, as the real one's
+        with psycopg.connect(conninfo(self.url), application_name="backend") as session:
             cursor = session.cursor(row_factory=dict_row).execute(query.encode(), values)
             return cursor.fetchall() if cursor.description else []
 

@@ -2,6 +2,7 @@
 nothing there when it wakes, and whoever works on the pair goes on."""
 
 from contextlib import closing
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -130,12 +131,19 @@ def system(shared: SmallSystem) -> SmallSystem:
     return shared
 
 
-def test_a_late_process_writes_nothing_after_a_rollback(system: SmallSystem) -> None:
+@pytest.mark.parametrize("lock_decides", [False, True], ids=["lock first", "lock last"])
+def test_a_late_process_writes_nothing_after_a_rollback(
+    system: SmallSystem, lock_decides: bool
+) -> None:
+    system = replace(system, switch=replace(system.switch, lock_decides=lock_decides))
     rows = system.rows("new")
     with closing(backend(system.core)) as core, closing(backend(system.ai)) as ai:
         core.execute(TAG.encode())
         ai.execute(MEMORY.encode())
-        assert system.rollback().active == "old"  # at no price: nothing of it was acknowledged
+        report = system.rollback()  # at no price: nothing of it was acknowledged
+        steps = list(report.seconds)
+        assert (steps.index("flip") < steps.index("unlock legacy")) == lock_decides
+        assert steps.index("flip") < steps.index("commit the fence") < steps.index("release")
         for late in (core, ai):
             with pytest.raises(psycopg.OperationalError):
                 late.commit()
