@@ -115,7 +115,8 @@ INSERT INTO position_tags (id, position_id, tag_id, assigned_at, assigned_by)
 SELECT md5('tagged ' || q.id || t)::uuid, q.id, md5('tag ' || (p - 1) % 40 + 1 || ' ' || t)::uuid,
     timestamptz '2025-04-01 00:00+00' + p * interval '1 second',
     CASE WHEN p % 2 = 0 THEN md5('user ' || (p - 1) % 40 + 1)::uuid END
-FROM generate_series(1, current_setting('living.portfolios')::int) AS p, generate_series(1, 3, 2) AS k, generate_series(1, 2) AS t,
+FROM generate_series(1, current_setting('living.portfolios')::int) AS p,
+    generate_series(1, 3, 2) AS k, generate_series(1, 2) AS t,
     positions AS q
 WHERE q.id = md5('position ' || p || ' ' || k)::uuid AND (p + k + t) % 3 > 0;
 
