@@ -51,6 +51,7 @@ TOGETHER = [
 ALONE = [
     Press("swap", {}, "swap: already active", "Completed", "already"),
     *soaked(
+        Press("follow", {}, "follow", "Completed", "carried back "),
         Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
         Press(
             "rehearse",
