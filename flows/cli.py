@@ -12,7 +12,7 @@ import typer
 
 from flows.commands.assess import assess
 from flows.commands.config import config
-from flows.commands.cutover import rollback, swap
+from flows.commands.cutover import follow, rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
 from flows.commands.output import err, report, shown
@@ -58,6 +58,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     dsn,
     swap,
     rollback,
+    follow,
     backup,
     cleanup,
     dashboard,

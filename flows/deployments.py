@@ -11,7 +11,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectAlreadyExists
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.importtools import import_object
 from prefect.utilities.templating import apply_values
 from prefect.workers.process import ProcessWorker
@@ -94,6 +94,16 @@ def _built(declared: Mapping[str, Any]) -> dict[str, Any]:
     """What the build steps say, by their ids."""
     steps = [item for step in declared.get("build", []) for item in step.items()]
     return {options["id"]: import_object(function)() for function, options in steps}
+
+
+def follow_schedule_to_deploy() -> dict[str, Any]:
+    """Whether the schedule of `follow` is `active`: only where a person has made it so."""
+    with get_client(sync_client=True) as client:
+        try:
+            known = client.read_deployment_by_name("follow/follow")
+        except ObjectNotFound:
+            return {"active": False}
+        return {"active": any(one.active for one in known.schedules)}
 
 
 def _schedule(declared: Mapping[str, Any]) -> dict[str, Any]:

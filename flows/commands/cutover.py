@@ -1,4 +1,4 @@
-"""`sigmasight swap` and `sigmasight rollback`."""
+"""`sigmasight swap`, `sigmasight rollback` and `sigmasight follow`."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +13,7 @@ from flows.commands.runner import flow_named, run_phase
 from ops.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
+    from ops.cutover.follow import FollowReport
     from ops.cutover.rollback import RollbackPlan
     from ops.cutover.steps import CutoverReport
     from ops.cutover.swap import SwapPlan
@@ -83,6 +84,17 @@ def rollback(
     answer(done, _after("rollback", done), show, as_json=as_json)
 
 
+def follow(
+    end: Annotated[
+        bool, typer.Option("--end", help="This is the last time until the next swap.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Carry what users wrote since the swap into the old database, while they work."""
+    done = run_phase(lambda: flow_named("follow")(end))
+    answer(done, "sigmasight status", _show_follow, as_json=as_json)
+
+
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
     """The command that comes next."""
     plan_id = getattr(done, "plan_id", None)
@@ -110,6 +122,11 @@ def _show_report(done: "CutoverReport") -> None:
         out().print(f"{done.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
     elif done.export:
         out().print(f"nothing had to be exported: {done.export} holds no changes", soft_wrap=True)
+
+
+def _show_follow(done: "FollowReport") -> None:
+    for line in done.lines():
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:

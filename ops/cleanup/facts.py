@@ -83,7 +83,7 @@ class Facts:
             content = content_of(session)
             return LegacyLook(identity(url), marked_role(session), lock_state(url), content)
 
-    def _accounted(self, url: URL) -> AbstractContextManager[None]:
+    def _accounted(self, url: URL) -> AbstractContextManager[object]:
         """A look at the wrong database is no access to the old one, and would spoil its account."""
         if identity(url) != dict(self.swap.legacy):
             return nullcontext()

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ops.books.cutovers import last_cutover
+from ops.books.cutovers import Cutover, last_cutover
 from ops.books.tombstones import cleaned_up
 from ops.carrying.carry_back import Accept, CarryingSessions, carrying_sessions
 from ops.carrying.changes import Changes
@@ -94,17 +94,27 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
     swapped = swap_in_force(installation.core)
     if swapped is None:
         raise RefusedError("no swap is in force, so there is nothing to roll back")
-    legacy = identity(installation.legacy)
-    if legacy != swapped.legacy:
-        raise RefusedError(
-            "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
-        )
+    legacy = legacy_of(swapped, installation)
     with (
         recorded_access(installation.core, installation.legacy, "rollback plan"),
         _carrying(installation) as carrying,
     ):
         price = carrying.tried()
     return RollbackPlan(price, legacy, plan_id("rollback", installation, legacy, price.by_table))
+
+
+def legacy_of(swap: Cutover, installation: Installation) -> Mapping[str, Any]:
+    """The identity of the old database that this swap left.
+
+    Raises:
+        RefusedError: another one answers.
+    """
+    found = identity(installation.legacy)
+    if found != swap.legacy:
+        raise RefusedError(
+            "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
+        )
+    return found
 
 
 def _carrying(installation: Installation) -> AbstractContextManager[CarryingSessions]:

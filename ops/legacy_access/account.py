@@ -81,6 +81,17 @@ class AccessEvidence:
         return self.known and not (self.reads or self.rows_read or self.writes or self.connections)
 
 
+@dataclass
+class Access:
+    """An access of ours that goes on.
+
+    Attributes:
+        ends_with: why a new window begins as it ends; None where none does.
+    """
+
+    ends_with: str | None = None
+
+
 def begin_window(core: URL, legacy: URL) -> None:
     """Begin the window at the end of a swap.
 
@@ -101,38 +112,41 @@ def restart_window(core: URL, legacy: URL, reason: str) -> None:
 
 
 @contextmanager
-def recorded_access(core: URL, legacy: URL | None, purpose: str) -> Iterator[None]:
+def recorded_access(core: URL, legacy: URL | None, purpose: str) -> Iterator[Access]:
     """Bracket an access of ours to legacy, so that it is not taken for somebody else's.
 
     Without legacy, and unless a swap is in force, this does nothing. Inside another access it does
-    nothing either. Whatever others read during the block is taken for ours: keep it short, and
-    close within it what it opens. Where the record before it has a gap, a new window begins here.
+    nothing either, and no window begins as it ends. Whatever others read during the block is taken
+    for ours: keep it short, and close within it what it opens. Where the record before it has a
+    gap, a new window begins here.
 
     Raises:
         DatabaseUnavailableError, ConfigurationError: the counters cannot be read; the block is not
             begun. A second reading that fails is only logged: the record then has a gap.
     """
-    inside = _WITHIN.get()
+    inside, going_on = _WITHIN.get(), Access()
     if legacy is None or shown_address(legacy) in inside or (swap := swap_in_force(core)) is None:
-        yield
+        yield going_on
         return
     token = _WITHIN.set(inside | {shown_address(legacy)})
     try:
-        with _bracketed(core, legacy, purpose, swap):
-            yield
+        with _bracketed(core, legacy, purpose, swap, going_on):
+            yield going_on
     finally:
         _WITHIN.reset(token)
 
 
 @contextmanager
-def _bracketed(core: URL, legacy: URL, purpose: str, swap: Cutover) -> Iterator[None]:
+def _bracketed(
+    core: URL, legacy: URL, purpose: str, swap: Cutover, going_on: Access
+) -> Iterator[None]:
     # Not `explained`: what goes wrong in the block is not Core's doing.
     with connect(core, application_name="legacy access", autocommit=True) as alive:
         access, present = _begin(core, legacy, purpose, swap, alive)
         try:
             yield
         finally:
-            _end(core, legacy, purpose, access, present)
+            _end(core, legacy, purpose, access, present, going_on.ends_with)
 
 
 def _begin(
@@ -149,11 +163,16 @@ def _begin(
     return access, [one.pid for one in seen.sessions]
 
 
-def _end(core: URL, legacy: URL, purpose: str, access: int, present: Collection[int]) -> None:
+def _end(
+    core: URL, legacy: URL, purpose: str, access: int, present: Collection[int], anew: str | None
+) -> None:
     try:
         wait_for_flush(legacy, present)
         with one_at_a_time(core) as session:
-            record(session, "after", purpose, look_at(legacy).counters, access)
+            counters = look_at(legacy).counters
+            record(session, "after", purpose, counters, access)
+            if anew is not None:
+                record(session, "window", anew, counters)
     except (SigmaSightError, psycopg.Error) as error:
         _log.warning("the access to legacy (%s) could not be recorded: %s", purpose, error)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from ops.books.follows import FOLLOWED
 from ops.errors import SigmaSightError
 from ops.evidence import SEVEN_DAYS
 from ops.status.core_facts import CoreFacts
@@ -137,7 +138,7 @@ def cleaned_up(core: CoreFacts, word: Answer[Dashboard] | None) -> ChecklistLine
     begun = core.window["begun"] if core.window else swap.ended_at
     assert begun is not None  # it is done
     line = ChecklistLine("11", "cleanup", "open", _prospect(begun, _planned(word)))
-    if core.window is None:
+    if core.window is None or core.window["reason"] == FOLLOWED:
         return line
     reason = f"the account of who uses the old database began anew: {core.window['reason']}"
     return line.grown_stale(reason, None)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 
 from ops.books.backups import Backup, backups_in
 from ops.books.cutovers import Cutover, known_cutovers
+from ops.books.follows import follow_ended
 from ops.books.ledger import Ledger, last_changes, read_ledger
 from ops.books.tombstones import Tombstone, last_tombstone
 from ops.evidence.cutovers import in_force
@@ -40,6 +41,7 @@ class CoreFacts:
         cutovers, backups: newest first.
         changes: when each act last changed what a verification looks at.
         window: when and why the account of who uses the old database began anew after the swap.
+        follow_ended: since when the swap's old database is followed no longer.
         running: which of the phases' locks are held right now.
     """
 
@@ -54,6 +56,7 @@ class CoreFacts:
     backups: list[Backup]
     tombstone: Tombstone | None
     window: DictRow | None
+    follow_ended: datetime | None
     running: tuple[str, ...]
 
     @property
@@ -98,6 +101,7 @@ def core_facts(url: URL) -> CoreFacts:
             backups=known(session, backups_in) or [],
             tombstone=known(session, last_tombstone),
             window=row(session, "access_window"),
+            follow_ended=known(session, follow_ended),
             running=tuple(one["name"] for one in rows(session, "running") or []),
         )
 

@@ -156,4 +156,7 @@ def way_back(core: CoreFacts) -> ChecklistLine:
     if core.swap_in_force is None:
         return ChecklistLine("-", "rollback", "skipped", "nothing to roll back")
     words = "possible until the cleanup; `sigmasight rollback --dry-run` says what it would cost"
+    if core.follow_ended is not None:
+        since = instant(core.follow_ended)
+        words += f"; what users write since {since} is carried back by the rollback itself alone"
     return ChecklistLine("-", "rollback", "open", words)

@@ -211,6 +211,7 @@ REFUSED_DATABASES = [
     ),
     ("legacy is Core", "copy", legacy_is_core, "LEGACY_DATABASE_URL names the"),
     ("no legacy", "copy", unpriced, "set LEGACY_DATABASE_URL"),
+    ("no swap to follow", "follow", unpriced, "nothing to follow: no swap is in force"),
     ("no legacy, dsn", "dsn legacy", unpriced, "there is no legacy database; set its URL"),
     ("legacy absent", "copy", legacy_absent, "/gone: there is no such database"),
     ("legacy unusable", "copy", legacy_without_symbol, "no column 'symbol'.*add it"),

@@ -22,7 +22,17 @@ from tests.acceptance.rebuilt import ROLES
 RUN_SECONDS = 400.0
 BUSY_SECONDS = 20.0
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
-NAMED = ("rebuild", "backfill", "verify", "swap", "rollback", "backup", "cleanup", "rehearse")
+NAMED = (
+    "rebuild",
+    "backfill",
+    "verify",
+    "swap",
+    "rollback",
+    "follow",
+    "backup",
+    "cleanup",
+    "rehearse",
+)
 
 
 @dataclass

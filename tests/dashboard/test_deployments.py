@@ -2,9 +2,13 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
+from prefect import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.deployments import register_deployments
 from tests.dashboard.dashboard import NAMED, Dashboard, shape
 
 SECRET_WORDS = re.compile("password|secret|token|url|dsn", re.IGNORECASE)
@@ -66,6 +70,22 @@ def test_the_cleanup_has_one_schedule_that_is_not_active(registered: dict[str, A
         r"DTSTART:\d{4}1228T020000\nRRULE:FREQ=DAILY;COUNT=1", once["schedule"]["rrule"]
     )
     assert once["schedule"]["timezone"] == "America/New_York"
+
+
+def test_a_person_activates_the_schedule_of_follow_and_a_deploy_keeps_it(
+    dashboard: Dashboard, registered: dict[str, Any]
+) -> None:
+    (hourly,) = registered["follow"]["schedules"]
+    assert (hourly["active"], hourly["schedule"]["cron"]) == (False, "30 * * * *")
+    with (
+        temporary_settings({PREFECT_API_URL: dashboard.api_url}),
+        get_client(sync_client=True) as client,
+    ):
+        which = UUID(registered["follow"]["id"]), UUID(hourly["id"])
+        client.update_deployment_schedule(*which, active=True)
+        register_deployments()
+        assert [one["active"] for one in dashboard.schedules("follow")] == [True]
+        client.update_deployment_schedule(*which, active=False)
 
 
 @pytest.mark.soak

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.books.follows import FOLLOWED
 from ops.connection import connect, shown_address
 from ops.cutover.pair_fence import pair_fence
 from ops.settings import OperatorSettings
@@ -185,11 +186,22 @@ def test_backups_are_stale_when_old_or_unproved(settings: OperatorSettings, core
     assert (line.state, line.stale) == ("done", None)
 
 
+def test_an_end_of_following_is_told_of_this_swap(
+    settings: OperatorSettings, core_url: URL
+) -> None:
+    told = "is carried back by the rollback itself alone"
+    for _ in range(2):
+        swapped(core_url)
+        assert told not in look(settings)["rollback"].evidence
+        execute(core_url, "INSERT INTO ops.follow_ends SELECT max(id) FROM ops.cutovers")
+        assert told in look(settings)["rollback"].evidence
+
+
 def test_a_cleanup_is_dated_killed_and_done(settings: OperatorSettings, core_url: URL) -> None:
     ended = datetime.now(UTC) - timedelta(days=8)
     swapped(core_url, ended_at=ended)
     assert "allowed since" in look(settings)["cleanup"].evidence
-    for reason in ("the swap ended", "the server was restarted"):
+    for reason in ("the swap ended", FOLLOWED, "the server was restarted"):
         assert look(settings)["cleanup"].stale is None
         execute(
             core_url,

@@ -13,6 +13,7 @@ from flows import cli
 from ops.backfill.batch import BlockReport
 from ops.carrying.rollback_price import RollbackPrice
 from ops.copy.report import TableReport
+from ops.cutover.follow import FollowReport
 from ops.cutover.rollback import RollbackPlan
 from ops.cutover.steps import CutoverReport
 from ops.verify.report import CheckResult, VerifyReport, refuse_failures
@@ -47,6 +48,14 @@ REPORTS = [
         ("price", "since"),
         "2026-01-02T00:00:00Z",
         "sigmasight rollback --plan-id ab12",
+    ),
+    (
+        "follow --end",
+        "cutover",
+        FollowReport(RollbackPrice(NOW), NOW),
+        ("ended_at",),
+        "2026-01-02T00:00:00Z",
+        "sigmasight status",
     ),
     ("backup", "retention", [], ("backups",), [], "sigmasight status"),
 ]

@@ -127,6 +127,13 @@ CREATE TABLE IF NOT EXISTS ops.legacy_access (
     CHECK ((moment = 'after') = (access IS NOT NULL))
 );
 
+-- Swaps whose old database is followed no longer: what users write from then on is carried back by
+-- a rollback alone.
+CREATE TABLE IF NOT EXISTS ops.follow_ends (
+    cutover bigint PRIMARY KEY REFERENCES ops.cutovers (id),
+    ended_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- Each backup that was taken, and the restore that proved it.
 CREATE TABLE IF NOT EXISTS ops.backups (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

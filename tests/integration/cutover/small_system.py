@@ -19,6 +19,7 @@ from ops.books.verifications import record_verification
 from ops.connection import connect
 from ops.copy import copy_delta
 from ops.copy.source import accept_source
+from ops.cutover.follow import FollowReport, follow, swap_to_follow
 from ops.cutover.installation import Installation
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback, rollback
 from ops.cutover.steps import CutoverReport
@@ -106,6 +107,13 @@ class SmallSystem:
     ) -> CutoverReport:
         with self._move(then) as installation:
             return rollback(installation, Acceptance(accept_loss, export), plan=plan_id)
+
+    def follow(self, *, end: bool = False, days_to_cleanup: float = 30.0) -> FollowReport:
+        with self._move() as installation:
+            swap = swap_to_follow(self.core)
+            assert swap is not None, "no swap is in force"
+            cleanup_at = datetime.now(UTC) + timedelta(days=days_to_cleanup)
+            return follow(installation, swap, cleanup_at, end=end)
 
     def plan_swap(self) -> SwapPlan:
         with self._move() as installation:

@@ -97,6 +97,12 @@ class CutoverMachine(RuleBasedStateMachine):
         self._carry_back()
         self.active, self.open_end = "old", False
 
+    @rule()
+    def follow(self) -> None:
+        if self.active == "new" and not self.open_end:
+            assert self.system.follow().warning is None
+            self._carry_back()
+
     @rule(step=st.sampled_from(ROLLBACK_STEPS))
     def rollback_is_killed(self, step: str) -> None:
         if not self.system.killed_after(step, self.system.rollback):
