@@ -199,13 +199,10 @@ class RollbackSteps:
             bounded_hold(one, self.steps, "old", self._restore, core, ai, legacy) as held,
         ):
             lost = run("final price", lambda: self._price(core, ai))
-            # First the lock, then the pair: a kill in between leaves the new pair serving, and the
-            # next run locks again. Where the lock decides who is served, it goes last.
-            self.steps.run_in_turn(
-                ("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy)),
-                ("flip", lambda: held.flip("old")),
-                backwards=one.switch.lock_decides,
-            )
+            # First the pair, then the lock, by which backends go that do not hear of it: a kill in
+            # between leaves the lock to the next run.
+            run("flip", lambda: held.flip("old"))
+            run("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy))
             return run("release", held.release), lost
         return one.max_hold_seconds, lost
 

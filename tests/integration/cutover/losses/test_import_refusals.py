@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 from users_rows import ALICE, APPLE, BOB, Pair, contents, rows_of, run
 
 from flows.commands import losses
-from ops.books.active_pair import set_active_pair
+from ops.books.declared_stack import record_declared
 from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
 from ops.carrying.losses_file import Header, new_losses_file
-from ops.connection import connect, conninfo
-from ops.endpoints import Endpoints
+from ops.connection import conninfo
 from ops.errors import BadInputError, ConfigurationError
 from ops.settings import OperatorSettings
+from tests.served_pair import have_serve
 
 _HERE = make_url("postgresql+psycopg://nobody@127.0.0.1:1/core")
 
@@ -130,47 +129,22 @@ def test_the_command_says_what_it_did_to_each_table_and_fails_on_a_conflict(
     assert names == [("Al",), ("Xi",)]
 
 
-def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path) -> None:
+def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path, core_url: URL) -> None:
     settings = OperatorSettings(SIGMASIGHT_HOME=tmp_path, _env_file=None)  # type: ignore[call-arg]
     settings.state.create()
-    demo = Endpoints(_HERE, _HERE, _HERE, "embedded")
-    assert losses.serving_pair(settings, demo) == "old"
-    set_active_pair(settings.state, "new")
-    assert losses.serving_pair(settings, demo) == "new"
-    set_active_pair(settings.state, "old")
-    assert losses.serving_pair(settings, demo) == "old"
+    nowhere = conninfo(_HERE)
+    urls = {"core": conninfo(core_url), "ai": nowhere, "legacy": f"{nowhere}_old"}
+    record_declared(settings.state, "external", urls, active="old")
+    assert losses.serving_pair(settings) == "old"
+    have_serve(core_url, "new")
+    assert losses.serving_pair(settings) == "new"
 
+    record_declared(settings.state, "external", {**urls, "core": nowhere}, active="old")
     given = OperatorSettings(
         SIGMASIGHT_HOME=tmp_path / "given",
         DATABASE_URL="postgresql://nobody@127.0.0.1:1/core",
         _env_file=None,  # type: ignore[call-arg]
     )
-    with pytest.raises(ConfigurationError, match="say it by --into old or --into new"):
-        losses.serving_pair(given, demo)
-
-
-def _move_tables(url: URL, old: str, new: str) -> None:
-    moved = sql.SQL(
-        "DO $$ DECLARE one regclass; BEGIN FOR one IN SELECT oid FROM pg_class"
-        " WHERE relkind = 'r' AND relnamespace = {}::regnamespace"
-        " LOOP EXECUTE format('ALTER TABLE %s SET SCHEMA {}', one); END LOOP; END $$"
-    ).format(sql.Literal(old), sql.Identifier(new))
-    with connect(url, application_name="tests") as session:
-        session.execute(moved)
-
-
-def test_an_old_database_takes_rows_where_its_tables_are(
-    pair: Pair, legacy: URL, tmp_path: Path
-) -> None:
-    _exported(pair, tmp_path / "losses")
-    run(legacy, "CREATE SCHEMA sigma")
-    _move_tables(legacy, "public", "sigma")
-    run(legacy, "CREATE TABLE public.positions (id uuid PRIMARY KEY)")
-    try:
-        assert import_losses(tmp_path / "losses", legacy, legacy).written == 2
-        assert rows_of(legacy, "SELECT count(*) FROM public.positions") == [(0,)]
-    finally:
-        run(legacy, "DROP TABLE public.positions")
-        _move_tables(legacy, "sigma", "public")
-        run(legacy, "DROP SCHEMA sigma")
-    assert rows_of(legacy, "SELECT quantity FROM positions WHERE id = %s", APPLE) == [(7,)]
+    for unknown in (settings, given):
+        with pytest.raises(ConfigurationError, match="say it by --into old or --into new"):
+            losses.serving_pair(unknown)
