@@ -54,12 +54,18 @@ def current_switch(settings: OperatorSettings) -> GateSwitch:
         return switch_for(settings)
     keep_swapped(settings)
     endpoints, backend = resolve_endpoints(settings), SupervisedBackend(settings.state)
+
+    def start() -> None:
+        """One that serves is left as it is, whatever else this process would tell it."""
+        if not (backend.kept and backend.ready()):
+            start_backend(settings).wait()
+
     return GateSwitch(
         endpoints.core,
         endpoints.legacy,
         served_before(settings, endpoints),
         backend.address,
-        lambda: start_backend(settings).wait(),
+        start,
     )
 
 

@@ -68,6 +68,11 @@ class SupervisedBackend:
             return None
         return f"http://{LOOPBACK}:{self.state.read(DOCUMENT)['port']}"
 
+    @property
+    def kept(self) -> bool:
+        """Whether a supervisor of this version keeps it running."""
+        return self.supervisor() is not None and "mark" in self.state.read(DOCUMENT)
+
     def address(self) -> str:
         """Where users reach it.
 
@@ -178,6 +183,7 @@ class SupervisedBackend:
     def _start_supervisor(self, told: Environment) -> None:
         process = spawn(supervisor_command(self.state), told, self.log)
         if not self._obeys(told[MARK], process.pid, lambda: process.poll() is not None):
+            process.kill()
             raise self._unavailable("has no supervisor: it does not start")
 
     def _replace(self, told: Environment) -> None:

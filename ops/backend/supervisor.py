@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from ops.backend.foreground import uvicorn_command
-from ops.processes import HOME, found_process, lives
+from ops.processes import HOME, end, found_process, lives
 from ops.state_folder import StateFolder
 
 DOCUMENT = "backend"
@@ -98,11 +98,9 @@ class Supervisor:
             return
         self._record(**{**known, "pid": os.getpid()})
         wanted = known["mark"] == os.environ[MARK]
-        while lives(orphan):
-            if self._told.is_set() or not wanted:
-                with suppress(psutil.Error):
-                    orphan.terminate()
+        while wanted and lives(orphan) and not self._told.is_set():
             await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.to_thread(end, [orphan], LEAVE_SECONDS)
 
     async def _keep_serving(self, listener: socket.socket) -> None:
         """Start a backend again and again, until there is a signal."""

@@ -54,6 +54,7 @@ def settle_blind_rollback(installation: Installation) -> str | None:
     _tell_gate(installation)
     if installation.switch.active() == "old":
         done = "recorded"
+        release_any_lock(installation.legacy)  # one that was killed after the pair had changed
         if swapped is not None:
             begun = begin_cutover(installation.core, "rollback", "blind", swapped.legacy, 0)
             end_cutover(

@@ -98,9 +98,11 @@ def test_what_an_earlier_version_has_started_is_replaced(served: SupervisedBacke
     url, first = served.url, served.process()
     known = served.state.read("backend")
     served.state.write("backend", {"pid": known["pid"], "port": known["port"], "backends": []})
+    assert not served.kept
     served.start(ENVIRONMENT)
     assert served.wait() == url
     assert running(served) == [served.process()] != [first]
+    assert served.kept
 
 
 def test_a_hanging_one_is_replaced(
