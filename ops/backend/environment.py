@@ -21,7 +21,9 @@ from ops.processes import HOME
 from ops.settings import OperatorSettings
 
 # What the supervisor has loaded beside its own package.
-_ALSO_LOADED = [PROJECT_ROOT / "ops" / f"{name}.py" for name in ("processes", "state_folder")]
+_ALSO_LOADED = [
+    PROJECT_ROOT / "ops" / f"{name}.py" for name in ("processes", "state_folder", "waiting")
+]
 
 # What a backend is not told, or is told anew: only the phases may know the owner's addresses, the
 # old database and whom they log in as.

@@ -24,6 +24,7 @@ import psutil
 from ops.backend.foreground import uvicorn_command
 from ops.processes import HOME, end, found_process, lives
 from ops.state_folder import StateFolder
+from ops.waiting import wait_until
 
 DOCUMENT = "backend"
 # What a running supervisor is to become; read once, and removed then.
@@ -43,6 +44,7 @@ _BACKLOG = 1024
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 30.0
 _STEADY_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
+_FREED_SECONDS = 2.0
 
 
 def main() -> None:
@@ -155,12 +157,19 @@ def _listen(preferred: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit this.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        listener.bind((LOOPBACK, preferred))
-    except OSError:
+    # Threads of a backend that has just ended may keep it for a moment.
+    if not wait_until(lambda: _bound(listener, preferred), _FREED_SECONDS):
         listener.bind((LOOPBACK, 0))
     listener.listen(_BACKLOG)
     return listener
+
+
+def _bound(listener: socket.socket, port: int) -> bool:
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
 
 
 def _become_told(state: StateFolder, listener: socket.socket) -> None:
