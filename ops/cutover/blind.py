@@ -131,12 +131,21 @@ def _unlock(installation: Installation, steps: Steps) -> float:
     begun = time.monotonic()
     try:
         steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
+        _start_absent(installation)
         wait_until(lambda: names(installation, "old"), _NOTICED_SECONDS)
         steps.run("ask the public address", lambda: ask_public(installation, "old"))
     except BaseException:
         lock_and_prove(installation.legacy)
         raise
     return time.monotonic() - begun
+
+
+def _start_absent(installation: Installation) -> None:
+    """One that does not run had nobody to serve: Core is lost, and the old database was locked."""
+    try:
+        installation.switch.public_address()
+    except DatabaseUnavailableError:
+        installation.switch.serve_active()
 
 
 def _stage(installation: Installation, steps: Steps) -> None:
