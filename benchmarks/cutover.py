@@ -1,5 +1,5 @@
 """A swap with ever longer chats in the old database, in which users go on writing: for how long
-requests are held, against a bare handover of the backend that does nothing on a database."""
+requests are held, against a bare change of the pair that does nothing on the old database."""
 
 import os
 import statistics
@@ -16,12 +16,12 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import URL
 
+from flows.cutover import current_switch
 from flows.prefect_server import PrefectServer
 from ops.backend.supervised import SupervisedBackend
 from ops.books.active_pair import Pair
 from ops.books.run_lock import exclusive_run
 from ops.connection import connect
-from ops.cutover.embedded_switch import EmbeddedSwitch
 from ops.cutover.installation import Installation
 from ops.cutover.rollback import rollback
 from ops.cutover.steps import CutoverReport
@@ -32,7 +32,7 @@ from ops.status import checklist
 
 MESSAGES = (0, 10_000, 200_000)
 MOST_HELD_SECONDS, MOST_SUPERVISOR_MIB, MOST_STATUS_SECONDS = 2.0, 60.0, 2.0
-_HANDOVERS = 3
+_BARE = 3
 # Of one user, a thousand messages a conversation.
 _CHATS = """
 INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at, metadata)
@@ -55,10 +55,10 @@ FROM agent_conversations ORDER BY id LIMIT 1
 
 
 def run() -> list[dict[str, Any]]:
-    """Time bare handovers, then a swap and a rollback for each number of messages."""
+    """Time bare changes of the pair, then a swap and a rollback for each number of messages."""
     with _rebuilt() as settings:
         with _moving(settings) as installation:
-            floor = statistics.median(_handover(installation) for _ in range(_HANDOVERS))
+            floor = statistics.median(_there_and_back_bare(installation) for _ in range(_BARE))
         lines = [_bare(floor)]
         held_before = 0
         for count in MESSAGES:
@@ -90,12 +90,12 @@ def _line(name: str, report: CutoverReport, floor: float) -> dict[str, Any]:
 
 
 def _bare(floor: float) -> dict[str, Any]:
-    name = f"floor: a bare handover, held, median of {_HANDOVERS}"
+    name = f"floor: a bare change of the pair, held, median of {_BARE}"
     return {"benchmark": name, "peer_seconds": round(floor, 3)}
 
 
-def _handover(installation: Installation) -> float:
-    """From the old backend to the new one and back; the seconds held on the way there."""
+def _there_and_back_bare(installation: Installation) -> float:
+    """From the old pair to the new one and back; the seconds held on the way there."""
     seconds = _change(installation, "new", "old")
     _change(installation, "old", "new")
     return seconds
@@ -158,7 +158,7 @@ def _status(settings: OperatorSettings) -> dict[str, Any]:
 def _moving(settings: OperatorSettings) -> Iterator[Installation]:
     endpoints = resolve_endpoints(settings)
     with exclusive_run(endpoints.core) as fence:
-        yield Installation(settings, endpoints, EmbeddedSwitch(settings, None), fence)
+        yield Installation(settings, endpoints, current_switch(settings), fence)
 
 
 @contextmanager

@@ -6,48 +6,60 @@ from typing import NoReturn
 from flows.prefect_server import PrefectServer
 from ops.backend.environment import migrating_environment, served_environment
 from ops.backend.foreground import become_backend, migrate, refuse_taken_address
-from ops.books.active_pair import Pair, active_pair
+from ops.backend.supervised import SupervisedBackend
 from ops.books.declared_stack import declared_active
-from ops.books.gate import served_pair
-from ops.books.session import open_books
+from ops.books.tombstones import cleaned_up
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
+from ops.errors import DatabaseUnavailableError
 from ops.settings import OperatorSettings, operator_settings
 
 
-def current_pair(settings: OperatorSettings) -> Pair:
-    """The pair that is served from: what the state folder says, or Core of another target's stack.
-
-    Raises:
-        ConfigurationError: there are no databases to serve from.
-    """
-    if not settings.embedded:
-        return _declared_pair(settings)
-    legacy = resolve_endpoints(settings).legacy
-    return active_pair(settings.state, has_legacy=legacy is not None)
-
-
-def _declared_pair(settings: OperatorSettings) -> Pair:
-    declared = declared_active(settings.state)
-    if declared is None:
-        return "new"
-    with open_books(resolve_endpoints(settings).core) as session:
-        return served_pair(session) or declared
-
-
-def backend_environment(settings: OperatorSettings, pair: Pair) -> dict[str, str]:
-    """What the backend of a pair is told, the Prefect server included if one answers.
+def backend_environment(settings: OperatorSettings) -> dict[str, str]:
+    """What the backend is told, the Prefect server included if there is one. Whether that answers
+    just now is not asked: a backend whose settings are others is started again.
 
     Raises:
         ConfigurationError: there are no databases to serve from.
     """
     prefect = PrefectServer(settings.state)
-    return served_environment(settings, pair, prefect.api_url if prefect.answers() else None)
+    url = prefect.api_url if prefect.runs() or not prefect.ours else None
+    return served_environment(settings, both=_holds_both(settings), prefect_api_url=url)
+
+
+def _holds_both(settings: OperatorSettings) -> bool:
+    """Whether there is an old database that the backend may serve from. Addresses that are given
+    without a stack are those of the only pair there is."""
+    endpoints = resolve_endpoints(settings)
+    undeclared = not settings.embedded and declared_active(settings.state) is None
+    if endpoints.legacy is None or undeclared:
+        return False
+    try:
+        return cleaned_up(endpoints.core) is None
+    except DatabaseUnavailableError:  # then the old database's lock says who serves
+        return True
+
+
+def backend_is_ours(settings: OperatorSettings) -> bool:
+    """Servers that are given have their backend elsewhere, and so has BACKEND_URL."""
+    return settings.embedded and settings.BACKEND_URL is None
+
+
+def start_backend(settings: OperatorSettings) -> SupervisedBackend:
+    """Have the backend of the embedded databases run, without waiting for it.
+
+    Raises:
+        ConfigurationError: there are no databases to serve from.
+        BackendUnavailableError: its supervisor does not start.
+    """
+    backend = SupervisedBackend(settings.state)
+    backend.start(backend_environment(settings))
+    return backend
 
 
 def serve_here(host: str, port: int) -> NoReturn:
-    """Become the backend of the active pair, as the start command of a deployment does: migrate,
-    which leaves the old pair alone, then serve.
+    """Become the backend, as the start command of a deployment does: migrate, which leaves the old
+    database alone, then serve.
 
     Raises:
         ConfigurationError: nobody can listen there, or there are no databases.
@@ -57,7 +69,6 @@ def serve_here(host: str, port: int) -> NoReturn:
     refuse_taken_address(host, port)
     if settings.embedded and EmbeddedDatabases(settings.state).exists():
         EmbeddedDatabases(settings.state).up()
-    pair = current_pair(settings)
-    environment = backend_environment(settings, pair)
-    migrate(migrating_environment(settings, pair))
+    environment = backend_environment(settings)
+    migrate(migrating_environment(settings))
     become_backend(host, port, environment)

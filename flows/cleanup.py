@@ -6,8 +6,10 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
+from flows.backend import backend_is_ours, start_backend
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
+from ops.backend.supervised import SupervisedBackend
 from ops.books.cleanup_plans import waiver_of
 from ops.books.declared_stack import declared_target
 from ops.books.tombstones import Tombstone, cleaned_up
@@ -47,6 +49,7 @@ def cleanup(
     if begun is not None and begun.state == "done":
         log.info("already done: cleanup %s of %s", begun.plan_id, f"{begun.ended_at:%Y-%m-%d}")
         _artifact(tombstone_markdown(begun))
+        _serve_new_alone(settings)
         return begun
     chosen = plan_id
     if execute and chosen is None:
@@ -54,7 +57,9 @@ def cleanup(
         (log.info if firing.plan_id else log.warning)("scheduled: %s", firing.reason)
         chosen = firing.plan_id
     if execute and chosen is not None:
-        return _execute(scene, chosen)
+        done = _execute(scene, chosen)
+        _serve_new_alone(settings)
+        return done
     return _dry_run(scene)
 
 
@@ -73,6 +78,12 @@ def _execute(scene: Scene, plan_id: str) -> Tombstone:
         get_run_logger().info("%s", line)
     _artifact(tombstone_markdown(done))
     return done
+
+
+def _serve_new_alone(settings: OperatorSettings) -> None:
+    """A backend of ours that runs is started again without the old database's address."""
+    if backend_is_ours(settings) and SupervisedBackend(settings.state).url is not None:
+        start_backend(settings).wait()
 
 
 @phase_task("look at every condition")

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.automation import DrivenStack
-from infra.driven import forget_legacy, last_stack, stack_pair
-from ops.books.active_pair import Pair, active_pair
+from infra.driven import forget_legacy, last_stack
 from ops.settings import OperatorSettings
 
 Log = Callable[[str], None]
@@ -18,12 +17,6 @@ class CleanedStack:
     settings: OperatorSettings
     stack: DrivenStack
     log: Log
-
-    def active(self) -> Pair:
-        """What Core says of backends at the gate; of embedded servers the pointer."""
-        if self.stack.target == "embedded":
-            return active_pair(self.settings.state, has_legacy=True)
-        return stack_pair(self.stack, self.settings)
 
     def forget_legacy(self) -> None:
         """Not brought up yet: on docker the server has to live until its database is dropped."""

@@ -8,19 +8,21 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import deployment, flow_run
 
+from flows.backend import backend_is_ours, start_backend
 from flows.heartbeat import rename_run
-from flows.prefect_server import PrefectServer
 from infra.gate import follow, switch_for
+from ops.backend.serving import keep_swapped, served_before
+from ops.backend.supervised import SupervisedBackend
 from ops.books.copies import last_fingerprints
 from ops.books.cutovers import Kind, known_cutovers
 from ops.books.run_lock import Fence
 from ops.books.session import open_books
 from ops.connection import shown_address
-from ops.cutover.embedded_switch import EmbeddedSwitch
+from ops.cutover.gate_switch import GateSwitch
 from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import resolve_endpoints
-from ops.settings import operator_settings
+from ops.settings import OperatorSettings, operator_settings
 
 
 def cutover_name(kind: str, where: str) -> str:
@@ -31,18 +33,39 @@ def cutover_name(kind: str, where: str) -> str:
 def current_installation(fence: Fence, stream_seconds: float, max_hold: float) -> Installation:
     """The installation of this state folder, whose steps are logged as they end."""
     settings, log = operator_settings(), get_run_logger()
-    server = PrefectServer(settings.state)
-    switch = switch_for(settings, lambda line: log.info("%s", line)) or EmbeddedSwitch(
-        settings, server.api_url if server.answers() else None
-    )
     return Installation(
         settings,
         resolve_endpoints(settings),
-        switch,
+        current_switch(settings),
         fence,
         lambda step, seconds: log.info("%s: %.3f s", step, seconds),
         stream_seconds,
         max_hold,
+    )
+
+
+def current_switch(settings: OperatorSettings) -> GateSwitch:
+    """How the active pair is changed here.
+
+    Raises:
+        ConfigurationError: see `infra.gate.switch_for`.
+    """
+    if not backend_is_ours(settings):
+        return switch_for(settings)
+    keep_swapped(settings)
+    endpoints, backend = resolve_endpoints(settings), SupervisedBackend(settings.state)
+
+    def start() -> None:
+        """One that serves is left as it is, whatever else this process would tell it."""
+        if not (backend.kept and backend.ready()):
+            start_backend(settings).wait()
+
+    return GateSwitch(
+        endpoints.core,
+        endpoints.legacy,
+        served_before(settings, endpoints),
+        backend.address,
+        start,
     )
 
 

@@ -8,6 +8,7 @@ from prefect import get_run_logger
 from flows.artifacts import rows_table
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
+from ops.backend.serving import keep_swapped
 from ops.books.declared_stack import Target
 from ops.connection import connect, shown_address
 from ops.embedded.databases import EmbeddedDatabases
@@ -58,7 +59,6 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     # Only here: a phase without a declared stack needs nothing of Pulumi.
     from infra.automation import DrivenStack
     from infra.driven import record_outputs
-    from infra.gate import keep_swapped
     from infra.stack_secrets import given_addresses
 
     log = get_run_logger()

@@ -1,12 +1,12 @@
-"""Phase 8: the backend of the active pair, kept running beside the embedded databases; until the
-swap, a backend of the new pair stands by."""
+"""Phase 8: the backend, kept running beside the embedded databases. It holds both pairs until the
+cleanup."""
 
 from prefect import get_run_logger
 
-from flows.backend import backend_environment, current_pair
+from flows.backend import backend_is_ours, start_backend
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
-from ops.backend.supervised import SupervisedBackend
+from ops.backend.serving import keep_swapped
 from ops.settings import OperatorSettings, operator_settings
 
 
@@ -15,7 +15,7 @@ def serve() -> str | None:
     """Have the backend served, and return its address; None where that is not ours to do and
     no address is given."""
     settings = operator_settings()
-    if not _is_ours(settings):
+    if not backend_is_ours(settings):
         get_run_logger().info(
             "the backend is not ours to serve: %s", settings.BACKEND_URL or "none"
         )
@@ -25,25 +25,16 @@ def serve() -> str | None:
 
 @phase_task("background backend")
 def serve_in_background(settings: OperatorSettings) -> str:
-    """Start the backends that do not run yet, and wait until users are served."""
-    backend, pair = SupervisedBackend(settings.state), current_pair(settings)
-    backend.start(backend_environment(settings, pair), pair)
-    if pair == "old":
-        private = backend.stage(backend_environment(settings, "new"), "new")
-        get_run_logger().info("the new pair's backend stands by at %s", private)
-    address = backend.wait()
-    get_run_logger().info("the %s pair's backend answers at %s", pair, address)
+    """Start the backend if it does not run yet, and wait until users are served."""
+    keep_swapped(settings)
+    address = start_backend(settings).wait()
+    get_run_logger().info("the backend answers at %s", address)
     return address
 
 
 def launch_backend() -> None:
     """Start the backend if it is ours, without waiting for it."""
     settings = operator_settings()
-    if _is_ours(settings):
-        pair = current_pair(settings)
-        SupervisedBackend(settings.state).start(backend_environment(settings, pair), pair)
-
-
-def _is_ours(settings: OperatorSettings) -> bool:
-    """Servers that are given have their backend elsewhere, and so has BACKEND_URL."""
-    return settings.embedded and settings.BACKEND_URL is None
+    if backend_is_ours(settings):
+        keep_swapped(settings)
+        start_backend(settings)

@@ -1,6 +1,7 @@
 """Phase 10: the plan's checks, on what lives in the databases and on what the backend shows."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from itertools import count
 from typing import get_args
@@ -55,21 +56,25 @@ CHECKS = "checks"
 @phase_task(CHECKS)
 def run_checks(endpoints: Endpoints, first: date, last: date) -> VerifyReport:
     """Run every check; none stops the others, and each is told as it ends."""
-    log, done, settings = get_run_logger(), count(1), operator_settings()
-    more = backend_checks(settings, endpoints)
-    total = len(DATABASE_CHECKS) + len(more)
+    settings = operator_settings()
+    with backend_checks(settings, endpoints) as more:
+        return verify_system(
+            endpoints.core,
+            endpoints.ai,
+            endpoints.legacy,
+            first,
+            last,
+            more_checks=more,
+            on_result=_teller(len(DATABASE_CHECKS) + len(more)),
+            state=settings.state,
+        )
+
+
+def _teller(total: int) -> Callable[[CheckResult], None]:
+    log, done = get_run_logger(), count(1)
 
     def tell(check: CheckResult) -> None:
         log.info("%s: %s (%s)", check.outcome, check.name, check.detail)
         moved(CHECKS, next(done), total, "checks")
 
-    return verify_system(
-        endpoints.core,
-        endpoints.ai,
-        endpoints.legacy,
-        first,
-        last,
-        more_checks=more,
-        on_result=tell,
-        state=settings.state,
-    )
+    return tell

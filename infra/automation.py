@@ -24,7 +24,7 @@ from infra.pulumi_cli import engine_environment, find_cli, own_backend, own_fold
 from infra.stack_config import PROJECT
 from infra.stack_secrets import secrets_to_set
 from infra.topology import Presence, Topology
-from ops.books.active_pair import Pair, active_pair, recorded_pair
+from ops.books.active_pair import Pair
 from ops.books.declared_stack import Target
 from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
@@ -134,24 +134,6 @@ class DrivenStack:
         found = {key: entry.get("value") for key, entry in json.loads(printed).items()}
         return {key.removeprefix(prefix): str(value) for key, value in found.items()}
 
-    def active(self) -> Pair:
-        """The pair that the backend is given: what the stack's configuration says, or for
-        embedded servers the state folder.
-
-        Raises:
-            ConfigurationError: it names none.
-        """
-        known = self.configuration()
-        if known.get("target", self.target) == "embedded":
-            return active_pair(self.state, has_legacy=known.get("legacy") != "absent")
-        found = known.get("active", "old")
-        if found not in get_args(Pair):
-            raise ConfigurationError(
-                f"the stack's active is {found!r}; use old or new: "
-                f"`sigmasight pulumi config set {PROJECT}:active VALUE`"
-            )
-        return cast(Pair, found)
-
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in the clear."""
         with explained(EventRecord(self.log)):
@@ -173,15 +155,10 @@ class DrivenStack:
         return subprocess.run(command, cwd=self._folder(), env=environment, **options)
 
     def _complete_configuration(self) -> None:
-        """Secrets that are missing; for embedded servers, the pair that their backend has."""
-        pointer = recorded_pair(self.state)
-        if self.target == "embedded" and pointer is None:
+        """Secrets that are missing; embedded servers have theirs in the state folder."""
+        if self.target == "embedded":
             return
         known = self.configuration()
-        if known.get("target", self.target) == "embedded":
-            if pointer not in (None, known.get("active", "old")):
-                self.configure(active=str(pointer))
-            return
         topology = Topology(
             target=cast(Target, known.get("target", self.target)),
             legacy=cast(Presence, known.get("legacy", "present")),

@@ -12,7 +12,6 @@ from infra.backend_key import backend_key
 from infra.stack_config import StackConfig
 from infra.stack_secrets import LEGACY_SCHEMA
 from infra.topology import DatabaseInstance
-from ops.books.active_pair import Pair
 from ops.connection import conninfo, within_schema
 from ops.embedded.databases import NAMES, Name
 
@@ -95,13 +94,12 @@ class BackendInputs:
     Attributes:
         pair: whose addresses these are; `gate` are those of both pairs, of which Core says from
             moment to moment which is served.
-        ai_database_url: None where one database holds everything.
         settings: further environment variables.
     """
 
-    pair: Pair | Literal["gate"]
+    pair: Literal["new", "gate"]
     database_url: Input[str]
-    ai_database_url: Input[str] | None
+    ai_database_url: Input[str]
     settings: Mapping[str, Input[str]]
 
 
@@ -153,9 +151,8 @@ class Backend(ComponentResource):
             **inputs.settings,
             "ACTIVE_PAIR": inputs.pair,
             "DATABASE_URL": inputs.database_url,
+            "AI_DATABASE_URL": inputs.ai_database_url,
         }
-        if inputs.ai_database_url is not None:
-            variables["AI_DATABASE_URL"] = inputs.ai_database_url
         self.environment = Output.secret(Output.all(**variables))
         self.start_command = Output.from_input(START_COMMAND)
         if build is not None:

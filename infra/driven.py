@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from infra.stack_secrets import LEGACY_ADDRESSES
+from ops.backend.serving import serving_pair
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import Target, declared_name, declared_target, record_declared
-from ops.books.gate import served_pair
-from ops.books.session import open_books
-from ops.endpoints import resolve_endpoints
 from ops.errors import RefusedError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
@@ -53,15 +51,6 @@ def record_outputs(state: StateFolder, name: str, outputs: Mapping[str, Any]) ->
     )
 
 
-def stack_pair(stack: "DrivenStack", settings: OperatorSettings) -> Pair:
-    """The pair that Core says; of embedded servers, and until something was changed here by the
-    gate, what the stack says."""
-    if stack.target == "embedded":
-        return stack.active()
-    with open_books(resolve_endpoints(settings).core) as session:
-        return served_pair(session) or stack.active()
-
-
 def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
     """Take the old database out of the stack that was brought up here, so that no later `up`
     brings it back. A run that was killed is finished by the next. Without a stack nothing is done.
@@ -74,7 +63,7 @@ def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
     stack = last_stack(settings, log)
     if stack is None:
         return ()
-    if stack_pair(stack, settings) == "old":
+    if serving_pair(settings) == "old":
         raise RefusedError(
             f"the backend of the stack {stack.name} serves from the old database, which is in use; "
             "swap first, by `sigmasight swap`"

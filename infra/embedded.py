@@ -120,16 +120,13 @@ def declare_embedded(topology: Topology, config: StackConfig) -> DeclaredStack:
         instance.name: _declare_instance(instance, config, servers)
         for instance in topology.instances
     }
-    pair = topology.active_pair
-    backend = Backend(
-        BackendInputs(
-            pair=topology.active,
-            database_url=instances[pair.core].app_url,
-            ai_database_url=instances[pair.ai].app_url if pair.ai else None,
-            settings=_settings(config.state, instances, pair.core, pair.ai),
-        )
+    inputs = BackendInputs(
+        pair="gate" if "legacy" in instances else "new",
+        database_url=instances["core"].app_url,
+        ai_database_url=instances["ai"].app_url,
+        settings=_settings(config.state, instances),
     )
-    return DeclaredStack(instances, backend)
+    return DeclaredStack(instances, Backend(inputs))
 
 
 def _declare_instance(
@@ -167,14 +164,15 @@ def _address(state: StateFolder, name: Name, role: LoginRole, port: Output[int])
 
 
 def _settings(
-    state: StateFolder, instances: Mapping[Name, PostgresInstance], core: Name, ai: Name | None
+    state: StateFolder, instances: Mapping[Name, PostgresInstance]
 ) -> dict[str, pulumi.Input[str]]:
     """Migrations run as owner, the backend as app. One key signs the tokens of both pairs, so
     that a login outlives a swap."""
     settings: dict[str, pulumi.Input[str]] = {
-        "DATABASE_ADMIN_URL": instances[core].owner_url,
+        "DATABASE_ADMIN_URL": instances["core"].owner_url,
+        "AI_DATABASE_ADMIN_URL": instances["ai"].owner_url,
         "SECRET_KEY": Output.secret(state.secret("backend_secret_key")),
     }
-    if ai is not None:
-        settings["AI_DATABASE_ADMIN_URL"] = instances[ai].owner_url
+    if "legacy" in instances:
+        settings["LEGACY_DATABASE_URL"] = instances["legacy"].app_url
     return settings

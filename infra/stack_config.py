@@ -9,7 +9,7 @@ import pulumi
 
 from app.chain_folders import PROJECT_ROOT
 from infra.topology import Presence, Topology
-from ops.books.active_pair import Pair, active_pair
+from ops.books.active_pair import Pair
 from ops.books.declared_stack import Target
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
@@ -44,21 +44,7 @@ class StackConfig:
         target = self.choice("target", get_args(Target))
         legacy = self.choice("legacy", get_args(Presence), "present")
         active = self.choice("active", get_args(Pair), "old")
-        if target == "embedded":
-            active = self._followed(legacy)
         return Topology(target, legacy, active)
-
-    def _followed(self, legacy: Presence) -> Pair:
-        """Embedded servers exist without a stack too, so their active pair is the state folder's
-        to say; what the stack's file says merely follows."""
-        found = active_pair(self.state, has_legacy=legacy == "present")
-        given = self.source.get("active")
-        if given is not None and given != found:
-            pulumi.log.warn(
-                f"the stack says active: {given}, but the backend serves from the {found} pair; "
-                "change that by `sigmasight swap` or `sigmasight rollback`"
-            )
-        return found
 
     def choice(self, key: str, allowed: tuple[T, ...], default: T | None = None) -> T:
         """One of a few words."""

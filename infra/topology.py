@@ -28,25 +28,12 @@ class DatabaseInstance:
 
 
 @dataclass(frozen=True)
-class ActivePair:
-    """The databases whose addresses the backend gets.
-
-    Attributes:
-        core: becomes DATABASE_URL.
-        ai: becomes AI_DATABASE_URL; None where one database holds everything.
-    """
-
-    core: Name
-    ai: Name | None
-
-
-@dataclass(frozen=True)
 class Topology:
     """The databases of a stack.
 
     Attributes:
         legacy: whether the old database is part of it.
-        active: which databases the backend uses: the old one, or Core and AI.
+        active: which databases the backend uses, as is reported: the old one, or Core and AI.
 
     Raises:
         ConfigurationError: the backend would use what does not exist.
@@ -58,14 +45,9 @@ class Topology:
 
     def __post_init__(self) -> None:
         if self.active == "old" and self.legacy == "absent":
-            way = (
-                "swap first, by `sigmasight swap`"
-                if self.target == "embedded"
-                else "set active to new"
-            )
             raise ConfigurationError(
                 "the stack says active: old and legacy: absent, so the backend would have no "
-                f"database; {way}, or legacy to present"
+                "database; set active to new, or legacy to present"
             )
 
     @property
@@ -75,11 +57,6 @@ class Topology:
         return tuple(
             _instance(name) for name in (("legacy", *names) if self.legacy == "present" else names)
         )
-
-    @property
-    def active_pair(self) -> ActivePair:
-        """What an embedded backend is given."""
-        return ActivePair("legacy", None) if self.active == "old" else ActivePair("core", "ai")
 
 
 def _instance(name: Name) -> DatabaseInstance:

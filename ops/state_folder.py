@@ -63,6 +63,10 @@ class StateFolder:
             os.fsync(file.fileno())
         part.replace(self._path(name))
 
+    def remove(self, name: str) -> None:
+        """Have no document `name`."""
+        self._path(name).unlink(missing_ok=True)
+
     def update(self, name: str, **values: Any) -> None:
         """Set some keys of the document `name`."""
         with self.lock("documents"):

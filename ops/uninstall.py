@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from ops.books.active_pair import recorded_pair
+from ops.backend.serving import serving_pair
 from ops.embedded.account import ACCOUNT_NAME, SHARED_PLACE
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
@@ -83,13 +83,22 @@ class Installation:
                 return pwd.getpwnam(ACCOUNT_NAME).pw_uid
         return None
 
+    def _swapped(self, databases: EmbeddedDatabases) -> bool:
+        """Whether Core serves in place of an old database, which it is started to say."""
+        if resolve_endpoints(self.settings).legacy is None:
+            return False
+        databases.up(("core",))
+        try:
+            return serving_pair(self.settings) == "new"
+        finally:
+            databases.server("core").stop()
+
     def _reasons(self) -> Iterator[str]:
         settings, root = self.settings, self.settings.state.root
         databases = EmbeddedDatabases(settings.state)
         if running := [*self.running, *databases.running()]:
             yield f"{', '.join(running)} of {root} run; stop them by `sigmasight down`"
-        swapped = recorded_pair(settings.state) == "new" and databases.exists()
-        if swapped and resolve_endpoints(settings).legacy is not None:
+        if databases.exists() and self._swapped(databases):
             yield (
                 "a swap is in force, and the old database is locked; `sigmasight up`, then "
                 "`sigmasight rollback`, or `sigmasight cleanup` to its end"

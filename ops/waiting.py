@@ -1,8 +1,7 @@
 """Waiting for a condition, with a bound."""
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,20 +26,6 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not (value := condition()) and not _is_over(deadline, unless):
         time.sleep(pause)
-    return value
-
-
-async def wait_until_async(
-    condition: Callable[[], Awaitable[T]],
-    seconds: float,
-    *,
-    pause: float = _PAUSE_SECONDS,
-    unless: Callable[[], object] | None = None,
-) -> T:
-    """`wait_until` for a condition that is awaited."""
-    deadline = time.monotonic() + seconds
-    while not (value := await condition()) and not _is_over(deadline, unless):
-        await asyncio.sleep(pause)
     return value
 
 

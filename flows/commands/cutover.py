@@ -146,12 +146,10 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
 
 
 def _new_pair_serves() -> bool:
-    from ops.endpoints import resolve_endpoints
     from ops.settings import operator_settings
 
-    settings = operator_settings()
     with suppress(ConfigurationError):  # nothing here says it
-        return serving_pair(settings, resolve_endpoints(settings)) == "new"
+        return serving_pair(operator_settings()) == "new"
     return False
 
 

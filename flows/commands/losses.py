@@ -26,29 +26,28 @@ def import_file(
 
     settings = operator_settings()
     endpoints = resolve_endpoints(settings)
-    old = (into or serving_pair(settings, endpoints)) == "old"
+    old = (into or serving_pair(settings)) == "old"
     report = _into_old(file, endpoints) if old else _into_new(file, endpoints)
     for line in report.lines():
         out().print(line, markup=False, highlight=False, soft_wrap=True)
     refuse_conflicts(report)
 
 
-def serving_pair(settings: "OperatorSettings", endpoints: "Endpoints") -> str:
+def serving_pair(settings: "OperatorSettings") -> str:
     """Which pair serves: `old` or `new`.
 
     Raises:
         ConfigurationError: nothing here says it, or Core, which would, does not answer.
     """
-    from infra.gate import declared_pair
-    from ops.books.active_pair import active_pair
+    from ops.backend import serving
 
     try:
-        found = declared_pair(settings, lambda _line: None)
+        serving.refuse_undeclared(settings)
+        return serving.serving_pair(settings)
     except (ConfigurationError, DatabaseUnavailableError):
         raise ConfigurationError(
             "nothing here says which pair serves; say it by --into old or --into new"
         ) from None
-    return found or active_pair(settings.state, has_legacy=endpoints.legacy is not None)
 
 
 def _into_old(file: Path, endpoints: "Endpoints") -> "ImportReport":

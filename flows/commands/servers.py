@@ -41,7 +41,7 @@ def up(
 def _bring_up(target: Target | None, mode: str) -> None:
     """The databases, then the backend and the worker that have run here before."""
     from flows.worker import Worker
-    from ops.backend.supervision import DOCUMENT
+    from ops.backend.supervisor import DOCUMENT
     from ops.settings import operator_settings
 
     flow_named("provision")(target, mode)

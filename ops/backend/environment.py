@@ -1,11 +1,10 @@
-"""What a backend is told, by its environment alone, never on a command line; and the marks by which
+"""What a backend is told, by its environment alone, never on a command line; and the mark by which
 a running one is known to be the one that would be started now."""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from pydantic import SecretStr
 from app.chain_folders import PROJECT_ROOT
 from app.config import Settings
 from app.database_url import parse_database_url
-from ops.books.active_pair import Pair
 from ops.connection import conninfo, within_schema
 from ops.embedded.databases import EmbeddedDatabases, LoginRole
 from ops.endpoints import resolve_endpoints
@@ -22,9 +20,9 @@ from ops.errors import ConfigurationError
 from ops.processes import HOME
 from ops.settings import OperatorSettings
 
-# What the supervisor has loaded beside its own package, and what may change on its own.
+# What the supervisor has loaded beside its own package.
 _ALSO_LOADED = [
-    PROJECT_ROOT / name for name in ("app/serving/channel.py", "ops/processes.py", "ops/waiting.py")
+    PROJECT_ROOT / "ops" / f"{name}.py" for name in ("processes", "state_folder", "waiting")
 ]
 
 # What a backend is not told, or is told anew: only the phases may know the owner's addresses, the
@@ -46,40 +44,37 @@ _PHASES_ALONE = frozenset(
 
 
 def served_environment(
-    settings: OperatorSettings, pair: Pair, prefect_api_url: str | None = None
+    settings: OperatorSettings, *, both: bool, prefect_api_url: str | None = None
 ) -> dict[str, str]:
     """The environment of a served backend: the app role's addresses and the signing key.
 
     Args:
-        pair: `new` is Core and AI; `old` is the old database alone, where nothing can be
-            calculated: the backfill writes to Core.
+        both: whether it holds the old database too, and Core says which pair serves; else it
+            serves Core and AI.
         prefect_api_url: where `calculate` finds the backfill, if a server runs.
 
     Raises:
         ConfigurationError: there are no databases to serve from.
     """
-    addresses = _addresses(settings) if pair == "new" else _old_address(settings)
-    told = {**_inherited(), **addresses, "ACTIVE_PAIR": pair}
+    told = {**_inherited(), **_addresses(settings), "ACTIVE_PAIR": "new"}
+    if both:
+        told |= {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": _old_address(settings)}
     settings.state.create()
     told["SECRET_KEY"] = settings.secret_key()
     if prefect_api_url is not None:
         told["PREFECT_API_URL"] = prefect_api_url
-    if pair == "old":
-        told.pop("PREFECT_API_URL", None)
     # The backend's own folder, by which its process is told from others'.
     told[HOME] = str(settings.state.root)
     return told
 
 
-def migrating_environment(settings: OperatorSettings, pair: Pair) -> dict[str, str]:
-    """The environment of `alembic upgrade head`: as served, with the owner's addresses. The chains
-    recognise the old database and leave it alone.
+def migrating_environment(settings: OperatorSettings) -> dict[str, str]:
+    """The environment of `alembic upgrade head`: as served, with the owner's addresses. The old
+    database is left alone.
 
     Raises:
         ConfigurationError: there are no databases to migrate.
     """
-    if pair == "old":
-        return {**_inherited(), **_old_address(settings), "ACTIVE_PAIR": pair}
     if settings.embedded:
         owners = _embedded(settings, "owner")
     else:
@@ -107,21 +102,21 @@ def _addresses(settings: OperatorSettings) -> dict[str, str]:
     return _embedded(settings, "app") if settings.embedded else _declared(settings)
 
 
-def _old_address(settings: OperatorSettings) -> dict[str, str]:
+def _old_address(settings: OperatorSettings) -> str:
     """The old database: as it is given, else the embedded one by its app role."""
     given = settings.LEGACY_DATABASE_URL or settings.LEGACY_DATABASE_ADMIN_URL
     if given is not None:
         if settings.LEGACY_SCHEMA is None:
-            return _given({"DATABASE_URL": given})
+            return given.get_secret_value()
         url = parse_database_url(given.get_secret_value())
-        return {"DATABASE_URL": conninfo(within_schema(url, settings.LEGACY_SCHEMA))}
+        return conninfo(within_schema(url, settings.LEGACY_SCHEMA))
     databases = EmbeddedDatabases(settings.state)
     if settings.embedded and databases.exists() and "legacy" in databases.names():
-        return {"DATABASE_URL": conninfo(databases.url("legacy", "app"))}
+        return conninfo(databases.url("legacy", "app"))
     legacy = resolve_endpoints(settings).legacy
     if legacy is None:
         raise ConfigurationError("there is no old database to serve from; set LEGACY_DATABASE_URL")
-    return {"DATABASE_URL": conninfo(legacy)}
+    return conninfo(legacy)
 
 
 def _declared(settings: OperatorSettings) -> dict[str, str]:
@@ -147,28 +142,13 @@ def _embedded(settings: OperatorSettings, role: LoginRole) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Marks:
-    """Digests of a backend's code and of its settings."""
-
-    code: str
-    configuration: str
-
-
-def marks_of(environment: Mapping[str, str], application: str) -> Marks:
-    """The marks of a backend that would be started now."""
-    return Marks(_code_mark(), _configuration_mark(environment, application))
-
-
-def supervisor_mark() -> str:
-    """A digest of what a running supervisor has loaded."""
-    return _digest([*(PROJECT_ROOT / "ops" / "backend").glob("*.py"), *_ALSO_LOADED])
-
-
-def _code_mark() -> str:
-    """A digest of what a running backend has loaded."""
-    found = (PROJECT_ROOT / "app").rglob("*")
-    return _digest(path for path in found if path.is_file() and path.suffix != ".pyc")
+def mark_of(environment: Mapping[str, str], application: str) -> str:
+    """A digest of the code and the settings of a backend, and of its supervisor, that would be
+    started now: by it a running one is known again."""
+    program = [path for path in (PROJECT_ROOT / "app").rglob("*") if path.suffix != ".pyc"]
+    own = (PROJECT_ROOT / "ops" / "backend").glob("*.py")
+    code = _digest(path for path in (*program, *own, *_ALSO_LOADED) if path.is_file())
+    return f"{code}-{_configuration_mark(environment, application)}"
 
 
 def _digest(paths: Iterable[Path]) -> str:

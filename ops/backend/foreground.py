@@ -12,6 +12,9 @@ from ops.errors import ConfigurationError, SigmaSightError
 
 CHAINS = ("alembic.ini", "alembic_ai.ini")
 SHUTDOWN_SECONDS = 10
+# A client that reuses a connection should be the one to end it: whichever end closes first may
+# cross a request on its way. Clients keep theirs for 5 to 60 seconds.
+KEEP_ALIVE_SECONDS = 75
 
 
 class StartStoppedError(SigmaSightError):
@@ -58,16 +61,17 @@ def migrate(environment: Mapping[str, str]) -> None:
 
 def become_backend(host: str, port: int, environment: Mapping[str, str]) -> NoReturn:
     """Turn this process into the backend, so that signals reach it and nothing stands between."""
-    words = uvicorn_command("--host", host, "--port", str(port))
+    words = uvicorn_command("app.main:app", "--host", host, "--port", str(port))
     sys.stdout.flush()
     os.execve(words[0], words, dict(environment))
 
 
-def uvicorn_command(*where: str) -> list[str]:
+def uvicorn_command(application: str, *where: str) -> list[str]:
     """The command line of a backend that listens `where`. Streams that are still open at its end
     are cut after a while."""
-    program = [sys.executable, "-m", "uvicorn", "app.main:app", "--app-dir", str(PROJECT_ROOT)]
-    return [*program, *where, "--timeout-graceful-shutdown", str(SHUTDOWN_SECONDS)]
+    program = [sys.executable, "-P", "-m", "uvicorn", application, "--app-dir", str(PROJECT_ROOT)]
+    ends = ["--timeout-graceful-shutdown", str(SHUTDOWN_SECONDS)]
+    return [*program, *where, *ends, "--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)]
 
 
 def _reason(stdout: str, stderr: str) -> str:

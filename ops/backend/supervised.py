@@ -1,76 +1,53 @@
-"""The backend of a state folder: kept running by a supervisor, so that another can take its place
-without anybody noticing."""
+"""The backend of a state folder, kept running by a supervisor, as commands see it."""
 
 import math
 import os
-import sys
+import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import psutil
 
 from app.chain_folders import PROJECT_ROOT
-from ops.backend.child import BACKEND, LOOPBACK
-from ops.backend.control import BackendUnavailableError, Line
-from ops.backend.environment import marks_of, supervisor_mark
-from ops.backend.supervision import CODE_VARIABLE, DOCUMENT
-from ops.books.active_pair import Pair, active_pair
+from ops.backend.environment import mark_of
+from ops.backend.supervisor import (
+    APPLICATION,
+    DOCUMENT,
+    LEAVE_SECONDS,
+    LOOPBACK,
+    MARK,
+    MODULE,
+    TOLD,
+    backend_of,
+    supervisor_command,
+)
+from ops.errors import DatabaseUnavailableError
 from ops.http_answer import http_answer
 from ops.processes import HOME, end, found_process, lives, spawn
 from ops.state_folder import StateFolder
 from ops.waiting import wait_until
 
 START_SECONDS = 60.0
-_STOP_SECONDS = 20.0
 _PATIENCE_SECONDS = 10.0
 _APPLICATION = "app.main:app"
 _SUPERVISOR_SECONDS = 20.0
-_SUPERVISOR = "ops.backend.supervisor"
+# One that has ended so often at its start will do so again.
+_MOST_FAILED = 2
 _SERVES = "serves"
 
+Environment = Mapping[str, str]
 
-class HeldBackend:
-    """Nobody is being served: users' requests wait in the public socket's queue.
 
-    Attributes:
-        cut: connections that were cut off, because their clients sent or read too slowly.
-    """
-
-    def __init__(self, state: StateFolder, line: Line, cut: int) -> None:
-        self._state = state
-        self._line = line
-        self.cut = cut
-
-    def flip(self, pair: Pair) -> None:
-        """Make `pair` the one to be served from now on. The supervisor does it, so that it cannot
-        happen after somebody serves again because the supervisor is gone.
-
-        Raises:
-            BackendUnavailableError: the supervisor is gone; nothing was changed.
-        """
-        try:
-            self._line.ask(do="flip", pair=pair)
-        except BackendUnavailableError:
-            # It may have died after it did so, and before it said so.
-            if active_pair(self._state, has_legacy=pair == "new") != pair:
-                raise
-
-    def release(self, pair: Pair) -> float:
-        """Serve from `pair`, and return for how many seconds nobody was served.
-
-        Raises:
-            BackendUnavailableError: no backend of `pair` is to be had; the other one serves.
-        """
-        return float(self._line.ask(do="release", pair=pair)["seconds"])
+class BackendUnavailableError(DatabaseUnavailableError):
+    """The backend does not start, or cannot serve."""
 
 
 @dataclass(frozen=True)
 class SupervisedBackend:
-    """The backends of a state folder, on the loopback address, left running like the databases.
+    """The backend of a state folder, on the loopback address, left running like the databases.
 
     Attributes:
         application: what is served; tests serve smaller ones.
@@ -81,45 +58,53 @@ class SupervisedBackend:
 
     @property
     def log(self) -> Path:
-        """What they say, readable by its owner alone."""
+        """What it says, readable by its owner alone."""
         return self.state.root / "backend.log"
 
     @property
     def url(self) -> str | None:
-        """Where users reach the one that serves, or wait for it; None where none runs."""
-        status = self._status()
-        if status is not None:
-            return self._address(status["port"])
-        return self._address(self._port()) if self.process() else None
+        """Where users reach it, or wait for it; None where none runs."""
+        if self.supervisor() is None and self.process() is None:
+            return None
+        return f"http://{LOOPBACK}:{self.state.read(DOCUMENT)['port']}"
 
     @property
-    def pair(self) -> Pair | None:
-        """The pair that is served now."""
-        status = self._status()
-        if status is not None:
-            served: Pair | None = status["serving"]
-            return served
-        process = self.process()
-        alone = [each for each in self._recorded() if process and each["pid"] == process.pid]
-        return alone[0]["pair"] if alone else None
+    def kept(self) -> bool:
+        """Whether a supervisor of this version keeps it running."""
+        return self.supervisor() is not None and "mark" in self.state.read(DOCUMENT)
+
+    def address(self) -> str:
+        """Where users reach it.
+
+        Raises:
+            BackendUnavailableError: none runs.
+        """
+        found = self.url
+        if found is None:
+            raise self._unavailable("is not there")
+        return found
 
     def ready(self) -> bool:
         """Whether it can serve right now: its databases are there, at their chains' heads."""
-        return self._word(self.url) == "ready"
+        return self._word(_PATIENCE_SECONDS) == "ready"
 
-    def start(self, environment: Mapping[str, str], pair: Pair) -> None:
-        """Have `pair` served; `wait` tells when it is. One of this code and configuration stays;
-        another is replaced once its successor is ready, and nobody's request is lost."""
-        spec = self._spec(environment, pair)
+    def start(self, environment: Environment) -> None:
+        """Have it served with an environment; `wait` tells when it is. One of this code and
+        configuration stays, another is ended and started again on the same socket.
+
+        Raises:
+            BackendUnavailableError: its supervisor does not start, or does not obey.
+        """
+        told = self._told(environment)
         with self.state.lock(DOCUMENT):
-            self._have_supervisor()
-            status = self._status() or {}
-            wanted = status.get("wanted") == spec["marks"] and not status.get("failure")
-            if wanted and status.get("changing"):
-                return
-            same = wanted and status.get("serving") == pair and status["marks"] == spec["marks"]
-            if not (same and self._settles()):
-                self._ask(do="serve", spec=spec, anew=bool(same), patience=_PATIENCE_SECONDS)
+            self._kill_hanging()
+            mark = self.state.read(DOCUMENT).get("mark")
+            if mark is None:  # nothing runs, or what an earlier version has started
+                self._end()
+            if self.supervisor() is None:
+                self._start_supervisor(told)
+            elif mark != told[MARK]:
+                self._replace(told)
 
     def wait(self) -> str:
         """Wait until it can serve, and return its public address.
@@ -130,179 +115,109 @@ class SupervisedBackend:
         begun = time.monotonic()
         found = wait_until(lambda: self._outcome(time.monotonic() - begun), math.inf)
         if found != _SERVES:
-            raise BackendUnavailableError(f"the backend {found}; read {self.log}")
-        return self._address(self._port())
+            raise self._unavailable(found)
+        return self.address()
+
+    def stop(self) -> bool:
+        """Stop it. False where none runs."""
+        if not self.state.root.is_dir():
+            return False
+        with self.state.lock(DOCUMENT):
+            return self._end()
+
+    def _end(self) -> bool:
+        # A supervisor ends its backend; one that goes on alone is ended here.
+        running = self.supervisor() or self.process()
+        if running is not None:
+            end([running], 2 * LEAVE_SECONDS)
+        return running is not None
+
+    def process(self) -> psutil.Process | None:
+        """The process that serves users."""
+        return backend_of(self.state)
+
+    def supervisor(self) -> psutil.Process | None:
+        """The supervisor's process."""
+        told = (HOME, str(self.state.root))
+        return found_process(self.state.read(DOCUMENT).get("pid"), MODULE, told)
 
     def _outcome(self, waited: float) -> str:
         """That it serves, or what is wrong with it; an empty text while neither is known."""
-        status = self._status()
-        if status and status["failure"]:
-            return str(status["failure"])
-        if status and status["changing"]:
-            return "does not start" if waited > START_SECONDS else ""
-        word = self._word(self.url)
+        failed = self.state.read(DOCUMENT).get("failed", 0) >= _MOST_FAILED
+        word = self._word(1.0 if failed else _PATIENCE_SECONDS)
         if word == "ready":
             return _SERVES
         # A database may answer a little later; one that is not there will not come.
         allowed = _PATIENCE_SECONDS if word == "not ready" else START_SECONDS
-        if (status is None and self.process() is None) or waited > allowed:
+        if self.url is None or waited > allowed or (failed and word == "silent"):
             missing = "a database is missing or behind"
             return f"is not ready: {missing}" if word == "not ready" else "is not there"
         return ""
 
-    def stage(self, environment: Mapping[str, str], pair: Pair) -> str:
-        """Have a backend of `pair` stand by, and return its private address when it is ready.
-
-        Raises:
-            BackendUnavailableError: it does not start, or is not ready.
-        """
-        with self.state.lock(DOCUMENT):
-            answer = self._ask(do="stage", spec=self._spec(environment, pair))
-        address = self._address(answer["port"])
-        if not wait_until(lambda: self._word(address) == "ready", _PATIENCE_SECONDS):
-            raise BackendUnavailableError(
-                f"the backend of the {pair} pair is not ready: a database is missing or behind; "
-                f"read {self.log}"
-            )
-        return address
-
-    def staged(self, pair: Pair) -> str | None:
-        """The private address of a backend of `pair` that stands by, if there is one."""
-        status = self._status() or {}
-        found = status.get("staged", {}).get(pair)
-        return self._address(found["port"]) if found else None
-
-    @contextmanager
-    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[HeldBackend]:
-        """Serve nobody while the block runs: what is under way is finished, streams get
-        `stream_seconds`, new requests wait. However the block ends, and also if this process does,
-        the pair that the pointer names is served again; the supervisor sees to that also after
-        `most_seconds`, whatever this process does.
-
-        Raises:
-            BackendUnavailableError: nothing is served.
-        """
-        with Line(self.state) as line:
-            said = line.ask(do="hold", stream_seconds=stream_seconds, most_seconds=most_seconds)
-            yield HeldBackend(self.state, line, int(said["cut"]))
-
-    def retire(self, pair: Pair) -> None:
-        """End the backend of a pair that is not served.
-
-        Raises:
-            BackendUnavailableError: it is served.
-        """
-        if self._status() is not None:
-            self._ask(do="retire", pair=pair)
-
-    def stop(self) -> bool:
-        """Stop all of them. False where none runs."""
-        if not self.state.root.is_dir():
-            return False
-        with self.state.lock(DOCUMENT):
-            supervisor = self.supervisor()
-            running = [each for each in (supervisor, *self._backends()) if each is not None]
-            if supervisor is not None and self._status() is not None:
-                with suppress(BackendUnavailableError):
-                    self._ask(do="stop")
-                wait_until(lambda: not lives(supervisor), _STOP_SECONDS)
-            end(running, _STOP_SECONDS)
-            return bool(running)
-
-    def process(self) -> psutil.Process | None:
-        """The process that serves users, or is to."""
-        status = self._status()
-        if status is not None:
-            return self._find(status["pid"], BACKEND)
-        # Without a supervisor, one backend at most goes on.
-        return next(iter(self._backends()), None)
-
-    def supervisor(self) -> psutil.Process | None:
-        """The supervisor's process."""
-        return self._find(self.state.read(DOCUMENT).get("pid"), _SUPERVISOR)
-
-    def _find(self, pid: int | None, word: str) -> psutil.Process | None:
-        return found_process(pid, word, (HOME, str(self.state.root)))
-
-    def _backends(self) -> list[psutil.Process]:
-        found = (self._find(each["pid"], BACKEND) for each in self._recorded())
-        return [process for process in found if process is not None]
-
-    def _recorded(self) -> list[dict[str, Any]]:
-        recorded: list[dict[str, Any]] = self.state.read(DOCUMENT).get("backends", [])
-        return recorded
-
-    def _port(self) -> int:
-        return int(self.state.read(DOCUMENT)["port"])
-
-    def _address(self, port: int) -> str:
-        return f"http://{LOOPBACK}:{port}"
-
-    def _ask(self, **said: Any) -> dict[str, Any]:
-        with Line(self.state) as line:
-            return line.ask(**said)
-
-    def _status(self) -> dict[str, Any] | None:
-        """What the supervisor says of itself; None where none answers."""
-        if not self.state.root.is_dir() or self.supervisor() is None:
-            return None
-        try:
-            with Line(self.state) as line:
-                return line.ask(do="status", seconds=_PATIENCE_SECONDS)
-        except BackendUnavailableError:
-            return None
-
-    def _word(self, address: str | None) -> Literal["ready", "not ready", "silent"]:
-        found = http_answer(f"{address}/ready", _PATIENCE_SECONDS) if address else None
+    def _word(self, seconds: float) -> Literal["ready", "not ready", "silent"]:
+        found = self._ask("/ready", seconds)
         if found is None:
             return "silent"
-        return "ready" if found.is_success else "not ready"
+        return "ready" if found else "not ready"
 
-    def _settles(self) -> bool:
-        """Whether what runs serves, or begins to within a while: it may have just been started."""
-        return wait_until(
-            self.ready, _PATIENCE_SECONDS, pause=0.1, unless=lambda: self.process() is None
-        )
+    def _ask(self, path: str, seconds: float) -> bool | None:
+        """Whether a page is there; None where nothing answers."""
+        url = self.url
+        found = http_answer(f"{url}{path}", seconds) if url else None
+        return None if found is None else found.is_success
 
-    def _spec(self, environment: Mapping[str, str], pair: Pair) -> dict[str, Any]:
-        told = {**environment, "ACTIVE_PAIR": pair, HOME: str(self.state.root)}
-        told["PYTHONPATH"] = _importable(environment)
-        return {
-            "pair": pair,
-            "application": self.application,
-            "environment": told,
-            "folder": os.getcwd(),
-            "marks": asdict(marks_of(told, self.application)),
-        }
-
-    def _have_supervisor(self) -> None:
-        """Start the supervisor unless one of this code answers. The backend that serves goes on
-        meanwhile, and the new supervisor finds it."""
-        status, stale = self._status(), self.supervisor()
-        if status and (status["changing"] or status.get("code") == supervisor_mark()):
+    def _kill_hanging(self) -> None:
+        """One that has had the time to start and does not answer is started again."""
+        process = self.process()
+        if process is None:
             return
-        if stale is not None:
-            stale.kill()
-            stale.wait(_STOP_SECONDS)
-        words = [sys.executable, "-P", "-m", _SUPERVISOR, str(self.state.root)]
-        process = spawn(words, self._supervisors_environment(), self.log)
-        if not wait_until(
-            self._status,
-            _SUPERVISOR_SECONDS,
-            pause=0.02,
-            unless=lambda: process.poll() is not None,
-        ):
-            raise BackendUnavailableError(
-                f"the supervisor of the backend does not start; read {self.log}"
-            )
+        patience = max(_PATIENCE_SECONDS, process.create_time() + START_SECONDS - time.time())
+        answers = wait_until(
+            lambda: self._ask("/health", _PATIENCE_SECONDS) is not None,
+            patience,
+            unless=lambda: self.process() != process,
+        )
+        if not answers:
+            end([process], 0)
 
-    def _supervisors_environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-        known = {HOME: str(self.state.root), "PYTHONPATH": _importable(os.environ)}
-        return {**kept, **known, CODE_VARIABLE: supervisor_mark()}
+    def _start_supervisor(self, told: Environment) -> None:
+        process = spawn(supervisor_command(self.state), told, self.log)
+        if not self._obeys(told[MARK], process.pid, lambda: process.poll() is not None):
+            process.kill()
+            raise self._unavailable("has no supervisor: it does not start")
+
+    def _replace(self, told: Environment) -> None:
+        """Have the supervisor become another, which keeps the socket."""
+        supervisor = self.supervisor()
+        assert supervisor is not None  # the caller has found it
+        self.state.write(TOLD, {"environment": dict(told), "folder": os.getcwd()})
+        try:
+            supervisor.send_signal(signal.SIGHUP)
+            obeys = self._obeys(told[MARK], supervisor.pid, lambda: not lives(supervisor))
+        finally:
+            self.state.remove(TOLD)
+        if not obeys:
+            raise self._unavailable("is not replaced: its supervisor does not obey")
+
+    def _obeys(self, mark: str, pid: int, gone: Callable[[], bool]) -> bool:
+        """Wait until a supervisor has what is wanted serve, after what served before."""
+
+        def recorded() -> bool:
+            known = self.state.read(DOCUMENT)
+            return (known.get("pid"), known.get("mark")) == (pid, mark)
+
+        return wait_until(recorded, 2 * LEAVE_SECONDS + _SUPERVISOR_SECONDS, unless=gone)
+
+    def _told(self, environment: Environment) -> dict[str, str]:
+        mark = mark_of(environment, self.application)
+        told = {**environment, HOME: str(self.state.root), "PYTHONPATH": _importable(environment)}
+        return {**told, APPLICATION: self.application, MARK: mark}
+
+    def _unavailable(self, what: str) -> BackendUnavailableError:
+        return BackendUnavailableError(f"the backend {what}; read {self.log}")
 
 
-def _importable(environment: Mapping[str, str]) -> str:
+def _importable(environment: Environment) -> str:
     """Where the program lies; the processes must not find other packages where they are started."""
     given = environment.get("PYTHONPATH")
     return f"{PROJECT_ROOT}{os.pathsep}{given}" if given else str(PROJECT_ROOT)

@@ -1,11 +1,12 @@
 """The small process that owns the public socket: `python -m ops.backend.supervisor FOLDER`.
 
-It is in memory for as long as anything is served, so it knows little more than the standard
-library. What the backends are told comes to it over a socket that is closed to others.
+The backend inherits the socket and the environment of this process. When it ends another is
+started, and who calls meanwhile waits in the socket's queue. SIGTERM ends both. By SIGHUP this
+process becomes what would be started now: with the environment that was left for it in a document,
+and with the socket.
 """
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
@@ -13,290 +14,189 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from asyncio.subprocess import DEVNULL, Process
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from app.serving.channel import Channel
-from ops.backend.child import BACKEND, LOOPBACK, Child, ChildGoneError, Spec, Waiting
-from ops.backend.control import control_folder, supervisor_socket
-from ops.backend.supervision import DOCUMENT, CannotServeError, Supervisor
-from ops.processes import HOME, found_process, lives
+from ops.backend.foreground import uvicorn_command
+from ops.processes import HOME, end, found_process, lives
 from ops.state_folder import StateFolder
-from ops.waiting import wait_until, wait_until_async
+from ops.waiting import wait_until
+
+DOCUMENT = "backend"
+# What a running supervisor is to become; read once, and removed then.
+TOLD = "backend_told"
+BACKEND = "uvicorn"
+MODULE = "ops.backend.supervisor"
+LOOPBACK = "127.0.0.1"
+# Variables of its environment: what is served, by which marks that is known again, and which
+# descriptor the public socket is, once there is one.
+APPLICATION, MARK, LISTENER = "BACKEND_APPLICATION", "BACKEND_MARK", "BACKEND_LISTENER"
+# uvicorn ends what is under way after ten seconds, and then the application itself.
+LEAVE_SECONDS = 20.0
 
 _log = logging.getLogger("sigmasight.supervisor")
 _USUAL_PORT = 8000
 _BACKLOG = 1024
-_ORPHAN_SECONDS = 5.0
-_LONGEST_LINE = 4 * 2**20
-
-Said = dict[str, Any]
-Orphan = tuple[Child, socket.socket]
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 30.0
+_STEADY_SECONDS = 30.0
+_LOOK_SECONDS = 0.2
+_FREED_SECONDS = 2.0
 
 
 def main() -> None:
-    """Supervise the backends of a state folder until nothing is left to serve."""
+    """Keep the backend of a state folder running until a signal ends both."""
     logging.basicConfig(level=logging.INFO, handlers=[_handler()])
     _allow_many_connections()
     state = StateFolder(Path(sys.argv[1]))
-    with open(control_folder(state) / "supervisor.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit("error: another supervisor works here")
-        asyncio.run(_supervise(state))
+    inherited = os.environ.pop(LISTENER, None)
+    listener = asyncio.run(Supervisor(state, inherited).run())
+    if listener is not None:
+        _become_told(state, listener)
 
 
-async def _supervise(state: StateFolder) -> None:
-    recorded = state.read(DOCUMENT)
-    supervisor = Supervisor(state)
-    supervisor.listener.close()
-    orphan = await _find_orphan(state, recorded, supervisor.park)
-    if orphan is not None:
-        supervisor.take_over(*orphan)
-    else:
-        supervisor.listener = _listen(int(recorded.get("port", _USUAL_PORT)))
-    supervisor.record()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.ended.set)
-    async with await _Orders(supervisor).listen(supervisor_socket(state)):
-        await supervisor.ended.wait()
-        await supervisor.stop()
-    supervisor.record()
-    for left in control_folder(state).glob("*.sock"):
-        left.unlink(missing_ok=True)
+class Supervisor:
+    """Which backend runs, and what this process was told.
+
+    Args:
+        inherited: the descriptor of the public socket, where this process has it already.
+    """
+
+    def __init__(self, state: StateFolder, inherited: str | None) -> None:
+        self._state = state
+        self._inherited = inherited
+        self._signals: set[signal.Signals] = set()
+        self._told = asyncio.Event()
+
+    async def run(self) -> socket.socket | None:
+        """Supervise; returns the public socket for what this process is to become, or None where
+        nothing is to be served any more."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, self._tell, number)
+        listener = await self._listener()
+        await self._keep_serving(listener)
+        return listener if self._signals == {signal.SIGHUP} else None
+
+    def _tell(self, number: signal.Signals) -> None:
+        self._signals.add(number)
+        self._told.set()
+
+    async def _listener(self) -> socket.socket:
+        if self._inherited is not None:
+            return socket.socket(fileno=int(self._inherited))
+        known = self._state.read(DOCUMENT)
+        await self._outlive_orphan(known)
+        return _listen(int(known.get("port", _USUAL_PORT)))
+
+    async def _outlive_orphan(self, known: dict[str, Any]) -> None:
+        """A backend whose supervisor was killed serves on, with the public socket, which nobody can
+        take from it: it is left alone for as long as it is what would be started."""
+        orphan = backend_of(self._state)
+        if orphan is None:
+            return
+        self._record(**{**known, "pid": os.getpid()})
+        wanted = known["mark"] == os.environ[MARK]
+        while wanted and lives(orphan) and not self._told.is_set():
+            await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.to_thread(end, [orphan], LEAVE_SECONDS)
+
+    async def _keep_serving(self, listener: socket.socket) -> None:
+        """Start a backend again and again, until there is a signal."""
+        loop, failed = asyncio.get_running_loop(), 0
+        while not self._told.is_set():
+            begun = loop.time()
+            try:
+                await self._attend(await _started(listener), listener.getsockname()[1], failed)
+            except OSError as error:
+                _log.warning("the backend does not start: %s", error.strerror)
+            failed = failed + 1 if loop.time() - begun < _STEADY_SECONDS else 0
+            await self._pause(min(_FIRST_DELAY * 2 ** max(0, failed - 1), _LONGEST_DELAY))
+
+    async def _attend(self, process: Process, port: int, failed: int) -> None:
+        """Until the backend has ended: by itself, or because there is a signal."""
+        mark = os.environ[MARK]
+        self._record(pid=os.getpid(), port=port, mark=mark, backend=process.pid, failed=failed)
+        ended, told = (asyncio.ensure_future(one) for one in (process.wait(), self._told.wait()))
+        await asyncio.wait([ended, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        for leave in (process.terminate, process.kill):
+            if not ended.done():
+                leave()
+                await asyncio.wait([ended], timeout=LEAVE_SECONDS)
+        if not self._told.is_set():
+            _log.warning("the backend %d ended; another is started", process.pid)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._told.wait(), seconds)
+
+    def _record(self, **known: Any) -> None:
+        """Write down what commands and a later supervisor must find: both processes, the port, the
+        mark of what serves, and how often it has ended at its start."""
+        with suppress(OSError):  # a full disk is no reason to serve nobody
+            self._state.write(DOCUMENT, known)
 
 
-async def _find_orphan(
-    state: StateFolder, recorded: Mapping[str, Any], parked: Callable[[list[Waiting]], None]
-) -> Orphan | None:
-    """The backend whose supervisor was killed and that goes on serving, if any, with the public
-    socket that it holds. One that can neither be met nor leaves is killed: it would hold the
-    address for ever."""
-    found: Orphan | None = None
-    for each in recorded.get("backends", []):
-        orphan = await _meet(each, (HOME, str(state.root)), parked)
-        if found is not None and orphan is not None:
-            orphan[0].kill()
-            orphan[1].close()
-        else:
-            found = found or orphan
-    return found
+def backend_of(state: StateFolder) -> psutil.Process | None:
+    """The backend that was started last, if it runs."""
+    return found_process(state.read(DOCUMENT).get("backend"), BACKEND, (HOME, str(state.root)))
 
 
-async def _meet(
-    each: Mapping[str, Any], told: tuple[str, str], parked: Callable[[list[Waiting]], None]
-) -> Orphan | None:
-    process = found_process(each["pid"], BACKEND, told)
-    if process is None:
-        return None
-    orphan = await wait_until_async(
-        partial(_greeted, each, parked), _ORPHAN_SECONDS, unless=lambda: not lives(process)
-    )
-    if orphan is None:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-        wait_until(lambda: not lives(process), _ORPHAN_SECONDS)
-    return orphan
-
-
-async def _greeted(
-    each: Mapping[str, Any], parked: Callable[[list[Waiting]], None]
-) -> Orphan | None:
-    """The backend behind a door that opens, unless it does not say a word."""
-    end = await _connected(each["meeting"])
-    if end is None:
-        return None
-    child = Child(each["pair"], Channel(end), Path(each["meeting"]), parked)
-    child.marks = each["marks"]
-    try:
-        hello = await child.listening(_ORPHAN_SECONDS)
-    except ChildGoneError:
-        child.forget()
-        return None
-    return child, socket.socket(fileno=hello.descriptors[0])
-
-
-async def _connected(path: str) -> socket.socket | None:
-    end = socket.socket(socket.AF_UNIX)
-    end.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(end, path)
-    except OSError:
-        end.close()
-        return None
-    return end
+async def _started(listener: socket.socket) -> Process:
+    words = uvicorn_command(os.environ[APPLICATION], "--fd", str(listener.fileno()))
+    return await asyncio.create_subprocess_exec(*words, pass_fds=[listener.fileno()], stdin=DEVNULL)
 
 
 def _listen(preferred: int) -> socket.socket:
-    """The socket that users reach, on the preferred port or on any that is free. Whoever may serve
-    inherits it, so it outlives each of them; callers wait in its queue until a backend takes them.
-    """
+    """The socket that users reach, on the preferred port or on any that is free."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     # Accepted connections inherit this.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        listener.bind((LOOPBACK, preferred))
-    except OSError:
+    # Threads of a backend that has just ended may keep it for a moment.
+    if not wait_until(lambda: _bound(listener, preferred), _FREED_SECONDS):
         listener.bind((LOOPBACK, 0))
     listener.listen(_BACKLOG)
     return listener
 
 
+def _bound(listener: socket.socket, port: int) -> bool:
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        return False
+    return True
+
+
+def _become_told(state: StateFolder, listener: socket.socket) -> None:
+    told = state.read(TOLD)
+    state.remove(TOLD)
+    environment = told.get("environment", dict(os.environ))
+    with suppress(OSError):
+        os.chdir(told.get("folder", "."))
+    listener.set_inheritable(True)
+    words = supervisor_command(state)
+    os.execve(words[0], words, {**environment, LISTENER: str(listener.fileno())})
+
+
+def supervisor_command(state: StateFolder) -> list[str]:
+    """The command line of the supervisor of a state folder."""
+    return [sys.executable, "-P", "-m", MODULE, str(state.root)]
+
+
 def _allow_many_connections() -> None:
-    """All of the users' connections may be open files of this process for a moment."""
+    """Each user's connection is an open file of the backend, which inherits the limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class _Orders:
-    """What the supervisor is told. Commands are carried out one after the other on a connection."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def listen(self, path: Path) -> asyncio.Server:
-        """Hear commands at `path`."""
-        path.unlink(missing_ok=True)
-        return await asyncio.start_unix_server(self._hear, path, limit=_LONGEST_LINE)
-
-    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while line := await reader.readline():
-                await self._answer(json.loads(line), reader, writer)
-        writer.close()
-
-    async def _answer(
-        self, said: Said, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        if said["do"] == "hold":
-            hold = _Hold(self._supervisor, reader, writer)
-            await hold.carry_out(said["stream_seconds"], said["most_seconds"])
-            return
-        try:
-            await _tell(writer, await self._carry_out(said))
-        except CannotServeError as error:
-            await _tell(writer, {"refused": str(error)})
-        except (ChildGoneError, OSError):
-            await _tell(writer, {"refused": "does not start"})
-
-    async def _carry_out(self, said: Said) -> Said:
-        supervisor = self._supervisor
-        match said["do"]:
-            case "status":
-                return supervisor.status()
-            case "serve":
-                self._background(self._serve(said))
-            case "stage":
-                return {"port": await supervisor.stage(_spec(said))}
-            case "retire":
-                await supervisor.retire(said["pair"])
-            case "flip":
-                raise CannotServeError("serves again: nothing is held any more")
-            case "release" if said["pair"] != supervisor.serving:
-                raise CannotServeError("serves again, from the other pair")
-            case "release":
-                return {"seconds": supervisor.waited}
-            case "stop":
-                self._background(supervisor.stop())
-        return {}
-
-    async def _serve(self, said: Said) -> None:
-        await self._supervisor.serve(
-            _spec(said), anew=said["anew"], patience=float(said["patience"])
-        )
-
-    def _background(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-class _Hold:
-    """Nobody is served for as long as one connection lasts, or until it says otherwise, or until
-    users have waited as long as they may."""
-
-    def __init__(
-        self, supervisor: Supervisor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._supervisor = supervisor
-        self._reader = reader
-        self._writer = writer
-        self._released = False
-        self._limit = asyncio.timeout(None)
-
-    async def carry_out(self, stream_seconds: float, most_seconds: float) -> None:
-        """Hold, obey what is said meanwhile, and serve again however that ends."""
-        supervisor = self._supervisor
-        if supervisor.active is None:
-            await _tell(self._writer, {"refused": "is not there: nothing is served"})
-            return
-        async with supervisor.changing:
-            self._limit = asyncio.timeout(most_seconds)
-            try:
-                async with self._limit:
-                    await self._held(stream_seconds)
-            except TimeoutError:
-                _log.warning("users have waited for %s s, and are served again", most_seconds)
-            finally:
-                if not self._released:
-                    with suppress(CannotServeError):
-                        await supervisor.release()
-
-    async def _held(self, stream_seconds: float) -> None:
-        """The first line is read while requests come to their end: its end ends the wait."""
-        line = asyncio.create_task(self._reader.readline())
-        coming = asyncio.create_task(self._supervisor.hold(stream_seconds))
-        try:
-            await asyncio.wait([line, coming], return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                return
-            with suppress(OSError):
-                await _tell(self._writer, {"cut": coming.result()})
-                while (said := await line) and not self._released:
-                    await self._obey(json.loads(said))
-                    if not self._released:
-                        line = asyncio.create_task(self._reader.readline())
-        finally:
-            # What is said from now on is heard by nobody here.
-            line.cancel()
-            coming.cancel()
-            await asyncio.wait([line, coming])
-
-    async def _obey(self, said: Said) -> None:
-        answer: Said = {}
-        if said["do"] == "flip":
-            self._supervisor.flip(said["pair"])
-        elif said["do"] == "release":
-            self._released = True
-            self._limit.reschedule(None)  # to serve again is not broken off
-            try:
-                answer = {"seconds": await self._supervisor.release(said["pair"])}
-            except CannotServeError as error:
-                answer = {"refused": str(error)}
-        await _tell(self._writer, answer)
-
-
-def _spec(said: Said) -> Spec:
-    return Spec(**said["spec"])
-
-
-async def _tell(writer: asyncio.StreamWriter, answer: Said) -> None:
-    writer.write(json.dumps(answer).encode() + b"\n")
-    await writer.drain()
-
-
 class _Json(logging.Formatter):
-    """The backends write lines of JSON into the same log."""
+    """The backend writes lines of JSON into the same log."""
 
     def format(self, record: logging.LogRecord) -> str:
         said = {

@@ -1,37 +1,61 @@
-"""Which databases the embedded backend serves from: one value, in one file, replaced atomically."""
+"""Which databases the backend serves from: one value, the row of the gate in Core."""
 
 from typing import cast, get_args
 
+from sqlalchemy.engine import URL
+
 from app.gate.serving_pair import Pair as Pair
+from ops.books.declared_stack import declared_active, declared_target
+from ops.books.gate import served_pair
+from ops.books.session import open_books
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
+# Of an installation of an earlier version, whose embedded servers had the value here.
 _DOCUMENT = "active_pair"
 
 
-def active_pair(state: StateFolder, *, has_legacy: bool) -> Pair:
-    """The pair that the backend serves from: as it was set, else the old one where there is one.
+def active_pair(core: URL, before: Pair) -> Pair:
+    """The pair that serves.
+
+    Args:
+        before: what serves where there is no row yet; see `pair_before`.
 
     Raises:
-        ConfigurationError: the file holds something else.
+        DatabaseUnavailableError: Core does not answer.
     """
-    return recorded_pair(state) or ("old" if has_legacy else "new")
+    with open_books(core) as session:
+        return served_pair(session) or before
 
 
-def recorded_pair(state: StateFolder) -> Pair | None:
-    """The pair that was set; None where none was yet.
+def pair_before(state: StateFolder, *, has_legacy: bool) -> Pair:
+    """What serves where Core says nothing yet: what an earlier version has recorded, else the old
+    pair where there is one.
 
     Raises:
-        ConfigurationError: the file holds something else.
+        ConfigurationError: a stack was brought up by an earlier version, which recorded nothing, or
+            the file of one holds something else.
     """
-    found = state.read(_DOCUMENT).get("pair")
-    if found is not None and found not in get_args(Pair):
+    if declared_target(state) in ("docker", "external"):
+        return _declared(state)
+    found = state.read(_DOCUMENT).get("pair") or ("old" if has_legacy else "new")
+    if found not in get_args(Pair):
         raise ConfigurationError(
             f"{state.root / _DOCUMENT}.json names no pair; write old or new into it"
         )
-    return cast(Pair | None, found)
+    return cast(Pair, found)
 
 
-def set_active_pair(state: StateFolder, pair: Pair) -> None:
-    """Change the value; a kill leaves it as it was or changed."""
-    state.write(_DOCUMENT, {"pair": pair})
+def forget_pair_before(state: StateFolder) -> None:
+    """Core says it from now on."""
+    state.remove(_DOCUMENT)
+
+
+def _declared(state: StateFolder) -> Pair:
+    found = declared_active(state)
+    if found is None:
+        raise ConfigurationError(
+            "an earlier version brought the stack up, so nothing here says which pair serves; run "
+            f"`sigmasight up --target {declared_target(state)}`"
+        )
+    return found

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
-from ops.books.active_pair import Pair
+from app.gate.serving_pair import Pair
 from ops.books.session import open_books
 
 Kind = Literal["swap", "rollback"]

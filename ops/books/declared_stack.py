@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from ops.books.active_pair import Pair
+from app.gate.serving_pair import Pair
 from ops.state_folder import StateFolder
 
 Target = Literal["embedded", "docker", "external"]

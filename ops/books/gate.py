@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from app.gate.gate import BELIEVED_SECONDS
-from ops.books.active_pair import Pair
+from app.gate.serving_pair import Pair
 from ops.sql_files import statement
 
 # Whoever holds has this advisory lock for as long as he lives; `ops.settle_gate` looks for it.
@@ -86,6 +86,12 @@ def set_trial(session: psycopg.Connection, digest: str | None) -> datetime:
     _wake(session)
     assert row is not None  # taken over before
     return cast(datetime, row[0])
+
+
+def end_trial(session: psycopg.Connection, digest: str) -> None:
+    """Let nobody ask the other pair by the word of a digest any more; another's word stays."""
+    session.execute("UPDATE ops.gate SET trial_digest = NULL WHERE trial_digest = %s", [digest])
+    _wake(session)
 
 
 def begin_hold(

@@ -9,7 +9,8 @@ from typing import Protocol
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
-from ops.books.active_pair import Pair, active_pair
+from ops.backend.serving import serving_pair
+from ops.books.active_pair import Pair
 from ops.cleanup.folders import Rules
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import Endpoints, resolve_endpoints
@@ -19,9 +20,6 @@ from ops.state_folder import StateFolder
 
 class DeclaredLegacy(Protocol):
     """A declared stack, as far as a cleanup changes it. Each method is idempotent."""
-
-    def active(self) -> Pair:
-        """The pair that is served from."""
 
     def forget_legacy(self) -> None:
         """Declare the old database as absent and lift its protection, so that no later `up` brings
@@ -83,7 +81,7 @@ def scene_of(
         maintenance=_maintenance(settings, endpoints, own),
         state=settings.state,
         rules=rules_of(settings),
-        active=_home(settings.state, stack),
+        active=lambda: serving_pair(settings),
         own_server=own,
         stack=stack,
         given_date=settings.CLEANUP_DATE,
@@ -118,9 +116,3 @@ def _maintenance(
         server = own.server("legacy")
         return server.url() if server.running_port() else None
     return endpoints.legacy and endpoints.legacy.set(database=settings.MAINTENANCE_DATABASE)
-
-
-def _home(state: StateFolder, stack: DeclaredLegacy | None) -> Callable[[], Pair]:
-    if stack is not None:
-        return stack.active
-    return lambda: active_pair(state, has_legacy=True)

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import psycopg
 
 from ops.books.cutovers import begin_cutover, end_cutover, first_words
+from ops.books.session import open_books
 from ops.carrying.rollback_price import rollback_price
 from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public, ask_staged, names
 from ops.cutover.steps import CutoverReport, Steps
 from ops.database_identity import identity
-from ops.errors import RefusedError, SigmaSightError
+from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.waiting import wait_until
 from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
@@ -38,8 +39,8 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
         _refuse_stranger(installation)
         installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
         steps = Steps(lambda _step, _core: None, installation.announce)
-        by_lock = installation.switch.lock_decides
-        held = _unlock(installation, steps) if by_lock else _change(installation, steps)
+        change = _change if _core_answers(installation) else _unlock
+        held = change(installation, steps)
     address, now = installation.switch.public_address(), datetime.now(UTC)
     return CutoverReport("old", True, address, held, steps.seconds, ended_at=now)
 
@@ -53,6 +54,7 @@ def settle_blind_rollback(installation: Installation) -> str | None:
     _tell_gate(installation)
     if installation.switch.active() == "old":
         done = "recorded"
+        release_any_lock(installation.legacy)  # one that was killed after the pair had changed
         if swapped is not None:
             begun = begin_cutover(installation.core, "rollback", "blind", swapped.legacy, 0)
             end_cutover(
@@ -66,11 +68,18 @@ def settle_blind_rollback(installation: Installation) -> str | None:
 
 def _tell_gate(installation: Installation) -> None:
     """Have the row say what backends have gone by while they could not read it."""
-    switch = installation.switch
-    if switch.lock_decides and switch.active() == "new" and not _is_locked(installation):
+    if installation.switch.active() == "new" and not _is_locked(installation):
         with installation.hold() as held:
             held.flip("old")
             held.release()
+
+
+def _core_answers(installation: Installation) -> bool:
+    try:
+        with open_books(installation.core):
+            return True
+    except DatabaseUnavailableError:
+        return False
 
 
 def _is_locked(installation: Installation) -> bool:
@@ -101,35 +110,42 @@ def _refuse_stranger(installation: Installation) -> None:
 
 
 def _change(installation: Installation, steps: Steps) -> float:
-    """There is nothing to go back to: once the pair has changed it stays so."""
+    """AI alone is lost, so Core is told. There is nothing to go back to: once the pair has changed
+    it stays so."""
     try:
         _stage(installation, steps)
         with installation.hold() as held:
-            steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
             steps.run("flip", lambda: held.flip("old"))
+            steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
             seconds = steps.run("release", held.release)
-    except BaseException:
+    finally:
         if installation.switch.active() == "new":
-            lock_and_prove(installation.legacy)
             installation.switch.retire("old")
-        raise
     steps.run("ask the public address", lambda: ask_public(installation, "old"))
     installation.switch.retire("new")
     return seconds
 
 
 def _unlock(installation: Installation, steps: Steps) -> float:
-    """Backends at the gate that cannot read Core go by the lock, so that is all there is to take
-    off."""
+    """Backends that cannot read Core go by the lock, so that is all there is to take off."""
     begun = time.monotonic()
     try:
         steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
+        _start_absent(installation)
         wait_until(lambda: names(installation, "old"), _NOTICED_SECONDS)
         steps.run("ask the public address", lambda: ask_public(installation, "old"))
     except BaseException:
         lock_and_prove(installation.legacy)
         raise
     return time.monotonic() - begun
+
+
+def _start_absent(installation: Installation) -> None:
+    """One that does not run had nobody to serve: Core is lost, and the old database was locked."""
+    try:
+        installation.switch.public_address()
+    except DatabaseUnavailableError:
+        installation.switch.serve_active()
 
 
 def _stage(installation: Installation, steps: Steps) -> None:

@@ -1,7 +1,5 @@
 """How the active pair changes where each backend holds both: a row of Core, a gate in each."""
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,11 +8,9 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.engine import URL
 
-from app.gate.gate import BELIEVED_SECONDS
-from app.gate.middleware import TRIAL
-from ops.books.active_pair import Pair
+from ops.backend.trial import begin_trial, gate_session, refuse_none
+from ops.books.active_pair import Pair, active_pair
 from ops.books.gate import (
-    Replicas,
     begin_hold,
     end_hold,
     flip,
@@ -23,9 +19,9 @@ from ops.books.gate import (
     set_trial,
     take_over,
 )
-from ops.connection import connect, explained
 from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.waiting import wait_until
+from ops.write_lock.lock import lock_state
 
 _PAUSE_SECONDS = 0.005
 _ANSWER_SECONDS = 5.0
@@ -60,32 +56,47 @@ class GateHold:
         return time.monotonic() - self.begun
 
 
+def _start_nothing() -> None:
+    """Backends that somebody else runs are there."""
+
+
 @dataclass(frozen=True)
 class GateSwitch:
     """See `ops.cutover.switch.Switch`.
 
     Attributes:
-        address: where users reach the backends.
-        before: what was active before there was a gate, or when Core answered last.
+        legacy: the old database, whose lock says which pair serves while Core is lost.
+        before: what was active before there was a gate.
+        address: tells where users reach the backends.
+        start: starts them, where they are ours and do not run.
     """
 
     core: URL
-    address: str
-    before: Callable[[], Pair]
-    lock_decides: bool = True
+    legacy: URL | None
+    before: Pair
+    address: Callable[[], str]
+    start: Callable[[], object] = _start_nothing
 
     def active(self) -> Pair:
-        """What the row says; of a lost Core, what it said last as far as anybody knows."""
+        """What the row says; of a lost Core what the lock does, as backends have it."""
         try:
-            with self._books() as session:
-                return served_pair(session) or self.before()
+            return active_pair(self.core, self.before)
         except DatabaseUnavailableError:
-            return self.before()
+            return self._by_lock()
+
+    def _by_lock(self) -> Pair:
+        if self.legacy is None:
+            return "new"
+        try:
+            return "new" if lock_state(self.legacy).any_locked else "old"
+        except DatabaseUnavailableError:
+            return self.before
 
     def serve_active(self) -> None:
-        """Have a row, and nobody hold whose command has died."""
-        with self._gate():
-            pass
+        """Have a row and backends, and nobody hold whose command has died."""
+        with suppress(DatabaseUnavailableError), self._gate():
+            pass  # without Core there is no hold, and backends go by the lock
+        self.start()
 
     def refuse_absent(self) -> None:
         """See that backends report at the gate, as each does twice a second.
@@ -95,7 +106,7 @@ class GateSwitch:
         """
         with self._gate() as (session, pair):
             wait_until(lambda: replicas(session, pair).seen > 0, _REPORT_SECONDS)
-            self._refuse_none(replicas(session, pair))
+            refuse_none(replicas(session, pair))
 
     def stage(self, pair: Pair) -> str:
         """Let the other pair be asked below an address that nobody knows.
@@ -103,17 +114,10 @@ class GateSwitch:
         Raises:
             RefusedError: no backend is at the gate.
         """
-        word = secrets.token_urlsafe(32)
         with self._gate() as (session, active):
             if active == pair:
                 raise RefusedError(f"the {pair} pair is served already")
-            since = set_trial(session, hashlib.sha256(word.encode()).hexdigest())
-            # One that was killed or is cut off is waited for here, until it may not serve any more:
-            # in the hold, users would wait for it.
-            patience = BELIEVED_SECONDS[active] + 1
-            wait_until(lambda: replicas(session, active, since).all_told, patience)
-            self._refuse_none(replicas(session, active))
-        return f"{self.address}{TRIAL}{word}"
+            return begin_trial(session, self.address(), active)
 
     @contextmanager
     def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[GateHold]:
@@ -123,7 +127,7 @@ class GateSwitch:
             RefusedError: no backend is at the gate, somebody holds, or one does not come to rest.
         """
         with self._gate() as (session, active):
-            self._refuse_none(replicas(session, active))
+            refuse_none(replicas(session, active))
             begun = time.monotonic()
             epoch = begin_hold(session, stream_seconds, most_seconds)
             if epoch is None:
@@ -138,7 +142,7 @@ class GateSwitch:
 
     def public_address(self) -> str:
         """Where users reach the backends."""
-        return self.address
+        return self.address()
 
     def retire(self, pair: Pair) -> None:
         """Let nobody ask the pair any more that is not served, and have each backend close what is
@@ -153,28 +157,11 @@ class GateSwitch:
             since = set_trial(session, None)
             wait_until(lambda: replicas(session, active, since).all_told, _ANSWER_SECONDS)
 
-    def _refuse_none(self, found: Replicas) -> None:
-        if not found.seen:
-            raise RefusedError(
-                "no backend is at the gate, where its pair could be changed; redeploy it with the "
-                "variables of `sigmasight pulumi stack output backend_environment --show-secrets` "
-                "(on docker by `sigmasight up --target docker`)"
-            )
-
     @contextmanager
     def _gate(self) -> Iterator[tuple[psycopg.Connection, Pair]]:
         """The row, taken over from what was before it; and the pair that it says."""
-        before = self.before()
-        with self._books() as session:
-            yield session, take_over(session, before)
-
-    @contextmanager
-    def _books(self) -> Iterator[psycopg.Connection]:
-        with (
-            explained(self.core),
-            connect(self.core, application_name="gate", autocommit=True) as session,
-        ):
-            yield session
+        with gate_session(self.core) as session:
+            yield session, take_over(session, self.before)
 
 
 def _await_rest(session: psycopg.Connection, pair: Pair, seconds: float) -> None:

@@ -241,13 +241,12 @@ class RollbackSteps:
         ):
             run("fence the new pair", lambda: fence.put_up(one.max_hold_seconds))
             lost = run("carry the rest back", lambda: self._carry(carrying, self._accept))
-            # First the lock, then the pair: a kill in between leaves the new pair serving, and the
-            # next run locks again. Where the lock decides who is served, it goes last. The fence is
-            # an open transaction until the pair has changed, as a swap's lock is.
-            unlock = ("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy))
-            flip = ("flip", lambda: held.flip("old")), ("commit the fence", fence.commit)
-            for name, work in (*flip, unlock) if one.switch.lock_decides else (unlock, *flip):
-                run(name, work)
+            # First the pair, then the lock, by which backends go that do not hear of it: a kill in
+            # between leaves the lock to the next run. The fence is an open transaction until the
+            # pair has changed, as a swap's lock is until just before.
+            run("flip", lambda: held.flip("old"))
+            run("commit the fence", fence.commit)
+            run("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy))
             return run("release", held.release), lost
         return one.max_hold_seconds, lost
 

@@ -78,11 +78,6 @@ class Steps:
             self.seconds[name] = time.monotonic() - started
             self.announce(name, self.seconds[name])
 
-    def run_in_turn(self, *each: tuple[str, Callable[[], object]], backwards: bool) -> None:
-        """Do several, in this order or from the last to the first."""
-        for name, work in reversed(each) if backwards else each:
-            self.run(name, work)
-
 
 def carry_out(
     installation: Installation,

@@ -120,8 +120,7 @@ def _refuse_lost_value(installation: Installation) -> None:
     if installation.switch.active() == "old":
         raise RefusedError(
             "Core records a swap in force, but the active pair is the old one, so that value was "
-            'lost; write {"pair": "new"} into active_pair.json of the state folder, or run '
-            "`sigmasight rollback`"
+            "lost; set it again in Core by `UPDATE ops.gate SET pair = 'new'`"
         )
 
 
@@ -208,9 +207,9 @@ class SwapSteps:
         return one.max_hold_seconds
 
     def _lock_and_flip(self, held: Hold, opened: Connections, lock: psycopg.Connection) -> None:
-        """The lock is one open transaction until the pair has changed: a kill before that lets the
-        server roll it back, so that nothing stays locked. Where the lock decides who is served, it
-        is committed first, and a kill in between leaves it to the next command."""
+        """The lock is one open transaction until everything is proved: a kill before that lets the
+        server roll it back, so that nothing stays locked. A kill between commit and flip leaves the
+        lock to the next command."""
         one, run = self.installation, self.steps.run
         with explained(one.legacy), lock:
             run("lock legacy", lambda: _lock(lock, one.max_hold_seconds))
@@ -219,11 +218,8 @@ class SwapSteps:
                 run("final delta", lambda: copy_groups(sessions, self.groups, one.guard))
                 run("parity and price", lambda: self._compare(sessions))
             run("baseline", lambda: self._bring_baseline(opened))
-            self.steps.run_in_turn(
-                ("flip", lambda: held.flip("new")),
-                ("commit the lock", lock.commit),
-                backwards=one.switch.lock_decides,
-            )
+            run("commit the lock", lock.commit)
+            run("flip", lambda: held.flip("new"))
 
     def _restore(self, held: Hold) -> None:
         """Undo the flip and the lock. Where the flip cannot be undone, because what holds the

@@ -17,12 +17,8 @@ class Hold(Protocol):
 
 
 class Switch(Protocol):
-    """How a target's backend gets another pair."""
-
-    @property
-    def lock_decides(self) -> bool:
-        """Whether a backend that does not hear of the change goes by the old database's lock. Then
-        that is locked for as long as the new pair may be served."""
+    """How a target's backend gets another pair. One that does not hear of the change goes by the
+    old database's lock, so that is locked for as long as the new pair may be served."""
 
     def active(self) -> Pair:
         """The pair that is active now."""

@@ -15,7 +15,6 @@ from types import FrameType
 
 import psutil
 
-from ops.backend.control import control_folder
 from ops.books.rehearsals import forget_place, record_place, recorded_place
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.errors import SigmaSightError
@@ -76,8 +75,6 @@ def _is_ours(state: StateFolder, place: Path) -> bool:
 def discard(place: Path) -> None:
     """End every process of a place, and remove its files."""
     end(_told(place), _GRACE_SECONDS)  # first, or they would start servers again
-    with suppress(SigmaSightError, OSError):
-        shutil.rmtree(control_folder(StateFolder(place)), ignore_errors=True)
     databases = EmbeddedDatabases(StateFolder(place))
     folders = {(place / "servers").resolve()}
     for name in NAMES:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ops.books.active_pair import Pair, active_pair
+from ops.books.active_pair import Pair
 from ops.books.verifications import last_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import SigmaSightError
@@ -83,7 +83,7 @@ def _without_databases(reason: str, word: Answer[serving_lines.Word | None]) -> 
     """What can be said where no database is known."""
     lines = [ChecklistLine("2", "databases", "open", reason, next="sigmasight up")]
     lines += _unknown(_DATABASE_PHASES, "no database yet", "open")
-    lines.append(serving_lines.served(word, None, None))
+    lines.append(serving_lines.served(word, None))
     return lines + _unknown(_LATE_PHASES, "no database yet", "open")
 
 
@@ -130,7 +130,7 @@ class _Sight:
         lines = [build_lines.databases(answering, self._absent, gone=gone)]
         lines += self._built(core, ai, ends)
         recorded = _recorded_pair(core)
-        lines.append(serving_lines.served(word, self._pointer(), recorded))
+        lines.append(serving_lines.served(word, recorded))
         return lines + self._late(core, legacy, history)
 
     def _built(
@@ -185,15 +185,6 @@ class _Sight:
     @property
     def _has_legacy(self) -> bool:
         return self._endpoints.legacy is not None
-
-    def _pointer(self) -> Pair | None:
-        """What the pointer file says; None where Core says it, which a backend reads itself."""
-        if self._endpoints.target != "embedded":
-            return None
-        return _quietly(self._recorded_pointer, None)
-
-    def _recorded_pointer(self) -> Pair | None:
-        return active_pair(self._settings.state, has_legacy=self._has_legacy)
 
     def _unasked(self, name: str) -> State:
         """Of what only a database that gave no answer could tell."""

@@ -48,11 +48,10 @@ def backend_word(url: str) -> Word:
     return Word(url, found.is_success, said, found.headers.get(PAIR_HEADER))
 
 
-def served(word: Answer[Word | None], pointer: Pair | None, recorded: Pair | None) -> ChecklistLine:
+def served(word: Answer[Word | None], recorded: Pair | None) -> ChecklistLine:
     """Line 8: who answers at the public address, and whether all agree on the pair.
 
     Args:
-        pointer: the pair that the pointer file names; None where the target keeps it elsewhere.
         recorded: the pair that the last finished swap or rollback in Core leads to.
     """
     step = "sigmasight rebuild"
@@ -66,22 +65,14 @@ def served(word: Answer[Word | None], pointer: Pair | None, recorded: Pair | Non
     evidence = f"{found.url}: {found.said}, {_pair(found.pair)}"
     if not found.ready:
         return ChecklistLine("8", "backend", "failed", evidence, next=step)
-    if wrong := _disagreement(found.pair, pointer, recorded):
+    if recorded is not None and found.pair is not None and found.pair != recorded:
+        wrong = f"the last swap or rollback in Core led to the {recorded} pair"
         return ChecklistLine("8", "backend", "failed", f"{evidence}, but {wrong}", next=step)
     return ChecklistLine("8", "backend", "done", evidence)
 
 
 def _pair(pair: str | None) -> str:
     return "names no pair" if pair is None else f"serves from the {pair} pair"
-
-
-def _disagreement(served: str | None, pointer: Pair | None, recorded: Pair | None) -> str:
-    if pointer is not None and served is not None and served != pointer:
-        return f"the active pair is the {pointer} one; the backend must be started again"
-    expected = pointer or served
-    if recorded is not None and expected is not None and recorded != expected:
-        return f"the last swap or rollback in Core led to the {recorded} pair"
-    return ""
 
 
 def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) -> ChecklistLine:

@@ -53,11 +53,11 @@ def test_its_backend_is_not_taken_for_an_embedded_one(state: StateFolder) -> Non
     assert settings(state).embedded
     record_declared(state, "docker", URLS)
     assert not settings(state).embedded
-    told = served_environment(settings(state), "new")
+    told = served_environment(settings(state), both=False)
     assert (told["DATABASE_URL"], told["AI_DATABASE_URL"]) == (URLS["core"], URLS["ai"])
-    old = served_environment(settings(state), "old")
-    assert (old["DATABASE_URL"], old["ACTIVE_PAIR"]) == (URLS["legacy"], "old")
-    assert "AI_DATABASE_URL" not in old
+    assert (told["ACTIVE_PAIR"], "LEGACY_DATABASE_URL" in told) == ("new", False)
+    both = served_environment(settings(state), both=True)
+    assert (both["LEGACY_DATABASE_URL"], both["ACTIVE_PAIR"]) == (URLS["legacy"], "gate")
 
 
 def test_what_the_environment_gives_comes_first(state: StateFolder) -> None:

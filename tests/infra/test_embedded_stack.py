@@ -15,10 +15,12 @@ from app.database_url import parse_database_url
 from infra.automation import DrivenStack, Operation
 from infra.driven import forget_legacy, record_outputs
 from infra.gate import follow
-from ops.books.active_pair import Pair, set_active_pair
+from ops.backend.serving import serving_pair
+from ops.books.active_pair import Pair
+from ops.books.marker import keep_books
 from ops.connection import connect
 from ops.content_hash import database_hash
-from ops.embedded.databases import NAMES, EmbeddedDatabases, Name
+from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
 from ops.errors import BusyError, ConfigurationError, RefusedError
 from ops.settings import OperatorSettings
@@ -27,6 +29,7 @@ from tests.acceptance.command_line import CommandLine, Outcome
 from tests.acceptance.scene import fingerprint
 from tests.acceptance.test_secrets import files_with
 from tests.infra.conftest import NewStack
+from tests.served_pair import have_serve
 
 # Of a failed operation's event loop, which the SDK leaves open.
 pytestmark = pytest.mark.filterwarnings(
@@ -35,6 +38,11 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 Homes = Callable[[], StateFolder]
+BACKEND_DATABASES = {
+    "DATABASE_URL": "core",
+    "AI_DATABASE_URL": "ai",
+    "LEGACY_DATABASE_URL": "legacy",
+}
 ROLES = ("superuser", "owner", "app", "readonly")
 TEN_DAYS = ("--first", "2025-07-01", "--last", "2025-07-15")
 
@@ -46,12 +54,6 @@ def servers(operation: Operation) -> set[tuple[str, str]]:
         for change in operation.changes
         if change.type == "EmbeddedInstance" and change.done
     }
-
-
-def backends(operation: Operation) -> set[tuple[str, str]]:
-    """What happened to the backend."""
-    changes = [change for change in operation.changes if change.type == "Backend"]
-    return {(change.operation, change.resource) for change in changes}
 
 
 def pids(stack: DrivenStack) -> dict[str, int | None]:
@@ -136,24 +138,25 @@ def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewSta
     with pytest.raises(RefusedError, match="in use; swap first, by `sigmasight swap`"):
         forget_legacy(settings, lines.append)
     assert stack.configuration().get("legacy", "present") == "present"
-    ways: list[tuple[Pair, Name]] = [("new", "core"), ("old", "legacy"), ("new", "core")]
-    for pair, database in ways:
-        set_active_pair(stack.state, pair)
-        assert backends(stack.preview()) == {("update", "backend")}, "a preview tells the change"
+    core = EmbeddedDatabases(stack.state).url("core", "owner")
+    keep_books(core, "core")
+    pairs: list[Pair] = ["new", "old", "new"]
+    for pair in pairs:
+        have_serve(core, pair)
         follow(settings, pair, lines.append)
         assert stack.preview().changes == ()
         outputs = stack.outputs()
-        assert outputs["active"] == stack.configuration().get("active", "old") == pair
-        assert outputs["backend_environment"]["ACTIVE_PAIR"] == pair
-        backend = parse_database_url(outputs["backend_environment"]["DATABASE_URL"])
-        owner = parse_database_url(outputs[f"{database}_url"])
-        assert (backend.port, backend.database) == (owner.port, owner.database)
-        assert backend.username == "sigmasight_app"
-        assert ("AI_DATABASE_URL" in outputs["backend_environment"]) == (pair == "new")
+        assert outputs["active"] == stack.configuration()["active"] == serving_pair(settings)
+        told = outputs["backend_environment"]
+        assert told["ACTIVE_PAIR"] == "gate", "the same backend serves either pair"
+        for name, database in BACKEND_DATABASES.items():
+            backend, owner = map(parse_database_url, (told[name], outputs[f"{database}_url"]))
+            assert (backend.port, backend.database) == (owner.port, owner.database)
+            assert backend.username == "sigmasight_app"
 
     stack.configure(active="old")
-    assert stack.up().changes == (), "an up does not roll back: the pointer is the pair's home"
-    assert (stack.configuration()["active"], stack.outputs()["active"]) == ("new", "new")
+    assert stack.up().changes == (), "a stack reports the pair, which changes nothing"
+    assert serving_pair(settings) == "new"
 
     databases = EmbeddedDatabases(stack.state)
     others = {**pids(stack), "legacy": None}
@@ -162,6 +165,8 @@ def test_the_old_database_leaves_and_no_command_brings_it_back(new_stack: NewSta
         stack.up()
     assert databases.server("legacy").process() is not None
     assert forget_legacy(settings, lines.append) == ()
+    told = stack.outputs()["backend_environment"]
+    assert (told["ACTIVE_PAIR"], "LEGACY_DATABASE_URL" in told) == ("new", False)
     assert "done: delete EmbeddedInstance legacy" in lines
     assert stack.preview().changes == ()
     assert stack.up().changes == ()

@@ -12,9 +12,10 @@ from sqlalchemy.engine import URL
 from infra import automation
 from infra.automation import DrivenStack
 from infra.driven import forget_legacy, record_outputs
-from infra.gate import follow, keep_swapped, switch_for
+from infra.gate import follow, switch_for
+from ops.backend.serving import keep_swapped
 from ops.books.active_pair import Pair
-from ops.books.declared_stack import declared_active, record_declared
+from ops.books.declared_stack import declared_active, record_active, record_declared
 from ops.books.gate import served_pair
 from ops.connection import connect, conninfo
 from ops.cutover.gate_switch import GateSwitch
@@ -46,9 +47,7 @@ class World:
         return settings(self.stack.state, BACKEND_URL=self.address)
 
     def switch(self) -> GateSwitch:
-        found = switch_for(self.settings(), self.log.append)
-        assert found is not None
-        return found
+        return switch_for(self.settings())
 
     def change(self, pair: Pair) -> None:
         """A swap or rollback, as far as the target is concerned."""
@@ -69,7 +68,7 @@ class World:
         """Everything says the same pair, and nothing is left to be done."""
         assert (self.switch().active(), named(self.address)) == (pair, pair)
         outputs = self.stack.outputs()
-        assert (self.stack.active(), outputs["active"]) == (pair, pair)
+        assert (self.stack.configuration()["active"], outputs["active"]) == (pair, pair)
         assert outputs["backend_environment"] == self.deployed
         assert declared_active(self.stack.state) == pair
         assert self.stack.preview().changes == ()
@@ -135,11 +134,16 @@ def test_an_installation_from_before_the_gate_is_taken_over(
     if said is not None:
         world.stack.configure(active=said)
     world.forget_the_gate()
+    world.stack.state.update("stack", active=None)
+    with pytest.raises(ConfigurationError, match="run `sigmasight up --target external`"):
+        world.switch()
+    world.stack.up()
+    record_outputs(world.stack.state, "external", world.stack.outputs())
     (lock_and_prove if pair == "new" else release_any_lock)(world.legacy)
     assert world.switch().active() == pair
     world.switch().serve_active()
     eventually(lambda: named(world.address) == pair)
-    world.stack.configure(active="old" if pair == "new" else "new")
+    record_active(world.stack.state, "old" if pair == "new" else "new")
     assert world.switch().active() == pair
 
 
@@ -183,12 +187,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
     return folder
 
 
-def test_embedded_servers_have_a_switch_of_their_own(state: StateFolder) -> None:
-    assert switch_for(settings(state), print) is None
-    record_declared(state, "embedded", {})
-    assert switch_for(settings(state), print) is None
-
-
 @pytest.mark.parametrize("target", [None, "embedded", "docker"])
 def test_addresses_without_a_stack_have_no_home_for_the_pair(
     state: StateFolder, target: str | None
@@ -196,20 +194,18 @@ def test_addresses_without_a_stack_have_no_home_for_the_pair(
     if target is not None:
         record_declared(state, target, {})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="declare that by `sigmasight up --target exter"):
-        switch_for(settings(state, **GIVEN), print)
+        switch_for(settings(state, **GIVEN))
 
 
 def test_the_backend_is_where_it_was_said_or_where_the_stack_runs_it(state: StateFolder) -> None:
-    record_declared(state, "docker", URLS, backend="http://127.0.0.1:8000")
-    found = switch_for(settings(state), print)
-    assert found is not None
+    record_declared(state, "docker", URLS, active="old", backend="http://127.0.0.1:8000")
+    found = switch_for(settings(state))
     assert (found.core.port, found.public_address()) == (1, "http://127.0.0.1:8000")
-    behind = switch_for(settings(state, BACKEND_URL="https://api.example"), print)
-    assert behind is not None
+    behind = switch_for(settings(state, BACKEND_URL="https://api.example"))
     assert behind.public_address() == "https://api.example"
-    record_declared(state, "external", URLS)
+    record_declared(state, "external", URLS, active="old")
     with pytest.raises(ConfigurationError, match="set BACKEND_URL to where users reach it"):
-        switch_for(settings(state), print)
+        switch_for(settings(state))
 
 
 def test_a_stack_that_cannot_follow_is_told_of_and_the_pair_is_known_all_the_same(
@@ -228,7 +224,7 @@ def test_a_stack_that_cannot_follow_is_told_of_and_the_pair_is_known_all_the_sam
     assert declared_active(state) == "new"
 
 
-@pytest.mark.parametrize(("said", "kept"), [("new", "new"), ("old", None), (None, None)])
+@pytest.mark.parametrize(("said", "kept"), [("new", "new"), ("old", None)])
 def test_a_swap_from_before_the_gate_is_kept_in_core_before_backends_ask_it(
     state: StateFolder, core_url: URL, said: Pair | None, kept: Pair | None
 ) -> None:

@@ -11,7 +11,6 @@ from pulumi.runtime import set_all_config
 from infra.program import declare
 from infra.stack_config import StackConfig, project_state
 from infra.topology import Topology
-from ops.books.active_pair import set_active_pair
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
@@ -37,15 +36,6 @@ def test_an_untouched_stack_starts_from_the_old_database(given: Given) -> None:
 def test_three_words_say_what_exists(given: Given) -> None:
     config = given(target="external", legacy="absent", active="new")
     assert config.topology() == Topology("external", "absent", "new")
-
-
-def test_the_pair_of_embedded_servers_is_the_state_folders(given: Given, tmp_path: Path) -> None:
-    """Whatever the stack's file says: it only follows."""
-    assert given(target="embedded", active="new").topology().active == "old"
-    assert given(target="embedded", legacy="absent").topology().active == "new"
-    set_active_pair(StateFolder(tmp_path), "new")
-    assert given(target="embedded", active="old").topology().active == "new"
-    assert given(target="docker", active="old").topology().active == "old"
 
 
 REFUSED_TOPOLOGIES = [

@@ -2,33 +2,28 @@
 
 import pytest
 
-from infra.topology import ActivePair, Topology
+from infra.topology import Topology
 from ops.embedded.databases import SPECS
 from ops.errors import ConfigurationError
 
 
-def test_before_the_swap_all_three_exist_and_the_old_one_is_used() -> None:
+def test_before_the_swap_all_three_exist() -> None:
     topology = Topology("embedded", legacy="present", active="old")
     assert [i.name for i in topology.instances] == ["legacy", "core", "ai"]
-    assert topology.active_pair == ActivePair("legacy", None)
 
 
 def test_after_the_cleanup_the_new_pair_is_all_there_is() -> None:
     topology = Topology("docker", legacy="absent", active="new")
     assert [i.name for i in topology.instances] == ["core", "ai"]
-    assert topology.active_pair == ActivePair("core", "ai")
 
 
 def test_after_the_swap_the_old_database_is_still_there() -> None:
     topology = Topology("external", legacy="present", active="new")
     assert [i.name for i in topology.instances] == ["legacy", "core", "ai"]
-    assert topology.active_pair == ActivePair("core", "ai")
 
 
 def test_the_backend_cannot_use_what_does_not_exist() -> None:
     with pytest.raises(ConfigurationError, match="set active to new, or legacy to present"):
-        Topology("docker", legacy="absent", active="old")
-    with pytest.raises(ConfigurationError, match="swap first, by `sigmasight swap`"):
         Topology("embedded", legacy="absent", active="old")
 
 

@@ -68,7 +68,7 @@ def test_the_old_databases_schema_goes_with_its_address(tmp_path: Path) -> None:
     found = resolve_endpoints(given)
     assert found.legacy is not None
     assert (schema_within(found.legacy), schema_within(found.core)) == ("the old's", None)
-    served = served_environment(given, "old")["DATABASE_URL"]
+    served = served_environment(given, both=True)["LEGACY_DATABASE_URL"]
     assert conninfo_to_dict(served)["options"] == (
         '-csearch_path="the\\ old\'s","$user",public,extensions'
     )

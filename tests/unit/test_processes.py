@@ -1,6 +1,5 @@
 """Processes that outlive their command: told from strangers, and ended; and the wait for them."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from ops.processes import ManagedProcess, end, identity_of, is_known_to_be_gone, lives
 from ops.state_folder import StateFolder
-from ops.waiting import wait_until, wait_until_async
+from ops.waiting import wait_until
 
 # Starts a child, says its number, and neither of them ends when asked.
 _STUBBORN = """
@@ -68,16 +67,9 @@ def test_an_identity_is_gone_with_its_process_though_its_number_is_given_again()
     assert not is_known_to_be_gone(f"elsewhere:{pid}:1.00")
 
 
-@pytest.mark.parametrize("asynchronous", [False, True])
-def test_a_wait_ends_with_its_condition_its_time_or_its_hope(asynchronous: bool) -> None:
+def test_a_wait_ends_with_its_condition_its_time_or_its_hope() -> None:
     def waited(values: list[int], seconds: float, hopeless: bool = False) -> int:
-        async def condition() -> int:
-            return values.pop(0)
-
-        kept = {"pause": 0.0, "unless": lambda: hopeless}
-        if asynchronous:
-            return asyncio.run(wait_until_async(condition, seconds, **kept))  # type: ignore[arg-type]
-        return wait_until(lambda: values.pop(0), seconds, **kept)  # type: ignore[arg-type]
+        return wait_until(lambda: values.pop(0), seconds, pause=0.0, unless=lambda: hopeless)
 
     assert waited([0, 0, 3], 20) == 3
     assert waited([0], 0) == 0

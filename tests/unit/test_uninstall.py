@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.books.active_pair import set_active_pair
+from app.gate.serving_pair import Pair
 from ops.embedded.account import Account
+from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import RefusedError
 from ops.settings import OperatorSettings
 from ops.uninstall import Installation
@@ -16,16 +17,22 @@ PORTS = {"legacy": 1, "core": 2, "ai": 3}
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OperatorSettings:
-    """Of a state folder with databases that do not run."""
+    """Of a state folder with databases that do not run, but for the one that says who serves."""
     monkeypatch.setattr(Account, "can_reach", lambda *_: True)  # nothing outside the folder
+    monkeypatch.setattr(EmbeddedDatabases, "up", lambda *_: {})
+    monkeypatch.setattr("ops.uninstall.serving_pair", _serving)
     settings = OperatorSettings(SIGMASIGHT_HOME=tmp_path / "state")
     settings.state.create()
     settings.state.write("ports", PORTS)
     return settings
 
 
+def _serving(settings: OperatorSettings) -> Pair:
+    return "new" if settings.state.read("swapped") else "old"
+
+
 def swapped(settings: OperatorSettings) -> None:
-    set_active_pair(settings.state, "new")
+    settings.state.write("swapped", {"by": "the test"})
 
 
 def backed_up(settings: OperatorSettings) -> None:

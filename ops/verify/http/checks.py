@@ -1,11 +1,14 @@
 """The checks of a backend, in the order in which they are reported."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
 
+from ops.backend.serving import served_before
 from ops.backend.supervised import SupervisedBackend
+from ops.backend.trial import new_pair_at
 from ops.endpoints import Endpoints
 from ops.probe_accounts import reachable_accounts
 from ops.settings import OperatorSettings
@@ -18,7 +21,6 @@ from ops.verify.http.portfolios import batch_day, portfolios_complete
 from ops.verify.http.visit import UnaskedError, Visit
 from ops.verify.report import Check, Verdict, judged, skipped
 from ops.verify.subject import Subject
-from ops.write_lock.fence import lift_fence
 
 
 class _HttpCheck(NamedTuple):
@@ -29,20 +31,24 @@ class _HttpCheck(NamedTuple):
     required: bool = True
 
 
-def backend_checks(settings: OperatorSettings, endpoints: Endpoints) -> tuple[Check, ...]:
-    """The checks of the backend that BACKEND_URL names, else of the one that runs beside the
-    embedded databases; without any they are skipped, saying what to do. So are those that need a
-    user where there is nobody to log in as.
+@contextmanager
+def backend_checks(settings: OperatorSettings, endpoints: Endpoints) -> Iterator[tuple[Check, ...]]:
+    """The checks of the backend that BACKEND_URL names, else of the new pair by the one that runs
+    beside the embedded databases, until the block ends; without any they are skipped, saying what
+    to do. So are those that need a user where there is nobody to log in as.
 
     Raises:
         ConfigurationError: see `ops.probe_accounts.probe_accounts`.
     """
-    target = _known_backend(settings, endpoints)
-    if target is not None:
-        return http_checks(target)
-    if settings.embedded:
-        return unasked_checks("no backend runs here; run `sigmasight rebuild`, or set BACKEND_URL")
-    return unasked_checks("set BACKEND_URL to the backend that serves from these databases")
+    with ExitStack() as stack:
+        target = _known_backend(settings, endpoints, stack)
+        if target is not None:
+            yield http_checks(target)
+        elif settings.embedded:
+            run = "no backend runs here; run `sigmasight rebuild`, or set BACKEND_URL"
+            yield unasked_checks(run)
+        else:
+            yield unasked_checks("set BACKEND_URL to the backend that serves from these databases")
 
 
 def http_checks(target: HttpTarget) -> tuple[Check, ...]:
@@ -130,23 +136,16 @@ def _probe_logins(_: Subject, visit: Visit) -> Verdict:
     return judged(not found, detail, users=sum(login.token is not None for login in logins))
 
 
-def _known_backend(settings: OperatorSettings, endpoints: Endpoints) -> HttpTarget | None:
-    """The backend of the new pair to ask, if any is known: the served one after the swap, before
-    it the one that stands by."""
-    own = SupervisedBackend(settings.state)
-    here = _here(own, endpoints) if settings.embedded else None
-    url = settings.BACKEND_URL or here
+def _known_backend(
+    settings: OperatorSettings, endpoints: Endpoints, stack: ExitStack
+) -> HttpTarget | None:
+    own, log = SupervisedBackend(settings.state), settings.BACKEND_LOG
+    url = settings.BACKEND_URL or (own.url if settings.embedded else None)
     if url is None:
         return None
-    log = settings.BACKEND_LOG or (own.log if url == here else None)
+    if settings.BACKEND_URL is None:
+        log = log or own.log
+        before = served_before(settings, endpoints)
+        url = stack.enter_context(new_pair_at(endpoints.core, endpoints.ai, before, url))
     probes = reachable_accounts(settings, endpoints.legacy, endpoints.core)
     return HttpTarget(url, probes, log)
-
-
-def _here(own: SupervisedBackend, endpoints: Endpoints) -> str | None:
-    if own.pair == "new":
-        return own.url
-    staged = own.staged("new")
-    if staged is not None:  # a rollback has fenced off what it is asked to write
-        lift_fence(endpoints.core, endpoints.ai)
-    return staged

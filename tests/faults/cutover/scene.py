@@ -8,8 +8,9 @@ from pathlib import Path
 import bcrypt
 import httpx
 
+from ops.backend.serving import serving_pair
 from ops.backend.supervised import SupervisedBackend
-from ops.books.active_pair import Pair, active_pair
+from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover, last_cutover
 from ops.connection import connect
 from ops.cutover.questions import PAIR_HEADER
@@ -83,7 +84,7 @@ class CutoverScene:
         return self._settings().demo_password()
 
     def pointer(self) -> Pair:
-        return active_pair(self.state, has_legacy=True)
+        return serving_pair(self._settings())
 
     def cutover(self) -> Cutover:
         found = last_cutover(self.stage.url("core"))

@@ -37,7 +37,7 @@ def at_the_gate(scene: CutoverScene, folder: Path) -> Iterator[GateSwitch]:
             one = backend_process(core, ai, folder / name, **told)
             backends.append(stack.enter_context(one))
         address = stack.enter_context(by_turns([each.answering() for each in backends]))
-        yield GateSwitch(core, address, lambda: "old")
+        yield GateSwitch(core, legacy, "old", lambda: address)
 
 
 def test_no_request_is_lost_through_swap_rollback_and_second_swap(
@@ -48,7 +48,7 @@ def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     endpoints, held = Endpoints(core, ai, legacy, "embedded"), []
     with (
         at_the_gate(swappable, tmp_path) as switch,
-        Load(switch.address, swappable.password) as load,
+        Load(switch.public_address(), swappable.password) as load,
     ):
         for command in (swap, rollback, swap, rollback):
             with exclusive_run(core) as fence:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ops.books.active_pair import set_active_pair
 from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.legacy_access.account import begin_window, recorded_access
 from tests.integration.cleanup.swapped_world import World, changed, drop
+from tests.served_pair import have_serve
 
 Damage = Callable[[World], AbstractContextManager[dict[str, Any] | None]]
 
@@ -27,10 +27,10 @@ def nothing(_world: World) -> Iterator[None]:
 
 
 @contextmanager
-def pointer(world: World) -> Iterator[None]:
-    set_active_pair(world.state, "old")
+def value(world: World) -> Iterator[None]:
+    have_serve(world.core, "old")
     yield
-    set_active_pair(world.state, "new")
+    have_serve(world.core, "new")
 
 
 @contextmanager

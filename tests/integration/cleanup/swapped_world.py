@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 
 from ops.backup.content import content_of
 from ops.backup.run import backup
-from ops.books.active_pair import Pair, active_pair, set_active_pair
+from ops.books.active_pair import Pair, active_pair
 from ops.books.backups import Backup, Database
 from ops.books.cutovers import begin_cutover, end_cutover
 from ops.books.verifications import record_verification
@@ -28,6 +28,7 @@ from ops.database_identity import identity
 from ops.legacy_access.account import begin_window, recorded_access
 from ops.state_folder import StateFolder
 from ops.write_lock.lock import lock_writes
+from tests.served_pair import have_serve
 
 SWAPPED_DAYS_AGO = 8
 LEGACY_TABLES = """
@@ -99,7 +100,7 @@ class World:
             "maintenance": self.maintenance,
             "state": self.state,
             "rules": self.rules,
-            "active": lambda: active_pair(self.state, has_legacy=True),
+            "active": lambda: active_pair(self.core, "old"),
             "stack": self.stack,
             "given_date": (datetime.now(UTC) - timedelta(days=SWAPPED_DAYS_AGO)).date(),
         }
@@ -183,7 +184,7 @@ def make_files(root: Path) -> None:
 
 def swap_in(world: World, *, backups: bool = True) -> None:
     """What a swap leaves, then a week of quiet, backups and a verification."""
-    set_active_pair(world.state, "new")
+    have_serve(world.core, "new")
     swap = begin_cutover(world.core, "swap", "by-test", identity(world.legacy), 0)
     end_cutover(world.core, swap, "done", {})
     with connect(world.legacy, application_name="tests") as session:

@@ -41,7 +41,6 @@ from tests.integration.cleanup.damages import (
     no_account,
     nothing,
     plain_repository,
-    pointer,
     read_by_somebody,
     relocked,
     role_without_rights,
@@ -49,6 +48,7 @@ from tests.integration.cleanup.damages import (
     rules,
     statistics_reset,
     unlocked_table,
+    value,
     verification,
     written_past_the_lock,
     young_account,
@@ -98,7 +98,7 @@ DUMPED, AS_DUMPED = "old database dumped and restored", "old database is as dump
 
 CASES = (
     Case("rolled back", rolled_back, ON_THE_SWAP, "no swap is in force"),
-    Case("the pointer says old", pointer, {"swap in force"}, "the active pair says old"),
+    Case("the value says old", value, {"swap in force"}, "the active pair says old"),
     Case(
         "a rollback was killed",
         core_row(ROLLED_BACK.format("running"), NO_ROLLBACK),

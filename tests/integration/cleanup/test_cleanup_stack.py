@@ -7,13 +7,14 @@ import pytest
 from flows.cleanup_stack import CleanedStack
 from infra.automation import DrivenStack
 from infra.driven import record_outputs
-from ops.books.active_pair import set_active_pair
+from ops.books.marker import keep_books
 from ops.cleanup.own_server import remove_server
 from ops.embedded.databases import EmbeddedDatabases
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from tests.infra.conftest import collect_loops, engine, homes, new_stack
 from tests.integration.cleanup.swapped_world import World
+from tests.served_pair import have_serve
 
 __all__ = ["engine", "homes", "new_stack"]
 
@@ -28,11 +29,11 @@ def test_the_stack_forgets_the_old_database_before_and_after_it_goes(
     stack = new_stack(state)
     stack.up()
     record_outputs(state, stack.name, stack.outputs())
-    set_active_pair(state, "new")
+    keep_books(EmbeddedDatabases(state).url("core", "owner"), "core")
+    have_serve(EmbeddedDatabases(state).url("core", "owner"), "new")
     monkeypatch.setenv("SIGMASIGHT_HOME", str(state.root))
     lines: list[str] = []
     cleaned = CleanedStack(OperatorSettings(), stack, lines.append)
-    assert cleaned.active() == "new"
 
     databases = EmbeddedDatabases(state)
     cleaned.forget_legacy()

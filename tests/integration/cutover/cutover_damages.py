@@ -17,7 +17,7 @@ from ops.errors import RefusedError
 from tests.integration.copy.owned_world import A_PORTFOLIO, A_TAG, A_USER, ID
 from tests.integration.cutover.small_backend import Fault
 from tests.integration.cutover.small_system import SmallSystem
-from tests.integration.cutover.stand_in_switch import StandInSwitch
+from tests.integration.cutover.stand_in_switch import PAIR, StandInSwitch
 
 Damage = Callable[[SmallSystem], AbstractContextManager[dict[str, Any]]]
 STOPPED = "stopped by the test"
@@ -163,7 +163,7 @@ def nobody_to_log_in_as(system: SmallSystem) -> Iterator[dict[str, Any]]:
 @contextmanager
 def not_at_the_gate(system: SmallSystem) -> Iterator[dict[str, Any]]:
     """A backend that was deployed with one pair's addresses, where a gate is to change the pair."""
-    gate = GateSwitch(system.core, system.switch.public_address(), system.switch.active)
+    gate = GateSwitch(system.core, system.old, system.switch.active(), system.switch.public_address)
     with pytest.MonkeyPatch.context() as patch:
         for question in ("refuse_absent", "stage"):
             patch.setattr(StandInSwitch, question, getattr(gate, question))
@@ -236,9 +236,9 @@ def no_folder(system: SmallSystem) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def value_lost(system: SmallSystem) -> Iterator[dict[str, Any]]:
-    system.state.write("active_pair", {"pair": "old"})
+    system.state.write(PAIR, {"pair": "old"})
     yield {}
-    system.state.write("active_pair", {"pair": "new"})
+    system.state.write(PAIR, {"pair": "new"})
 
 
 BACKFILLED_LATER = "UPDATE ops.backfill_ledger SET recorded_at = recorded_at {} interval '2 hours'"

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from ops.books.active_pair import Pair, active_pair, set_active_pair
+from ops.books.active_pair import Pair
 from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
 
-_DOCUMENT = "stand_in_backends"
+PAIR, _DOCUMENT = "stand_in_pair", "stand_in_backends"
 _PAIRS: tuple[Pair, ...] = ("old", "new")
 
 
@@ -33,7 +33,7 @@ class StandInHold:
         """Replace the value, while nobody is served."""
         if self.lock.closed:
             raise CannotSwitchError("nothing is held any more, so the pair cannot be changed")
-        set_active_pair(self.switch.state, pair)
+        self.switch.state.write(PAIR, {"pair": pair})
 
     def release(self) -> float:
         """Let requests in again."""
@@ -50,10 +50,10 @@ class StandInSwitch:
 
     state: StateFolder
     url: str
-    lock_decides: bool = False
 
     def active(self) -> Pair:
-        return active_pair(self.state, has_legacy=True)
+        pair: Pair = self.state.read(PAIR).get("pair", "old")
+        return pair
 
     def serve_active(self) -> None:
         self._change(lambda there: there | {self.active()})

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from app.gate.serving_pair import Pair
 from ops.connection import connect, conninfo
 from ops.cutover.gate_switch import GateSwitch
 from ops.embedded.server import EmbeddedServer
@@ -38,15 +37,11 @@ def installed(
             for _ in range(2)
         ]
         address = stack.enter_context(by_turns([each.answering() for each in backends]))
-        yield Installed(GateSwitch(core, address, _old))
+        yield Installed(GateSwitch(core, legacy, "old", lambda: address))
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:
     return factory.mktemp("gate")
-
-
-def _old() -> Pair:
-    return "old"
 
 
 class TestGateSwitch(SwitchContract):

@@ -2,21 +2,17 @@
 nothing there when it wakes, and whoever works on the pair goes on."""
 
 from contextlib import closing
-from dataclasses import replace
 
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.backend.supervised import SupervisedBackend
+from ops.backend.trial import new_pair_at
 from ops.connection import connect, conninfo
 from ops.cutover.pair_fence import pair_fence
 from ops.drift import drift_of_pair
 from ops.embedded.server import EmbeddedServer
-from ops.endpoints import Endpoints
 from ops.errors import BusyError, RefusedError
-from ops.settings import OperatorSettings
-from ops.verify.http.checks import backend_checks
 from ops.write_lock.fence import fence_off, is_fenced, lift_fence, tables_to_fence
 from tests.conftest import NewDatabase
 from tests.integration.copy.owned_world import A_USER, ID
@@ -131,19 +127,14 @@ def system(shared: SmallSystem) -> SmallSystem:
     return shared
 
 
-@pytest.mark.parametrize("lock_decides", [False, True], ids=["lock first", "lock last"])
-def test_a_late_process_writes_nothing_after_a_rollback(
-    system: SmallSystem, lock_decides: bool
-) -> None:
-    system = replace(system, switch=replace(system.switch, lock_decides=lock_decides))
+def test_a_late_process_writes_nothing_after_a_rollback(system: SmallSystem) -> None:
     rows = system.rows("new")
     with closing(backend(system.core)) as core, closing(backend(system.ai)) as ai:
         core.execute(TAG.encode())
         ai.execute(MEMORY.encode())
         report = system.rollback()  # at no price: nothing of it was acknowledged
         steps = list(report.seconds)
-        assert (steps.index("flip") < steps.index("unlock legacy")) == lock_decides
-        assert steps.index("flip") < steps.index("commit the fence") < steps.index("release")
+        assert steps.index("flip") < steps.index("commit the fence") < steps.index("unlock legacy")
         for late in (core, ai):
             with pytest.raises(psycopg.OperationalError):
                 late.commit()
@@ -167,14 +158,12 @@ def test_the_phases_go_on_beside_the_fence_and_the_next_swap_takes_it_off(
     takes_writes(system)
 
 
-def test_a_backend_that_stands_by_is_verified_without_the_fence(
-    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SupervisedBackend, "staged", lambda *_: "http://127.0.0.1:9")
+def test_the_new_pair_is_tried_without_the_fence(system: SmallSystem) -> None:
     system.rollback()
     assert system.new_is_fenced()
-    settings = OperatorSettings(_env_file=None, SIGMASIGHT_HOME=system.state.root)
-    assert backend_checks(settings, Endpoints(system.core, system.ai, system.old, "embedded"))
+    tried = new_pair_at(system.core, system.ai, "old", "http://127.0.0.1:9")
+    with pytest.raises(RefusedError, match="no backend is at the gate"), tried:
+        pass
     takes_writes(system)
 
 

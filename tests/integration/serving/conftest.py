@@ -11,17 +11,10 @@ from tests.integration.serving.starting import APPLICATION, ENVIRONMENT
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[SupervisedBackend]:
-    """One that nobody has started."""
+def served(tmp_path: Path) -> Iterator[SupervisedBackend]:
+    """One that serves."""
     backend = SupervisedBackend(StateFolder(tmp_path), APPLICATION)
+    backend.start(ENVIRONMENT)
+    backend.wait()
     yield backend
     backend.stop()
-
-
-@pytest.fixture
-def served(backend: SupervisedBackend) -> SupervisedBackend:
-    """One that serves the old pair, while the new one stands by."""
-    backend.start(ENVIRONMENT, "old")
-    backend.wait()
-    backend.stage(ENVIRONMENT, "new")
-    return backend

@@ -1,4 +1,4 @@
-"""A backend that starts at once: it names its pair, counts, waits, and reads what it is sent."""
+"""A backend that starts at once: it names its pair, counts, and waits."""
 
 import asyncio
 import os
@@ -9,27 +9,18 @@ _NAMED = [(b"x-sigmasight-pair", os.environ["ACTIVE_PAIR"].encode())]
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """`/slow/SECONDS` answers late, `/large` a lot, `/broken` fails; all others say the path.
-    The moment of the answer is one of the machine's clock, the same for every process."""
+    """`/slow/SECONDS` answers late; all others say the path and the level that it was told. The
+    moment of the answer is one of the machine's clock, the same for every process."""
     if scope["type"] != "http":
         await _live(receive, send)
         return
     path = scope["path"]
-    length = 0
-    while True:
-        message = await receive()
-        length += len(message.get("body", b""))
-        if not message.get("more_body"):
-            break
     if path.startswith("/slow/"):
         await asyncio.sleep(float(path.removeprefix("/slow/")))
-    if path == "/broken":
-        raise RuntimeError("as it was asked to")
-    status = int(os.environ.get("READY_STATUS", "200")) if path == "/ready" else 200
-    text = b"x" * 2_000_000 if path == "/large" else f"{path} {length}".encode()
+    text = f"{path} {os.environ.get('LOG_LEVEL')}".encode()
     headers = [*_NAMED, (b"content-length", str(len(text)).encode())]
     headers.append((b"x-answered", str(time.monotonic()).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": text})
 
 

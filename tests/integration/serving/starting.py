@@ -6,7 +6,7 @@ from collections.abc import Callable
 from ops.waiting import wait_until
 
 APPLICATION = "tests.integration.serving.small_application:app"
-ENVIRONMENT = {"PATH": os.environ["PATH"]}
+ENVIRONMENT = {"PATH": os.environ["PATH"], "ACTIVE_PAIR": "old"}
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20) -> None:

@@ -12,13 +12,16 @@ from sqlalchemy.engine import URL
 
 from ops.backend.supervised import SupervisedBackend
 from ops.books.active_pair import Pair
+from ops.books.marker import keep_books
 from ops.connection import connect, conninfo
+from ops.cutover.gate_switch import GateSwitch
 from ops.state_folder import StateFolder
 from tests.api.backend import SECRET_KEY, authorization
 from tests.api.chat_stream import asking, conversation
 from tests.api.llm_server import LlmServer, Reply, chunk, end, llm_server
 from tests.conftest import NewDatabase
 from tests.integration.serving.users import PAIR
+from tests.served_pair import have_serve
 
 USER = "demo_individual@sigmasight.com"
 
@@ -26,7 +29,12 @@ USER = "demo_individual@sigmasight.com"
 @pytest.fixture
 def databases(new_database: NewDatabase, legacy_template: str) -> dict[Pair, URL]:
     """Two databases with the same users, each of which is a pair by itself."""
-    return {"old": new_database(legacy_template), "new": new_database(legacy_template)}
+    found: dict[Pair, URL] = {
+        "old": new_database(legacy_template),
+        "new": new_database(legacy_template),
+    }
+    keep_books(found["new"], "shared")
+    return found
 
 
 @pytest.fixture
@@ -39,15 +47,22 @@ def llm() -> Iterator[LlmServer]:
 def backend(
     databases: dict[Pair, URL], llm: LlmServer, tmp_path: Path
 ) -> Iterator[SupervisedBackend]:
-    """It serves the old pair, while the new one stands by."""
+    """It serves the old pair."""
+    have_serve(databases["new"], "old")
     backend = SupervisedBackend(StateFolder(tmp_path))
-    told = {"PATH": os.environ["PATH"], "SECRET_KEY": SECRET_KEY}
+    told = {"PATH": os.environ["PATH"], "SECRET_KEY": SECRET_KEY, "ACTIVE_PAIR": "gate"}
     told |= {"LLM_BASE_URL": llm.url, "LLM_API_KEY": "none", "LLM_MODEL": "first-model"}
-    backend.start(told | {"DATABASE_URL": conninfo(databases["old"])}, "old")
-    backend.stage(told | {"DATABASE_URL": conninfo(databases["new"])}, "new")
+    told |= {"DATABASE_URL": conninfo(databases["new"])}
+    told |= {"LEGACY_DATABASE_URL": conninfo(databases["old"])}
+    backend.start(told)
     backend.wait()
     yield backend
     backend.stop()
+
+
+@pytest.fixture
+def switch(backend: SupervisedBackend, databases: dict[Pair, URL]) -> GateSwitch:
+    return GateSwitch(databases["new"], databases["old"], "old", backend.address)
 
 
 @pytest.fixture
@@ -70,6 +85,7 @@ def answers(database: URL, conversation_id: str) -> list[tuple[object, ...]]:
 @pytest.mark.soak
 def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
     backend: SupervisedBackend,
+    switch: GateSwitch,
     client: httpx.Client,
     databases: dict[Pair, URL],
     llm: LlmServer,
@@ -79,14 +95,14 @@ def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
     with asking(client, "How do I stand?", begun) as events:
         assert "token" in (event.name for event in events)
         started = time.monotonic()
-        with backend.hold(1.0, 60.0) as held:
+        with switch.hold(1.0, 60.0) as held:
             assert 1.0 <= time.monotonic() - started < 30.0
-            assert held.cut == 0
             # Nothing of it is left to be written: the old database may be locked now.
             assert answers(databases["old"], begun) == [("Not yet", "CANCELLED")]
             with connect(databases["old"], application_name="tests", autocommit=True) as old:
                 _refuse_writes(old)
-            held.release("new")
+            held.flip("new")
+            held.release()
         last = [event for event in events if event.name != "heartbeat"][-1]
     assert last.name == "error"
     assert last.data["retryable"] is True
@@ -98,7 +114,7 @@ def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
 
 @pytest.mark.soak
 def test_a_stream_that_ends_in_time_is_whole(
-    backend: SupervisedBackend, client: httpx.Client, databases: dict[Pair, URL], llm: LlmServer
+    switch: GateSwitch, client: httpx.Client, databases: dict[Pair, URL], llm: LlmServer
 ) -> None:
     llm.memories = '["Wants to retire in 2040"]'
     llm.replies = [
@@ -107,16 +123,17 @@ def test_a_stream_that_ends_in_time_is_whole(
     begun = conversation(client)
     with asking(client, "How do I stand?", begun) as events:
         assert "token" in (event.name for event in events)
-        with backend.hold(20.0, 60.0) as held:
+        with switch.hold(20.0, 60.0) as held:
             assert answers(databases["old"], begun) == [("You stand well.", None)]
-            assert held.release("new") < 10
+            held.flip("new")
+            assert held.release() < 10
         assert [event.name for event in events][-1] == "done"
     assert client.get("/api/v1/auth/me").headers[PAIR] == "new"
 
 
 @pytest.mark.soak
 def test_its_own_faults_are_answered_in_the_name_of_its_pair(
-    backend: SupervisedBackend, client: httpx.Client, databases: dict[Pair, URL]
+    client: httpx.Client, databases: dict[Pair, URL]
 ) -> None:
     with connect(databases["old"], application_name="tests", autocommit=True) as old:
         old.execute("ALTER TABLE agent_conversations RENAME TO elsewhere")

@@ -35,10 +35,6 @@ class Users:
                     self.faults.append(str(found.status_code))
                 ended.wait(pause)
 
-    def pairs(self, since: float, until: float) -> set[str]:
-        """Who answered between two moments."""
-        return {pair for moment, pair in self.answers if since < moment < until}
-
 
 @contextmanager
 def asking(url: str, number: int, pause: float = 0.01) -> Iterator[Users]:

@@ -15,14 +15,14 @@ from sqlalchemy.engine import URL, make_url
 from users_rows import ALICE, APPLE, BOB, BOOK, Pair, contents, rows_of, run
 
 from flows.commands import losses
-from ops.books.active_pair import set_active_pair
+from ops.books.declared_stack import record_declared
 from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
 from ops.connection import connect, conninfo
-from ops.endpoints import Endpoints
 from ops.errors import BadInputError, ConfigurationError
 from ops.settings import OperatorSettings
 from tests.groups import soaked_unless
+from tests.served_pair import have_serve
 
 _HERE = make_url("postgresql+psycopg://nobody@127.0.0.1:1/core")
 
@@ -199,23 +199,25 @@ def test_the_command_says_what_it_did_to_each_table_and_fails_on_a_conflict(
     assert names == [("Al",), ("Xi",)]
 
 
-def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path) -> None:
+def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path, core_url: URL) -> None:
     settings = OperatorSettings(SIGMASIGHT_HOME=tmp_path, _env_file=None)  # type: ignore[call-arg]
     settings.state.create()
-    demo = Endpoints(_HERE, _HERE, _HERE, "embedded")
-    assert losses.serving_pair(settings, demo) == "old"
-    set_active_pair(settings.state, "new")
-    assert losses.serving_pair(settings, demo) == "new"
-    set_active_pair(settings.state, "old")
-    assert losses.serving_pair(settings, demo) == "old"
+    nowhere = conninfo(_HERE)
+    urls = {"core": conninfo(core_url), "ai": nowhere, "legacy": f"{nowhere}_old"}
+    record_declared(settings.state, "external", urls, active="old")
+    assert losses.serving_pair(settings) == "old"
+    have_serve(core_url, "new")
+    assert losses.serving_pair(settings) == "new"
 
+    record_declared(settings.state, "external", {**urls, "core": nowhere}, active="old")
     given = OperatorSettings(
         SIGMASIGHT_HOME=tmp_path / "given",
         DATABASE_URL="postgresql://nobody@127.0.0.1:1/core",
         _env_file=None,  # type: ignore[call-arg]
     )
-    with pytest.raises(ConfigurationError, match="say it by --into old or --into new"):
-        losses.serving_pair(given, demo)
+    for unknown in (settings, given):
+        with pytest.raises(ConfigurationError, match="say it by --into old or --into new"):
+            losses.serving_pair(unknown)
 
 
 def _move_tables(url: URL, old: str, new: str) -> None:

@@ -1,0 +1,93 @@
+"""The pair that users do not reach is asked below an address that nobody else knows."""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from app.gate.gate import BELIEVED_SECONDS
+from app.gate.middleware import TRIAL
+from ops.books.active_pair import Pair
+from ops.books.gate import Replicas, end_trial, replicas, set_trial, take_over
+from ops.connection import connect, explained
+from ops.errors import RefusedError
+from ops.waiting import wait_until
+from ops.write_lock.fence import lift_fence
+
+
+@contextmanager
+def gate_session(core: URL) -> Iterator[psycopg.Connection]:
+    """A session in which the gate's row is asked and changed.
+
+    Raises:
+        DatabaseUnavailableError: Core does not answer.
+    """
+    with (
+        explained(core),
+        connect(core, application_name="gate", autocommit=True) as session,
+    ):
+        yield session
+
+
+@contextmanager
+def new_pair_at(core: URL, ai: URL, before: Pair, address: str) -> Iterator[str]:
+    """Where the new pair answers: at users' address, or while the old one serves there below a
+    secret path of it, until the block ends. A fence that a rollback left is lifted.
+
+    Raises:
+        RefusedError: no backend is at the gate.
+    """
+    with gate_session(core) as session:
+        active = take_over(session, before)
+        if active == "new":
+            yield address
+            return
+        lift_fence(core, ai)
+        word = _word()
+        try:
+            yield begin_trial(session, address, active, word)
+        finally:
+            end_trial(session, _digest(word))
+
+
+def begin_trial(
+    session: psycopg.Connection, address: str, active: Pair, word: str | None = None
+) -> str:
+    """Let the pair that is not `active` be asked; below which address.
+
+    Raises:
+        RefusedError: no backend is at the gate.
+    """
+    word = word or _word()
+    since = set_trial(session, _digest(word))
+    # One that was killed or is cut off is waited for here, until it may not serve any more: in a
+    # hold, users would wait for it.
+    patience = BELIEVED_SECONDS[active] + 1
+    wait_until(lambda: replicas(session, active, since).all_told, patience)
+    refuse_none(replicas(session, active))
+    return f"{address}{TRIAL}{word}"
+
+
+def refuse_none(found: Replicas) -> None:
+    """See that a backend is at the gate.
+
+    Raises:
+        RefusedError: none is.
+    """
+    if not found.seen:
+        raise RefusedError(
+            "no backend is at the gate, where its pair could be changed; run `sigmasight up`, or "
+            "redeploy yours with the variables of `sigmasight pulumi stack output "
+            "backend_environment --show-secrets` (on docker by `sigmasight up --target docker`)"
+        )
+
+
+def _word() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _digest(word: str) -> str:
+    return hashlib.sha256(word.encode()).hexdigest()
