@@ -15,6 +15,13 @@ from app.json_response import JsonResponse
 _OPEN = "/health"
 # Below it, and behind a word whose digest Core knows, the pair that users do not reach is asked.
 TRIAL = "/trial-"
+
+
+def public_part(address: str) -> str:
+    """An address without the word that lets a trial in."""
+    return address.partition(TRIAL)[0]
+
+
 _TRIAL_PATH = re.compile(rf"{TRIAL}([\w-]+)(/.*)")
 _AGAIN = {"Retry-After": "2"}
 

@@ -26,6 +26,8 @@ from ops.user_tables import USER_TABLES, UserTable, content_digest
 from ops.write_lock.lock import writing_session
 
 _LOCK_TIMEOUT = "5s"
+# What is done with a row in turn: its kind, the digest before, whether the row is gone after.
+_CHANGES = (("inserted", None, False), ("updated", "", False), ("deleted", "", True))
 
 
 @dataclass(frozen=True)
@@ -111,13 +113,14 @@ class _MadeUp:
 
 def _refused(legacy: psycopg.Connection, targets: Sequence[Target]) -> dict[str, str]:
     make_refused(legacy)
-    for change, before in (("inserted", None), ("updated", ""), ("deleted", "")):
+    for change, before, gone in _CHANGES:
         for target in targets:
+            digest = sql.NULL if gone else content_digest(target.table, "s")
             legacy.execute(
                 sql.SQL(
                     "UPDATE {} AS s SET loss_change = {}, loss_state = 'pending', loss_before = {},"
-                    " loss_after = {}"
-                ).format(target.staging, change, before, content_digest(target.table, "s"))
+                    " loss_after = {}, id = CASE WHEN NOT {} THEN id END"
+                ).format(target.staging, change, before, digest, gone)
             )
         Writer(legacy, targets).write()
         if refused := dict(_conflicts(legacy, targets)):

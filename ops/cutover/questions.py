@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx
 
 from app.data.portfolios import ListedPortfolio
+from app.gate.middleware import public_part
 from ops.books.active_pair import Pair
 from ops.cutover.installation import Installation
 from ops.errors import RefusedError
@@ -105,7 +106,9 @@ def names(installation: Installation, pair: Pair) -> bool:
 def _check_pair(address: str, pair: Pair) -> None:
     named = _named_pair(address, pair)
     if named != pair:
-        raise RefusedError(f"{address} serves from the {named or 'unnamed'} pair, not the {pair}")
+        raise RefusedError(
+            f"{public_part(address)} serves from the {named or 'unnamed'} pair, not the {pair}"
+        )
 
 
 def _named_pair(address: str, wanted: Pair) -> str | None:
@@ -114,7 +117,8 @@ def _named_pair(address: str, wanted: Pair) -> str | None:
         found = httpx.get(f"{address}/health", timeout=_SECONDS, trust_env=False, verify=encrypted)
     except httpx.HTTPError as error:
         raise RefusedError(
-            f"no backend of the {wanted} pair answers at {address} ({type(error).__name__})"
+            f"no backend of the {wanted} pair answers at {public_part(address)} "
+            f"({type(error).__name__})"
         ) from None
     named: str | None = found.headers.get(PAIR_HEADER)
     return named

@@ -100,7 +100,7 @@ def _alive_and_ready(_: Subject, visit: Visit) -> Verdict:
     good = (
         health == "healthy" and ready in ("ready", "absent") and prerequisites in ("ok", "absent")
     )
-    detail = f"{visit.target.url}: {health}; /ready: {ready}; prerequisites: {prerequisites}"
+    detail = f"{visit.target}: {health}; /ready: {ready}; prerequisites: {prerequisites}"
     return judged(good, detail, health=health, ready=ready, prerequisites=prerequisites)
 
 

@@ -15,6 +15,7 @@ import httpx
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from app.gate.middleware import public_part
 from ops.errors import SigmaSightError
 from ops.http_answer import is_loopback
 from ops.probe_accounts import ProbeAccounts
@@ -69,6 +70,10 @@ class HttpTarget:
     probes: ProbeAccounts
     log: Path | None = None
     patience: Patience = Patience()
+
+    def __str__(self) -> str:
+        """Its address without the secret part of one that is only tried."""
+        return public_part(self.url)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class Visit:
         try:
             self._reached(lambda: self.ask(_reach))
         except NoAnswerError as error:
-            raise UnaskedError(f"no backend answers at {self.target.url} ({error})") from None
+            raise UnaskedError(f"no backend answers at {self.target} ({error})") from None
 
     def logins(self) -> Sequence[Login]:
         """How the logins of the probe accounts went.
