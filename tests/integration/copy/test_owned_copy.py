@@ -245,6 +245,7 @@ AT_EACH_RUN = {
     "addresses exchanged",
     "a name passed on to a new tag",
     "a mark alone",
+    "a snapshot taken again",
     "forgotten and learned",
     "a conversation deleted",
     "a user gone and another with the address",

@@ -104,7 +104,7 @@ def test_what_is_late_once_the_pair_has_changed_is_finished_without_a_hold(
 ) -> None:
     assert system.rollback().active == "old"
     hurried = replace(system, max_hold=_MOST)
-    report = hurried.swap(then={"commit the lock": lambda: time.sleep(_MOST)})
+    report = hurried.swap(then={"flip": lambda: time.sleep(_MOST)})
     assert (report.active, report.changed, report.held_seconds) == ("new", True, _MOST)
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
     assert system.cutovers()[-1] == ("swap", "done")

@@ -71,9 +71,9 @@ NO_PORTFOLIO = "THE BACKEND: GET …/complete answers 500: broken"
 NO_WAY_BACK = "not swapped: a rollback would be refused: "
 _OLD = ("THE BACKEND", "the backend of the old pair")
 NOT_AT_GATE = (
-    "no backend is at the gate, where its pair could be changed; redeploy it with the variables of "
-    "`sigmasight pulumi stack output backend_environment --show-secrets` (on docker by `sigmasight "
-    "up --target docker`)"
+    "no backend is at the gate, where its pair could be changed; run `sigmasight up`, or redeploy "
+    "yours with the variables of `sigmasight pulumi stack output backend_environment "
+    "--show-secrets` (on docker by `sigmasight up --target docker`)"
 )
 MOVED = "the world has moved since plan …: it is … now; look at it by --dry-run"
 PRICE = (
