@@ -24,6 +24,11 @@ DELETE FROM ops.copied_keys AS k
 USING cutover_keys AS c
 WHERE k.table_name = c.table_name AND k.key = c.key AND c.digest IS NULL;
 
+-- Nor can a copy tell by numbers alone what became of a table of the old database that we wrote to.
+UPDATE ops.copy_fingerprints
+SET source_seen = NULL, proved_seen = NULL, proved = false
+WHERE table_name IN (SELECT table_name FROM cutover_keys);
+
 -- Rows that were not in such a table when it was last seen are in its baseline now: a deletion of
 -- one of them would not be missed there.
 UPDATE ops.cutover_baseline_moment
