@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from ops.backend.supervised import SupervisedBackend
 from ops.books.active_pair import Pair
 from ops.books.run_lock import exclusive_run
 from ops.connection import connect
+from ops.cutover.follow import follow, swap_to_follow
 from ops.cutover.installation import Installation
 from ops.cutover.rollback import rollback
 from ops.cutover.steps import CutoverReport
@@ -65,6 +67,8 @@ def run() -> list[dict[str, Any]]:
             _chat(resolve_endpoints(settings).legacy, count - held_before)
             held_before = count
             lines += _there_and_back(settings, count, floor)
+        for count in MESSAGES:
+            lines += [_undone(settings, count, floor, followed=each) for each in (False, True)]
         return [*lines, _supervisor(settings), _status(settings)]
 
 
@@ -75,6 +79,24 @@ def _there_and_back(settings: OperatorSettings, count: int, floor: float) -> lis
         back = rollback(installation)
     lines = [_line(f"swap, held, {count:,} chat messages", there, floor)]
     return [*lines, _line(f"rollback, held, {count:,} chat messages", back, floor)]
+
+
+def _undone(
+    settings: OperatorSettings, count: int, floor: float, *, followed: bool
+) -> dict[str, Any]:
+    """A rollback of a swap after which users wrote so many messages."""
+    with _moving(settings) as installation:
+        swap(installation)
+        _chat(installation.core, count)
+        begun, last = time.perf_counter(), swap_to_follow(installation.core)
+        if followed and last is not None:
+            follow(installation, last, datetime.max.replace(tzinfo=UTC))
+        seconds = time.perf_counter() - begun
+        back = rollback(installation)
+    name = f"rollback, held, {count:,} messages written since the swap"
+    more = f", followed in {seconds:.1f} s" if followed else ""
+    whole = sum(back.seconds.values())
+    return {**_line(f"{name}{more}", back, floor), "whole_seconds": round(whole, 1)}
 
 
 def _line(name: str, report: CutoverReport, floor: float) -> dict[str, Any]:

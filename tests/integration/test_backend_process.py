@@ -80,6 +80,7 @@ def test_its_secrets_are_nowhere_to_be_seen(
         assert str(core_url.password) not in text
 
 
+@pytest.mark.soak
 def test_one_that_cannot_serve_is_named_with_its_log(
     backend: SupervisedBackend,
     environment: dict[str, str],
