@@ -119,16 +119,20 @@ class CarryingSessions:
         """Core knows of each row that it was carried, and of each table how it was seen then."""
         found = self.legacy.execute("SELECT to_regclass('sigmasight_cutover.carried')").fetchone()
         self.legacy.commit()
-        if found == (None,):
-            return
+        written = found != (None,)
         with self.core.transaction():
-            journal = sql.SQL("SELECT table_name, key, digest FROM {}").format(_JOURNAL)
-            if _bring_keys(self.legacy, journal, self.core):
-                self.core.execute(statement("carrying/carried_noted"))
-            see_now(self.core, seen or {})
+            if written:
+                self._note_journal(seen or {})
             guard(self.core)
-        self.legacy.execute(sql.SQL("DELETE FROM {}").format(_JOURNAL))
-        self.legacy.commit()
+        if written:
+            self.legacy.execute(sql.SQL("DELETE FROM {}").format(_JOURNAL))
+            self.legacy.commit()
+
+    def _note_journal(self, seen: Mapping[str, TableState]) -> None:
+        journal = sql.SQL("SELECT table_name, key, digest FROM {}").format(_JOURNAL)
+        if _bring_keys(self.legacy, journal, self.core):
+            self.core.execute(statement("carrying/carried_noted"))
+        see_now(self.core, seen)
 
 
 @contextmanager
