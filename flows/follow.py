@@ -1,7 +1,7 @@
 """The old database kept current after a swap, so that a rollback is short."""
 
 from prefect import State, get_run_logger
-from prefect.runtime import deployment
+from prefect.runtime import deployment, flow_run
 from prefect.states import Completed
 
 from flows.artifacts import rows_table
@@ -19,7 +19,10 @@ from ops.errors import RefusedError
 from ops.settings import operator_settings
 
 
-@phase_flow("follow")
+@phase_flow(
+    "follow",
+    flow_run_name=lambda: "follow (the last)" if flow_run.parameters.get("end") else "follow",
+)
 def follow(end: bool = False) -> FollowReport | State[None]:
     """Carry what users wrote since the swap into the old database, while they work.
 
