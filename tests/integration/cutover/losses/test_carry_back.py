@@ -22,7 +22,7 @@ from users_rows import (
 from ops.carrying.carry_back import carrying_sessions
 from ops.carrying.changes import Changes
 from ops.carrying.rollback_price import RollbackPrice
-from ops.errors import RefusedError
+from ops.errors import FencedOutError, RefusedError
 from ops.write_lock.lock import lock_and_prove, release_any_lock
 
 
@@ -116,41 +116,53 @@ def test_a_carried_row_is_a_copied_row(pair: Pair, locked: URL) -> None:
     assert rows_of(pair.core, known, [new, TAGGED]) == [(new,)]
 
 
+def killed_carrying(pair: Pair, legacy: URL) -> None:
+    """One that is killed when the old database has the rows, before Core knows of them."""
+    asked = iter([False, True])
+
+    def guard(_core: object) -> None:
+        if next(asked):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry(pair, legacy, guard=guard)
+
+
 def test_a_killed_carrying_is_known_to_the_next(pair: Pair, locked: URL) -> None:
-    """Killed after the old database has the rows, before Core knows: what users change meanwhile is
-    no contradiction."""
-
-    class Killed(Exception):
-        pass
-
-    def killed(_core: object) -> None:
-        raise Killed
-
+    """What users change meanwhile is no contradiction."""
+    notes = "SELECT DISTINCT notes FROM positions"
     run(pair.core, "UPDATE positions SET notes = 'first', updated_at = now()")
-    with pytest.raises(Killed):
-        carry(pair, locked, guard=killed)
+    killed_carrying(pair, locked)
+    assert rows_of(locked, notes) == [("first",)]
     run(pair.core, "UPDATE positions SET notes = 'second', updated_at = now()")
 
     assert carry(pair, locked).total == 0
 
-    assert rows_of(locked, "SELECT DISTINCT notes FROM positions") == [("second",)]
+    assert rows_of(locked, notes) == [("second",)]
 
 
 def test_what_a_killed_carrying_wrote_goes_when_users_delete_it(pair: Pair, locked: URL) -> None:
-    new = uuid4()
-
-    def killed(_core: object) -> None:
-        raise KeyboardInterrupt
-
+    new, there = uuid4(), "SELECT 1 FROM tags_v2 WHERE id = %s"
     run(pair.core, "INSERT INTO tags_v2 (id, user_id, name) VALUES (%s, %s, 'new')", new, ALICE)
-    with pytest.raises(KeyboardInterrupt):
-        carry(pair, locked, guard=killed)
-    assert rows_of(locked, "SELECT 1 FROM tags_v2 WHERE id = %s", new) == [(1,)]
+    killed_carrying(pair, locked)
+    assert rows_of(locked, there, new) == [(1,)]
     run(pair.core, "DELETE FROM tags_v2 WHERE id = %s", new)
 
     assert carry(pair, locked).total == 0
 
-    assert rows_of(locked, "SELECT 1 FROM tags_v2 WHERE id = %s", new) == []
+    assert rows_of(locked, there, new) == []
+
+
+def test_a_run_that_was_overtaken_carries_nothing(pair: Pair, locked: URL) -> None:
+    run(pair.core, "UPDATE positions SET notes = 'late'")
+
+    def overtaken(_core: object) -> None:
+        raise FencedOutError
+
+    with pytest.raises(FencedOutError):
+        carry(pair, locked, guard=overtaken)
+
+    assert rows_of(locked, "SELECT DISTINCT notes FROM positions") == [(None,)]
 
 
 _OBSTACLES = {
