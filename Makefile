@@ -24,7 +24,7 @@ dashboard: $(BIN)/.installed ## The run history in a browser, with a button and 
 check: $(BIN)/.installed-test ## Format, lint, types and unit tests, in a minute
 	@$(MAKE) --no-print-directory -j2 style types imports unit
 
-test: $(BIN)/.installed-test lint ## Test every rule once, on two cores, in ten minutes
+test: $(BIN)/.installed-test lint ## Test every rule once, on two cores, in a quarter of an hour
 	@$(BIN)/python -m pytest $(GROUPED) --durations=25
 
 coverage: $(BIN)/.installed-test ## The same tests, with branch coverage of what a cutover runs through
