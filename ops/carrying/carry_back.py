@@ -107,9 +107,7 @@ class CarryingSessions:
                 self.legacy.transaction(force_rollback=not keep),
                 let_through(self.legacy, epoch),
             ):
-                price = carry_changes(changes, self.legacy, self.legacy_url)
-                if accept is not None:
-                    accept(changes, price)
+                price = carry_changes(changes, self.legacy, self.legacy_url, accept)
             if keep:
                 refused = {table.table for table in price.tables}
                 self._take_note(guard, {k: v for k, v in changes.seen.items() if k not in refused})
@@ -145,9 +143,11 @@ def carrying_sessions(core: URL, ai: URL, legacy: URL) -> Iterator[CarryingSessi
         yield CarryingSessions(core_session, ai_session, legacy_session, legacy)
 
 
-def carry_changes(changes: Changes, legacy: psycopg.Connection, url: URL) -> RollbackPrice:
+def carry_changes(
+    changes: Changes, legacy: psycopg.Connection, url: URL, accept: Accept | None
+) -> RollbackPrice:
     """Write them into the old database, in its open transaction, which may write there; of the
-    changes those remain that it did not take."""
+    changes those that it did not take remain for whoever accepts them."""
     tables = changed_tables(changes)
     place = enter_legacy(legacy, url, [table.name for table in USER_TABLES])
     targets = [read_target(legacy, table, place.name) for table in tables]
@@ -164,10 +164,12 @@ def carry_changes(changes: Changes, legacy: psycopg.Connection, url: URL) -> Rol
     carried = _counts(legacy, targets, _DONE)
     if carried:
         _write_journal(legacy, targets)
-    refused = _counts(legacy, targets, _REFUSED)
-    if targets:
-        _keep_refused(changes, legacy, targets)
-    return RollbackPrice(changes.since, refused, carried=carried)
+    price = RollbackPrice(changes.since, _counts(legacy, targets, _REFUSED), carried=carried)
+    if accept is not None:
+        if targets:
+            _keep_refused(changes, legacy, targets)
+        accept(changes, price)
+    return price
 
 
 def see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:

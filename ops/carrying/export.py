@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, get_args
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.carrying.changes import Changes, bring_to_ai, changed_rows, changes_since_swap
 from ops.carrying.losses_file import MANIFEST, Kind, Manifest, member_of, open_losses
 from ops.carrying.rollback_price import table_prices
+from ops.copy.stream import csv_of
 from ops.database_identity import identity_in
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from ops.user_tables import UserTable
@@ -91,13 +91,8 @@ def _manifest(changes: Changes) -> Manifest:
 
 
 def _write(changes: Changes, table: UserTable, archive: ZipFile) -> None:
-    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(changed_rows(table))
-    with (
-        archive.open(member_of(table), "w", force_zip64=True) as member,
-        changes.session(table).cursor() as cursor,
-        cursor.copy(copy) as rows,
-    ):
-        for row in rows:
+    with archive.open(member_of(table), "w", force_zip64=True) as member:
+        for row in csv_of(changes.session(table), changed_rows(table), header=True):
             member.write(row)
 
 

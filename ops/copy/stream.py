@@ -77,9 +77,15 @@ def rows_of(connection: psycopg.Connection, query: sql.Composable) -> Chunks:
     yield from _copied_out(connection, sql.SQL("({})").format(query))
 
 
-def csv_of(connection: psycopg.Connection, query: sql.Composable) -> Iterator[Buffer]:
-    """The rows of a query as CSV without a header: for what two databases hold as other types."""
-    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
+def csv_of(
+    connection: psycopg.Connection, query: sql.Composable, *, header: bool = False
+) -> Iterator[Buffer]:
+    """The rows of a query as CSV: for what two databases hold as other types, or a file.
+
+    Args:
+        header: whether the first line names the columns.
+    """
+    copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER {})").format(query, header)
     with connection.cursor() as cursor, cursor.copy(copy) as rows:
         yield from rows
 

@@ -12,7 +12,6 @@ from ops.books.cutovers import Cutover, last_cutover
 from ops.books.follows import FOLLOWED, end_follow, follow_ended
 from ops.books.session import open_books
 from ops.books.tombstones import cleaned_up
-from ops.carrying.carry_back import carrying_sessions
 from ops.carrying.changes import Changes
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.installation import Installation
@@ -107,10 +106,9 @@ def _refuse_unsettled(installation: Installation) -> None:
 
 
 def _carry(installation: Installation) -> RollbackPrice:
-    core, legacy = installation.core, installation.legacy
     with (
-        recorded_access(core, legacy, "follow") as access,
-        carrying_sessions(core, installation.ai, legacy) as carrying,
+        recorded_access(installation.core, installation.legacy, "follow") as access,
+        installation.carrying() as carrying,
     ):
         return carrying.carry_back(partial(_begin_anew, access), guard=installation.guard)
 

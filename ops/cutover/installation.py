@@ -8,6 +8,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from ops.books.run_lock import Fence
+from ops.carrying.carry_back import CarryingSessions, carrying_sessions
 from ops.cutover.switch import Hold, Switch
 from ops.endpoints import Endpoints
 from ops.errors import RefusedError
@@ -46,6 +47,10 @@ class Installation:
         """`Switch.hold` with these bounds; streams get half of the time at most."""
         streams = min(self.stream_seconds, self.max_hold_seconds / 2)
         return self.switch.hold(streams, self.max_hold_seconds)
+
+    def carrying(self) -> AbstractContextManager[CarryingSessions]:
+        """What carries users' rows back into the old database. Raises as `legacy`."""
+        return carrying_sessions(self.core, self.ai, self.legacy)
 
     @property
     def core(self) -> URL:

@@ -12,7 +12,6 @@ from app.gate.serving_pair import other_pair
 from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover, end_cutover, last_cutover
 from ops.books.tombstones import cleaned_up
-from ops.carrying.carry_back import carrying_sessions
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes
 from ops.carrying.rollback_price import RollbackPrice
@@ -151,7 +150,7 @@ def undo_rollback(installation: Installation) -> None:
 
 
 def _keep(installation: Installation) -> None:
-    with carrying_sessions(installation.core, installation.ai, installation.legacy) as carrying:
+    with installation.carrying() as carrying:
         carrying.carry_back(partial(_export_rest, installation), guard=installation.guard)
 
 

@@ -1,7 +1,7 @@
 """Back to the old database, at a price that is stated first."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from ops.books.cutovers import Cutover, last_cutover
 from ops.books.tombstones import cleaned_up
-from ops.carrying.carry_back import Accept, CarryingSessions, carrying_sessions
+from ops.carrying.carry_back import Accept, CarryingSessions
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
@@ -97,7 +97,7 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
     legacy = legacy_of(swapped, installation)
     with (
         recorded_access(installation.core, installation.legacy, "rollback plan"),
-        _carrying(installation) as carrying,
+        installation.carrying() as carrying,
     ):
         price = carrying.tried()
     return RollbackPlan(price, legacy, plan_id("rollback", installation, legacy, price.by_table))
@@ -115,10 +115,6 @@ def legacy_of(swap: Cutover, installation: Installation) -> Mapping[str, Any]:
             "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
         )
     return found
-
-
-def _carrying(installation: Installation) -> AbstractContextManager[CarryingSessions]:
-    return carrying_sessions(installation.core, installation.ai, installation.legacy)
 
 
 def _refuse_removed(installation: Installation) -> None:
@@ -225,7 +221,7 @@ class RollbackSteps:
         """What is needed while requests wait is connected before."""
         one, run, lost = self.installation, self.steps.run, 0
         with (
-            _carrying(one) as carrying,
+            one.carrying() as carrying,
             writing_session(one.legacy, "write lock") as legacy,
             pair_fence(one.core, one.ai) as fence,
             bounded_hold(
@@ -261,7 +257,7 @@ class RollbackSteps:
     def _carry_ahead(self) -> None:
         """While users work, so that they wait for what is written meanwhile alone. What names a row
         that came later is left to the last time, and so is the price."""
-        with _carrying(self.installation) as carrying:
+        with self.installation.carrying() as carrying:
             self._carry(carrying)
 
     def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:
