@@ -34,17 +34,19 @@ from ops.carrying.rollback_price import (
     changed_tables,
     recomputable,
 )
+from ops.carrying.trigger_effects import TriggerEffects
 from ops.connection import explained
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import csv_of, rows_of, stream
 from ops.legacy_schema import enter_legacy
 from ops.sql_files import statement
 from ops.user_tables import USER_TABLES
-from ops.write_lock.lock import CARRYING, lock_epoch, writing_session
+from ops.write_lock.lock import CARRYING, end_sessions, lock_epoch, writing_session
 from ops.write_lock.passing import let_through
 
 _JOURNAL = sql.Identifier("sigmasight_cutover", "carried")
 _KEYS = sql.Identifier("cutover_keys")
+_REFUSED_BEFORE = sql.Identifier("carrying_refused")
 _NOTED = ("table_name", "key", "digest")
 _DONE, _REFUSED = ("written", "already"), ("conflict",)
 
@@ -135,12 +137,18 @@ class CarryingSessions:
 
 @contextmanager
 def carrying_sessions(core: URL, ai: URL, legacy: URL) -> Iterator[CarryingSessions]:
-    """Open them; whoever takes the lock off ends that of the old database."""
+    """Open them; the caller holds the phases' lock. Those of a run that lost it are ended, else
+    what it was stopped in the middle of would be waited for. So is that of the old database by
+    whoever takes the lock off."""
     with (
-        pair_sessions(core, ai, "rollback price") as (core_session, ai_session),
+        pair_sessions(core, ai, CARRYING) as (core_session, ai_session),
+        explained(legacy),
         writing_session(legacy, CARRYING) as legacy_session,
     ):
-        yield CarryingSessions(core_session, ai_session, legacy_session, legacy)
+        sessions = CarryingSessions(core_session, ai_session, legacy_session, legacy)
+        for session in sessions.sessions:
+            end_sessions(session, CARRYING, spared=sessions.sessions)
+        yield sessions
 
 
 def carry_changes(
@@ -158,13 +166,19 @@ def carry_changes(
         session = changes.session(target.table)
         stage_rows(legacy, target, csv_of(session, changed_rows(target.table)))
     make_refused(legacy)
+    legacy.execute(statement("carrying/refused_before"))
     for target in targets:
         classify(legacy, target, changes.since)
+        _refuse_again(legacy, target)
+    effects = TriggerEffects(legacy, place.name, targets)
     Writer(legacy, targets).write()
     carried = _counts(legacy, targets, _DONE)
     if carried:
         _write_journal(legacy, targets)
-    price = RollbackPrice(changes.since, _counts(legacy, targets, _REFUSED), carried=carried)
+    for target in targets:
+        _remember_refused(legacy, target)
+    refused, by_triggers = _counts(legacy, targets, _REFUSED), effects.found()
+    price = RollbackPrice(changes.since, refused, carried=carried, by_triggers=by_triggers)
     if accept is not None:
         if targets:
             _keep_refused(changes, legacy, targets)
@@ -176,6 +190,25 @@ def see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
     """Remember how tables are seen now that their changes were carried."""
     documents = Jsonb({name: one.document() for name, one in seen.items()})
     core.execute("UPDATE ops.cutover_baseline_moment SET seen = seen || %s", [documents])
+
+
+def _refuse_again(legacy: psycopg.Connection, target: Target) -> None:
+    legacy.execute(
+        sql.SQL(
+            "UPDATE {} AS s SET loss_state = 'conflict', loss_reason = r.reason FROM {} AS r"
+            " WHERE s.loss_state = 'pending' AND r.table_name = {} AND r.key = s.loss_key"
+            " AND r.digest IS NOT DISTINCT FROM s.loss_after"
+        ).format(target.staging, _REFUSED_BEFORE, sql.Literal(target.table.name))
+    )
+
+
+def _remember_refused(legacy: psycopg.Connection, target: Target) -> None:
+    legacy.execute(
+        sql.SQL(
+            "INSERT INTO {} SELECT {}, loss_key, loss_after, loss_reason FROM {}"
+            " WHERE loss_state = 'conflict'"
+        ).format(_REFUSED_BEFORE, sql.Literal(target.table.name), target.staging)
+    )
 
 
 def _write_journal(legacy: psycopg.Connection, targets: Sequence[Target]) -> None:

@@ -52,6 +52,7 @@ class RollbackPrice:
         since: when the swap left the rows that the price counts from.
         tables: those with a price.
         carried: what of users' rows is carried back; empty where that was not tried.
+        by_triggers: table → further rows that triggers of the old database change, add or remove.
         recomputable: table → rows written since then that a batch or a copy makes again.
         as_of: the day to which the old database's own such rows lead.
     """
@@ -59,6 +60,7 @@ class RollbackPrice:
     since: datetime
     tables: tuple[TablePrice, ...] = ()
     carried: tuple[TablePrice, ...] = ()
+    by_triggers: Mapping[str, int] = field(default_factory=dict)
     recomputable: Mapping[str, int] = field(default_factory=dict)
     as_of: str | None = None
 
@@ -84,7 +86,7 @@ class RollbackPrice:
 
     def summary(self) -> str:
         """Tables with their rows, in one line."""
-        return ", ".join(f"{table} {rows:,}" for table, rows in self.by_table.items()) or "nothing"
+        return _listed(self.by_table) or "nothing"
 
     def lines(self) -> list[str]:
         """For a terminal."""
@@ -111,10 +113,16 @@ class RollbackPrice:
         yield f"a rollback loses {self.total:,} {written}"
         for table in self.tables:
             yield f"{_shown(table)} (for example {table.examples[0]})"
+        if self.by_triggers:
+            yield f"  triggers of the old database also write: {_listed(self.by_triggers)}"
         if self.recomputable:
-            listed = ", ".join(f"{name} {rows:,}" for name, rows in self.recomputable.items())
+            listed = _listed(self.recomputable)
             shown = f"; the old database shows it as of {self.as_of}" if self.as_of else ""
             yield f"  not priced, since it can be computed again: {listed}{shown}"
+
+
+def _listed(rows: Mapping[str, int]) -> str:
+    return ", ".join(f"{table} {count:,}" for table, count in rows.items())
 
 
 def _shown(table: TablePrice) -> str:

@@ -92,7 +92,7 @@ class _MadeUp:
                 del self._ids[name]
 
     def _triggers(self, oid: int) -> list[str]:
-        found = self.legacy.execute(statement("carrying/own_triggers"), {"oid": oid})
+        found = self.legacy.execute(statement("carrying/own_triggers"), {"oids": [oid]})
         return [name for (name,) in found]
 
     def _row(self, table: UserTable) -> sql.Composed:

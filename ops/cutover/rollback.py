@@ -193,9 +193,11 @@ class RollbackSteps:
             RefusedError: an answer is wrong, or users wrote more meanwhile; everything is put back.
         """
         try:
-            self.steps.run("carry back", self._carry_ahead)
-            self._stage()
-            held, lost = self._change()
+            with self.installation.carrying() as carrying:
+                # While users work, so that they wait for what is written meanwhile alone.
+                self.steps.run("carry back", lambda: self._carry(carrying))
+                self._stage()
+                held, lost = self._change(carrying)
         except BaseException:
             if self.installation.switch.active() == "new":
                 self.installation.switch.retire("old")
@@ -217,11 +219,10 @@ class RollbackSteps:
         )
         self.steps.run("ask it", lambda: ask_staged(self.installation, address, "old"))
 
-    def _change(self) -> tuple[float, int]:
+    def _change(self, carrying: CarryingSessions) -> tuple[float, int]:
         """What is needed while requests wait is connected before."""
         one, run, lost = self.installation, self.steps.run, 0
         with (
-            one.carrying() as carrying,
             writing_session(one.legacy, "write lock") as legacy,
             pair_fence(one.core, one.ai) as fence,
             bounded_hold(
@@ -253,12 +254,6 @@ class RollbackSteps:
         if lock_state(self.installation.legacy).state != "locked":
             lock_and_prove(self.installation.legacy)
         lift_fence(self.installation.core, self.installation.ai)
-
-    def _carry_ahead(self) -> None:
-        """While users work, so that they wait for what is written meanwhile alone. What names a row
-        that came later is left to the last time, and so is the price."""
-        with self.installation.carrying() as carrying:
-            self._carry(carrying)
 
     def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:
         price = carrying.carry_back(accept, guard=self.installation.guard)

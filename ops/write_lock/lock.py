@@ -6,6 +6,7 @@ is made later (`lock_state` names it, `lock_writes` locks it), writes through fo
 elsewhere, and what a subscription applies row by row (`LockReport.beyond` names these).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -25,9 +26,9 @@ from ops.write_lock.tables import UserRelation, hand_over, relations, tables
 # (`ops.write_lock.passing`); the phases' lock lets one run have them.
 LOCKING, PROVING, CARRYING = "cutover lock", "cutover proof", "cutover carrying"
 _LEAVE_SECONDS = 5.0
-_END_OURS = """
+_END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = ANY(%s) AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND application_name = ANY(%s) AND pid <> ALL(%s)
 """
 
 
@@ -223,7 +224,7 @@ def lock_and_prove(legacy: URL) -> None:
     was stopped while it locked, or wrote beside the lock, is ended first, as by `release_any_lock`.
     """
     with explained(legacy), writing_session(legacy, LOCKING) as lock:
-        _end_ours(lock)
+        end_sessions(lock, LOCKING, CARRYING)
         lock_writes(lock)
         prove_locked(lock)
     with writing_session(legacy, PROVING) as session:
@@ -255,17 +256,26 @@ def release_any_lock(legacy: URL) -> None:
 def release_any_lock_in(session: psycopg.Connection, legacy: URL) -> None:
     """`release_any_lock` over a session that is open and writes; it is committed."""
     with explained(legacy):
-        _end_ours(session)
+        end_sessions(session, LOCKING, CARRYING)
         if lock_state_in(session).any_locked:
             release_lock_in(session)
         session.commit()
 
 
-def _end_ours(session: psycopg.Connection) -> None:
-    ours = [f"sigmasight {name}" for name in (LOCKING, CARRYING)]
+def end_sessions(
+    session: psycopg.Connection, *names: str, spared: Sequence[psycopg.Connection] = ()
+) -> None:
+    """End the sessions of these names in a database, which a run that is over has left; not this
+    one, nor those spared.
+
+    Raises:
+        BusyError: one does not end.
+    """
+    ended = [f"sigmasight {name}" for name in names]
+    spared_pids = [one.info.backend_pid for one in (session, *spared)]
 
     def none_left() -> bool:
-        row = session.execute(_END_OURS, [ours]).fetchone()
+        row = session.execute(_END_SESSIONS, [ended, spared_pids]).fetchone()
         session.commit()  # else the server shows the same sessions again
         return row == (0,)
 

@@ -1,0 +1,34 @@
+-- Try staged rows each by itself: which of them the table takes, and of the others why it does not.
+CREATE OR REPLACE FUNCTION pg_temp.losses_try_each() RETURNS void LANGUAGE plpgsql AS $try_each$
+#variable_conflict use_column
+DECLARE
+    tried_line bigint;
+    written bigint;
+BEGIN
+    FOR tried_line IN SELECT s.loss_line FROM {staging} AS s WHERE {rows} ORDER BY 1 LOOP
+        BEGIN
+            {before}
+            {write};
+            GET DIAGNOSTICS written = ROW_COUNT;
+            IF written <> 1 THEN
+                RAISE EXCEPTION USING MESSAGE = {not_written};
+            END IF;
+            IF {inexact} THEN
+                RAISE EXCEPTION USING MESSAGE = {inexactly};
+            END IF;
+            UPDATE {staging} SET loss_state = 'written', loss_reason = NULL
+            WHERE loss_line = tried_line;
+        EXCEPTION WHEN OTHERS THEN
+            IF SQLSTATE ~ {not_of_a_row} THEN
+                RAISE;
+            END IF;
+            UPDATE {staging} SET
+                loss_reason = SQLERRM,
+                loss_state = CASE SQLSTATE WHEN '23505' THEN 'barred' ELSE 'pending' END
+            WHERE loss_line = tried_line;
+        END;
+    END LOOP;
+END
+$try_each$;
+
+SELECT pg_temp.losses_try_each();

@@ -1,0 +1,158 @@
+"""Rows that users wrote, carried back into old databases with rules and triggers of their own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.engine import URL
+from test_carry_back import carry, locked
+from users_rows import ALICE, APPLE, BOB, GROWTH, TAGGED, TESLA, Pair, contents, rows_of, run
+
+from ops.carrying.carry_back import carrying_sessions
+from ops.write_lock.lock import lock_and_prove, release_any_lock
+from tests.groups import soaked
+
+__all__ = ["locked"]
+
+NEW = uuid4()
+TAG = "INSERT INTO tags_v2 (id, user_id, name, display_order) VALUES (%s, %s, %s, %s)"
+
+
+@contextmanager
+def shaped(legacy: URL, make: str, unmake: str) -> Iterator[None]:
+    """The old database has something of its own meanwhile."""
+    release_any_lock(legacy)
+    run(legacy, make)
+    lock_and_prove(legacy)
+    try:
+        yield
+    finally:
+        release_any_lock(legacy)
+        run(legacy, unmake)
+        lock_and_prove(legacy)
+
+
+def trigger(body: str, when: str) -> tuple[str, str]:
+    """How a trigger of the old database's own is made, and removed."""
+    make = (
+        "CREATE FUNCTION own() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN {body} END $$; CREATE TRIGGER own {when} FOR EACH ROW EXECUTE FUNCTION own()"
+    )
+    return make, "DROP FUNCTION own() CASCADE"
+
+
+def exchange_addresses(core: URL) -> None:
+    run(core, "UPDATE users SET email = 'lent@example.com' WHERE id = %s", ALICE)
+    run(core, "UPDATE users SET email = 'alice@example.com' WHERE id = %s", BOB)
+    run(core, "UPDATE users SET email = 'bob@example.com' WHERE id = %s", ALICE)
+
+
+def rename(core: URL) -> None:
+    run(core, "UPDATE tags_v2 SET name = 'renamed' WHERE id = %s", GROWTH)
+
+
+def reorder(core: URL) -> None:
+    run(core, TAG, NEW, ALICE, "second", 0)
+    run(core, "UPDATE tags_v2 SET display_order = 1 WHERE id = %s", GROWTH)
+
+
+def replace_tag(core: URL) -> None:
+    """A new tag of the same name takes the place of one that is in use."""
+    run(core, "UPDATE tags_v2 SET name = 'old' WHERE id = %s", GROWTH)
+    run(core, TAG, NEW, ALICE, "growth", 0)
+    run(core, "UPDATE position_tags SET tag_id = %s WHERE id = %s", NEW, TAGGED)
+    run(core, "DELETE FROM tags_v2 WHERE id = %s", GROWTH)
+
+
+HELD: dict[str, tuple[str, str, Callable[[URL], None]]] = {
+    "addresses must be ones": (
+        "ALTER TABLE users ADD CONSTRAINT own CHECK (email LIKE '%%@%%')",
+        "ALTER TABLE users DROP CONSTRAINT own",
+        exchange_addresses,
+    ),
+    "names are short": (
+        "ALTER TABLE tags_v2 ALTER name TYPE varchar(12)",
+        "ALTER TABLE tags_v2 ALTER name TYPE varchar(50)",
+        rename,
+    ),
+    "places are unique": (
+        "CREATE UNIQUE INDEX own ON tags_v2 (user_id, display_order)",
+        "DROP INDEX own",
+        reorder,
+    ),
+    "nothing": ("SELECT", "SELECT", replace_tag),
+    "a counter": (
+        *trigger(
+            "UPDATE tags_v2 SET usage_count = usage_count + 1 WHERE id = NEW.tag_id; RETURN NULL;",
+            "AFTER INSERT OR UPDATE ON position_tags",
+        ),
+        replace_tag,
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "unmake", "users_work"), HELD.values(), ids=HELD)
+def test_what_it_can_hold_is_carried(
+    pair: Pair, locked: URL, make: str, unmake: str, users_work: Callable[[URL], None]
+) -> None:
+    users_work(pair.core)
+    with shaped(locked, make, unmake):
+        assert carry(pair, locked).total == 0
+        assert contents(locked, locked) == contents(*pair)
+
+
+@pytest.mark.parametrize("code", ["42501", *soaked("45000", "SS001", "0A000", "55000", "XX000")])
+def test_a_trigger_may_refuse_a_row_by_any_code(pair: Pair, locked: URL, code: str) -> None:
+    refusing = f"RAISE EXCEPTION 'we say no' USING ERRCODE = '{code}';"
+    run(pair.core, TAG, NEW, ALICE, "refused", 1)
+    run(pair.core, "UPDATE users SET full_name = 'Alice B.' WHERE id = %s", ALICE)
+    with shaped(locked, *trigger(refusing, "BEFORE INSERT ON tags_v2")):
+        price = carry(pair, locked)
+        assert price.by_table == {"tags_v2": 1}
+        assert price.example == f"{NEW}: we say no"
+        assert rows_of(locked, "SELECT full_name FROM users WHERE id = %s", ALICE) == [
+            ("Alice B.",)
+        ]
+
+
+def test_what_triggers_do_beside_is_told(pair: Pair, locked: URL) -> None:
+    body = "UPDATE positions SET notes = 'seen' WHERE id <> NEW.id; DELETE FROM ai_feedback;"
+    run(pair.core, "UPDATE positions SET quantity = 7 WHERE id = %s", APPLE)
+    with shaped(locked, *trigger(f"{body} RETURN NULL;", "AFTER UPDATE OF quantity ON positions")):
+        price = carry(pair, locked, keep=False)
+    assert price.by_triggers == {"positions": 1, "ai_feedback": 1}
+    assert "also write: positions 1, ai_feedback 1" in "\n".join(price.lines())
+    assert rows_of(locked, "SELECT notes FROM positions WHERE id = %s", TESLA) == [(None,)]
+
+
+def test_what_a_trigger_makes_another_row_of_is_the_price(pair: Pair, locked: URL) -> None:
+    """Not by its own writing, which shows at once, but by a later one of another table."""
+    run(pair.core, TAG, NEW, ALICE, "spoilt", 1)
+    run(pair.core, "UPDATE position_tags SET tag_id = %s WHERE id = %s", NEW, TAGGED)
+    body = "DELETE FROM position_tags; UPDATE tags_v2 SET name = 'spoilt anew'; RETURN NULL;"
+    with shaped(locked, *trigger(body, "AFTER UPDATE ON position_tags")):
+        assert carry(pair, locked, keep=False).by_table == {"position_tags": 1}
+
+
+def test_refused_rows_are_not_tried_again_while_users_wait(pair: Pair, locked: URL) -> None:
+    make, unmake = trigger(
+        "PERFORM nextval('tried'); RAISE EXCEPTION 'no';", "BEFORE INSERT ON tags_v2"
+    )
+    tried = "SELECT last_value FROM tried"
+    run(
+        pair.core,
+        "INSERT INTO tags_v2 (id, user_id, name, display_order)"
+        " SELECT gen_random_uuid(), %s, 'new ' || n, n FROM generate_series(1, 1200) AS n",
+        ALICE,
+    )
+    with (
+        shaped(locked, f"CREATE SEQUENCE tried; {make}", f"{unmake}; DROP SEQUENCE tried"),
+        carrying_sessions(*pair, locked) as carrying,
+    ):
+        assert carrying.carry_back().by_table == {"tags_v2": 1200}
+        before = rows_of(locked, tried)
+        assert carrying.carry_back().by_table == {"tags_v2": 1200}
+        assert rows_of(locked, tried) == before
+    assert carry(pair, locked).total == 0
+    assert contents(locked, locked) == contents(*pair)
