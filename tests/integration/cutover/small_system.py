@@ -46,9 +46,13 @@ VALUES ('{ID}c9', '{PROBES[2]}', 'hash of c', 'C', true, '2025-01-01', '2025-01-
 UPDATE positions SET investment_class = 'PRIVATE';
 ALTER TABLE tags_v2 ADD CONSTRAINT not_mine CHECK (name NOT LIKE 'mine%');
 """
-_BACKFILLED = """
+_COMPUTED = """
 INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, recorded_at)
-SELECT id, '2025-07-01', 'done', now() - interval '1 hour' FROM portfolios;
+SELECT id, '2025-07-01', 'done', now() - interval '1 hour' FROM portfolios
+ON CONFLICT DO NOTHING
+"""
+_BACKFILLED = f"""
+{_COMPUTED};
 INSERT INTO portfolio_snapshots (id, portfolio_id, snapshot_date, total_value, cash_value,
     long_value, short_value, gross_exposure, net_exposure, num_positions, num_long_positions,
     num_short_positions, created_at)
@@ -146,6 +150,10 @@ class SmallSystem:
         outcomes = outcomes or ("pass",)
         record_verification(self.state, core or self.core, outcomes, asked_backend=asked_backend)
         self.state.update("verification", at=(datetime.now(UTC) - ago).isoformat())
+
+    def backfilled(self) -> None:
+        """Every portfolio is, those that came since included."""
+        self.ask(self.core, _COMPUTED)
 
     def killed_after(self, step: str, command: Callable[..., object], **options: Any) -> bool:
         """Give a command to a process that dies after a step: no cleanup of its own runs. Whether

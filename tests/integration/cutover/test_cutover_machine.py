@@ -1,8 +1,6 @@
 """Whatever users do, and wherever swaps, rollbacks and copies are killed: one pair serves, and it
 holds exactly the rows that a model of it holds."""
 
-from uuid import UUID
-
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -11,25 +9,23 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.errors import RefusedError
-from tests.integration.copy.owned_world import A_USER
 from tests.integration.cutover.conftest import MakeSystem
+from tests.integration.cutover.machine_rows import (
+    ROWS,
+    Key,
+    Told,
+    delete,
+    going_with,
+    needed_by,
+    number_of,
+    read,
+    write,
+)
 from tests.integration.cutover.small_system import SmallSystem
 
-Key = tuple[str, int]
-Told = dict[Key, str]
-# Table → how a row is written, one table of each half.
-INSERTS = {
-    "tags_v2": "INSERT INTO tags_v2 (id, user_id, name, description)"
-    f" VALUES ('{{}}', '{A_USER}', 'row {{}}', '{{}}')"
-    " ON CONFLICT (id) DO UPDATE SET description = EXCLUDED.description, updated_at = now()",
-    "ai_memories": "INSERT INTO ai_memories (id, scope, tags, content)"
-    " VALUES ('{}', 'global', '{{\"row\": {}}}', '{}')"
-    " ON CONFLICT (id) DO UPDATE SET content = EXCLUDED.content",
-}
-TEXTS = {"tags_v2": "description", "ai_memories": "content"}
-KEYS = st.tuples(st.sampled_from(sorted(INSERTS)), st.integers(0, 2))
+KEYS = st.tuples(st.sampled_from(sorted(ROWS)), st.integers(0, 2))
 WRITES = st.lists(
-    st.tuples(KEYS, st.none() | st.sampled_from(["a", "b", "c"])), min_size=1, max_size=4
+    st.tuples(KEYS, st.none() | st.sampled_from(["1", "2", "3"])), min_size=1, max_size=6
 )
 
 
@@ -56,14 +52,46 @@ class CutoverMachine(RuleBasedStateMachine):
     def users_write(self, writes: list[tuple[Key, str | None]]) -> None:
         if self.active == "old" and self.system.legacy_is() != "open":
             return  # killed between lock and pair: nobody writes until the next command
-        for (table, row), text in writes:
-            key, url = UUID(int=1000 + row), self._database(self.active, table)
+        for key, text in writes:
             if text is None:
-                self.system.ask(url, f"DELETE FROM {table} WHERE id = '{key}'")
-                self.told[self.active].pop((table, row), None)
+                for gone in (*going_with(key), key):
+                    self._change(gone, None)
             else:
-                self.system.ask(url, INSERTS[table].format(key, row, text))
-                self.told[self.active][table, row] = text
+                for parent in needed_by(key):
+                    if parent not in self.told[self.active]:
+                        self._change(parent, self._free(parent))
+                self._change(key, text)
+
+    @rule(table=st.sampled_from([name for name, one in ROWS.items() if one.unique]))
+    def users_exchange(self, table: str) -> None:
+        """What only one row may say passes from each to the next."""
+        if self.active == "old" and self.system.legacy_is() != "open":
+            return
+        rows = {key: text for key, text in self.told[self.active].items() if key[0] == table}
+        texts = list(rows.values())
+        for number, key in enumerate(rows):
+            self._change(key, f"lent {number}")
+        for key, text in zip(rows, [*texts[1:], *texts[:1]], strict=True):
+            self._change(key, text)
+
+    def _change(self, key: Key, text: str | None) -> None:
+        told, (table, _) = self.told[self.active], key
+        url = self._database(self.active, table)
+        if text is None:
+            self.system.ask(url, delete(key))
+            told.pop(key, None)
+        elif self._may_say(key, text):
+            self.system.ask(url, write(key, text))
+            told[key] = text
+
+    def _may_say(self, key: Key, text: str) -> bool:
+        others = {k: said for k, said in self.told[self.active].items() if k != key}
+        return not ROWS[key[0]].unique or text not in {
+            said for (table, _), said in others.items() if table == key[0]
+        }
+
+    def _free(self, key: Key) -> str:
+        return next(text for text in ("1", "2", "3") if self._may_say(key, text))
 
     @rule()
     def copy(self) -> None:
@@ -76,12 +104,14 @@ class CutoverMachine(RuleBasedStateMachine):
 
     @rule()
     def swap(self) -> None:
+        self.system.backfilled()
         assert self.system.swap().changed or self.active == "new"
         self._swapped()
         self.open_end = False
 
     @rule(step=st.sampled_from(SWAP_STEPS))
     def swap_is_killed(self, step: str) -> None:
+        self.system.backfilled()
         if not self.system.killed_after(step, self.system.swap):
             assert self.active == "new"
             self.open_end = False
@@ -157,13 +187,9 @@ class CutoverMachine(RuleBasedStateMachine):
 
     def _read(self, pair: Pair) -> Told:
         return {
-            (table, UUID(str(key)).int - 1000): text
-            for table, column in TEXTS.items()
-            for key, text in self.system.ask(
-                self._database(pair, table),
-                f"SELECT id, {column} FROM {table} WHERE id < '{UUID(int=2000)}'"
-                f" AND id >= '{UUID(int=1000)}'",
-            )
+            (table, number_of(row)): text
+            for table in ROWS
+            for row, text in self.system.ask(self._database(pair, table), read(table))
         }
 
     def _database(self, pair: Pair, table: str) -> object:
