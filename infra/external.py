@@ -18,9 +18,9 @@ from infra.components import (
 from infra.stack_config import PROJECT, StackConfig
 from infra.topology import DatabaseInstance, Topology
 from ops.embedded.databases import Name
+from ops.endpoints import STACK_KEYS
 from ops.errors import ConfigurationError
 
-_KEYS: Mapping[Name, str] = {"legacy": "legacyDatabase", "core": "database", "ai": "aiDatabase"}
 _LABELS: Mapping[Name, str] = {"legacy": "the old database", "core": "Core", "ai": "AI"}
 
 
@@ -59,7 +59,7 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
 
 
 def _given(name: Name, config: StackConfig) -> ExternalDatabase:
-    key = _KEYS[name]
+    key = STACK_KEYS[name]
     app_url, location = config.secret(f"{key}Url"), _parsed(f"{key}Url", config)
     admin = config.optional_secret(f"{key}AdminUrl")
     if admin is None:
@@ -82,9 +82,10 @@ def _check_distinct(databases: Mapping[Name, ExternalDatabase]) -> None:
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
             if _meet(databases[first], databases[second]):
+                keys = f"{STACK_KEYS[first]}Url, {STACK_KEYS[second]}Url"
                 raise ConfigurationError(
                     f"{_LABELS[first]} and {_LABELS[second]} are the same database; correct the "
-                    f"stack's {_KEYS[first]}Url, {_KEYS[second]}Url or the …AdminUrl beside them"
+                    f"stack's {keys} or the …AdminUrl beside them"
                 )
 
 

@@ -55,7 +55,6 @@ AT_LENGTH = {
     "raw @ and /",
     "raw @ and ?",
     "raw @ and :",
-    "transaction pooler by name",
 }
 GOOD_HEADER = "symbol,date,open,high,low,close,volume"
 
@@ -134,16 +133,6 @@ REFUSED_URLS = [
         "unknown host",
         core_url(f"postgresql://u:{PASSWORD}@nowhere.invalid/d"),
         "nowhere.invalid:5432/d: no host of that name is known here; correct the URL",
-    ),
-    (
-        "transaction pooler by port",
-        core_url(f"postgresql://u:{PASSWORD}@127.0.0.1:6543/d"),
-        "transaction pooler.*set DATABASE_ADMIN_URL",
-    ),
-    (
-        "transaction pooler by name",
-        core_url(f"postgresql://u:{PASSWORD}@ep-1-pooler.eu.example/d"),
-        "transaction pooler.*set DATABASE_ADMIN_URL",
     ),
 ]
 
