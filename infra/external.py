@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import Output
+from pulumi import Input, Output
 from sqlalchemy.engine import URL
 
-from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_database
+from app.database_url import (
+    InvalidDatabaseUrlError,
+    parse_database_url,
+    refuse_readable,
+    same_database,
+)
 from infra.components import (
     Backend,
     BackendInputs,
@@ -16,6 +21,7 @@ from infra.components import (
     inputs_at_gate,
 )
 from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import HOSTS_WITHOUT_TLS
 from infra.topology import DatabaseInstance, Topology
 from ops.embedded.databases import Name
 from ops.endpoints import STACK_KEYS
@@ -69,8 +75,11 @@ def _given(name: Name, config: StackConfig) -> ExternalDatabase:
 
 def _parsed(key: str, config: StackConfig) -> URL:
     # The secret's text, for a look at preview time; it goes nowhere else.
+    accepted = (config.optional_text(HOSTS_WITHOUT_TLS) or "").split(",")
     try:
-        return parse_database_url(config.source.get(key) or "")
+        url = parse_database_url(config.source.get(key) or "")
+        refuse_readable(url, [host.strip() for host in accepted])
+        return url
     except InvalidDatabaseUrlError as error:
         raise ConfigurationError(
             f"the stack's secret {key} {error}; `pulumi config set --secret {PROJECT}:{key}`"
@@ -110,6 +119,10 @@ def _backend_inputs(
 ) -> BackendInputs:
     core, ai, legacy = databases["core"], databases["ai"], databases.get("legacy")
     admin = {"DATABASE_ADMIN_URL": core, "AI_DATABASE_ADMIN_URL": ai}
-    settings = {name: found.admin_url for name, found in admin.items() if found.has_admin}
+    settings: dict[str, Input[str]] = {
+        name: found.admin_url for name, found in admin.items() if found.has_admin
+    }
+    if (hosts := config.optional_text(HOSTS_WITHOUT_TLS)) is not None:
+        settings["HOSTS_WITHOUT_TLS"] = hosts
     old_url = legacy.app_url if legacy is not None else None
     return inputs_at_gate(core.app_url, ai.app_url, old_url, config, settings)

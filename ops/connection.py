@@ -12,6 +12,7 @@ from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
 from app.poolers import GIVES_AWAY, keeps_session
+from ops.certificates import certificate_fault
 from ops.errors import (
     BusyError,
     ConfigurationError,
@@ -196,6 +197,8 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
             f"{shown_address(url)} refuses the password of role "
             f"{url.username!r}; correct it in the URL"
         )
+    if "certificate verify failed" in text:
+        return ConfigurationError(f"{shown_address(url)}: {certificate_fault(url)}")
     for pattern, advice in _REFUSALS:
         if re.search(pattern, text):
             return ConfigurationError(f"{shown_address(url)}: {advice}")
@@ -239,10 +242,15 @@ _REFUSALS = (
         "name `options` in the pooler's ignore_startup_parameters",
     ),
     (
-        r"certificate has expired",
-        "the server's certificate has expired; have it renewed (or, until then, sslmode=require)",
+        r"certificate.* does not match host name",
+        "the server's certificate is for another host name; use one that it bears, or "
+        "sslmode=verify-ca",
     ),
-    (r"certificate", "the server's certificate cannot be checked; correct the URL's sslrootcert"),
+    (
+        r"root certificate file|weak sslmode",
+        "sslrootcert is no file of certificates, or system without sslmode=verify-full; correct it",
+    ),
+    (r"does not support SSL", "the server offers no TLS; have it do so, or correct sslmode"),
     (r"database .* does not exist", "there is no such database; create it or correct the URL"),
     (r"role .* does not exist", "there is no such role; create it or correct the URL"),
     (r"no pg_hba.conf entry|SSL", "the server does not accept this way of connecting (pg_hba/TLS)"),

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.config import DatabaseUrl, SigningKey
+from app.config import CommaSeparated, DatabaseUrl, SigningKey
 from ops.books.declared_stack import declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
@@ -75,6 +75,8 @@ class OperatorSettings(BaseSettings):
     )
 
     SIGMASIGHT_HOME: Path | None = None
+    # Before the addresses, which are judged by it.
+    HOSTS_WITHOUT_TLS: CommaSeparated = []
     DATABASE_URL: DatabaseUrl | None = None
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
     AI_DATABASE_URL: DatabaseUrl | None = None

@@ -28,7 +28,8 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 
 
 def settings(**given: str | Path) -> OperatorSettings:
-    return OperatorSettings.model_validate(given)
+    hosts = ["db.example", "private.internal"]
+    return OperatorSettings.model_validate({"HOSTS_WITHOUT_TLS": hosts, **given})
 
 
 def test_a_pair_of_addresses_is_an_external_target() -> None:
