@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     ACTIVE_PAIR: Literal["old", "new", "gate"] | None = None
     LEGACY_DATABASE_URL: DatabaseUrl | None = None
 
+    # How many processes serve, by which what a server allows is divided.
+    BACKEND_REPLICAS: Annotated[int, Field(ge=1)] = 2
+
     ENVIRONMENT: Literal["development", "production"] = "development"
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     ALLOWED_ORIGINS: CommaSeparated = []

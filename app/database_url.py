@@ -81,6 +81,11 @@ def same_database(first: URL, second: URL) -> bool:
     return _location(first) == _location(second)
 
 
-def _location(url: URL) -> tuple[str, int, str | None]:
+def server_of(url: URL) -> tuple[str, int]:
+    """Host and port, spelt in one way."""
     host = url.host or str(url.query.get("host", "localhost"))
-    return ("127.0.0.1" if host == "localhost" else host.lower(), url.port or 5432, url.database)
+    return ("127.0.0.1" if host == "localhost" else host.lower(), url.port or 5432)
+
+
+def _location(url: URL) -> tuple[str, int, str | None]:
+    return (*server_of(url), url.database)

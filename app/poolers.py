@@ -11,18 +11,23 @@ def keeps_session(session: psycopg.Connection, reopen: Callable[[], psycopg.Conn
     """Whether all transactions of a session meet the same process of the server, to which its
     settings, locks and temporary tables belong.
 
-    A process number that is not that of the greeting was made up by a pooler. Its mode shows while
-    another session is in a transaction, which has got our process, or drives us to another one.
+    A pooler's mode shows while another session is in a transaction, which has got our process, or
+    drives us to another one.
 
     Args:
         session: in autocommit, with nothing under way.
         reopen: connects to the same address once more; not called where there is no pooler.
     """
-    ours = _process(session)
-    if ours == session.info.backend_pid:
+    if is_direct(session):
         return True
+    ours = _process(session)
     with reopen() as other, other.transaction():
         return ours != _process(other) and ours == _process(session)
+
+
+def is_direct(session: psycopg.Connection) -> bool:
+    """Whether no pooler is in between: one makes up the process number of its greeting."""
+    return _process(session) == session.info.backend_pid
 
 
 def _process(session: psycopg.Connection) -> int:

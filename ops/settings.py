@@ -86,6 +86,8 @@ class OperatorSettings(BaseSettings):
     # Where the old database's tables are; by default the one schema that holds users, portfolios
     # and positions.
     LEGACY_SCHEMA: Annotated[str, Field(min_length=1)] | None = None
+    # How many backend processes are told of the same number.
+    BACKEND_REPLICAS: Annotated[int, Field(ge=1)] = 2
     # With either, `up` lets Pulumi bring the declared stack up; by default nothing is declared.
     SIGMASIGHT_TARGET: Literal["embedded", "docker", "external"] | None = None
     SIGMASIGHT_STACK: str | None = None

@@ -98,7 +98,7 @@ async def post(user_id: UUID, times: int) -> None:
 @contextmanager
 def served_from(address: URL, connections: int) -> Iterator[AsyncEngine]:
     """The backend's sessions are of an engine of our own: one of these tests may be in use."""
-    engine = database._engine(address, pool_size=connections, max_overflow=0)
+    engine = database._engine(address, connections)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "core_engine", lambda: engine)
         patch.setattr(conversations, "provider_name", lambda: "rule-based")
