@@ -272,6 +272,9 @@ _UNAVAILABLE = (
     pg.ConnectionDoesNotExist,
 )
 
+# Refused to this role, not installed, or not on a platform's list.
+_NO_EXTENSION = r"(?:permission denied to create )?extension \"(\w+)\"(?! already)"
+
 _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.DiskFull, "its disk is full; free space and run the command again"),
     (pg.ReadOnlySqlTransaction, "it is read-only (a standby?); use the primary's address"),
@@ -295,6 +298,11 @@ def explained(url: URL) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if found := re.match(_NO_EXTENSION, first_line(error)):
+            raise ConfigurationError(
+                f"{shown_address(url)}: {first_line(error)}; install or allow {found[1]} on the "
+                f"server, then have its superuser run there: CREATE EXTENSION {found[1]}"
+            ) from None
         for kind, advice in _SERVER_CONDITIONS:
             if isinstance(error, kind):
                 raise ConfigurationError(
