@@ -8,7 +8,13 @@ from sqlalchemy.engine import URL
 from app import database
 from app.config import Settings
 from app.gate.serving_pair import Pair
+from ops.books.run_lock import Fence
 from ops.connection import connect, conninfo
+from ops.cutover.connection_room import connections_fit
+from ops.cutover.installation import Installation
+from ops.endpoints import Endpoints
+from ops.evidence.finding import Finding
+from ops.settings import OperatorSettings
 from tests.pooling import pooled, pooling
 
 UNBOUND = {"new": (10, 5), "old": (10, 5)}
@@ -51,3 +57,20 @@ def test_a_poolers_own_limits_hold(core_url: URL, old_shape: URL) -> None:
 def test_a_server_that_does_not_answer_bounds_nothing(core_url: URL) -> None:
     nowhere = core_url.set(database="gone")
     assert kept_open(nowhere, nowhere) == UNBOUND
+
+
+@pooled
+def test_a_swap_counts_what_is_the_servers(core_url: URL, ai_url: URL, old_shape: URL) -> None:
+    limit(old_shape, 20)
+    endpoints = Endpoints(core_url, ai_url, old_shape, "external")
+
+    def fit(**given: URL) -> Finding:
+        told = {f"{name}_URL": conninfo(url) for name, url in given.items()}
+        settings = OperatorSettings.model_validate(told)
+        return connections_fit(Installation(settings, endpoints, None, Fence(0)))  # type: ignore[arg-type]
+
+    found = fit(DATABASE=core_url)
+    assert (found.met, "may need 28 connections" in found.reason) == (False, True)
+    with pooling(core_url, "transaction") as pooler:
+        places = {"DATABASE": core_url, "AI_DATABASE": ai_url, "LEGACY_DATABASE": old_shape}
+        assert fit(**{name: url.set(port=pooler.port) for name, url in places.items()}).met
