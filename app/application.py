@@ -18,7 +18,7 @@ from app.api import health, reference
 from app.api.routes import api
 from app.body_limit import BodyLimit
 from app.config import get_settings
-from app.database import close_connections, get_ai_session, get_core_session
+from app.database import close_connections, get_ai_session, get_core_session, size_pools
 from app.gate.gate import Gate
 from app.gate.middleware import GateMiddleware
 from app.gate.replica import following
@@ -36,6 +36,7 @@ class StartRefusedError(RuntimeError):
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gate: Gate | None = app.state.gate
+    await size_pools()
     if gate is not None:
         async with following(gate, has_old=get_settings().LEGACY_DATABASE_URL is not None):
             yield

@@ -4,18 +4,26 @@ import secrets
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import URL
 
-from app.database_url import parse_database_url
+from app.database_url import parse_database_url, refuse_readable
 from app.gate.serving_pair import Pair
 
 _SHORTEST_SECRET = 32
 
 
-def _checked(value: SecretStr) -> SecretStr:
-    parse_database_url(value.get_secret_value())
+def _checked(value: SecretStr, others: ValidationInfo) -> SecretStr:
+    url = parse_database_url(value.get_secret_value())
+    refuse_readable(url, others.data.get("HOSTS_WITHOUT_TLS", ()))
     return value
 
 
@@ -50,6 +58,10 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", case_sensitive=True, hide_input_in_errors=True
     )
 
+    # Servers of a private network, to which passwords and rows may go as they are. It stands before
+    # the addresses, which are judged by it.
+    HOSTS_WITHOUT_TLS: CommaSeparated = []
+
     DATABASE_URL: DatabaseUrl
     AI_DATABASE_URL: DatabaseUrl | None = None
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
@@ -59,6 +71,9 @@ class Settings(BaseSettings):
     # `gate`, Core says from moment to moment which is served: it, or the old one.
     ACTIVE_PAIR: Literal["old", "new", "gate"] | None = None
     LEGACY_DATABASE_URL: DatabaseUrl | None = None
+
+    # How many processes serve, by which what a server allows is divided.
+    BACKEND_REPLICAS: Annotated[int, Field(ge=1)] = 2
 
     ENVIRONMENT: Literal["development", "production"] = "development"
     LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

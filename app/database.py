@@ -1,32 +1,39 @@
 """Two engines, Core and AI, and the sessions that the backend opens on them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from app.config import get_settings
 from app.gate.serving_pair import Pair, serving_pair
+from app.pool_sizes import LARGEST, Pool, sharing, sizes
+from app.sql_files import statement
 
 RECYCLE_SECONDS = 1800
+_PATIENCE_SECONDS = 2.0
 
 _engines: dict[Pair | None, tuple[AsyncEngine, AsyncEngine]] = {}
 
 
-def _engine(url: URL, *, pool_size: int, max_overflow: int) -> AsyncEngine:
+def _engine(url: URL, most: int) -> AsyncEngine:
+    """With a pool that opens at most so many connections, and keeps a third of them."""
+    kept = max(1, most // 3)
     engine = create_async_engine(
         url,
-        pool_size=pool_size,
-        max_overflow=max_overflow,
+        pool_size=kept,
+        max_overflow=most - kept,
         pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
     )
@@ -62,11 +69,46 @@ def engines_of(pair: Pair | None) -> tuple[AsyncEngine, AsyncEngine]:
     """Both engines of a pair; None: of the only one that the process has."""
     if pair not in _engines:
         core, ai = get_settings().addresses(pair)
-        _engines[pair] = (
-            _engine(core, pool_size=10, max_overflow=20),
-            _engine(ai, pool_size=5, max_overflow=10),
-        )
+        most = sizes([(pair, "core"), (pair, "ai")], None, 1)
+        _engines[pair] = _engine(core, most[pair, "core"]), _engine(ai, most[pair, "ai"])
     return _engines[pair]
+
+
+async def size_pools() -> None:
+    """Make the engines of every pair that the process may serve, with pools that fit the servers:
+    all of them at once, in each of BACKEND_REPLICAS processes. A server that does not answer now
+    bounds nothing."""
+    settings = get_settings()
+    held: tuple[Pair | None, ...] = (None,)
+    if settings.ACTIVE_PAIR == "gate":
+        held = ("new", "old") if settings.LEGACY_DATABASE_URL is not None else ("new",)
+    addresses = {
+        (pair, half): url
+        for pair in held
+        for half, url in zip(LARGEST, settings.addresses(pair), strict=True)
+    }
+    fitting: dict[Pool, int] = {}
+    for pools, urls in sharing(addresses.items()):
+        rooms = await asyncio.gather(*map(_room, dict.fromkeys(urls)))
+        known = [room for room in rooms if room is not None]
+        fitting |= sizes(pools, min(known, default=None), settings.BACKEND_REPLICAS)
+    for pair in held:
+        core, ai = (_engine(addresses[pair, half], fitting[pair, half]) for half in LARGEST)
+        _engines.setdefault(pair, (core, ai))
+
+
+async def _room(url: URL) -> int | None:
+    """How many connections a server allows; None where it does not answer, or a pooler does, whose
+    own limits hold then."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS), engine.connect() as connection:
+            row = (await connection.execute(statement("connection_room"))).one()
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None  # it has just answered
+            return row.room if row.process == driver.info.backend_pid else None
+    except (SQLAlchemyError, OSError, TimeoutError):
+        return None
 
 
 async def close_connections(pair: Pair | None = None) -> None:

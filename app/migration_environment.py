@@ -6,12 +6,14 @@ command line leaves both out, and the environment's settings decide.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from logging.config import fileConfig
 from typing import Any
 
+import psycopg
 from alembic import context
 from alembic.script import ScriptDirectory
 from pydantic import ValidationError
@@ -33,6 +35,7 @@ from app.migration_recognition import (
     recognise,
 )
 from app.models import AiBase, Base
+from app.poolers import GIVES_AWAY, keeps_session
 from app.sql_files import statement
 
 _METADATA: dict[ChainName, MetaData] = {"core": Base.metadata, "ai": AiBase.metadata}
@@ -72,8 +75,13 @@ def run_chain(chain: ChainName) -> None:
         _run_offline(chain, target)
         return
     try:
-        with _connected(target.url) as connection, _migration_lock(connection):
-            _run_online(chain, target, connection)
+        with _connected(chain, target) as connection:
+            if target.old_pair:
+                # Also while it is empty, until its dump is restored.
+                _leave_alone(chain, target.url)
+                return
+            with _migration_lock(connection):
+                _run_online(chain, target, connection)
     except DBAPIError as error:
         raise MigrationFailedError(f"{_place(target.url)}: {_in_one_line(error)}") from error
 
@@ -123,21 +131,49 @@ def _one_database(settings: Settings) -> bool:
 
 
 @contextmanager
-def _connected(url: URL) -> Iterator[Connection]:
-    # As a connect option, never as SET: a statement before `context.configure` opens a
-    # transaction that Alembic takes for the caller's and does not commit.
-    options = " ".join(f"-c {setting}={value}" for setting, value in _TIMEOUTS.items())
+def _connected(chain: ChainName, target: _Target) -> Iterator[Connection]:
     engine = create_engine(
-        url,
+        "postgresql+psycopg://",
+        creator=partial(_session, chain, target),
         poolclass=pool.NullPool,
-        connect_args={
-            "options": f"{url.query.get('options', '')} {options}".strip(),
-            "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
-            "application_name": "sigmasight migrations",
-        },
     )
     with engine.connect() as connection:
         yield connection
+
+
+def _session(chain: ChainName, target: _Target) -> psycopg.Connection:
+    """With its timeouts, by statements that are committed: a pooler may leave out options, and of
+    an open transaction Alembic would think that it is the caller's."""
+    arguments = target.url.get_dialect()().create_connect_args(target.url)[1]
+    reopen = partial(
+        psycopg.connect,
+        **arguments,
+        autocommit=True,
+        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+        application_name="sigmasight migrations",
+    )
+    session = reopen()
+    if not target.old_pair:
+        _refuse_pooler(chain, target.url, session, reopen)
+        for setting, value in _TIMEOUTS.items():
+            session.execute("SELECT set_config(%s, %s, false)", [setting, value])
+    session.autocommit = False
+    return session
+
+
+def _refuse_pooler(
+    chain: ChainName,
+    url: URL,
+    session: psycopg.Connection,
+    reopen: Callable[[], psycopg.Connection],
+) -> None:
+    if not keeps_session(session, reopen):
+        session.close()
+        setting = "DATABASE_ADMIN_URL" if chain == "core" else "AI_DATABASE_ADMIN_URL"
+        raise MigrationRefusedError(
+            f"{_place(url)} {GIVES_AWAY} does, so that the migration lock does not hold; set "
+            f"{setting} to the server's direct address"
+        )
 
 
 @contextmanager
@@ -157,11 +193,7 @@ def _migration_lock(connection: Connection) -> Iterator[None]:
         time.sleep(_LOCK_POLL_SECONDS)
     yield
     # After an error the session is closed, which lets the lock go as well.
-    if not _holds(connection, func.pg_advisory_unlock(_LOCK_KEY)):
-        raise MigrationRefusedError(
-            "the migration lock was taken on another session: a transaction pooler is in "
-            "between; set the server's direct address as the admin URL"
-        )
+    _holds(connection, func.pg_advisory_unlock(_LOCK_KEY))
 
 
 def _holds(connection: Connection, call: Function[bool]) -> bool:
@@ -171,10 +203,6 @@ def _holds(connection: Connection, call: Function[bool]) -> bool:
 
 
 def _run_online(chain: ChainName, target: _Target, connection: Connection) -> None:
-    if target.old_pair:
-        # Also while it is empty, until its dump is restored.
-        _leave_alone(chain, target.url)
-        return
     seen = _landscape(connection)
     connection.commit()
     verdict = recognise(chain, seen, known_revisions=known_revisions(), shared=target.shared)

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import Output
+from pulumi import Input, Output
 from sqlalchemy.engine import URL
 
-from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_database
+from app.database_url import (
+    InvalidDatabaseUrlError,
+    parse_database_url,
+    refuse_readable,
+    same_database,
+)
 from infra.components import (
     Backend,
     BackendInputs,
@@ -16,11 +21,12 @@ from infra.components import (
     inputs_at_gate,
 )
 from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import HOSTS_WITHOUT_TLS
 from infra.topology import DatabaseInstance, Topology
 from ops.embedded.databases import Name
+from ops.endpoints import STACK_KEYS
 from ops.errors import ConfigurationError
 
-_KEYS: Mapping[Name, str] = {"legacy": "legacyDatabase", "core": "database", "ai": "aiDatabase"}
 _LABELS: Mapping[Name, str] = {"legacy": "the old database", "core": "Core", "ai": "AI"}
 
 
@@ -59,7 +65,7 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
 
 
 def _given(name: Name, config: StackConfig) -> ExternalDatabase:
-    key = _KEYS[name]
+    key = STACK_KEYS[name]
     app_url, location = config.secret(f"{key}Url"), _parsed(f"{key}Url", config)
     admin = config.optional_secret(f"{key}AdminUrl")
     if admin is None:
@@ -69,8 +75,11 @@ def _given(name: Name, config: StackConfig) -> ExternalDatabase:
 
 def _parsed(key: str, config: StackConfig) -> URL:
     # The secret's text, for a look at preview time; it goes nowhere else.
+    accepted = (config.optional_text(HOSTS_WITHOUT_TLS) or "").split(",")
     try:
-        return parse_database_url(config.source.get(key) or "")
+        url = parse_database_url(config.source.get(key) or "")
+        refuse_readable(url, [host.strip() for host in accepted])
+        return url
     except InvalidDatabaseUrlError as error:
         raise ConfigurationError(
             f"the stack's secret {key} {error}; `pulumi config set --secret {PROJECT}:{key}`"
@@ -82,9 +91,10 @@ def _check_distinct(databases: Mapping[Name, ExternalDatabase]) -> None:
     for index, first in enumerate(names):
         for second in names[index + 1 :]:
             if _meet(databases[first], databases[second]):
+                keys = f"{STACK_KEYS[first]}Url, {STACK_KEYS[second]}Url"
                 raise ConfigurationError(
                     f"{_LABELS[first]} and {_LABELS[second]} are the same database; correct the "
-                    f"stack's {_KEYS[first]}Url, {_KEYS[second]}Url or the …AdminUrl beside them"
+                    f"stack's {keys} or the …AdminUrl beside them"
                 )
 
 
@@ -109,6 +119,10 @@ def _backend_inputs(
 ) -> BackendInputs:
     core, ai, legacy = databases["core"], databases["ai"], databases.get("legacy")
     admin = {"DATABASE_ADMIN_URL": core, "AI_DATABASE_ADMIN_URL": ai}
-    settings = {name: found.admin_url for name, found in admin.items() if found.has_admin}
+    settings: dict[str, Input[str]] = {
+        name: found.admin_url for name, found in admin.items() if found.has_admin
+    }
+    if (hosts := config.optional_text(HOSTS_WITHOUT_TLS)) is not None:
+        settings["HOSTS_WITHOUT_TLS"] = hosts
     old_url = legacy.app_url if legacy is not None else None
     return inputs_at_gate(core.app_url, ai.app_url, old_url, config, settings)

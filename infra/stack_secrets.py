@@ -17,6 +17,8 @@ _GIVEN = {
 }
 # In which schema of the old database its tables are, where that has been said.
 LEGACY_SCHEMA = "legacySchema"
+# The databases' hosts, separated by commas, that may be reached without TLS.
+HOSTS_WITHOUT_TLS = "hostsWithoutTls"
 # What an external stack holds of the old database.
 LEGACY_ADDRESSES = ("legacyDatabaseUrl", "legacyDatabaseAdminUrl", LEGACY_SCHEMA)
 
@@ -25,7 +27,11 @@ def given_addresses(settings: OperatorSettings) -> dict[str, str]:
     """The addresses that the environment gives, by the configuration key that holds each."""
     found = {key: getattr(settings, variable) for key, variable in _GIVEN.items()}
     given = {key: secret.get_secret_value() for key, secret in found.items() if secret}
-    return given | ({LEGACY_SCHEMA: settings.LEGACY_SCHEMA} if settings.LEGACY_SCHEMA else {})
+    further = {
+        LEGACY_SCHEMA: settings.LEGACY_SCHEMA,
+        HOSTS_WITHOUT_TLS: ",".join(settings.HOSTS_WITHOUT_TLS),
+    }
+    return given | {key: value for key, value in further.items() if value}
 
 
 def secrets_to_set(

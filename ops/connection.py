@@ -11,13 +11,15 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
+from app.poolers import GIVES_AWAY, keeps_session
+from ops.certificates import certificate_fault
 from ops.errors import (
     BusyError,
     ConfigurationError,
     DatabaseUnavailableError,
     SigmaSightError,
 )
-from ops.open_connections import keep_watch
+from ops.open_connections import Reopen, keep_watch
 
 CONNECT_TIMEOUT_SECONDS = 10
 START_SECONDS = 30.0
@@ -39,6 +41,11 @@ SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
 _READ_BACK = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name"
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
 
+# Addresses and roles that this process has found to keep a session: it need not be tried again.
+_keeping: set[tuple[str, str | None]] = set()
+# Which setting would give the direct address of what is at an address.
+_settings: dict[str, str] = {}
+
 # Of an address of legacy: in which schema its tables are, where the operator has said it.
 _SCHEMA = "legacy_schema"
 
@@ -58,7 +65,7 @@ def connect(
         connection = _once_started(partial(_opened, url, application))
         keep_watch(connection, partial(_opened, url, "sigmasight watch"))
         with _closed_on_failure(connection):
-            _prove_settings(connection, url)
+            _prove_session(connection, url, partial(_opened, url, application))
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise _connection_error(url, error) from None
     connection.autocommit = autocommit
@@ -110,29 +117,36 @@ def _startup_options() -> str:
     )
 
 
-def _prove_settings(connection: psycopg.Connection, url: URL) -> None:
-    """See that the session has its settings; a pooler between may have left out what was sent at
-    the start, and then they are set by a statement. A process number that is not the server's, by
-    which the backend knows a pooler, says nothing here: in session mode it is one too, and will do.
+def _prove_session(connection: psycopg.Connection, url: URL, reopen: Reopen) -> None:
+    """See that the session has its settings and keeps them, with its locks. A pooler between may
+    have left out what was sent at the start, and then it is set by a statement.
 
     Raises:
-        ConfigurationError: even that did not last.
+        ConfigurationError: even that does not last, or transactions may go to other sessions.
     """
     if lost := _lost_settings(connection):
-        connection.execute(_SET, [list(lost), [SESSION_SETTINGS[name] for name in lost]])
+        connection.execute(_SET, [lost, [SESSION_SETTINGS[name] for name in lost]])
         lost = _lost_settings(connection)
-    if lost:
-        found = ", ".join(f"{name} is {value!r}" for name, value in lost.items())
-        raise ConfigurationError(
-            f"{shown_address(url)} does not keep a session's settings ({found}, though set "
-            "otherwise), as a transaction pooler does not; use the server's direct address"
-        )
+    place = (shown_address(url), url.username)
+    if not lost and (place in _keeping or keeps_session(connection, reopen)):
+        _keeping.add(place)
+        return
+    setting = _settings.get(shown_address(url), "the …_ADMIN_URL beside it")
+    raise ConfigurationError(
+        f"{shown_address(url)} {GIVES_AWAY} does, so that settings and locks do not hold; set "
+        f"{setting} to the server's direct address"
+    )
 
 
-def _lost_settings(connection: psycopg.Connection) -> dict[str, str]:
-    """The settings that differ, as they are."""
+def _lost_settings(connection: psycopg.Connection) -> list[str]:
     found = connection.execute(_READ_BACK, [list(SESSION_SETTINGS)])
-    return {name: value for name, value in found if value != SESSION_SETTINGS[name]}
+    return [name for name, value in found if value != SESSION_SETTINGS[name]]
+
+
+def direct_by(url: URL, setting: str) -> URL:
+    """The address, of which `setting` is named where it turns out to be no direct one."""
+    _settings[shown_address(url)] = setting
+    return url
 
 
 def within_schema(url: URL, schema: str) -> URL:
@@ -183,6 +197,8 @@ def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
             f"{shown_address(url)} refuses the password of role "
             f"{url.username!r}; correct it in the URL"
         )
+    if "certificate verify failed" in text:
+        return ConfigurationError(f"{shown_address(url)}: {certificate_fault(url)}")
     for pattern, advice in _REFUSALS:
         if re.search(pattern, text):
             return ConfigurationError(f"{shown_address(url)}: {advice}")
@@ -221,10 +237,20 @@ _REFUSALS = (
         "libpq does not know a parameter of the URL, or its value; correct or remove it",
     ),
     (
-        r"certificate has expired",
-        "the server's certificate has expired; have it renewed (or, until then, sslmode=require)",
+        r"unsupported startup parameter",
+        "a pooler there refuses what a session is begun with; use the server's direct address, or "
+        "name `options` in the pooler's ignore_startup_parameters",
     ),
-    (r"certificate", "the server's certificate cannot be checked; correct the URL's sslrootcert"),
+    (
+        r"certificate.* does not match host name",
+        "the server's certificate is for another host name; use one that it bears, or "
+        "sslmode=verify-ca",
+    ),
+    (
+        r"root certificate file|weak sslmode",
+        "sslrootcert is no file of certificates, or system without sslmode=verify-full; correct it",
+    ),
+    (r"does not support SSL", "the server offers no TLS; have it do so, or correct sslmode"),
     (r"database .* does not exist", "there is no such database; create it or correct the URL"),
     (r"role .* does not exist", "there is no such role; create it or correct the URL"),
     (r"no pg_hba.conf entry|SSL", "the server does not accept this way of connecting (pg_hba/TLS)"),
@@ -245,6 +271,9 @@ _UNAVAILABLE = (
     pg.ConnectionFailure,
     pg.ConnectionDoesNotExist,
 )
+
+# Refused to this role, not installed, or not on a platform's list.
+_NO_EXTENSION = r"(?:permission denied to create )?extension \"(\w+)\"(?! already)"
 
 _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.DiskFull, "its disk is full; free space and run the command again"),
@@ -269,6 +298,11 @@ def explained(url: URL) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
+        if found := re.match(_NO_EXTENSION, first_line(error)):
+            raise ConfigurationError(
+                f"{shown_address(url)}: {first_line(error)}; install or allow {found[1]} on the "
+                f"server, then have its superuser run there: CREATE EXTENSION {found[1]}"
+            ) from None
         for kind, advice in _SERVER_CONDITIONS:
             if isinstance(error, kind):
                 raise ConfigurationError(

@@ -1,5 +1,6 @@
 """Where the databases of a move are: embedded servers, or URLs that the environment gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,12 +10,17 @@ from sqlalchemy.engine import URL
 from app.database_url import parse_database_url, same_database
 from ops.books.declared_stack import declared_target, declared_urls
 from ops.books.marker import Role
-from ops.connection import within_schema
-from ops.embedded.databases import EmbeddedDatabases
+from ops.connection import direct_by, within_schema
+from ops.embedded.databases import EmbeddedDatabases, Name
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 
-_POOLER_PORT = 6543
+# With what the names of a stack's settings begin that give the addresses of a database.
+STACK_KEYS: Mapping[Name, str] = {
+    "legacy": "legacyDatabase",
+    "core": "database",
+    "ai": "aiDatabase",
+}
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,8 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
     or else those of the embedded servers.
 
     Raises:
-        ConfigurationError: an address is a transaction pooler, only half of a pair is given,
-            legacy is one of the pair, or there are no embedded servers yet.
+        ConfigurationError: only half of a pair is given, legacy is one of the pair, or there are
+            no embedded servers yet.
     """
     core = _direct("DATABASE", settings.DATABASE_ADMIN_URL or settings.DATABASE_URL)
     ai = _direct("AI_DATABASE", settings.AI_DATABASE_ADMIN_URL or settings.AI_DATABASE_URL)
@@ -62,11 +68,7 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
 
 
 def given_legacy(settings: OperatorSettings) -> URL | None:
-    """The old database's address that the environment gives, if any.
-
-    Raises:
-        ConfigurationError: it is a transaction pooler.
-    """
+    """The old database's address that the environment gives, if any."""
     given = settings.LEGACY_DATABASE_ADMIN_URL or settings.LEGACY_DATABASE_URL
     return _in_schema(_direct("LEGACY_DATABASE", given), settings)
 
@@ -83,9 +85,11 @@ def _declared(settings: OperatorSettings, legacy: URL | None) -> Endpoints | Non
     target, found = declared_target(state), declared_urls(state)
     if target is None or target == "embedded":
         return None
-    core, ai, old = (
-        parse_database_url(url) if (url := found.get(name)) else None
-        for name in ("core", "ai", "legacy")
+    old, core, ai = (
+        direct_by(parse_database_url(url), f"the stack's {key}AdminUrl")
+        if (url := found.get(name))
+        else None
+        for name, key in STACK_KEYS.items()
     )
     if core is None:
         raise ConfigurationError(
@@ -120,10 +124,4 @@ def _checked(endpoints: Endpoints) -> Endpoints:
 def _direct(name: str, secret: SecretStr | None) -> URL | None:
     if secret is None:
         return None
-    url = parse_database_url(secret.get_secret_value())
-    if url.port == _POOLER_PORT or "-pooler." in (url.host or "") or "pgbouncer" in url.query:
-        raise ConfigurationError(
-            f"{name}_URL goes through a transaction pooler, where locks and snapshots do not "
-            f"hold; set {name}_ADMIN_URL to the server's direct address"
-        )
-    return url
+    return direct_by(parse_database_url(secret.get_secret_value()), f"{name}_ADMIN_URL")

@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import Role, ensure_bookkeeping
-from ops.connection import connect
+from ops.connection import connect, explained
 
 OWNER, APP, READONLY = "sigmasight_owner", "sigmasight_app", "sigmasight_readonly"
 
@@ -36,18 +36,24 @@ class Passwords:
     readonly: str = field(repr=False)
 
 
-def provision(superuser: Callable[[str], URL], spec: DatabaseSpec, passwords: Passwords) -> None:
+def provision(creator: Callable[[str], URL], spec: DatabaseSpec, passwords: Passwords) -> None:
     """Make roles, database, extensions and bookkeeping on a server. Idempotent.
 
     Args:
-        superuser: the superuser's address of a database, by name.
+        creator: the address of a database, by name, of the superuser or of a role that may make
+            databases and roles.
+
+    Raises:
+        ConfigurationError: the role may not, or the server offers no such extension to it.
     """
-    with connect(superuser("postgres"), application_name="provision", autocommit=True) as server:
+    with connect(creator("postgres"), application_name="provision", autocommit=True) as server:
         _ensure_role(server, OWNER, passwords.owner)
         _ensure_role(server, APP, passwords.app)
         _ensure_role(server, READONLY, passwords.readonly)
+        _become_member(server, OWNER)
         _ensure_database(server, spec.database)
-    with connect(superuser(spec.database), application_name="provision") as database:
+    url = creator(spec.database)
+    with explained(url), connect(url, application_name="provision") as database:
         _grant(database, spec)
         database.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER)))
         if spec.marker is not None:
@@ -61,7 +67,26 @@ def _ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
         password.encode(), role.encode(), b"scram-sha-256"
     ).decode()
     command = "ALTER ROLE {} LOGIN PASSWORD {}" if known else "CREATE ROLE {} LOGIN PASSWORD {}"
-    server.execute(sql.SQL(command).format(sql.Identifier(role), sql.Literal(verifier)))
+
+    def set_to(secret: str) -> None:
+        server.execute(sql.SQL(command).format(sql.Identifier(role), sql.Literal(secret)))
+
+    try:
+        set_to(verifier)
+    except psycopg.Error as error:
+        if "plaintext password" not in str(error):  # as Neon says it
+            raise
+        set_to(password)
+
+
+def _become_member(server: psycopg.Connection, role: str) -> None:
+    """Who made a role may administer it since PostgreSQL 16, but neither act as it nor give it a
+    database; a superuser may do all that."""
+    row = server.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+    if row is not None and not row[0]:
+        detailed = " WITH INHERIT TRUE, SET TRUE" if server.info.server_version >= 160000 else ""
+        grant = sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role))
+        server.execute(grant + sql.SQL(detailed))
 
 
 def _ensure_database(server: psycopg.Connection, database: str) -> None:

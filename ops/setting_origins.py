@@ -61,6 +61,6 @@ def _shown(name: str, value: object) -> str:
     if isinstance(value, SecretStr):
         secret = value.get_secret_value()
         return shown_address(parse_database_url(secret)) if name.endswith("_URL") else "*****"
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return ":".join(map(str, value)) if name.endswith("FOLDERS") else ",".join(value)
     return "" if value is None else str(value)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.config import DatabaseUrl, SigningKey
+from app.config import CommaSeparated, DatabaseUrl, SigningKey
 from ops.books.declared_stack import declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
@@ -75,6 +75,8 @@ class OperatorSettings(BaseSettings):
     )
 
     SIGMASIGHT_HOME: Path | None = None
+    # Before the addresses, which are judged by it.
+    HOSTS_WITHOUT_TLS: CommaSeparated = []
     DATABASE_URL: DatabaseUrl | None = None
     DATABASE_ADMIN_URL: DatabaseUrl | None = None
     AI_DATABASE_URL: DatabaseUrl | None = None
@@ -84,6 +86,8 @@ class OperatorSettings(BaseSettings):
     # Where the old database's tables are; by default the one schema that holds users, portfolios
     # and positions.
     LEGACY_SCHEMA: Annotated[str, Field(min_length=1)] | None = None
+    # How many backend processes are told of the same number.
+    BACKEND_REPLICAS: Annotated[int, Field(ge=1)] = 2
     # With either, `up` lets Pulumi bring the declared stack up; by default nothing is declared.
     SIGMASIGHT_TARGET: Literal["embedded", "docker", "external"] | None = None
     SIGMASIGHT_STACK: str | None = None

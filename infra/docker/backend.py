@@ -28,7 +28,7 @@ def declare_backend(
     Raises:
         ConfigurationError: an image is not pinned, or a value is wrong.
     """
-    inputs = _inputs(databases, config)
+    inputs = _inputs(host, databases, config)
     if not config.flag("backendContainer", True):
         return Backend(inputs)
     image = backend_image(host.settings, config)
@@ -38,7 +38,9 @@ def declare_backend(
     return Backend(inputs, lambda parent: _declare_container(host, image, parent, port, needed))
 
 
-def _inputs(databases: Mapping[Name, DockerDatabase], config: StackConfig) -> BackendInputs:
+def _inputs(
+    host: DockerHost, databases: Mapping[Name, DockerDatabase], config: StackConfig
+) -> BackendInputs:
     core, ai, legacy = databases["core"], databases["ai"], databases.get("legacy")
     settings: dict[str, Input[str]] = {
         # Within the container's own network; what is published of it is the port's affair.
@@ -46,6 +48,7 @@ def _inputs(databases: Mapping[Name, DockerDatabase], config: StackConfig) -> Ba
         "PORT": str(PORT),
         # The first `up` comes before the seed, and has to end with a backend that is healthy.
         "SKIP_STARTUP_VALIDATION": "true",
+        "HOSTS_WITHOUT_TLS": host.hosts_without_tls(),
         # The start command migrates, which the backend's own role may not.
         "DATABASE_ADMIN_URL": core.internal_owner_url,
         "AI_DATABASE_ADMIN_URL": ai.internal_owner_url,

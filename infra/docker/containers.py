@@ -27,6 +27,10 @@ class DockerHost:
         """The name of a container; also its host name within the network."""
         return f"{self.settings.prefix}-{role}"
 
+    def hosts_without_tls(self) -> str:
+        """The databases, whose traffic does not leave the network."""
+        return ",".join(map(self.container_name, self.settings.ports))
+
     def joined(self) -> list[docker.ContainerNetworksAdvancedArgs]:
         """A container's place in the network."""
         return [docker.ContainerNetworksAdvancedArgs(name=self.network.name)]

@@ -107,7 +107,8 @@ def _worker_variables(
         for name, database in databases.items()
     }
     api = f"http://{host.container_name('prefect')}:{PORT}/api"
-    return {**urls, "PREFECT_API_URL": api, "PREFECT_WORKER_WEBSERVER_PORT": "8080"}
+    told = {"HOSTS_WITHOUT_TLS": host.hosts_without_tls(), "PREFECT_API_URL": api}
+    return {**urls, **told, "PREFECT_WORKER_WEBSERVER_PORT": "8080"}
 
 
 def _ready(databases: Mapping[Name, DockerDatabase]) -> list[pulumi.Resource]:

@@ -191,8 +191,9 @@ def vector_warning(instance: str, version: str | None) -> str | None:
     if version is None or _number(version) >= _number(SAFE_VECTOR_VERSION):
         return None
     return (
-        f"{instance} has pgvector {version}; before {SAFE_VECTOR_VERSION} parallel HNSW builds can "
-        "overflow a buffer (CVE-2026-3172), so they run on one process; use a newer databaseImage"
+        f"{instance} has pgvector {version}; before {SAFE_VECTOR_VERSION} a vacuum can corrupt an "
+        "HNSW index, and before 0.8.2 a parallel build of one overflows a buffer (CVE-2026-3172), "
+        "so it is built by one process; use a newer databaseImage"
     )
 
 

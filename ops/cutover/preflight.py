@@ -10,6 +10,7 @@ from ops.books.session import open_books
 from ops.books.verifications import last_verification
 from ops.carrying.way_back import try_way_back
 from ops.connection import first_line
+from ops.cutover.connection_room import connections_fit
 from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public
 from ops.drift import drift_of_pair
@@ -32,6 +33,7 @@ def swap_conditions(installation: Installation) -> list[Finding]:
         verified(last, changes, datetime.now(UTC), backend_expected=expected),
         _no_drift(installation),
         backfill_complete(ledger),
+        connections_fit(installation),
         _way_back(installation),
         _rows_come_back(installation),
     ]

@@ -7,7 +7,8 @@ from app.models.omitted_indexes import OMITTED_INDEXES
 from ops.drift.catalogue import SECTIONS, Catalogue, Facts, without_tables
 from ops.drift.difference import Difference, Severity, difference
 
-# Older builds of HNSW indexes with parallel workers can read and write past their buffers.
+# Before 0.8.2 a parallel build of an HNSW index writes past its buffer (CVE-2026-3172); before
+# 0.8.4 a vacuum of one could fail, corrupt it, or make inserts fail.
 SAFE_VECTOR_VERSION = "0.8.4"
 
 # After one of these, naming the table's columns, constraints and indexes too would add nothing.

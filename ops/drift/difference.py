@@ -64,8 +64,9 @@ _MESSAGES: Mapping[str, str] = MappingProxyType(
         "CREATE EXTENSION {object}",
         "unexpected extension": "extension {object} {found} is not of this chain; nothing here "
         "needs it",
-        "extension version": "extension {object} is {found}, older than {expected}, and open to "
-        "CVE-2026-3172 in parallel HNSW builds; install a newer pgvector, then as superuser run: "
+        "extension version": "extension {object} is {found}; before {expected} a vacuum can "
+        "corrupt an HNSW index, and before 0.8.2 a parallel build of one overflows a buffer "
+        "(CVE-2026-3172); install a newer pgvector, then as superuser run: "
         "ALTER EXTENSION {object} UPDATE",
         "revision": "{object} records revision {found}, the head of the chain is {expected}; run "
         "`sigmasight migrate`",

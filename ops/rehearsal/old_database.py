@@ -19,11 +19,7 @@ _DUMP = ("--format=custom", "--compress=0", "--no-sync", "--lock-wait-timeout=10
 
 
 def real_legacy(settings: OperatorSettings) -> URL | None:
-    """The old database that users really use; None where it is the demo's, which is made anew.
-
-    Raises:
-        ConfigurationError: its address is a transaction pooler.
-    """
+    """The old database that users really use; None where it is the demo's, which is made anew."""
     if given := given_legacy(settings):
         return given
     return None if settings.embedded else resolve_endpoints(settings).legacy

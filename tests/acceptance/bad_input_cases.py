@@ -55,7 +55,7 @@ AT_LENGTH = {
     "raw @ and /",
     "raw @ and ?",
     "raw @ and :",
-    "transaction pooler by name",
+    "another machine without TLS",
 }
 GOOD_HEADER = "symbol,date,open,high,low,close,volume"
 
@@ -132,18 +132,13 @@ REFUSED_URLS = [
     ),
     (
         "unknown host",
-        core_url(f"postgresql://u:{PASSWORD}@nowhere.invalid/d"),
+        core_url(f"postgresql://u:{PASSWORD}@nowhere.invalid/d?sslmode=require"),
         "nowhere.invalid:5432/d: no host of that name is known here; correct the URL",
     ),
     (
-        "transaction pooler by port",
-        core_url(f"postgresql://u:{PASSWORD}@127.0.0.1:6543/d"),
-        "transaction pooler.*set DATABASE_ADMIN_URL",
-    ),
-    (
-        "transaction pooler by name",
-        core_url(f"postgresql://u:{PASSWORD}@ep-1-pooler.eu.example/d"),
-        "transaction pooler.*set DATABASE_ADMIN_URL",
+        "another machine without TLS",
+        core_url(f"postgresql://u:{PASSWORD}@db.example/d"),
+        "DATABASE_URL: leaves this machine without TLS; add sslmode=require",
     ),
 ]
 
@@ -182,7 +177,7 @@ REFUSED_DATABASES = [
         "TLS where there is none",
         "seed",
         core_is(lambda scene, core: core.update_query_dict({"sslmode": "require"})),
-        "does not accept this way of connecting",
+        "the server offers no TLS; have it do so, or correct sslmode",
     ),
     ("read-only, seed", "seed", core_is(read_only), "read-only .*use the primary's address"),
     ("read-only, migrate", "migrate", new_pair_read_only, "read-only .*use the primary's address"),

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
+from app.config import Settings
 from infra.policies.rules import Hidden
+from ops.settings import OperatorSettings
 from tests.infra.docker_program import (
     BACKEND,
     BUILT_IMAGE,
@@ -72,6 +74,7 @@ def test_both_pairs_reach_the_backend_as_three_secret_addresses(program: Program
     assert (old.username, old.password) == ("sigmasight_app", "canary-legacyAppPassword@:/%")
     assert found["ACTIVE_PAIR"] == "gate"
     assert program.outputs["backend_environment"] == Hidden(found)
+    Settings.model_validate(found)  # within the network there is no TLS
 
 
 def test_migrations_run_as_owner(program: Program) -> None:
@@ -170,6 +173,7 @@ def test_the_worker_gets_the_owners_addresses_secretly(with_prefect: Program) ->
     assert make_url(found["DATABASE_URL"]).username == "sigmasight_owner"
     assert make_url(found["AI_DATABASE_URL"]).host == "sigmasight-docker-ai"
     assert make_url(found["LEGACY_DATABASE_URL"]).host == "sigmasight-docker-legacy"
+    OperatorSettings.model_validate(found)
     assert "prefect-server" in worker.dependencies
     assert worker.inputs["command"][:5] == ["prefect", "worker", "start", "--pool", "sigmasight"]
 

@@ -14,10 +14,10 @@ from ops.settings import OperatorSettings
 from tests.infra.mocks import Program, run_program
 
 SECRETS = {
-    "databaseUrl": "postgresql://app:canary-core@core.internal:5432/core",
+    "databaseUrl": "postgresql://app:canary-core@core.internal:5432/core?sslmode=require",
     "databaseAdminUrl": "postgresql://owner:canary-owner@core.example:6000/core?sslmode=require",
-    "aiDatabaseUrl": "postgresql+asyncpg://app:canary-ai@ai.internal/ai",
-    "legacyDatabaseUrl": "postgres://old:canary-old@old.example:5432/everything",
+    "aiDatabaseUrl": "postgresql+asyncpg://app:canary-ai@ai.internal/ai?sslmode=require",
+    "legacyDatabaseUrl": "postgres://old:canary-old@old.example:5432/everything?sslmode=require",
     "secretKey": "canary-" + "k" * 32,
 }
 
@@ -72,6 +72,14 @@ def test_the_backend_finds_the_old_tables_in_the_schema_that_was_said() -> None:
     assert found.items() <= BOTH_PAIRS.items()
 
 
+def test_hosts_of_a_private_network_are_accepted_by_name() -> None:
+    hosts = ["ai.internal", "db.internal"]
+    given = given_addresses(OperatorSettings.model_validate({"HOSTS_WITHOUT_TLS": hosts}))
+    ai = "postgres://ai.internal/ai"
+    found = external_program(aiDatabaseUrl=ai, **given).outputs["backend_environment"].value
+    assert found["HOSTS_WITHOUT_TLS"] == "ai.internal,db.internal"
+
+
 def test_that_schema_is_handed_on_while_there_is_an_old_database() -> None:
     given = given_addresses(OperatorSettings.model_validate({"LEGACY_SCHEMA": "app"}))
     for legacy, schema in (("present", "app"), ("absent", None)):
@@ -108,16 +116,17 @@ def test_no_secret_leaves_in_the_open() -> None:
         ({"databaseUrl": "mysql://a:canary@h/d"}, "secret databaseUrl has the scheme 'mysql'"),
         ({"aiDatabaseUrl": "postgresql://a:canary@h"}, "secret aiDatabaseUrl names no database"),
         ({"legacyDatabaseAdminUrl": "canary"}, "secret legacyDatabaseAdminUrl is not a URL"),
+        ({"aiDatabaseUrl": "postgresql://a:canary@h/d"}, "aiDatabaseUrl leaves this machine with"),
         (
-            {"aiDatabaseUrl": "postgresql://other:canary@CORE.internal/core"},
+            {"aiDatabaseUrl": "postgresql://other:canary@CORE.internal/core?sslmode=require"},
             "Core and AI are the same database",
         ),
         (
-            {"legacyDatabaseUrl": "postgresql://old:canary@core.internal/core"},
+            {"legacyDatabaseUrl": "postgresql://old:canary@core.internal/core?sslmode=require"},
             "the old database and Core are the same database",
         ),
         (
-            {"aiDatabaseAdminUrl": "postgresql://owner:canary@core.example:6000/core"},
+            {"aiDatabaseAdminUrl": SECRETS["databaseAdminUrl"]},
             "Core and AI are the same database",
         ),
     ],

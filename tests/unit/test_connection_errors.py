@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from ops import connection
-from ops.errors import ConfigurationError, DatabaseUnavailableError, SigmaSightError
+from ops.errors import DatabaseUnavailableError, SigmaSightError
 
 URL = make_url("postgresql+psycopg://u:geheim@db.example:5432/d")
 
@@ -30,8 +30,6 @@ CAUSES: list[tuple[str, type[SigmaSightError], str]] = [
         DatabaseUnavailableError,
         "no network leads there",
     ),
-    ("SSL error: certificate has expired", ConfigurationError, "certificate has expired; have it"),
-    ("SSL error: certificate verify failed", ConfigurationError, "cannot be checked; correct the"),
     ("FATAL:  the database system is shutting down", DatabaseUnavailableError, "try again shortly"),
     ("connection refused", DatabaseUnavailableError, "no PostgreSQL server answers at"),
 ]

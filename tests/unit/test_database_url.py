@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL, make_url
 
-from app.database_url import InvalidDatabaseUrlError, parse_database_url, same_database
+from app.database_url import (
+    InvalidDatabaseUrlError,
+    parse_database_url,
+    refuse_readable,
+    same_database,
+)
 
 ACCEPTED = ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg2"]
 ADDRESS = "u:p@db.example:6000/core"
@@ -59,3 +64,44 @@ SAME = [
 def test_tells_whether_two_addresses_are_one_database(first: str, second: str, same: bool) -> None:
     urls = [parse_database_url(f"postgresql://{rest}") for rest in (first, second)]
     assert same_database(*urls) is same
+
+
+GUARDED = [
+    "127.0.0.1/d",
+    "127.8.8.8/d",
+    "[::1]/d",
+    "LOCALHOST:5441/d",
+    "/d",
+    "/d?host=/run/postgresql",
+    "db.example/d?sslmode=require",
+    "db.example/d?sslmode=verify-full&sslrootcert=own.crt",
+    "db.example/d?sslrootcert=system",
+    "Core.Internal/d",
+]
+READABLE = [
+    "db.example/d",
+    "10.0.0.5/d",
+    "[2001:db8::1]/d",
+    "db.example/d?sslmode=prefer",
+    "/d?host=db.example",
+    "/d?host=127.0.0.1&host=db.example",
+    "/d?host=localhost,db.example",
+    "localhost/d?hostaddr=10.0.0.5",
+    "core.internal.example/d",
+]
+
+
+@pytest.mark.parametrize("rest", GUARDED)
+def test_what_nobody_can_read_on_its_way_is_accepted(rest: str) -> None:
+    refuse_readable(parse_database_url(f"postgresql://{rest}"), ["core.internal"])
+
+
+@pytest.mark.parametrize("rest", READABLE)
+def test_an_address_beyond_this_machine_asks_for_tls(rest: str) -> None:
+    with pytest.raises(InvalidDatabaseUrlError, match="HOSTS_WITHOUT_TLS"):
+        refuse_readable(parse_database_url(f"postgresql://{rest}"), ["core.internal"])
+
+
+def test_what_libpq_is_told_by_its_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    refuse_readable(parse_database_url("postgresql://db.example/d"), [])

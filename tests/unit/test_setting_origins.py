@@ -53,7 +53,7 @@ def test_shows_each_setting_with_its_origin_and_no_secret(
         f"DEMO_PASSWORD={SECRET}\nDATABASE_URL=postgresql://h/other\nCLEANUP_FOLDERS=/a:/b\n"
         "PROBE_ACCOUNTS=ann@example.com, bob@example.com\n"
     )
-    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{SECRET}@h/core")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{SECRET}@h/core?sslmode=require")
     monkeypatch.setenv("CLEANUP_DATE", "2026-12-28")
     show(as_json=True)
     said = capsys.readouterr().out

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from app.config import Settings
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings, operator_settings
 
-CORE, AI, ADMIN = (f"postgresql://u:p@h/{name}" for name in ("core", "ai", "admin"))
+CORE, AI, ADMIN = (f"postgresql://u:p@localhost/{name}" for name in ("core", "ai", "admin"))
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,20 @@ def test_a_refusal_names_the_variable_and_not_its_value(
     assert "secret" not in repr(refused.value)
 
 
+@pytest.mark.parametrize("kind", [Settings, OperatorSettings])
+def test_a_server_is_reached_without_tls_only_by_name(
+    kind: type[Settings | OperatorSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@core.internal/core")
+    with pytest.raises(ValidationError, match=r"DATABASE_URL\n.*leaves this machine") as refused:
+        kind()
+    assert "secret" not in str(refused.value)
+    monkeypatch.setenv("HOSTS_WITHOUT_TLS", "ai.internal, core.internal")
+    assert kind().DATABASE_URL is not None
+
+
 def test_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@h/d")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@localhost/d")
     monkeypatch.setenv("DEMO_PASSWORD", "secret")
     settings = operator_settings()
     assert "secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"

@@ -171,6 +171,20 @@ def not_at_the_gate(system: SmallSystem) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
+def too_few_connections(system: SmallSystem) -> Iterator[dict[str, Any]]:
+    """A server that allows 20, with legacy and Core on it, and two backends at the gate."""
+    serving = "(gen_random_uuid(), 0, 'open', now() + interval '1 hour')"
+    system.ask(system.core, "INSERT INTO ops.gate (pair) VALUES ('old')")
+    system.ask(system.core, f"INSERT INTO ops.gate_replicas VALUES {serving}, {serving}")
+    system.ask(system.old, f"ALTER DATABASE {system.old.database} CONNECTION LIMIT 20")
+    try:
+        yield {}
+    finally:
+        system.ask(system.core, "TRUNCATE ops.gate, ops.gate_replicas")
+        system.ask(system.old, f"ALTER DATABASE {system.old.database} CONNECTION LIMIT -1")
+
+
+@contextmanager
 def unknown_probe(system: SmallSystem) -> Iterator[dict[str, Any]]:
     yield {"on": replace(system, probes=(*system.probes, "d@example.com"))}
 

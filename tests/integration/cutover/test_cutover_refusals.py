@@ -155,6 +155,12 @@ SWAP = (
         ),
         "…difference(s) from what the migration chains build, first: …stray…",
     ),
+    Case(
+        "too few connections",
+        d.too_few_connections,
+        "not swapped: 2 backends and a move may need 40 connections to 127.0.0.1:…, which allows "
+        "20; have it allow 20 more",
+    ),
     Case("no old database", d.no_legacy, NO_LEGACY),
     *(
         Case(f"no way back: {name}", damage, NO_WAY_BACK + says.replace(*_OLD))
