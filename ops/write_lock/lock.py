@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 import psycopg
+from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained, first_line, place
@@ -82,7 +83,10 @@ def writing_session(legacy: URL, application_name: str) -> psycopg.Connection:
 
 
 def lock_writes(
-    connection: psycopg.Connection, patience_seconds: float = PATIENCE_SECONDS
+    connection: psycopg.Connection,
+    patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    hold: int | None = None,
 ) -> LockReport:
     """Refuse every write to this database from the commit of the caller's transaction on.
 
@@ -91,6 +95,8 @@ def lock_writes(
 
     Args:
         patience_seconds: how long others may keep a table in use.
+        hold: the number of the hold in which this is done, if it may yet be given up. Until it is
+            sealed, whoever could write before may take off the lock of this hold.
 
     Raises:
         RefusedError: a table belongs to a role whose rights this session has not.
@@ -103,7 +109,10 @@ def lock_writes(
     # Once more: a table may have changed while others were waited for.
     chosen = tables(connection)
     hand_over(connection, chosen)
-    change(connection, "schema", "refuse_write", "triggers", "privileges")
+    change(connection, "schema", "refuse_write", "triggers", "privileges", "seal")
+    if hold is not None:
+        connection.execute("SELECT set_config('sigmasight.hold', %s, true)", [str(hold)])
+        change(connection, "release", "given_up")
     return _report(connection, chosen, [one for one in known if not one.is_table])
 
 
@@ -173,7 +182,11 @@ def lock_epoch(session: psycopg.Connection) -> datetime | None:
     ).fetchone()
     if row is None or not row[0]:
         return None
-    found = session.execute("SELECT locked_at FROM sigmasight_cutover.lock").fetchone()
+    try:
+        with session.transaction():
+            found = session.execute("SELECT locked_at FROM sigmasight_cutover.lock").fetchone()
+    except (pg.UndefinedTable, pg.InvalidSchemaName):  # taken off in between
+        return None
     return None if found is None else found[0]
 
 
@@ -193,7 +206,7 @@ def release_lock_in(
     """`release_lock` in the caller's transaction: triggers, privileges, schema, all as before."""
     marked = [one for one in tables(connection) if one.marked]
     lock_tables(connection, marked, "ACCESS EXCLUSIVE", patience_seconds)
-    change(connection, "release")
+    change(connection, "release", "unlock")
 
 
 def change(connection: psycopg.Connection, *scripts: str) -> None:
@@ -239,6 +252,11 @@ def prove_from_outside(session: psycopg.Connection, legacy: URL) -> None:
     with explained(legacy):
         prove_locked(session)
         session.rollback()
+
+
+def seal_lock(connection: psycopg.Connection) -> None:
+    """Let nobody but the lock's owner take it off any more, in the caller's transaction."""
+    change(connection, "seal")
 
 
 def release_any_lock(legacy: URL) -> None:
