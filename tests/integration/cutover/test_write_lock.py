@@ -20,6 +20,7 @@ from ops.write_lock.lock import (
     release_lock_in,
     seal_lock,
 )
+from ops.write_lock.tables import moved_tables
 from tests.conftest import create_database
 from tests.integration.cutover.conftest import As, Ask, fill_lockable
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
@@ -257,6 +258,39 @@ def test_releases_after_tables_and_roles_have_gone(
     assert {line.split()[1] for line in gone if line.startswith("relation")} == {
         "public.ruled", "public.parts", "public.parts_old", "public.parts_new", "public.plain"
     }  # fmt: skip
+
+
+MOVED = """
+CREATE TABLE users (id int);
+CREATE TABLE positions (id int) PARTITION BY LIST (id);
+CREATE TABLE of_this_year PARTITION OF positions DEFAULT;
+GRANT INSERT ON users, of_this_year, scratch TO lock_second;
+"""
+
+
+def test_while_requests_wait_only_what_the_move_reads_is_locked_and_proved(
+    lockable: URL, as_role: As, ask: Ask
+) -> None:
+    ask(lockable, MOVED)
+    before = ask(lockable, EVERYTHING)
+    with connect(lockable, application_name="tests") as connection:
+        report = lock_writes(connection, choose=moved_tables)
+        assert prove_locked(connection, moved_tables).tables == 3
+    assert set(report.newly) == {"of_this_year", "positions", "users"}
+    second = as_role(lockable, "lock_second")
+    ask(second, "DELETE FROM scratch")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ask(second, "INSERT INTO of_this_year VALUES (1)")
+    lock_and_prove(lockable)
+    assert lock_state(lockable).state == "locked"
+    release_lock(lockable)
+    assert ask(lockable, EVERYTHING) == before
+
+
+def test_all_is_locked_where_the_move_reads_a_view(lockable: URL, ask: Ask) -> None:
+    ask(lockable, "CREATE VIEW users AS SELECT * FROM scratch")
+    with connect(lockable, application_name="tests") as connection:
+        assert lock_writes(connection, choose=moved_tables).tables == TABLES
 
 
 GIVEN_UP = "SELECT sigmasight_release.given_up(%s)"
