@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,7 @@ CHANNEL = "sigmasight_gate"
 _HEARTBEAT_SECONDS = 0.5
 _TICK_SECONDS = 0.01
 _PATIENCE_SECONDS = 1.0
+_RELEASE_SECONDS = 10.0
 _FAILURES = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
 _log = logging.getLogger("sigmasight.gate")
@@ -30,12 +32,14 @@ _log = logging.getLogger("sigmasight.gate")
 async def following(gate: Gate, *, has_old: bool) -> AsyncIterator[None]:
     """Have the gate follow the row while the block runs."""
     replica = Replica(gate, has_old)
-    task = asyncio.create_task(replica.follow())
+    work = [replica.follow(), *([replica.release_given_up()] if has_old else [])]
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await replica.leave()
 
 
@@ -49,6 +53,8 @@ class Replica:
         self._settled: tuple[Pair, str | None] | None = None
         self._told: tuple[int, str] | None = None
         self._by_lock = False
+        # Of a hold that has ended with the old pair; only Core's word counts.
+        self._given_up: int | None = None
 
     async def follow(self) -> None:
         """Follow the row until this is cancelled. While Core does not answer, the lock in the old
@@ -86,6 +92,8 @@ class Replica:
             if order is None:
                 self._by_lock = True
                 return
+            ended = (order.pair, order.state) == ("old", "open")
+            self._given_up = order.epoch if ended else None
             begins = begins and await self._is_doubtful(order)
             if begins and order.state == "open":
                 return
@@ -93,6 +101,22 @@ class Replica:
             self.gate.obey(order, asked_at)
             await self._close_other(order)
             await self._wait(session)
+
+    async def release_given_up(self) -> None:
+        """Take the lock of a swap off that was given up, so that users write again without another
+        command; until this is cancelled.
+
+        Once Core has said so it is true for ever: in a hold that has ended nobody changes the pair.
+        A lock that a stopped command makes late is found by the next look; one of another hold is
+        left alone by the old database itself.
+        """
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            if self._given_up is None:
+                continue
+            with suppress(*_FAILURES):  # a table is in use, or it does not answer
+                async with asyncio.timeout(_RELEASE_SECONDS):
+                    await _release_lock_of(self._given_up)
 
     async def leave(self) -> None:
         """Say that this process serves no more, so that nobody waits for it."""
@@ -161,3 +185,13 @@ class Replica:
             locked: bool = (await session.execute(statement("gate/locked"))).scalar_one()
             await session.commit()
             return locked
+
+
+async def _release_lock_of(hold: int) -> None:
+    old, _ = engines_of("old")
+    async with old.connect() as session:
+        if (await session.execute(statement("gate/releasable"), {"hold": hold})).scalar_one():
+            await session.commit()
+            await session.execute(select(func.sigmasight_release.given_up(hold)))
+            _log.warning("a swap was given up, so the old database is open to writes again")
+        await session.commit()

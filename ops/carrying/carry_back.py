@@ -132,7 +132,7 @@ class CarryingSessions:
         journal = sql.SQL("SELECT table_name, key, digest FROM {}").format(_JOURNAL)
         if _bring_keys(self.legacy, journal, self.core):
             self.core.execute(statement("carrying/carried_noted"))
-        see_now(self.core, seen)
+        _see_now(self.core, seen)
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def carry_changes(
     return price
 
 
-def see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
+def _see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
     """Remember how tables are seen now that their changes were carried."""
     documents = Jsonb({name: one.document() for name, one in seen.items()})
     core.execute("UPDATE ops.cutover_baseline_moment SET seen = seen || %s", [documents])

@@ -8,28 +8,13 @@ from pathlib import Path
 from typing import Any, get_args
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from sqlalchemy.engine import URL
-
-from ops.carrying.changes import Changes, bring_to_ai, changed_rows, changes_since_swap
+from ops.carrying.changes import Changes, changed_rows
 from ops.carrying.losses_file import MANIFEST, Kind, Manifest, member_of, open_losses
 from ops.carrying.rollback_price import table_prices
 from ops.copy.stream import csv_of
 from ops.database_identity import identity_in
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from ops.user_tables import UserTable
-
-
-def export_losses(core_url: URL, ai_url: URL, path: Path) -> int:
-    """Write what users wrote since the swap into a new file, see `export_changes`; how many rows.
-
-    Raises:
-        RefusedError: no swap is in force, or the file exists.
-        BadInputError: its folder does not exist.
-        ConfigurationError: it cannot be written.
-    """
-    with changes_since_swap(core_url, ai_url) as changes:
-        bring_to_ai(changes)
-        return export_changes(changes, path)
 
 
 def export_changes(changes: Changes, path: Path) -> int:

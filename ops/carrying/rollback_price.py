@@ -6,7 +6,7 @@ computed again is listed beside the price, not in it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
@@ -14,10 +14,9 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from sqlalchemy import Table
-from sqlalchemy.engine import URL
 
 from app.models import Base
-from ops.carrying.changes import Changes, changes_since_swap
+from ops.carrying.changes import Changes
 from ops.sql_files import statement
 from ops.user_tables import USER_TABLES, UserTable, user_table
 
@@ -130,21 +129,6 @@ def _shown(table: TablePrice) -> str:
         f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
         f"{table.deleted:,} deleted"
     )
-
-
-def rollback_price(core_url: URL, ai_url: URL, *, list_recomputable: bool = True) -> RollbackPrice:
-    """Compare what users own on the new pair with what the swap left; nothing is carried.
-
-    Args:
-        list_recomputable: off while requests wait: it reads the tables of the analytics.
-
-    Raises:
-        RefusedError: no swap is in force.
-    """
-    with changes_since_swap(core_url, ai_url) as changes:
-        price = price_of(changes)
-        written = recomputable(changes.core, changes.since) if list_recomputable else {}
-    return replace(price, recomputable=written)
 
 
 def price_of(changes: Changes) -> RollbackPrice:

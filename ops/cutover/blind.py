@@ -7,7 +7,8 @@ import psycopg
 
 from ops.books.cutovers import begin_cutover, end_cutover, first_words
 from ops.books.session import open_books
-from ops.carrying.rollback_price import rollback_price
+from ops.carrying.changes import changes_since_swap
+from ops.carrying.rollback_price import price_of
 from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public, ask_staged, names
 from ops.cutover.steps import CutoverReport, Steps
@@ -88,7 +89,8 @@ def _is_locked(installation: Installation) -> bool:
 
 def _refuse_needless(installation: Installation) -> None:
     try:
-        price = rollback_price(installation.core, installation.ai, list_recomputable=False)
+        with changes_since_swap(installation.core, installation.ai) as changes:
+            price = price_of(changes)
     except (SigmaSightError, psycopg.Error) as error:
         installation.announce(f"without a price ({first_words(error)})", 0.0)
         return

@@ -25,6 +25,7 @@ SWAP_STEPS = (
     "flip",
     "prove the lock",
     "release",
+    "lock the rest",
     "ask the public address",
     "watch legacy",
 )

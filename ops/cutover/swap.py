@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
+from sqlalchemy.engine import URL
 
 from ops.books.cutovers import Cutover
 from ops.carrying.baseline import bring_baseline, record_baseline
@@ -32,12 +33,15 @@ from ops.write_lock.fence import lift_fence
 from ops.write_lock.lock import (
     LOCKING,
     PROVING,
+    lock_and_prove,
     lock_writes,
     prove_from_outside,
     release_any_lock,
+    seal_lock,
     writing_session,
 )
 from ops.write_lock.proof import prove_locked
+from ops.write_lock.tables import moved_tables
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ class SwapSteps:
                 self.installation.switch.retire("new")
             raise
         try:
+            # Nobody waits for what the move does not read: other applications' tables.
+            self.steps.run("lock the rest", lambda: lock_and_prove(self.installation.legacy))
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "new"))
         except BaseException:
             undo_swap(self.installation)
@@ -202,17 +208,17 @@ class SwapSteps:
             ) as held,
         ):
             self._lock_and_flip(held, opened, lock)
-            run("prove the lock", lambda: prove_from_outside(outside, one.legacy))
+            run("prove the lock", lambda: _seal_and_prove(outside, one.legacy))
             return run("release", held.release)
         return one.max_hold_seconds
 
     def _lock_and_flip(self, held: Hold, opened: Connections, lock: psycopg.Connection) -> None:
         """The lock is one open transaction until everything is proved: a kill before that lets the
-        server roll it back, so that nothing stays locked. A kill between commit and flip leaves the
-        lock to the next command."""
+        server roll it back, so that nothing stays locked. After a kill between commit and flip the
+        backends take the lock off, once they see that this hold was given up."""
         one, run = self.installation, self.steps.run
         with explained(one.legacy), lock:
-            run("lock legacy", lambda: _lock(lock, one.max_hold_seconds))
+            run("lock legacy", lambda: _lock(lock, one.max_hold_seconds, held.epoch))
             snapshot = sessions_of(opened, self._groups, most_seconds=one.max_hold_seconds)
             with snapshot as sessions:
                 run("final delta", lambda: copy_groups(sessions, self.groups, one.guard))
@@ -266,7 +272,14 @@ class SwapSteps:
         begin_window(self.installation.core, self.installation.legacy)
 
 
-def _lock(lock: psycopg.Connection, most_seconds: float) -> None:
+def _lock(lock: psycopg.Connection, most_seconds: float, hold: int) -> None:
     end_in_time(lock, most_seconds)
-    lock_writes(lock)
-    prove_locked(lock)
+    lock_writes(lock, choose=moved_tables, hold=hold)
+    prove_locked(lock, moved_tables)
+
+
+def _seal_and_prove(session: psycopg.Connection, legacy: URL) -> None:
+    with explained(legacy):
+        seal_lock(session)
+        session.commit()
+    prove_from_outside(session, legacy, moved_tables)

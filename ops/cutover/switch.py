@@ -9,6 +9,10 @@ from ops.books.active_pair import Pair
 class Hold(Protocol):
     """No request is being served: new ones wait."""
 
+    @property
+    def epoch(self) -> int:
+        """Counts the holds; the lock of a swap bears it, for as long as it may be given up."""
+
     def flip(self, pair: Pair) -> None:
         """Make `pair` the active one. Atomic: a kill leaves the old value or the new one."""
 

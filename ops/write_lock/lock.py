@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 import psycopg
+from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained, first_line, place
@@ -20,7 +21,14 @@ from ops.sql_files import statement
 from ops.waiting import wait_until
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
-from ops.write_lock.tables import UserRelation, hand_over, relations, tables
+from ops.write_lock.tables import (
+    Choose,
+    UserRelation,
+    all_tables,
+    hand_over,
+    relations,
+    tables,
+)
 
 # The names of the sessions that make a lock, and of those that write beside it
 # (`ops.write_lock.passing`); the phases' lock lets one run have them.
@@ -83,7 +91,11 @@ def writing_session(legacy: URL, application_name: str) -> psycopg.Connection:
 
 
 def lock_writes(
-    connection: psycopg.Connection, patience_seconds: float = PATIENCE_SECONDS
+    connection: psycopg.Connection,
+    patience_seconds: float = PATIENCE_SECONDS,
+    *,
+    choose: Choose = all_tables,
+    hold: int | None = None,
 ) -> LockReport:
     """Refuse every write to this database from the commit of the caller's transaction on.
 
@@ -92,19 +104,26 @@ def lock_writes(
 
     Args:
         patience_seconds: how long others may keep a table in use.
+        choose: of the database's relations, the tables that are locked; by default all.
+        hold: the number of the hold in which this is done, if it may yet be given up. Until it is
+            sealed, whoever could write before may take off the lock of this hold.
 
     Raises:
         RefusedError: a table belongs to a role whose rights this session has not.
         BusyError: another session used a table all the time.
     """
     known = relations(connection)
-    chosen = [one for one in known if one.is_table]
-    require_owned(connection, chosen)
-    lock_tables(connection, chosen, "SHARE ROW EXCLUSIVE", patience_seconds)
+    require_owned(connection, all_tables(known))
+    lock_tables(connection, choose(known), "SHARE ROW EXCLUSIVE", patience_seconds)
     # Once more: a table may have changed while others were waited for.
-    chosen = tables(connection)
+    chosen = choose(relations(connection))
     hand_over(connection, chosen)
-    change(connection, "schema", "refuse_write", "triggers", "privileges")
+    whole = str(choose is all_tables)
+    connection.execute("SELECT set_config('sigmasight.whole', %s, true)", [whole])
+    change(connection, "schema", "refuse_write", "triggers", "privileges", "seal")
+    if hold is not None:
+        connection.execute("SELECT set_config('sigmasight.hold', %s, true)", [str(hold)])
+        change(connection, "release", "given_up")
     return _report(connection, chosen, [one for one in known if not one.is_table])
 
 
@@ -174,7 +193,11 @@ def lock_epoch(session: psycopg.Connection) -> datetime | None:
     ).fetchone()
     if row is None or not row[0]:
         return None
-    found = session.execute("SELECT locked_at FROM sigmasight_cutover.lock").fetchone()
+    try:
+        with session.transaction():
+            found = session.execute("SELECT locked_at FROM sigmasight_cutover.lock").fetchone()
+    except (pg.UndefinedTable, pg.InvalidSchemaName):  # taken off in between
+        return None
     return None if found is None else found[0]
 
 
@@ -194,7 +217,7 @@ def release_lock_in(
     """`release_lock` in the caller's transaction: triggers, privileges, schema, all as before."""
     marked = [one for one in tables(connection) if one.marked]
     lock_tables(connection, marked, "ACCESS EXCLUSIVE", patience_seconds)
-    change(connection, "release")
+    change(connection, "release", "unlock")
 
 
 def change(connection: psycopg.Connection, *scripts: str) -> None:
@@ -231,15 +254,22 @@ def lock_and_prove(legacy: URL) -> None:
         prove_from_outside(session, legacy)
 
 
-def prove_from_outside(session: psycopg.Connection, legacy: URL) -> None:
-    """Try to write from a session that did not make the lock.
+def prove_from_outside(
+    session: psycopg.Connection, legacy: URL, choose: Choose = all_tables
+) -> None:
+    """Try to write from a session that did not make the lock. See `prove_locked`.
 
     Raises:
         RefusedError: a write went through.
     """
     with explained(legacy):
-        prove_locked(session)
+        prove_locked(session, choose)
         session.rollback()
+
+
+def seal_lock(connection: psycopg.Connection) -> None:
+    """Let nobody but the lock's owner take it off any more, in the caller's transaction."""
+    change(connection, "seal")
 
 
 def release_any_lock(legacy: URL) -> None:

@@ -13,7 +13,7 @@ from psycopg import sql
 from ops.connection import first_line, place
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
-from ops.write_lock.tables import UserRelation, hand_over, tables
+from ops.write_lock.tables import Choose, UserRelation, all_tables, hand_over, relations
 
 WRITE_LOCKED = "SGW01"
 
@@ -46,8 +46,9 @@ class _Attempt:
     outcome: str
 
 
-def prove_locked(connection: psycopg.Connection) -> LockProof:
-    """Try INSERT, UPDATE, DELETE, TRUNCATE and COPY on every table, as whatever role this is.
+def prove_locked(connection: psycopg.Connection, choose: Choose = all_tables) -> LockProof:
+    """Try INSERT, UPDATE, DELETE, TRUNCATE and COPY on every table (or those that are chosen of the
+    database's relations), as whatever role this is.
 
     No row is written and no sequence moves, not even where a write is let through: no statement
     has a row to write, and what gets past the trigger is rolled back to a savepoint.
@@ -56,7 +57,7 @@ def prove_locked(connection: psycopg.Connection) -> LockProof:
         RefusedError: a table let a write through; the message names the first.
         BusyError: another session has locked a table.
     """
-    chosen = tables(connection)
+    chosen = choose(relations(connection))
     with connection.transaction(force_rollback=True):
         hand_over(connection, chosen)
         attempts = _statements(connection) + _copies(connection, chosen)

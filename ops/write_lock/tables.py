@@ -1,6 +1,6 @@
 """What a write lock is about: the tables of a database, and what can be written otherwise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -8,9 +8,13 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
+from app.models import AiBase, Base
 from ops.sql_files import statement
 
+Choose = Callable[[Sequence["UserRelation"]], list["UserRelation"]]
+
 _TABLES = ("table", "partitioned table")
+_MOVED = frozenset({*Base.metadata.tables, *AiBase.metadata.tables})
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class UserRelation:
         owned: whether this session may do what its owner may.
         ruled: whether a rule rewrites statements that write to it.
         first_column: None for a table without columns.
+        lineage: its name and those of the tables that it is a part of, in lower case.
         marked: whether it has our trigger, in whatever state.
         locked: whether our trigger refuses every kind of write.
     """
@@ -33,6 +38,7 @@ class UserRelation:
     owned: bool
     ruled: bool
     first_column: str | None
+    lineage: Sequence[str]
     marked: bool
     locked: bool
 
@@ -58,13 +64,28 @@ def relations(connection: psycopg.Connection) -> list[UserRelation]:
 
 def tables(connection: psycopg.Connection) -> list[UserRelation]:
     """Those that hold rows."""
-    return [one for one in relations(connection) if one.is_table]
+    return all_tables(relations(connection))
+
+
+def all_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
+    """Those of relations that hold rows."""
+    return [one for one in known if one.is_table]
+
+
+def moved_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
+    """Those that a move reads or a backend writes to, with their parts: all that must be locked
+    while requests wait. All tables where a view bears such a name: what lies beneath may be called
+    anything."""
+    if any(one.name.lower() in _MOVED for one in known if not one.is_table):
+        return all_tables(known)
+    return [one for one in all_tables(known) if not _MOVED.isdisjoint(one.lineage)]
 
 
 def hand_over(connection: psycopg.Connection, chosen: Sequence[UserRelation]) -> None:
     """Tell a script's DO block, which takes no parameters, the tables it is about."""
     rows = [
         {
+            "oid": one.oid,
             "schema": one.schema,
             "name": one.name,
             "shown": str(one),

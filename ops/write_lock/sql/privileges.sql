@@ -1,4 +1,5 @@
--- Take the privileges to write away from every role but the owner, on the whole database.
+-- Take the privileges to write away from every role but the owner: on the whole database, or on the
+-- tables that are handed over and those yet to be made.
 
 -- Each privilege that was taken away, in the words that give it back; why_kept where it was not.
 CREATE TABLE IF NOT EXISTS sigmasight_cutover.revoked (
@@ -24,22 +25,23 @@ WITH relation AS (
             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
         )
 ), held AS (
-    SELECT '' AS preamble, a.privilege_type AS privilege, 'TABLE ' || name AS target,
+    SELECT oid AS relation, '' AS preamble, a.privilege_type AS privilege,
+        'TABLE ' || name AS target,
         a.grantor, a.grantee, a.is_grantable, relowner AS owner
     FROM relation, aclexplode(relacl) AS a
     WHERE relkind <> 'S' AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
     UNION ALL
-    SELECT '', format('%s (%I)', a.privilege_type, c.attname), 'TABLE ' || name,
+    SELECT oid, '', format('%s (%I)', a.privilege_type, c.attname), 'TABLE ' || name,
         a.grantor, a.grantee, a.is_grantable, relowner
     FROM relation JOIN pg_attribute AS c ON c.attrelid = oid, aclexplode(c.attacl) AS a
     WHERE relkind <> 'S' AND NOT c.attisdropped AND a.privilege_type IN ('INSERT', 'UPDATE')
     UNION ALL
-    SELECT '', a.privilege_type, 'SEQUENCE ' || name,
+    SELECT oid, '', a.privilege_type, 'SEQUENCE ' || name,
         a.grantor, a.grantee, a.is_grantable, relowner
     FROM relation, aclexplode(relacl) AS a
     WHERE relkind = 'S' AND a.privilege_type IN ('USAGE', 'UPDATE')
     UNION ALL
-    SELECT
+    SELECT NULL,
         format('ALTER DEFAULT PRIVILEGES FOR ROLE %I ', pg_get_userbyid(d.defaclrole))
             || coalesce('IN SCHEMA ' || quote_ident(n.nspname) || ' ', ''),
         a.privilege_type,
@@ -59,7 +61,12 @@ SELECT preamble, privilege, target, is_grantable AS grantable,
         WHEN NOT pg_has_role(owner, 'USAGE') THEN 'only ' || pg_get_userbyid(owner) || ' may'
     END AS why_kept
 FROM held
-WHERE grantee <> owner;
+WHERE grantee <> owner AND (
+    relation IS NULL OR current_setting('sigmasight.whole')::boolean
+    OR relation IN (
+        SELECT oid FROM jsonb_to_recordset(current_setting('sigmasight.tables')::jsonb) AS t (oid oid)
+    )
+);
 
 DO $body$
 DECLARE

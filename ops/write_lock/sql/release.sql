@@ -1,6 +1,8 @@
--- Take the write lock off legacy, in the caller's transaction: its triggers, then every privilege
--- back as it was granted, then the schema. What was dropped since, or whose role is gone, is left out.
-DO $body$
+-- How a write lock is taken off, in the caller's transaction: its triggers, then every privilege back as
+-- it was granted, then what it was kept in. What was dropped since, or whose role is gone, is left out.
+CREATE SCHEMA IF NOT EXISTS sigmasight_release;
+CREATE OR REPLACE FUNCTION sigmasight_release.unlock() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
     one record;
 BEGIN
@@ -36,5 +38,7 @@ BEGIN
         END LOOP;
     END IF;
     DROP SCHEMA IF EXISTS sigmasight_cutover CASCADE;
+    DROP SCHEMA sigmasight_release CASCADE;
 END
-$body$;
+$function$;
+REVOKE ALL ON FUNCTION sigmasight_release.unlock() FROM PUBLIC;

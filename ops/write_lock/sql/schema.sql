@@ -1,5 +1,5 @@
--- Where a write lock, or a fence, is kept. All that is ever made in legacy stands in this schema, or is
--- a trigger that calls its function.
+-- Where a write lock, or a fence, is kept. All that is ever made in legacy stands in this schema, is a
+-- trigger that calls its function, or is what takes it off (release.sql).
 CREATE SCHEMA IF NOT EXISTS sigmasight_cutover;
 
 -- What default privileges have given away of it.

@@ -19,6 +19,14 @@ SELECT
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum LIMIT 1
     ) AS first_column,
+    (
+        WITH RECURSIVE line AS (
+            SELECT c.oid
+            UNION
+            SELECT i.inhparent FROM pg_inherits AS i JOIN line ON i.inhrelid = line.oid
+        )
+        SELECT array_agg(lower(a.relname)) FROM pg_class AS a JOIN line USING (oid)
+    ) AS lineage,
     coalesce(g.tgname IS NOT NULL, false) AS marked,
     -- BEFORE each INSERT, DELETE, UPDATE and TRUNCATE statement (2 + 4 + 8 + 16 + 32), whatever
     -- session_replication_role says, without a condition and for every column.

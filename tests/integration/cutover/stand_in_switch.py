@@ -28,6 +28,7 @@ class StandInHold:
     switch: "StandInSwitch"
     lock: IO[str]
     begun: float
+    epoch: int = 0
 
     def flip(self, pair: Pair) -> None:
         """Replace the value, while nobody is served."""

@@ -169,7 +169,7 @@ def test_one_that_was_killed_is_made_good_by_the_next(
     write(system, "first")
 
     def killed(then: Then) -> None:
-        monkeypatch.setattr(carry_back, "see_now", lambda _core, seen: seen and then["noted"]())
+        monkeypatch.setattr(carry_back, "_see_now", lambda _core, seen: seen and then["noted"]())
         system.follow()
 
     assert system.killed_after("noted", killed)

@@ -1,16 +1,19 @@
 """The gate: two backends that hold both pairs, real databases, and a proxy before them."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 
 from ops.connection import connect, conninfo
-from ops.cutover.gate_switch import GateSwitch
+from ops.cutover.gate_switch import GateHold, GateSwitch
 from ops.embedded.server import EmbeddedServer
-from ops.write_lock.lock import lock_and_prove, release_any_lock
+from ops.errors import RefusedError
+from ops.write_lock.lock import lock_and_prove, lock_state, lock_writes, release_any_lock
 from tests.api.backend import backend_process
 from tests.conftest import create_database
 from tests.integration.cutover.by_turns import by_turns
@@ -30,7 +33,8 @@ def installed(
     for name, template in templates.items():
         create_database(server, f"gate_{name}", template)
     core, ai, legacy = (server.url(f"gate_{name}") for name in templates)
-    told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(legacy)}
+    app = _app_of(legacy)
+    told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(app)}
     with ExitStack() as stack:
         backends = [
             stack.enter_context(backend_process(core, ai, _folder(tmp_path_factory), **told))
@@ -38,6 +42,17 @@ def installed(
         ]
         address = stack.enter_context(by_turns([each.answering() for each in backends]))
         yield Installed(GateSwitch(core, legacy, "old", lambda: address))
+
+
+def _app_of(legacy: URL) -> URL:
+    """The address of a role that owns nothing and may write."""
+    app = legacy.set(username="gate_app", password="gate")
+    with connect(legacy, application_name="tests") as session:
+        session.execute("CREATE ROLE gate_app LOGIN PASSWORD 'gate'")
+        session.execute(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO gate_app"
+        )
+    return app
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:
@@ -64,6 +79,71 @@ def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
         assert held.release() < 1.5
     switch.retire(installed.other())
     installed.assert_served(before)
+
+
+@pytest.fixture
+def legacy(installed: Installed, server: EmbeddedServer) -> URL:
+    """The old database, which serves and is open."""
+    switch, legacy = installed.switch, server.url("gate_legacy")
+    with switch.hold(1.0, 60.0) as held:
+        held.flip("old")
+        held.release()
+    release_any_lock(legacy)
+    return legacy
+
+
+def _lock(legacy: URL, held: GateHold) -> None:
+    with connect(legacy, application_name="tests") as lock:
+        lock_writes(lock, hold=held.epoch)
+
+
+def _assert_opened(installed: Installed, legacy: URL) -> None:
+    eventually(lambda: lock_state(legacy).state == "open")
+    installed.assert_served("old")
+    app = legacy.set(username="gate_app", password="gate")
+    with connect(app, application_name="tests") as session:
+        session.execute("UPDATE users SET updated_at = now()")
+
+
+def test_a_swap_that_is_killed_before_the_flip_leaves_no_lock(
+    installed: Installed, legacy: URL
+) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            with installed.switch.hold(1.0, 60.0) as held:
+                _lock(legacy, held)
+                os._exit(9)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    _assert_opened(installed, legacy)
+
+
+def test_a_swap_that_was_stopped_and_locks_late_leaves_no_lock(
+    installed: Installed, legacy: URL
+) -> None:
+    """Whoever holds the requests has given it up by then, and taken off what was there."""
+    with installed.switch.hold(0.2, 0.5) as held:
+        _lock(legacy, held)
+        _assert_opened(installed, legacy)
+        _lock(legacy, held)
+        with pytest.raises(RefusedError, match="do not wait any more"):
+            held.flip("new")
+        _assert_opened(installed, legacy)
+
+
+def test_the_lock_of_a_swap_that_succeeded_stays(installed: Installed, legacy: URL) -> None:
+    """Also where it was killed before it could seal the lock."""
+    with installed.switch.hold(1.0, 60.0) as held:
+        _lock(legacy, held)
+        held.flip("new")
+        held.release()
+    installed.switch.retire("old")
+    for _ in range(10):
+        assert lock_state(legacy).state == "locked"
+        time.sleep(0.1)
+    installed.assert_served("new")
 
 
 @pytest.mark.soak

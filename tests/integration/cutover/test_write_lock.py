@@ -1,6 +1,7 @@
 """The write lock: nothing gets past it, and nothing is left of it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -16,10 +17,14 @@ from ops.write_lock.lock import (
     prove_locked,
     release_any_lock,
     release_lock,
+    release_lock_in,
+    seal_lock,
 )
+from ops.write_lock.tables import moved_tables
 from tests.conftest import create_database
 from tests.integration.cutover.conftest import As, Ask, fill_lockable
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
+from tests.integration.serving.starting import eventually
 
 TABLES = 10
 
@@ -253,6 +258,94 @@ def test_releases_after_tables_and_roles_have_gone(
     assert {line.split()[1] for line in gone if line.startswith("relation")} == {
         "public.ruled", "public.parts", "public.parts_old", "public.parts_new", "public.plain"
     }  # fmt: skip
+
+
+MOVED = """
+CREATE TABLE users (id int);
+CREATE TABLE positions (id int) PARTITION BY LIST (id);
+CREATE TABLE of_this_year PARTITION OF positions DEFAULT;
+GRANT INSERT ON users, of_this_year, scratch TO lock_second;
+"""
+
+
+def test_while_requests_wait_only_what_the_move_reads_is_locked_and_proved(
+    lockable: URL, as_role: As, ask: Ask
+) -> None:
+    ask(lockable, MOVED)
+    before = ask(lockable, EVERYTHING)
+    with connect(lockable, application_name="tests") as connection:
+        report = lock_writes(connection, choose=moved_tables)
+        assert prove_locked(connection, moved_tables).tables == 3
+    assert set(report.newly) == {"of_this_year", "positions", "users"}
+    second = as_role(lockable, "lock_second")
+    ask(second, "DELETE FROM scratch")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ask(second, "INSERT INTO of_this_year VALUES (1)")
+    lock_and_prove(lockable)
+    assert lock_state(lockable).state == "locked"
+    release_lock(lockable)
+    assert ask(lockable, EVERYTHING) == before
+
+
+def test_all_is_locked_where_the_move_reads_a_view(lockable: URL, ask: Ask) -> None:
+    ask(lockable, "CREATE VIEW users AS SELECT * FROM scratch")
+    with connect(lockable, application_name="tests") as connection:
+        assert lock_writes(connection, choose=moved_tables).tables == TABLES
+
+
+GIVEN_UP = "SELECT sigmasight_release.given_up(%s)"
+
+
+def lock_in_hold(url: URL, hold: int) -> None:
+    with connect(url, application_name="tests") as connection:
+        lock_writes(connection, hold=hold)
+
+
+def test_the_lock_of_one_hold_can_be_taken_off_by_who_could_write(
+    lockable: URL, as_role: As, ask: Ask
+) -> None:
+    before = ask(lockable, EVERYTHING)
+    lock_in_hold(lockable, 7)
+    app = as_role(lockable, "lock_app")
+    assert ask(app, GIVEN_UP, [6]) == [(False,)]
+    assert lock_state(lockable).state == "locked"
+    assert ask(app, GIVEN_UP, [7]) == [(True,)]
+    assert ask(lockable, EVERYTHING) == before
+
+
+def test_nobody_else_can_and_nobody_once_it_is_sealed(
+    server: EmbeddedServer, lockable: URL, as_role: As, ask: Ask
+) -> None:
+    ask(superuser(server, lockable), "CREATE ROLE lock_reader LOGIN PASSWORD 'reader'")
+    reader = lockable.set(username="lock_reader", password="reader")
+    lock_in_hold(lockable, 7)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        ask(reader, GIVEN_UP, [7])
+    ask(superuser(server, lockable), "DROP ROLE lock_reader")
+    app = as_role(lockable, "lock_app")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="function unlock"):
+        ask(app, "SELECT sigmasight_release.unlock()")
+    with connect(lockable, application_name="tests") as connection:
+        seal_lock(connection)
+    with pytest.raises(psycopg.errors.InvalidSchemaName):
+        ask(app, GIVEN_UP, [7])
+    assert lock_state(lockable).state == "locked"
+
+
+def test_who_comes_late_leaves_the_lock_of_the_next_hold_alone(
+    server: EmbeddedServer, lockable: URL, as_role: As, ask: Ask
+) -> None:
+    patient = f"ALTER DATABASE {lockable.database} SET deadlock_timeout = '30s'"
+    ask(superuser(server, lockable), patient)
+    lock_in_hold(lockable, 7)
+    with ThreadPoolExecutor(1) as pool:
+        with connect(lockable, application_name="tests") as connection:
+            release_lock_in(connection)
+            late = pool.submit(ask, as_role(lockable, "lock_app"), GIVEN_UP, [7])
+            eventually(lambda: ask(lockable, "SELECT pid FROM pg_locks WHERE NOT granted") != [])
+            lock_writes(connection, hold=8)
+        assert late.result(30) == [(False,)]
+    assert lock_state(lockable).state == "locked"
 
 
 LOGGING = """

@@ -4,19 +4,12 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
-from users_rows import (
-    QUESTION,
-    RATING,
-    Pair,
-    fill,
-    run,
-)
+from users_rows import QUESTION, RATING, Pair, fill, rollback_price, run
 
 from app.models import AiBase, Base
 from ops.books.cutovers import begin_cutover, end_cutover
 from ops.books.run_lock import exclusive_run
 from ops.carrying.baseline import record_baseline
-from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
 from ops.errors import FencedOutError, RefusedError
 from ops.user_tables import USER_TABLES, content_digest, row_digests

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import APPLE, Pair, contents, exported, rows_of, run, write_everything
+from users_rows import (
+    APPLE,
+    Pair,
+    contents,
+    export_losses,
+    exported,
+    rollback_price,
+    rows_of,
+    run,
+    write_everything,
+)
 
 from ops.carrying.baseline import record_baseline
-from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
-from ops.carrying.rollback_price import rollback_price
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from tests.conftest import NewDatabase
 from tests.groups import soaked_unless

@@ -18,11 +18,11 @@ from users_rows import (
     TESLA,
     Pair,
     contents,
+    export_losses,
     rows_of,
     run,
 )
 
-from ops.carrying.export import export_losses
 from ops.carrying.import_file import ImportReport, import_losses
 from tests.conftest import NewDatabase
 from tests.groups import soaked_unless

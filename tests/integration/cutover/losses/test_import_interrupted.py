@@ -6,16 +6,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import (
-    APPLE,
-    Pair,
-    contents,
-    rows_of,
-    run,
-    write_everything,
-)
+from users_rows import APPLE, Pair, contents, export_losses, rows_of, run, write_everything
 
-from ops.carrying.export import export_losses
 from ops.carrying.import_file import ImportReport, import_losses
 from ops.connection import connect
 from ops.errors import BusyError, DatabaseUnavailableError, RefusedError, WrongDatabaseError

@@ -12,11 +12,10 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
-from users_rows import ALICE, APPLE, BOB, BOOK, Pair, contents, rows_of, run
+from users_rows import ALICE, APPLE, BOB, BOOK, Pair, contents, export_losses, rows_of, run
 
 from flows.commands import losses
 from ops.books.declared_stack import record_declared
-from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
 from ops.connection import connect, conninfo
 from ops.errors import BadInputError, ConfigurationError

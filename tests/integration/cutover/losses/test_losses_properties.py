@@ -8,12 +8,10 @@ import psycopg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
-from users_rows import BOB, CHAT, Pair, contents, empty, fill, run
+from users_rows import BOB, CHAT, Pair, contents, empty, export_losses, fill, rollback_price, run
 
 from ops.carrying.baseline import record_baseline
-from ops.carrying.export import export_losses
 from ops.carrying.import_file import import_losses
-from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
 
 Model = dict[tuple[str, int], str]

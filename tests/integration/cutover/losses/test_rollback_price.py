@@ -17,12 +17,12 @@ from users_rows import (
     TAGGED,
     TESLA,
     Pair,
+    rollback_price,
     run,
 )
 
 from app.agent.bounds import VERIFICATION_ROUTE
 from ops.carrying.baseline import record_baseline
-from ops.carrying.rollback_price import rollback_price
 from ops.connection import connect
 from ops.demo.marker import DEMO_USERS
 from tests.groups import first_of_each
@@ -254,8 +254,6 @@ def test_analytics_written_since_the_swap_are_listed_beside_the_price(
     assert found.recomputable == {"correlation_calculations": 1, "pairwise_correlations": 1}
     assert found.total == 0
     assert "correlation_calculations 1, pairwise_correlations 1" in found.lines()[-1]
-    unlisted = rollback_price(pair.core, pair.ai, list_recomputable=False)
-    assert unlisted.recomputable == {}
 
 
 def test_the_price_is_told_in_lines_and_rows(pair: Pair) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -11,6 +12,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
+from ops.carrying.changes import bring_to_ai, changes_since_swap
+from ops.carrying.export import export_changes
+from ops.carrying.rollback_price import RollbackPrice, price_of, recomputable
 from ops.connection import connect
 from ops.user_tables import Half, content_digest, user_tables
 
@@ -35,6 +39,20 @@ class Pair(NamedTuple):
 
     core: URL
     ai: URL
+
+
+def rollback_price(core: URL, ai: URL) -> RollbackPrice:
+    """Compare what users own on the new pair with what the swap left; nothing is carried."""
+    with changes_since_swap(core, ai) as changes:
+        price = price_of(changes)
+        return replace(price, recomputable=recomputable(changes.core, changes.since))
+
+
+def export_losses(core: URL, ai: URL, path: Path) -> int:
+    """Write what users wrote since the swap into a new file; how many rows."""
+    with changes_since_swap(core, ai) as changes:
+        bring_to_ai(changes)
+        return export_changes(changes, path)
 
 
 _CORE = (

@@ -1,0 +1,1 @@
+SELECT sigmasight_release.unlock();
