@@ -30,9 +30,9 @@ from ops.backfill.batch import (
     run_block,
     run_symbols,
 )
-from ops.backfill.inputs import PortfolioInputs
 from ops.backfill.planning import BackfillRequest
 from ops.backfill.prices import PriceMatrix
+from ops.backfill.starts import PortfolioStart
 from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
@@ -134,11 +134,13 @@ def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport
 
 
 BLOCKS = "portfolios"
+Block = Sequence[PortfolioStart]
 
 
 def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
     futures: list[PrefectFuture[BlockReport]] = [
-        block_task.submit(core, _whole(batch), number, fence) for number in range(len(batch.blocks))
+        block_task.submit(core, cast(Block, quote(block)), number, fence)
+        for number, block in enumerate(batch.blocks)
     ]
     reports: list[BlockReport] = []
     progress = Progress("backfill-progress", "Blocks of portfolios", len(futures))
@@ -159,17 +161,17 @@ def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
 
 @phase_task("plan and read")
 def plan_task(core: URL, request: BackfillRequest) -> PlannedBatch | None:
-    """Find what is not done, read prices and positions once, compute the symbols' figures."""
+    """Find what is not done, and what it starts from."""
     batch = plan_batch(core, request)
     if batch is not None:
         get_run_logger().info(
             "%d portfolios, %d symbols, %d days of prices",
-            len(batch.inputs.portfolios),
-            len(batch.inputs.prices.symbols),
-            len(batch.inputs.prices.dates),
+            len(batch.portfolios),
+            len(batch.symbols),
+            len(batch.benchmarks.dates),
         )
-        _tell_of_benchmarks(batch.inputs.prices)
-        _tell_of_capital(batch.inputs.portfolios)
+        _tell_of_benchmarks(batch.benchmarks)
+        _tell_of_capital(batch.portfolios)
     return batch
 
 
@@ -182,7 +184,7 @@ def _tell_of_benchmarks(prices: PriceMatrix) -> None:
         )
 
 
-def _tell_of_capital(portfolios: Sequence[PortfolioInputs]) -> None:
+def _tell_of_capital(portfolios: Sequence[PortfolioStart]) -> None:
     for each in portfolios:
         if each.assumed is not None:
             get_run_logger().warning("capital of %s: %s", each.span.name, each.assumed)
@@ -192,13 +194,13 @@ def _tell_of_capital(portfolios: Sequence[PortfolioInputs]) -> None:
 def symbols_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
     """Write the symbols' own rows for the last day."""
     active = run_symbols(core, batch, fence.check)
-    get_run_logger().info("%d active symbols as of %s", active, batch.last)
+    get_run_logger().info("%d active symbols as of %s", active, batch.days[-1])
 
 
 @phase_task("portfolios", told=False, task_run_name="portfolios, block {number}")
-def block_task(core: URL, batch: PlannedBatch, number: int, fence: Fence) -> BlockReport:
+def block_task(core: URL, block: Block, number: int, fence: Fence) -> BlockReport:
     """Compute and write one block of portfolios."""
-    return run_block(core, batch, batch.blocks[number], fence.check)
+    return run_block(core, block, fence.check)
 
 
 @phase_task("record the days")
@@ -208,7 +210,7 @@ def finish_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
 
 
 def _whole(batch: PlannedBatch) -> PlannedBatch:
-    """Keep Prefect from walking through the arrays in search of futures."""
+    """Keep Prefect from walking through all portfolios in search of futures."""
     return cast(PlannedBatch, quote(batch))
 
 
