@@ -106,8 +106,14 @@ def run_symbols(core: URL, batch: PlannedBatch, guard: Guard) -> int:
         return write_symbols(connection, batch.days[-1], guard)
 
 
-def run_block(core: URL, block: Sequence[PortfolioStart], guard: Guard) -> BlockReport:
-    """Read, compute and write a block, one transaction per portfolio."""
+def run_block(
+    core: URL, block: Sequence[PortfolioStart], guard: Guard, *, once: bool = False
+) -> BlockReport:
+    """Read, compute and write a block, one transaction per portfolio.
+
+    Args:
+        once: leave out what was written already in this run, by a block that is carried out twice.
+    """
     with _reading(core) as connection:
         inputs = load_inputs(connection, block)
     figures = symbol_figures(inputs.prices, inputs.prices.rows_of(_days(block)))
@@ -115,7 +121,7 @@ def run_block(core: URL, block: Sequence[PortfolioStart], guard: Guard) -> Block
     with _writing(core) as connection:
         for portfolio in inputs.portfolios:
             rows = portfolio_rows(portfolio, inputs, figures)
-            write_portfolio(connection, rows, guard)
+            write_portfolio(connection, rows, guard, once=once)
             reports.append(_report(portfolio.span, rows))
     return merge_reports(reports)
 
