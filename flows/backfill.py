@@ -78,12 +78,12 @@ def backfill(
         engine: who computes and writes the blocks: threads of this process, or workers of Dask.
         scheduler: address of a Dask scheduler; without one, Dask's workers are processes here.
     """
-    require_engine(engine, scheduler)
     core = resolve_endpoints(operator_settings()).core
-    if last is None:
-        take_new_prices(core)
-    night = tonight(core, datetime.now(UTC)) if last is None else None
     with batch_job(core, batch_run_id) as job:
+        require_engine(engine, scheduler)
+        if last is None:
+            take_new_prices(core)
+        night = tonight(core, datetime.now(UTC)) if last is None else None
         request = BackfillRequest(first, night.priced if night else cast(date, last), mode)
         with exclusive_run(core) as fence:
             job.begin()

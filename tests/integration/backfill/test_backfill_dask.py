@@ -55,6 +55,7 @@ def backfill_on(client: "Client", book: Book) -> BlockReport:
     return merge_reports(reports)
 
 
+@pytest.mark.soak  # the next one shows it too
 def test_workers_leave_what_threads_leave(
     client: "Client", cases_book: Book, backfilled_cases: Book
 ) -> None:
@@ -78,7 +79,7 @@ def die_in_a_copy(once: Path) -> None:
     ops.backfill.writer.copy_stream = dying  # type: ignore[assignment]
 
 
-def test_a_worker_that_dies_in_a_copy_leaves_no_trace(
+def test_workers_one_of_which_dies_in_a_copy_leave_what_threads_leave(
     client: "Client", cases_book: Book, backfilled_cases: Book, tmp_path: Path
 ) -> None:
     one = next(iter(client.scheduler_info(n_workers=-1)["workers"]))
