@@ -17,9 +17,20 @@ from benchmarks import (
     pulumi_up,
     rebuild,
     retrieval,
+    scale,
 )
 
-BENCHMARKS = (backfill, market_copy, owned_copy, rebuild, api, retrieval, pulumi_up, cutover)
+BENCHMARKS = (
+    backfill,
+    scale,
+    market_copy,
+    owned_copy,
+    rebuild,
+    api,
+    retrieval,
+    pulumi_up,
+    cutover,
+)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from benchmarks.throwaway import prefect_server, ready_for_backfill, run_backfill
+from ops.backfill import Engine
 from ops.connection import connect
 from ops.plan_figures import FIRST_DAY
 
@@ -35,7 +36,7 @@ def run() -> list[dict[str, Any]]:
     """Alternate floor and ours, then the same at ten times the book."""
     with ready_for_backfill() as core, prefect_server():
         plain = _compare(core, "backfill")
-        _multiply_book(core, 10)
+        multiply_book(core, 10)
         large = _compare(core, "backfill of ten times the book")
     growth = large["ours_seconds"] / plain["ours_seconds"]
     return [plain, {**large, "times_the_plain_book": round(growth, 2)}]
@@ -45,7 +46,7 @@ def _compare(core: URL, name: str) -> dict[str, Any]:
     ours, one_stream, two_streams, memory = [], [], [], []
     for _ in range(ROUNDS):
         _empty(core)
-        seconds, peak = _measured_in_a_process(core)
+        seconds, peak = measured_in_a_process(core)
         ours.append(seconds)
         memory.append(peak)
         content = {table: _read(core, table) for stream in _TABLES for table in stream}
@@ -63,18 +64,20 @@ def _compare(core: URL, name: str) -> dict[str, Any]:
     }
 
 
-def _measured_in_a_process(core: URL) -> tuple[float, int]:
+def measured_in_a_process(core: URL, engine: Engine = "local") -> tuple[float, int]:
+    """Seconds of a whole backfill and its process's peak memory in MiB: Dask's scheduler is part
+    of that process, Dask's workers are not."""
     context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        return pool.apply(_measured, [core.render_as_string(hide_password=False)])
+    # Not of multiprocessing's pool: its processes may not have any of their own, as Dask's are.
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_measured, core.render_as_string(hide_password=False), engine).result()
 
 
-def _measured(core: str) -> tuple[float, int]:
-    """Seconds of a whole backfill and the process's peak memory in MiB."""
+def _measured(core: str, engine: Engine) -> tuple[float, int]:
     from sqlalchemy.engine import make_url
 
     started = time.perf_counter()
-    run_backfill(make_url(core), FIRST_DAY)
+    run_backfill(make_url(core), FIRST_DAY, engine)
     seconds = time.perf_counter() - started
     return seconds, _peak_mebibytes()
 
@@ -126,7 +129,7 @@ def _may_checkpoint(connection: psycopg.Connection) -> bool:
     return bool(row and row[0])
 
 
-def _multiply_book(core: URL, times: int) -> None:
+def multiply_book(core: URL, times: int) -> None:
     """Clone portfolios, positions and prices under other names, so that symbols multiply too."""
     with connect(core, application_name="benchmark") as connection:
         connection.execute(_CLONE_PRICES, {"times": times})

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 
 from flows.backfill import backfill
 from flows.prefect_server import PrefectServer
+from ops.backfill import Engine
 from ops.connection import conninfo
 from ops.copy import copy_group
 from ops.demo.legacy import create_legacy
@@ -82,10 +83,10 @@ def prefect_server() -> Iterator[None]:
             server.stop()
 
 
-def run_backfill(core: URL, first: date) -> None:
+def run_backfill(core: URL, first: date, engine: Engine = "local") -> None:
     """The flow that `sigmasight backfill` runs, from `first` to the plan's last day."""
     with environment(DATABASE_URL=conninfo(core)):
-        backfill(first, LAST_DAY)
+        backfill(first, LAST_DAY, engine=engine)
 
 
 def _fill(legacy: URL, core: URL) -> None:

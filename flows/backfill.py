@@ -1,6 +1,6 @@
 """Phase 7.5: the daily batch over a range of trading days."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +19,7 @@ from flows.artifacts import Progress, count_table, days_grid
 from flows.heartbeat import phase_flow
 from flows.progress import moved, step
 from flows.retrying import phase_task
-from ops.backfill import Mode
+from ops.backfill import Engine, Mode
 from ops.backfill.batch import (
     STREAMS,
     BlockReport,
@@ -30,9 +30,10 @@ from ops.backfill.batch import (
     run_block,
     run_symbols,
 )
-from ops.backfill.inputs import PortfolioInputs
+from ops.backfill.dask_engine import dask_client, require_engine, run_on_dask
 from ops.backfill.planning import BackfillRequest
 from ops.backfill.prices import PriceMatrix
+from ops.backfill.starts import PortfolioStart
 from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
@@ -62,6 +63,8 @@ def backfill(
     last: date | None = LAST_DAY,
     mode: Mode = "missing",
     batch_run_id: UUID | None = None,
+    engine: Engine = "local",
+    scheduler: str | None = None,
 ) -> State[Any] | BlockReport:
     """Compute and write every analytic row of the range.
 
@@ -72,16 +75,19 @@ def backfill(
         mode: `missing` does what is not done, `failed` portfolios with a failed day, `all`
             everything again.
         batch_run_id: the job in `batch_jobs` that this run carries out, if somebody waits for one.
+        engine: who computes and writes the blocks: threads of this process, or workers of Dask.
+        scheduler: address of a Dask scheduler; without one, Dask's workers are processes here.
     """
     core = resolve_endpoints(operator_settings()).core
-    if last is None:
-        take_new_prices(core)
-    night = tonight(core, datetime.now(UTC)) if last is None else None
     with batch_job(core, batch_run_id) as job:
+        require_engine(engine, scheduler)
+        if last is None:
+            take_new_prices(core)
+        night = tonight(core, datetime.now(UTC)) if last is None else None
         request = BackfillRequest(first, night.priced if night else cast(date, last), mode)
         with exclusive_run(core) as fence:
             job.begin()
-            report = _run_batch(core, request, fence)
+            report = _run_batch(core, request, fence, engine, scheduler)
             job.complete(sum(report.rows.values()))
     if report.rows:
         count_table("backfill-rows", "Rows written by this backfill", report.rows)
@@ -119,7 +125,9 @@ def _nothing_new(night: Night) -> State[Any]:
     return Completed(name="nothing new", message=night.nothing_new)
 
 
-def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport:
+def _run_batch(
+    core: URL, request: BackfillRequest, fence: Fence, engine: Engine, scheduler: str | None
+) -> BlockReport:
     batch = plan_task(core, request)
     if batch is None:
         get_run_logger().info(
@@ -128,29 +136,39 @@ def _run_batch(core: URL, request: BackfillRequest, fence: Fence) -> BlockReport
         return merge_reports([])
     symbols_task(core, _whole(batch), fence)
     with step(BLOCKS):
-        report = _run_blocks(core, batch, fence)
+        if engine == "dask":
+            report = dask_task(core, _whole(batch), fence, scheduler)
+        else:
+            report = _run_blocks(core, batch, fence)
     finish_task(core, _whole(batch), fence)
     return report
 
 
 BLOCKS = "portfolios"
+Block = Sequence[PortfolioStart]
 
 
 def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
     futures: list[PrefectFuture[BlockReport]] = [
-        block_task.submit(core, _whole(batch), number, fence) for number in range(len(batch.blocks))
+        block_task.submit(core, cast(Block, quote(block)), number, fence)
+        for number, block in enumerate(batch.blocks)
     ]
+    return _gathered((future.result() for future in as_completed(futures)), len(futures))
+
+
+def _gathered(ended: Iterator[BlockReport], blocks: int) -> BlockReport:
+    """The sum of the blocks' reports, told as they end."""
     reports: list[BlockReport] = []
-    progress = Progress("backfill-progress", "Blocks of portfolios", len(futures))
-    for future in as_completed(futures):
-        reports.append(future.result())
+    progress = Progress("backfill-progress", "Blocks of portfolios", blocks)
+    for report in ended:
+        reports.append(report)
         progress.advance()
-        moved(BLOCKS, len(reports), len(futures), "blocks")
+        moved(BLOCKS, len(reports), blocks, "blocks")
         done = merge_reports(reports)
         get_run_logger().info(
             "block %d of %d: %d portfolio days, %d rows so far",
             len(reports),
-            len(futures),
+            blocks,
             done.portfolio_days,
             sum(done.rows.values()),
         )
@@ -159,17 +177,17 @@ def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
 
 @phase_task("plan and read")
 def plan_task(core: URL, request: BackfillRequest) -> PlannedBatch | None:
-    """Find what is not done, read prices and positions once, compute the symbols' figures."""
+    """Find what is not done, and what it starts from."""
     batch = plan_batch(core, request)
     if batch is not None:
         get_run_logger().info(
             "%d portfolios, %d symbols, %d days of prices",
-            len(batch.inputs.portfolios),
-            len(batch.inputs.prices.symbols),
-            len(batch.inputs.prices.dates),
+            len(batch.portfolios),
+            len(batch.symbols),
+            len(batch.benchmarks.dates),
         )
-        _tell_of_benchmarks(batch.inputs.prices)
-        _tell_of_capital(batch.inputs.portfolios)
+        _tell_of_benchmarks(batch.benchmarks)
+        _tell_of_capital(batch.portfolios)
     return batch
 
 
@@ -182,7 +200,7 @@ def _tell_of_benchmarks(prices: PriceMatrix) -> None:
         )
 
 
-def _tell_of_capital(portfolios: Sequence[PortfolioInputs]) -> None:
+def _tell_of_capital(portfolios: Sequence[PortfolioStart]) -> None:
     for each in portfolios:
         if each.assumed is not None:
             get_run_logger().warning("capital of %s: %s", each.span.name, each.assumed)
@@ -192,13 +210,20 @@ def _tell_of_capital(portfolios: Sequence[PortfolioInputs]) -> None:
 def symbols_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
     """Write the symbols' own rows for the last day."""
     active = run_symbols(core, batch, fence.check)
-    get_run_logger().info("%d active symbols as of %s", active, batch.last)
+    get_run_logger().info("%d active symbols as of %s", active, batch.days[-1])
 
 
 @phase_task("portfolios", told=False, task_run_name="portfolios, block {number}")
-def block_task(core: URL, batch: PlannedBatch, number: int, fence: Fence) -> BlockReport:
+def block_task(core: URL, block: Block, number: int, fence: Fence) -> BlockReport:
     """Compute and write one block of portfolios."""
-    return run_block(core, batch, batch.blocks[number], fence.check)
+    return run_block(core, block, fence.check)
+
+
+@phase_task("portfolios on Dask", told=False)
+def dask_task(core: URL, batch: PlannedBatch, fence: Fence, scheduler: str | None) -> BlockReport:
+    """Have Dask's workers compute and write all blocks."""
+    with dask_client(scheduler) as client:
+        return _gathered(run_on_dask(client, core, batch.blocks, fence), len(batch.blocks))
 
 
 @phase_task("record the days")
@@ -208,7 +233,7 @@ def finish_task(core: URL, batch: PlannedBatch, fence: Fence) -> None:
 
 
 def _whole(batch: PlannedBatch) -> PlannedBatch:
-    """Keep Prefect from walking through the arrays in search of futures."""
+    """Keep Prefect from walking through all portfolios in search of futures."""
     return cast(PlannedBatch, quote(batch))
 
 

@@ -20,6 +20,6 @@ def backfill(core: URL, request: BackfillRequest, guard: Guard = lambda _: None)
     if batch is None:
         return merge_reports([])
     run_symbols(core, batch, guard)
-    reports = [run_block(core, batch, block, guard) for block in batch.blocks]
+    reports = [run_block(core, block, guard) for block in batch.blocks]
     finish_batch(core, batch, guard)
     return merge_reports(reports)

@@ -19,7 +19,7 @@ from flows.commands.options import (
 from flows.commands.output import answer, out, report
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
-from ops.backfill import Mode
+from ops.backfill import Engine, Mode
 
 if TYPE_CHECKING:
     from flows.rebuild import RebuildReport
@@ -55,10 +55,24 @@ def backfill(
     first: First = FIRST_DAY,
     last: Last = LAST_DAY,
     mode: Annotated[Mode, typer.Option(help="Which days of these.")] = "missing",
+    engine: Annotated[Engine, typer.Option(help="Who computes: threads here, or Dask.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask's, as tcp://HOST:8786, instead of processes here.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compute and write the analytics of a range of trading days."""
-    done = run_phase(lambda: flow_named("backfill")(first, last, mode), days=(first, last))
+
+    def judge() -> None:
+        from ops.backfill.dask_engine import require_engine
+
+        require_engine(engine, scheduler)
+
+    done = run_phase(
+        lambda: flow_named("backfill")(first, last, mode, engine=engine, scheduler=scheduler),
+        judge=judge,
+        days=(first, last),
+    )
     if as_json:
         report(done, "sigmasight verify")
 

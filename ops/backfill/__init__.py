@@ -3,3 +3,4 @@
 from typing import Literal
 
 Mode = Literal["missing", "failed", "all"]
+Engine = Literal["local", "dask"]

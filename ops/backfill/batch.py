@@ -15,6 +15,8 @@ from ops.backfill.planning import BackfillRequest, PortfolioSpan, plan_spans
 from ops.backfill.portfolio_block import PortfolioFigures, compute
 from ops.backfill.portfolio_rows import all_rows
 from ops.backfill.positions import Positions
+from ops.backfill.prices import PriceMatrix, check_coverage, load_prices
+from ops.backfill.starts import PortfolioStart, load_starts
 from ops.backfill.symbol_figures import SymbolFigures, symbol_figures
 from ops.backfill.symbol_rows import write_symbols
 from ops.backfill.table_rows import TableRows
@@ -33,22 +35,36 @@ _ANALYZE = (
 )
 # Two streams keep two cores of a server busy; more only wait for each other.
 STREAMS = 2
-MOST_BLOCKS = 12
+# A block reads and computes for itself, so its size bounds a run's memory, whatever the book's.
+MOST_POSITIONS = 300
+# Enough blocks for one to be the last of both streams at about the same time.
+LEAST_BLOCKS = 12
 
 
 @dataclass(frozen=True)
 class PlannedBatch:
-    """What one run works on: the inputs, the symbols' figures, and blocks of portfolios."""
+    """What one run works on.
+
+    Attributes:
+        symbols: those whose prices it can need, of all live portfolios.
+        benchmarks: the closes of the factor ETFs.
+        blocks: portfolios that are computed and written together.
+    """
 
     request: BackfillRequest
-    inputs: BatchInputs
-    figures: SymbolFigures
-    blocks: Sequence[Sequence[PortfolioInputs]]
+    symbols: Sequence[str]
+    benchmarks: PriceMatrix
+    blocks: Sequence[Sequence[PortfolioStart]]
 
     @property
-    def last(self) -> date:
-        """The last day that any portfolio is carried to."""
-        return max(item.span.last for block in self.blocks for item in block)
+    def portfolios(self) -> list[PortfolioStart]:
+        """Those of all blocks."""
+        return [portfolio for block in self.blocks for portfolio in block]
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """From the first to the last day of any portfolio."""
+        return _days(self.portfolios)
 
 
 @dataclass(frozen=True)
@@ -61,52 +77,64 @@ class BlockReport:
 
 
 def plan_batch(core: URL, request: BackfillRequest) -> PlannedBatch | None:
-    """Read and compute everything that does not depend on a portfolio; None: nothing to do.
+    """Find what is not done, and what it starts from; None: nothing to do.
 
     Raises:
-        BadInputError: portfolios, factor definitions or prices are missing.
+        BadInputError: portfolios or prices are missing.
     """
     with _reading(core) as connection:
         spans = plan_spans(connection, request)
         if not spans:
             return None
-        inputs = load_inputs(connection, spans)
-    days = trading_days(min(s.first for s in spans), max(s.last for s in spans))
-    figures = symbol_figures(inputs.prices, inputs.prices.rows_of(days))
-    return PlannedBatch(request, inputs, figures, _blocks(inputs.portfolios))
+        starts = load_starts(connection, spans)
+        days = _days(starts)
+        symbols = [row[0] for row in connection.execute(statement("backfill/symbols")).fetchall()]
+        benchmarks = load_prices(connection, (), days[0], days[-1])
+        check_coverage(connection, benchmarks, symbols, days[0])
+    return PlannedBatch(
+        request, sorted({*symbols, *benchmarks.symbols}), benchmarks, _blocks(starts)
+    )
 
 
 def run_symbols(core: URL, batch: PlannedBatch, guard: Guard) -> int:
-    """Write the symbols' own rows for the last day; returns the number of active symbols."""
+    """Write the symbols' own rows for the last day; returns the number of active symbols.
+
+    Raises:
+        BadInputError: factor definitions are missing.
+    """
     with _writing(core) as connection:
-        return write_symbols(connection, batch.inputs, batch.figures, batch.last, guard)
+        return write_symbols(connection, batch.days[-1], guard)
 
 
 def run_block(
-    core: URL, batch: PlannedBatch, block: Sequence[PortfolioInputs], guard: Guard
+    core: URL, block: Sequence[PortfolioStart], guard: Guard, *, once: bool = False
 ) -> BlockReport:
-    """Compute and write a block, one transaction per portfolio."""
+    """Read, compute and write a block, one transaction per portfolio.
+
+    Args:
+        once: leave out what was written already in this run, by a block that is carried out twice.
+    """
+    with _reading(core) as connection:
+        inputs = load_inputs(connection, block)
+    figures = symbol_figures(inputs.prices, inputs.prices.rows_of(_days(block)))
     reports = []
     with _writing(core) as connection:
-        for inputs in block:
-            rows = portfolio_rows(inputs, batch.inputs, batch.figures)
-            write_portfolio(connection, rows, guard)
-            reports.append(_report(inputs.span, rows))
+        for portfolio in inputs.portfolios:
+            rows = portfolio_rows(portfolio, inputs, figures)
+            write_portfolio(connection, rows, guard, once=once)
+            reports.append(_report(portfolio.span, rows))
     return merge_reports(reports)
 
 
 def finish_batch(core: URL, batch: PlannedBatch, guard: Guard) -> None:
     """Record the days on which every live portfolio is done."""
-    days = trading_days(min(p.span.first for p in batch.inputs.portfolios), batch.last)
-    symbols = list(batch.inputs.prices.symbols)
+    days = list(batch.days)
     with _writing(core) as connection:
         with connection.transaction():
             guard(connection)
+            connection.execute("DELETE FROM batch_run_tracking WHERE run_date = ANY(%s)", [days])
             connection.execute(
-                "DELETE FROM batch_run_tracking WHERE run_date = ANY(%s)", [list(days)]
-            )
-            connection.execute(
-                statement("backfill/tracking"), {"days": list(days), "symbols": symbols}
+                statement("backfill/tracking"), {"days": days, "symbols": list(batch.symbols)}
             )
         connection.execute(_ANALYZE)
 
@@ -190,10 +218,16 @@ def _nothing_done(inputs: PortfolioInputs, failed: tuple[date, str]) -> Portfoli
     )
 
 
-def _blocks(portfolios: Sequence[PortfolioInputs]) -> list[list[PortfolioInputs]]:
-    """Portfolios dealt out over a bounded number of blocks, the largest first."""
-    ordered = sorted(portfolios, key=lambda p: (-len(p.positions), p.span.name))
-    count = min(len(ordered), MOST_BLOCKS)
+def _days(portfolios: Sequence[PortfolioStart]) -> tuple[date, ...]:
+    spans = [portfolio.span for portfolio in portfolios]
+    return trading_days(min(span.first for span in spans), max(span.last for span in spans))
+
+
+def _blocks(portfolios: Sequence[PortfolioStart]) -> list[list[PortfolioStart]]:
+    """Portfolios dealt out over blocks of bounded size, the largest first."""
+    ordered = sorted(portfolios, key=lambda p: (-p.span.positions, p.span.name))
+    positions = sum(portfolio.span.positions for portfolio in portfolios)
+    count = min(len(ordered), max(LEAST_BLOCKS, -(-positions // MOST_POSITIONS)))
     return [ordered[start::count] for start in range(count)]
 
 

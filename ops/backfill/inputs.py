@@ -1,4 +1,4 @@
-"""What the batch reads from Core before it computes anything."""
+"""What a block reads from Core before it computes anything."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,45 +20,13 @@ from app.calculations.factors import (
 from ops.backfill.planning import PortfolioSpan
 from ops.backfill.positions import Positions, load_positions
 from ops.backfill.prices import PriceMatrix, load_prices
+from ops.backfill.starts import PortfolioStart, asked_of
 from ops.errors import BadInputError
 from ops.sql_files import statement
 
 _PORTFOLIO_BETAS = (MARKET_BETA_NAME, PROVIDER_BETA_NAME, INTEREST_RATE_BETA_NAME)
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class PriorState:
-    """What a portfolio carries into its first day.
-
-    Attributes:
-        is_start: it never had a snapshot.
-        copied_of: the day of the snapshot that it carries on, if legacy took that.
-    """
-
-    equity: float
-    cumulative_pnl: float = 0.0
-    cumulative_realized: float = 0.0
-    cumulative_flow: float = 0.0
-    is_start: bool = True
-    copied_of: date | None = None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The equity that legacy showed of a portfolio on a session of its span: where the portfolio
-    has no day to start from, its capital is what leads to that.
-
-    Attributes:
-        is_snapshot: whether legacy took a snapshot of it; else it is what the portfolio declares.
-        follows: whether legacy took one of the session before the span too, without positions.
-    """
-
-    day: date
-    equity: float
-    is_snapshot: bool
-    follows: bool
 
 
 @dataclass(frozen=True)
@@ -72,32 +40,23 @@ class Closing:
 
 
 @dataclass(frozen=True)
-class PortfolioInputs:
+class PortfolioInputs(PortfolioStart):
     """Everything of one portfolio that its days depend on."""
 
-    span: PortfolioSpan
     positions: Positions
-    prior: PriorState
-    shown: Shown | None
     closings: Sequence[Closing]
     flows: Mapping[date, float]
 
     @property
-    def assumed(self) -> str | None:
-        """What was assumed of the capital where legacy has no snapshot of the session before."""
-        if self.shown is not None and not self.shown.follows:
-            kind = "its first snapshot" if self.shown.is_snapshot else "what it declares"
-            return (
-                f"no snapshot before {self.span.first}, so that its capital is what leads to "
-                f"{self.shown.equity:,.2f} on {self.shown.day}, {kind}"
-            )
-        day = self.prior.copied_of
-        if day is None or day >= self.span.session_before:
-            return None
-        return (
-            f"its last snapshot before {self.span.first} is of {day}, so that what it earned "
-            "between is left out"
+    def symbols(self) -> set[str]:
+        """The symbols whose prices it needs: of what it holds, and of what its options are on."""
+        of_class = zip(
+            self.positions.symbols,
+            self.positions.volatility_symbols,
+            self.positions.classes,
+            strict=True,
         )
+        return {name for *names, kind in of_class if kind != "PRIVATE" for name in names}
 
 
 @dataclass(frozen=True)
@@ -122,7 +81,7 @@ class CompanyProfile:
 
 @dataclass(frozen=True)
 class BatchInputs:
-    """One consistent reading of Core."""
+    """One consistent reading of Core, for a block of portfolios or for symbols alone."""
 
     prices: PriceMatrix
     portfolios: Sequence[PortfolioInputs]
@@ -136,15 +95,30 @@ class BatchInputs:
         return np.array([s.shocks for s in self.scenarios]).reshape(-1, len(SHOCK_NAMES))
 
 
-def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> BatchInputs:
-    """Read everything that `spans` depend on.
+def load_inputs(core: psycopg.Connection, starts: Sequence[PortfolioStart]) -> BatchInputs:
+    """Read everything that the days of these portfolios depend on.
 
     Raises:
-        BadInputError: factor definitions or prices are missing.
+        BadInputError: factor definitions are missing.
     """
-    portfolios = _portfolio_inputs(core, spans)
-    symbols = [row[0] for row in core.execute(statement("backfill/symbols")).fetchall()]
-    first, last = min(span.first for span in spans), max(span.last for span in spans)
+    portfolios = _portfolio_inputs(core, starts)
+    symbols = set[str]().union(*(portfolio.symbols for portfolio in portfolios))
+    first, last = min(each.span.first for each in starts), max(each.span.last for each in starts)
+    return load_market(core, sorted(symbols), first, last, portfolios)
+
+
+def load_market(
+    core: psycopg.Connection,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    portfolios: Sequence[PortfolioInputs] = (),
+) -> BatchInputs:
+    """Read what is known of symbols, and what days `first`..`last` look back on.
+
+    Raises:
+        BadInputError: factor definitions are missing.
+    """
     prices = load_prices(core, symbols, first, last)
     return BatchInputs(
         prices, portfolios, _factor_ids(core), _scenarios(core), _profiles(core, prices.symbols)
@@ -152,21 +126,19 @@ def load_inputs(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> Bat
 
 
 def _portfolio_inputs(
-    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
+    core: psycopg.Connection, starts: Sequence[PortfolioStart]
 ) -> list[PortfolioInputs]:
+    spans = [start.span for start in starts]
     positions = load_positions(core, spans)
     closings, flows = _closings(core, spans, positions), _flows(core, spans)
-    prior, shown = _prior_states(core, spans), _first_shown(core, spans)
     return [
         PortfolioInputs(
-            span,
-            positions[span.portfolio_id][0],
-            prior.get(span.portfolio_id, PriorState(span.starting_equity)),
-            None if span.portfolio_id in prior else shown.get(span.portfolio_id),
-            closings.get(span.portfolio_id, []),
-            flows.get(span.portfolio_id, {}),
+            **vars(start),
+            positions=positions[start.span.portfolio_id][0],
+            closings=closings.get(start.span.portfolio_id, []),
+            flows=flows.get(start.span.portfolio_id, {}),
         )
-        for span in spans
+        for start in starts
     ]
 
 
@@ -184,7 +156,7 @@ def _closings(
     }
     found: dict[UUID, list[Closing]] = {}
     for portfolio, position, day, quantity, realized in core.execute(
-        statement("backfill/closings"), _asked(spans)
+        statement("backfill/closings"), asked_of(spans)
     ).fetchall():
         number = index[position]
         signed = float(np.copysign(abs(quantity), positions[portfolio][0].quantity[number]))
@@ -200,47 +172,12 @@ def _flows(
     sessions = {span.portfolio_id: span for span in spans}
     found: dict[UUID, dict[date, float]] = {}
     for portfolio, day, amount in core.execute(
-        statement("backfill/flows"), _asked(spans)
+        statement("backfill/flows"), asked_of(spans)
     ).fetchall():
         session = sessions[portfolio].session(day)
         own = found.setdefault(portfolio, {})
         own[session] = own.get(session, 0.0) + amount
     return found
-
-
-def _prior_states(
-    core: psycopg.Connection, spans: Sequence[PortfolioSpan]
-) -> dict[UUID, PriorState]:
-    rows = core.execute(statement("backfill/prior_state"), _asked(spans)).fetchall()
-    return {
-        portfolio: PriorState(
-            (equity or 0.0) + flows,
-            pnl or 0.0,
-            realized or 0.0,
-            (flow or 0.0) + flows,
-            False,
-            copied_of,
-        )
-        for portfolio, equity, pnl, realized, flow, flows, copied_of in rows
-    }
-
-
-def _first_shown(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> dict[UUID, Shown]:
-    sessions = {span.portfolio_id: span for span in spans}
-    return {
-        portfolio: Shown(sessions[portfolio].session(day), *rest)
-        for portfolio, day, *rest in core.execute(
-            statement("backfill/first_shown"), _asked(spans)
-        ).fetchall()
-    }
-
-
-def _asked(spans: Sequence[PortfolioSpan]) -> dict[str, list[Any]]:
-    return {
-        "portfolios": [span.portfolio_id for span in spans],
-        "after": [span.session_before for span in spans],
-        "until": [span.last for span in spans],
-    }
 
 
 def _factor_ids(core: psycopg.Connection) -> dict[str, UUID]:

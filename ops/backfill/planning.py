@@ -41,11 +41,13 @@ class PortfolioSpan:
     first such day is computed again.
 
     Attributes:
+        positions: how many it has, those that have ended included.
         starting_equity: the recorded capital before the portfolio's first snapshot.
     """
 
     portfolio_id: UUID
     name: str
+    positions: int
     starting_equity: float
     first: date
     last: date
@@ -102,6 +104,7 @@ def _span(
     days: list[date],
     portfolio_id: UUID,
     name: str,
+    positions: int,
     starting_equity: float,
     first_not_done: date | None,
     failed_days: int,
@@ -114,4 +117,4 @@ def _span(
         # A portfolio that lags behind the range is caught up: a gap would lose its days' profit.
         first = trading_days(carried_to, first)[1]
     last = max(days[-1], carried_to or days[-1])
-    return PortfolioSpan(portfolio_id, name, starting_equity, first, last)
+    return PortfolioSpan(portfolio_id, name, positions, starting_equity, first, last)

@@ -13,9 +13,10 @@ from app.calculations.stress import stress_results
 from app.calculations.volatility import VolatilityStatistics
 from app.calculations.volatility_series import portfolio_volatility
 from ops.backfill.holdings import Holdings, hold
-from ops.backfill.inputs import BatchInputs, PortfolioInputs, PriorState
+from ops.backfill.inputs import BatchInputs, PortfolioInputs
 from ops.backfill.portfolio_betas import PortfolioBetas, portfolio_betas, positive
 from ops.backfill.sectors import sector_membership
+from ops.backfill.starts import PriorState
 from ops.backfill.symbol_figures import SymbolFigures
 
 Floats = NDArray[np.float64]

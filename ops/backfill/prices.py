@@ -68,11 +68,7 @@ class PriceMatrix:
 def load_prices(
     core: psycopg.Connection, symbols: Sequence[str], first: date, last: date
 ) -> PriceMatrix:
-    """Read the closes of `symbols` and the factor ETFs that days `first`..`last` look back on.
-
-    Raises:
-        BadInputError: every factor ETF, or every held symbol, has no price in the range.
-    """
+    """Read the closes of `symbols` and the factor ETFs that days `first`..`last` look back on."""
     wanted = sorted({*symbols, *REQUIRED_ETFS})
     dates = np.array(trading_days(first - timedelta(days=LOOKBACK_DAYS), last), "datetime64[D]")
     rows = _read(core, wanted, dates)
@@ -82,9 +78,7 @@ def load_prices(
     on_session = (position < len(dates)) & (dates[np.minimum(position, len(dates) - 1)] == sessions)
     kept = rows[on_session]
     closes[position[on_session], kept["code"]] = kept["close"]
-    matrix = PriceMatrix(dates, tuple(wanted), closes)
-    _check_coverage(matrix, symbols, np.datetime64(first))
-    return matrix
+    return PriceMatrix(dates, tuple(wanted), closes)
 
 
 def _read(
@@ -98,19 +92,35 @@ def _read(
     return np.frombuffer(body, _ROW)
 
 
-def _check_coverage(matrix: PriceMatrix, held: Sequence[str], first: np.datetime64) -> None:
-    inside = matrix.closes[np.searchsorted(matrix.dates, first) :]
-    priced: list[bool] = np.isfinite(inside).any(axis=0).tolist()  # type: ignore[assignment]
-    if not any(priced[matrix.column(etf)] for etf in REQUIRED_ETFS):
+def check_coverage(
+    core: psycopg.Connection, benchmarks: PriceMatrix, held: Sequence[str], first: date
+) -> None:
+    """See that there are prices to compute the days from `first` on with.
+
+    Args:
+        benchmarks: the closes of the factor ETFs.
+        held: all symbols that the batch can need.
+
+    Raises:
+        BadInputError: every factor ETF, or every held symbol, has no price in the range, or the
+            prices end before it does.
+    """
+    inside = benchmarks.dates >= np.datetime64(first)
+    priced = benchmarks.dates[inside & np.isfinite(benchmarks.closes).any(axis=1)].tolist()
+    if not priced:
         raise BadInputError(
             f"no price of any factor ETF ({', '.join(REQUIRED_ETFS)}) from {first} on; "
             "run `sigmasight copy` or choose days that have prices"
         )
-    if held and not any(priced[matrix.column(symbol)] for symbol in held):
+    days = benchmarks.dates[inside].tolist()
+    row = core.execute(
+        statement("backfill/last_priced"), {"symbols": list(held), "days": days}
+    ).fetchone()
+    if held and row is None:
         raise BadInputError(
             f"no held symbol has a price from {first} on; "
             "run `sigmasight copy` or choose days that have prices"
         )
-    last = matrix.dates[np.isfinite(matrix.closes).any(axis=1)][-1]
-    if last < matrix.dates[-1]:
+    last = max(priced[-1], *(row or ()))
+    if last < days[-1]:
         raise BadInputError(f"prices end on {last}; run `sigmasight copy`, or choose --last {last}")

@@ -1,6 +1,6 @@
 """The symbols' own tables, for the last day of a range: universe, factor exposures, metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -10,14 +10,15 @@ import psycopg
 from app.calculations.factor_betas import RIDGE_PENALTY
 from app.calculations.factors import FACTOR_NAMES, RIDGE_FACTOR_NAMES
 from app.calculations.symbol_metrics import data_quality_score, symbol_metrics
-from ops.backfill.inputs import BatchInputs
+from ops.backfill.inputs import BatchInputs, load_market
 from ops.backfill.positions import uuid_bytes
-from ops.backfill.symbol_figures import SymbolFigures
+from ops.backfill.symbol_figures import SymbolFigures, symbol_figures
 from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
 from ops.backfill.writer import Guard, copy_rows
 from ops.sql_files import statement
 
 _STYLES = len(RIDGE_FACTOR_NAMES)
+_SYMBOLS_AT_ONCE = 500
 _METRIC_FACTORS = (
     "factor_value",
     "factor_growth",
@@ -32,17 +33,12 @@ _METRIC_FACTORS = (
 )
 
 
-def write_symbols(
-    core: psycopg.Connection,
-    batch: BatchInputs,
-    figures: SymbolFigures,
-    day: date,
-    guard: Guard,
-) -> int:
-    """Replace the symbols' rows of `day` (their last day in `figures`); returns how many symbols
-    are active. A day earlier than what the tables show already leaves them alone.
+def write_symbols(core: psycopg.Connection, day: date, guard: Guard) -> int:
+    """Replace the symbols' rows by those of `day`; returns how many symbols are active. A day
+    earlier than what the tables show already leaves them alone.
 
     Raises:
+        BadInputError: factor definitions are missing.
         FencedOutError: a newer run has taken over (raised by `guard`).
     """
     with core.transaction():
@@ -54,9 +50,17 @@ def write_symbols(
         active = _active_symbols(core)
         core.execute("DELETE FROM symbol_factor_exposures WHERE calculation_date = %s", [day])
         core.execute("DELETE FROM symbol_daily_metrics")
-        for rows in (_exposures(batch, figures, active), _metrics(batch, figures, active)):
-            copy_rows(core, rows.table, rows.columns)
+        for start in range(0, len(active), _SYMBOLS_AT_ONCE):
+            for rows in _rows(core, active[start : start + _SYMBOLS_AT_ONCE], day):
+                copy_rows(core, rows.table, rows.columns)
     return len(active)
+
+
+def _rows(core: psycopg.Connection, symbols: list[str], day: date) -> Iterator[TableRows]:
+    batch = load_market(core, symbols, day, day)
+    figures = symbol_figures(batch.prices, batch.prices.rows_of([day]))
+    yield _exposures(batch, figures, symbols)
+    yield _metrics(batch, figures, symbols)
 
 
 def _active_symbols(core: psycopg.Connection) -> list[str]:

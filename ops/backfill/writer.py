@@ -77,19 +77,36 @@ _DELETIONS = (
 )
 
 
-def write_portfolio(connection: psycopg.Connection, rows: PortfolioRows, guard: Guard) -> None:
-    """Replace the range of one portfolio in one transaction.
+def write_portfolio(
+    connection: psycopg.Connection, rows: PortfolioRows, guard: Guard, *, once: bool = False
+) -> None:
+    """Replace the range of one portfolio in one transaction; if `once`, unless this run, by its
+    fencing number, has done so already.
 
     Raises:
         FencedOutError: a newer run has taken over (raised by `guard`).
     """
     with connection.transaction():
         guard(connection)
+        if once and not _is_first(connection, rows.portfolio_id):
+            return
         _delete_range(connection, rows)
         for table, columns in rows.tables.items():
             copy_rows(connection, table, columns)
         _roll_forward(connection, rows)
         _record(connection, rows)
+
+
+def _is_first(connection: psycopg.Connection, portfolio: UUID) -> bool:
+    """Leave the run's token; whether it was not there. Who comes second waits for the first."""
+    return bool(
+        connection.execute(
+            "INSERT INTO ops.backfill_tokens AS t (portfolio_id, number) "
+            "SELECT %s, number FROM ops.fencing ON CONFLICT (portfolio_id) "
+            "DO UPDATE SET number = excluded.number WHERE t.number < excluded.number",
+            [portfolio],
+        ).rowcount
+    )
 
 
 def copy_rows(connection: psycopg.Connection, table: str, columns: Rows) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey
 from app.models import Base
 
 # What the backfill remembers of a portfolio.
-_BOOKS_OF_A_PORTFOLIO = ("starting_capital", "backfill_ledger")
+_BOOKS_OF_A_PORTFOLIO = ("starting_capital", "backfill_ledger", "backfill_tokens")
 
 
 def delete_rows(session: psycopg.Connection, table: str, keys: Sequence[UUID]) -> int:

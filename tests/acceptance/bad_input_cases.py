@@ -77,6 +77,8 @@ REFUSED_WORDS = [
         "backfill --mode everything",
         "'everything' is not one of 'missing', 'failed', 'all'",
     ),
+    ("unknown engine", "backfill --engine spark", "'spark' is not one of 'local', 'dask'"),
+    ("scheduler of no engine", "backfill --scheduler tcp://127.0.0.1:8786", "add --engine dask"),
     ("unknown option", "seed --twice", "No such option: --twice; see `sigmasight seed --help`"),
     ("unknown command", "teleport", "No such command.*see `sigmasight --help`"),
     ("unknown database", "dsn moon", "not one of 'core', 'ai', 'legacy'"),

@@ -8,7 +8,7 @@ import pytest
 from ops.backfill.planning import BackfillRequest, PortfolioSpan
 from ops.errors import BadInputError
 
-SPAN = PortfolioSpan(UUID(int=1), "p", 0.0, date(2025, 7, 1), date(2025, 7, 18))
+SPAN = PortfolioSpan(UUID(int=1), "p", 1, 0.0, date(2025, 7, 1), date(2025, 7, 18))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_days_of_a_span_are_sessions() -> None:
     ],
 )
 def test_the_session_before(first: date, before: date) -> None:
-    assert PortfolioSpan(UUID(int=1), "p", 0.0, first, first).session_before == before
+    assert PortfolioSpan(UUID(int=1), "p", 1, 0.0, first, first).session_before == before
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
--- Every live portfolio with its starting capital, the first day that is not done in the asked
+-- Every live portfolio with how many positions it has, its starting capital, the first day that is not done in the asked
 -- range, and how far it has been carried already. A day that all have done but that is not tracked
 -- is not done either: a run ended before it could record the day.
 WITH live AS (
@@ -19,6 +19,7 @@ asked AS (
 SELECT
     p.id,
     p.name,
+    (SELECT count(*) FROM positions AS h WHERE h.portfolio_id = p.id) AS positions,
     coalesce(s.equity, p.equity_balance, 0)::float8 AS starting_equity,
     min(asked.day) FILTER (
         WHERE l.status IS DISTINCT FROM 'done' OR asked.unrecorded

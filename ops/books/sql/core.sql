@@ -25,6 +25,13 @@ CREATE TABLE IF NOT EXISTS ops.backfill_ledger (
     CHECK ((status = 'failed') = (reason IS NOT NULL))
 );
 
+-- Which run, by its fencing number, wrote a portfolio on a worker of Dask: there a task may be carried
+-- out twice, and the second time it does not write.
+CREATE TABLE IF NOT EXISTS ops.backfill_tokens (
+    portfolio_id uuid PRIMARY KEY,
+    number bigint NOT NULL
+);
+
 -- Legacy rows that the copy refused, whole, each with its reason; kind is the reason without values.
 CREATE TABLE IF NOT EXISTS ops.copy_rejects (
     table_name text NOT NULL,

@@ -84,7 +84,7 @@ def move(
 def test_users_see_the_equity_that_they_saw_before(move: Move) -> None:
     batch = plan_batch(move.core.url, BackfillRequest(FIRST, LAST))
     assert batch is not None
-    told = {each.span.name: each.assumed for each in batch.inputs.portfolios if each.assumed}
+    told = {each.span.name: each.assumed for each in batch.portfolios if each.assumed}
     assert set(told) == WITHOUT_THE_DAY_BEFORE
     assert "its first snapshot" in str(told[JOINED_LATER])
     assert "what it declares" in str(told[NEVER_SEEN])

@@ -219,7 +219,7 @@ def test_without_a_benchmark_what_rests_on_it_is_left_out_and_the_rest_is_comput
     book.no_prices(taken_away)
     batch = plan_batch(book.url, BackfillRequest(FIRST, LAST))
     assert batch is not None
-    assert batch.inputs.prices.benchmarks_that_end() == ended
+    assert batch.benchmarks.benchmarks_that_end() == ended
     assert not book.run().failures
     assert len(book.snapshots(book.portfolio_named("two stocks"))) == len(DAYS)
     tables = (*FIGURES_OF_A_POSITION, "stress_test_results", "factor_exposures")

@@ -116,11 +116,11 @@ def test_a_run_fenced_out_between_two_blocks_keeps_what_it_committed(
         batch = plan_batch(book.url, BackfillRequest(FIRST, LAST))
         assert batch is not None
         run_symbols(book.url, batch, fence.check)
-        run_block(book.url, batch, batch.blocks[0], fence.check)
+        run_block(book.url, batch.blocks[0], fence.check)
     with exclusive_run(book.url):
         pass
     with pytest.raises(FencedOutError):
-        run_block(book.url, batch, batch.blocks[1], fence.check)
+        run_block(book.url, batch.blocks[1], fence.check)
     with pytest.raises(FencedOutError):
         finish_batch(book.url, batch, fence.check)
     assert book.value("SELECT count(*) FROM portfolio_snapshots") == len(DAYS)
