@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 
 from infra import automation
 from infra.automation import DrivenStack
-from infra.driven import forget_legacy, record_outputs
+from infra.driven import forget_legacy
 from infra.gate import follow, switch_for
 from ops.backend.serving import keep_swapped
 from ops.books.active_pair import Pair
@@ -99,7 +99,6 @@ def world(
     stack = DrivenStack(state, "external", "external", log.append, given)
     stack.up()
     outputs = stack.outputs()
-    record_outputs(state, "external", outputs)
     deployed = outputs["backend_environment"]
     made = World(stack, urls["database"], urls["legacyDatabase"], log, deployed)
     with ExitStack() as running:
@@ -138,7 +137,6 @@ def test_an_installation_from_before_the_gate_is_taken_over(
     with pytest.raises(ConfigurationError, match="run `sigmasight up --target external`"):
         world.switch()
     world.stack.up()
-    record_outputs(world.stack.state, "external", world.stack.outputs())
     (lock_and_prove if pair == "new" else release_any_lock)(world.legacy)
     assert world.switch().active() == pair
     world.switch().serve_active()
