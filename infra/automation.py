@@ -20,6 +20,7 @@ from pulumi.automation import LocalWorkspace, OutputMap, PulumiCommand, Stack, U
 from pulumi.automation._stack import StackInitMode
 
 from app.chain_folders import PROJECT_ROOT
+from infra.docker_leftovers import remove_container
 from infra.engine_events import Change, EventRecord
 from infra.engine_failures import explained
 from infra.program import declare
@@ -91,6 +92,7 @@ class DrivenStack:
             SigmaSightError: it failed; what is done stays done, and the next run goes on.
         """
         self._complete_configuration()
+        self._forget_half_made()
         return self._operate(lambda stack, record: stack.up(on_event=record.take))
 
     def preview(self) -> Operation:
@@ -178,6 +180,18 @@ class DrivenStack:
             self.configure(identity=secrets.token_hex(4))  # new: nothing has an older name
         for key, value in secrets_to_set(topology, known, self.given).items():
             self.configure_secret(key, value)
+
+    def _forget_half_made(self) -> None:
+        """Have the engine forget what an engine that was killed was making. A server of ours is
+        adopted by the next; a container would be in the way of the one that is made instead."""
+        pending = self.export().get("pending_operations") or []
+        if not pending:
+            return
+        self._operate(
+            lambda stack, record: stack.refresh(on_event=record.take, clear_pending_creates=True)
+        )
+        for operation in pending:
+            remove_container(operation["resource"], self.log)
 
     def _rewrite(self, arguments: list[str]) -> None:
         """Change the stack's file as a whole: the command line empties a file before it fills it,
