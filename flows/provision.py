@@ -58,7 +58,6 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     ours, because the engine's has to run."""
     # Only here: a phase without a declared stack needs nothing of Pulumi.
     from infra.automation import DrivenStack
-    from infra.driven import record_outputs
     from infra.stack_secrets import given_addresses
 
     log = get_run_logger()
@@ -72,7 +71,6 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     log.info("stack %s: %d changes%s", name, len(rows), "" if mode == "up" else " to be made")
     rows_table("stack-changes", f"{mode} of the stack {name}", rows or [_NOTHING])
     if mode == "up":
-        record_outputs(settings.state, name, stack.outputs())
         keep_swapped(settings)
 
 

@@ -2,30 +2,34 @@
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 import psutil
+import yaml
 from pulumi.automation import LocalWorkspace, OutputMap, PulumiCommand, Stack, UpdateSummary
 from pulumi.automation._stack import StackInitMode
 
 from app.chain_folders import PROJECT_ROOT
+from infra.docker_leftovers import remove_container
 from infra.engine_events import Change, EventRecord
 from infra.engine_failures import explained
 from infra.program import declare
-from infra.pulumi_cli import engine_environment, find_cli, own_backend, own_folder
-from infra.stack_config import PROJECT
-from infra.stack_secrets import secrets_to_set
+from infra.pulumi_cli import engine_environment, find_cli, login_elsewhere, own_backend, own_folder
+from infra.stack_config import PROJECT, stack_target
+from infra.stack_secrets import SECRET_KEY, secrets_to_set
 from infra.topology import Presence, Topology
 from ops.books.active_pair import Pair
-from ops.books.declared_stack import Target
+from ops.books.declared_stack import Target, declared_name
 from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
 from ops.state_folder import StateFolder
@@ -57,14 +61,16 @@ class _QuickStack(Stack):
 class DrivenStack:
     """A stack and the engine that works on it.
 
-    Stack, configuration and passphrase live in the state folder. Where PULUMI_BACKEND_URL names
-    another backend, the stack files of the project's folder are used, as by `pulumi` itself.
+    Stack, configuration and passphrase live in the state folder. Where PULUMI_BACKEND_URL says
+    where else, or `pulumi up` has brought the stack up, it is the one that `pulumi` itself works on
+    in the project's folder.
 
     Attributes:
         target: None to have the stack's own configuration decide.
         name: of the stack; by default its target's.
         log: is told the engine's changes, a line each.
         given: addresses of an external stack, by the configuration key that holds each.
+        login: where the engine keeps its state, if not in the state folder.
     """
 
     state: StateFolder
@@ -73,7 +79,11 @@ class DrivenStack:
     log: Callable[[str], None]
     given: Mapping[str, str] = field(default_factory=dict, repr=False)
     project: Path = PROJECT_ROOT
+    login: str | None = field(init=False)
     _opened: Stack | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.login = login_elsewhere(self.state, self.name)
 
     def up(self) -> Operation:
         """Make what is declared.
@@ -82,6 +92,7 @@ class DrivenStack:
             SigmaSightError: it failed; what is done stays done, and the next run goes on.
         """
         self._complete_configuration()
+        self._forget_half_made()
         return self._operate(lambda stack, record: stack.up(on_event=record.take))
 
     def preview(self) -> Operation:
@@ -151,7 +162,8 @@ class DrivenStack:
         self, command: Sequence[str], told: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[Any]:
         """Run a command where the stack's files are, told what the engine is told."""
-        environment = {**os.environ, **engine_environment(self.state), **(told or {})}
+        self._prepare_folder()
+        environment = {**os.environ, **self._environment(), **(told or {})}
         return subprocess.run(command, cwd=self._folder(), env=environment, **options)
 
     def _complete_configuration(self) -> None:
@@ -160,12 +172,26 @@ class DrivenStack:
             return
         known = self.configuration()
         topology = Topology(
-            target=cast(Target, known.get("target", self.target)),
+            target=cast(Target, known.get("target") or self.target or self.name),
             legacy=cast(Presence, known.get("legacy", "present")),
             active=cast(Pair, known.get("active", "old")),
         )
+        if topology.target == "docker" and SECRET_KEY not in known and not known.get("identity"):
+            self.configure(identity=secrets.token_hex(4))  # new: nothing has an older name
         for key, value in secrets_to_set(topology, known, self.given).items():
             self.configure_secret(key, value)
+
+    def _forget_half_made(self) -> None:
+        """Have the engine forget what an engine that was killed was making. A server of ours is
+        adopted by the next; a container would be in the way of the one that is made instead."""
+        pending = self.export().get("pending_operations") or []
+        if not pending:
+            return
+        self._operate(
+            lambda stack, record: stack.refresh(on_event=record.take, clear_pending_creates=True)
+        )
+        for operation in pending:
+            remove_container(operation["resource"], self.log)
 
     def _rewrite(self, arguments: list[str]) -> None:
         """Change the stack's file as a whole: the command line empties a file before it fills it,
@@ -183,9 +209,12 @@ class DrivenStack:
         done = self._stack().workspace.pulumi_command.run(
             [*arguments, "--stack", self.name],
             str(self._folder()),
-            engine_environment(self.state),
+            self._environment(),
         )
         return done.stdout
+
+    def _environment(self) -> dict[str, str]:
+        return engine_environment(self.state, self.login)
 
     def _operate(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
         try:
@@ -209,10 +238,11 @@ class DrivenStack:
 
     def _open(self, cli: PulumiCommand) -> Stack:
         self._prepare_folder()
+        self._prepare_stack()
         workspace = LocalWorkspace(
             work_dir=str(self._folder()),
-            program=partial(declare, self.state, self.target),
-            env_vars=engine_environment(self.state),
+            program=partial(declare, self.state, self.target, self.login),
+            env_vars=self._environment(),
             pulumi_command=cli,
         )
         with explained(EventRecord(self.log)):
@@ -220,25 +250,25 @@ class DrivenStack:
 
     def _folder(self) -> Path:
         """Where the project's and the stack's files are."""
-        if os.environ.get("PULUMI_BACKEND_URL"):
+        if self.login:
             return self.project
         return own_folder(self.state) / "project"
 
     def _prepare_folder(self) -> None:
-        """Our own copy: configuration of a stack, once it is there, is never overwritten."""
         folder = self._folder()
-        folder.mkdir(mode=0o700, exist_ok=True)
-        stack_file = folder / f"Pulumi.{self.name}.yaml"
-        if not stack_file.exists():
-            shutil.copyfile(self.project / f"Pulumi.{self._first_target()}.yaml", stack_file)
         if folder != self.project:
+            folder.mkdir(mode=0o700, exist_ok=True)
             (folder / "Pulumi.yaml").write_text(_standing_elsewhere(self.project))
 
+    def _prepare_stack(self) -> None:
+        """The configuration of a stack, once it is there, is never overwritten."""
+        stack_file = self._folder() / f"Pulumi.{self.name}.yaml"
+        if not stack_file.exists():
+            stack_file.write_text(f"config:\n  {PROJECT}:target: {self._first_target()}\n")
+
     def _first_target(self) -> Target:
-        found = self.target or self.name
-        for target in get_args(Target):
-            if found == target:
-                return cast(Target, target)
+        if found := self.target or stack_target(self.name):
+            return found
         raise ConfigurationError(
             f"there is no stack {self.name} yet; say what it is by --target embedded, docker or "
             "external"
@@ -247,7 +277,7 @@ class DrivenStack:
     def _forget_dead_locks(self) -> bool:
         """Whether locks were left by processes of this machine that are gone. Only for our own
         backend: nobody else can have taken them."""
-        if os.environ.get("PULUMI_BACKEND_URL"):
+        if self.login:
             return False
         root = Path(own_backend(self.state).removeprefix("file://"))
         locks = list(root.glob(f".pulumi/locks/*/{PROJECT}/{self.name}/*.json"))
@@ -263,15 +293,15 @@ def run_cli(state: StateFolder, stack: str | None, words: Sequence[str]) -> int:
     """Run the command line as a person does, on the stacks of the state folder.
 
     Args:
-        stack: by default the one that was used last.
+        stack: by default the one that was brought up last.
 
     Raises:
         ConfigurationError: nothing was declared here yet.
     """
-    made = any(state.root.glob("pulumi/project/*.yaml"))
-    if not os.environ.get("PULUMI_BACKEND_URL") and not made:
-        raise ConfigurationError("no stack was declared here yet; run `sigmasight up --target …`")
+    stack = stack or declared_name(state)
     driven = DrivenStack(state, None, stack or "", lambda _line: None)
+    if not driven.login and not any(state.root.glob("pulumi/project/*.yaml")):
+        raise ConfigurationError("no stack was declared here yet; run `sigmasight up --target …`")
     told = {"PULUMI_STACK": stack} if stack else {}
     return driven.run([find_cli().command, *words], told).returncode
 
@@ -305,7 +335,9 @@ def _is_dead(lock: Path) -> bool:
 
 def _standing_elsewhere(project: Path) -> str:
     """The project's settings for another folder: what is relative in them is made absolute."""
-    text = (project / "Pulumi.yaml").read_text()
-    return text.replace("main: infra/", f"main: {json.dumps(str(project / 'infra'))}").replace(
-        "virtualenv: .venv", f"virtualenv: {json.dumps(str(project / '.venv'))}"
-    )
+    settings = yaml.safe_load((project / "Pulumi.yaml").read_text())
+    settings["main"] = str(project)
+    settings["runtime"]["options"]["virtualenv"] = sys.prefix
+    for provider in settings["plugins"]["providers"]:
+        provider["path"] = str(project / provider["path"])
+    return str(yaml.safe_dump(settings))

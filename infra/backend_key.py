@@ -3,9 +3,9 @@
 from pulumi import Output
 
 from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import SECRET_KEY
 from ops.errors import ConfigurationError
 
-SECRET_KEY = "secretKey"
 SHORTEST_KEY = 32
 
 

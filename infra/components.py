@@ -129,6 +129,7 @@ class Backend(ComponentResource):
     Attributes:
         environment: its environment variables, addresses included; secret as a whole.
         start_command: what a shell runs in its container or folder.
+        url: where users reach it, if it is a container of the stack.
     """
 
     environment: Output[dict[str, str]]
@@ -139,6 +140,8 @@ class Backend(ComponentResource):
         inputs: BackendInputs,
         build: Callable[["Backend"], None] | None = None,
         opts: ResourceOptions | None = None,
+        *,
+        url: str | None = None,
     ) -> None:
         """Declare the backend.
 
@@ -155,6 +158,7 @@ class Backend(ComponentResource):
         }
         self.environment = Output.secret(Output.all(**variables))
         self.start_command = Output.from_input(START_COMMAND)
+        self.url = url
         if build is not None:
             build(self)
         self.register_outputs(
@@ -176,3 +180,4 @@ class DeclaredStack:
             pulumi.export(f"{name}_url", found.owner_url if found else None)
         pulumi.export("backend_environment", self.backend.environment)
         pulumi.export("backend_start_command", self.backend.start_command)
+        pulumi.export("backend_url", self.backend.url)

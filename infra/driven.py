@@ -1,15 +1,14 @@
 """The stack that was brought up here last, and what cutover and cleanup do to it."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast, get_args
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from infra.stack_secrets import LEGACY_ADDRESSES
+from infra.topology import stack_on_host
 from ops.backend.serving import serving_pair
-from ops.books.active_pair import Pair
-from ops.books.declared_stack import Target, declared_name, declared_target, record_declared
+from ops.books.declared_stack import declared_name, declared_target
 from ops.errors import RefusedError
 from ops.settings import OperatorSettings
-from ops.state_folder import StateFolder
 
 if TYPE_CHECKING:  # half a second of imports, which only a declared stack needs
     from infra.automation import DrivenStack
@@ -30,25 +29,6 @@ def last_stack(settings: OperatorSettings, log: Log) -> "DrivenStack | None":
 
     name = settings.SIGMASIGHT_STACK or declared_name(settings.state) or target
     return DrivenStack(settings.state, target, name, log)
-
-
-def record_outputs(state: StateFolder, name: str, outputs: Mapping[str, Any]) -> None:
-    """Keep what the phases need to know of a stack, so that they need no engine; embedded servers
-    have a record of their own."""
-    target = cast(Target, outputs["target"])
-    assert target in get_args(Target)  # the program has exported it
-    if target == "embedded":
-        record_declared(state, target, {}, name=name)
-        return
-    urls = {database: outputs.get(f"{database}_url") for database in ("core", "ai", "legacy")}
-    record_declared(
-        state,
-        target,
-        urls,
-        name=name,
-        active=cast(Pair, outputs["active"]),
-        backend=outputs.get("backend_url"),
-    )
 
 
 def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
@@ -73,13 +53,13 @@ def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
     stack.up()
     if stack.target == "external":
         stack.forget(*LEGACY_ADDRESSES)
-    record_outputs(settings.state, stack.name, stack.outputs())
     return _left_over(stack)
 
 
 def _left_over(stack: "DrivenStack") -> tuple[str, ...]:
     if stack.target == "docker":
-        volume = f"sigmasight-{stack.name}-legacy-data"
+        name = stack_on_host(stack.name, stack.configuration().get("identity"))
+        volume = f"sigmasight-{name}-legacy-data"
         return (f"its data are in the Docker volume {volume}: `docker volume rm {volume}`",)
     if stack.target == "external":
         return ("its server is not ours to remove: on the platform, delete the service itself",)

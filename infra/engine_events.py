@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pulumi.automation import OpType
-from pulumi.automation.events import EngineEvent, StepEventMetadata
+from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
 _QUIET = (OpType.SAME, OpType.READ)
@@ -31,7 +31,7 @@ class EventRecord:
     """Follows one operation of the engine.
 
     Attributes:
-        log: is told every change, in one line without any value.
+        log: is told every change, in one line without any value, and every warning.
     """
 
     log: Callable[[str], None]
@@ -46,8 +46,16 @@ class EventRecord:
             self._change(event.res_outputs_event.metadata, "done")
         elif event.res_op_failed_event is not None:
             self._change(event.res_op_failed_event.metadata, "failed")
-        elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
-            self.errors += plain_lines(event.diagnostic_event.message)
+        elif event.diagnostic_event is not None:
+            self._say(event.diagnostic_event)
+
+    def _say(self, diagnostic: DiagnosticEvent) -> None:
+        lines = plain_lines(diagnostic.message)
+        if diagnostic.severity == "error":
+            self.errors += lines
+        elif diagnostic.severity == "warning":
+            for line in lines:
+                self.log(f"warning: {line.removeprefix('warning: ')}")
 
     def _change(self, step: StepEventMetadata, verb: str) -> None:
         if step.op in _QUIET or not step.urn:

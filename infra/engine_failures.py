@@ -107,5 +107,5 @@ def _own_words(line: str) -> str:
 
 
 def _error_lines(text: str) -> list[str]:
-    lines = plain_lines(text)
+    lines = [line.removeprefix("stderr: ") for line in plain_lines(text)]
     return [line.removeprefix("error: ") for line in lines if line.startswith("error:")] or lines

@@ -4,7 +4,7 @@ which report the pair."""
 from infra.driven import Log, last_stack
 from ops.backend.serving import refuse_undeclared, served_before
 from ops.books.active_pair import Pair
-from ops.books.declared_stack import declared_backend, record_active
+from ops.books.declared_stack import record_active
 from ops.cutover.gate_switch import GateSwitch
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError, SigmaSightError
@@ -41,8 +41,7 @@ def follow(settings: OperatorSettings, pair: Pair, log: Log) -> None:
 
 
 def _address(settings: OperatorSettings) -> str:
-    found = settings.BACKEND_URL or declared_backend(settings.state)
-    if found is None:
+    if (found := settings.backend_address) is None:
         raise ConfigurationError(
             "nothing says where the backend is; set BACKEND_URL to where users reach it, or for a "
             "container of the stack run `sigmasight up --target docker`"

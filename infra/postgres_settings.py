@@ -38,6 +38,24 @@ class PostgresSettings:
                 f"({self.min_wal_size}); raise it"
             )
 
+    def refuse_beyond(self, memory: int, servers: int) -> None:
+        """See that servers so tuned can start where they run.
+
+        Args:
+            memory: of the machine, in megabytes.
+            servers: on it, all tuned alike.
+
+        Raises:
+            ConfigurationError: they would need more.
+        """
+        needed = servers * self.shared_buffers + self.maintenance_work_mem
+        if needed > memory:
+            raise ConfigurationError(
+                f"the stack's sharedBuffersMb ({self.shared_buffers}, of {servers} servers) and "
+                f"maintenanceWorkMemMb ({self.maintenance_work_mem}) need {needed} MB; this "
+                f"machine has {memory}: lower them"
+            )
+
     def arguments(self) -> list[str]:
         """The server's command line: settings given there win over those in the volume."""
         settings = {

@@ -3,7 +3,10 @@
 import pulumi
 
 from infra.components import DeclaredStack
+from infra.configured_keys import unknown_keys
 from infra.deletion_guard import DeletionGuard, watch_declared
+from infra.pulumi_cli import login_in_use
+from infra.record import record_when_up, refuse_another_pair
 from infra.stack_config import StackConfig
 from infra.topology import Topology
 from ops.books.declared_stack import Target
@@ -11,21 +14,32 @@ from ops.errors import ConfigurationError, SigmaSightError
 from ops.state_folder import StateFolder
 
 
-def declare(state: StateFolder | None = None, target: Target | None = None) -> None:
-    """Declare the stack that is selected.
+def declare(
+    state: StateFolder | None = None, target: Target | None = None, login: str | None = None
+) -> None:
+    """Declare the stack that is selected, and record it once it is up.
 
     Args:
-        state: the state folder; by default that of the project's folder.
+        state: the state folder; by default that of the project's folder, as for `pulumi up`.
         target: refuse a stack that is configured for another; by default any will do.
+        login: beside `state`: where the engine keeps the stack's state, if not there.
 
     Raises:
         RunError: the configuration cannot be used; the engine shows its one line, no trace.
     """
     try:
         config = StackConfig(state) if state else StackConfig()
+        config.state.create()
         topology = config.topology()
         _check_target(topology, target)
-        _declare_guarded(topology, config).export()
+        for sentence in unknown_keys():
+            pulumi.log.warn(sentence)
+        refuse_another_pair(topology, config.state)
+        stack, last = _declare_guarded(topology, config)
+        stack.export()
+        if not pulumi.runtime.is_dry_run():
+            login = login if state else login_in_use(config.state)
+            record_when_up(stack, last, topology, config.state, login)
     except SigmaSightError as error:
         raise pulumi.RunError(str(error)) from None
     pulumi.export("target", topology.target)
@@ -41,12 +55,16 @@ def _check_target(topology: Topology, wanted: Target | None) -> None:
         )
 
 
-def _declare_guarded(topology: Topology, config: StackConfig) -> DeclaredStack:
+def _declare_guarded(
+    topology: Topology, config: StackConfig
+) -> tuple[DeclaredStack, pulumi.Resource]:
+    """The stack, and what is there only when all of it is."""
     declared = watch_declared()
     stack = _declare_target(topology, config)
-    if topology.target != "external":  # whose databases are not the stack's to delete
-        DeletionGuard(stack.backend, declared, protect=config.flag("protect", True))
-    return stack
+    if topology.target == "external":  # whose databases are not the stack's to delete
+        return stack, stack.backend
+    protect = config.flag("protect", True)
+    return stack, DeletionGuard(stack.backend, declared, protect=protect)
 
 
 def _declare_target(topology: Topology, config: StackConfig) -> DeclaredStack:

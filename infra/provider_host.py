@@ -4,6 +4,7 @@ The engine puts it into a process group of its own and tells it when to stop; an
 killed tells nothing, and the process would stay for ever.
 """
 
+import logging
 import os
 import runpy
 import threading
@@ -14,6 +15,8 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 def main() -> None:
     """Serve the provider until the engine stops it or is gone."""
+    # The engine shows what a provider raises; gRPC would print its traceback before that.
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 

@@ -1,17 +1,19 @@
 """Finding Pulumi's command line, and the environment in which its engine works."""
 
+import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 from pulumi.automation import InvalidVersionError, PulumiCommand
 from semver import VersionInfo
 
+from infra.engine_events import EventRecord
+from infra.engine_failures import explained
+from ops.books.declared_stack import declared_login
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
@@ -45,31 +47,50 @@ def find_cli() -> PulumiCommand:
         ) from None
 
 
-def engine_environment(state: StateFolder) -> dict[str, str]:
+def engine_environment(state: StateFolder, login: str | None = None) -> dict[str, str]:
     """What the command line is told beside our own environment.
 
-    State, configuration and passphrase lie in the state folder, unless the environment names a
-    backend or a passphrase: whoever is logged in to whatever on this machine plays no part.
+    State, configuration and passphrase lie in the state folder, unless the environment gives a
+    passphrase: whoever is logged in to whatever on this machine plays no part.
+
+    Args:
+        login: where the stack's state lies instead, as for `pulumi login`.
     """
-    programs = [str(_launchers(state)), str(Path(sys.executable).parent), os.environ["PATH"]]
     told = {
-        "PATH": os.pathsep.join(programs),
-        "PULUMI_RUNTIME_VIRTUALENV": sys.prefix,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL") or own_backend(state),
-        # The provider starts servers from a thread, of which gRPC would complain each time.
-        "GRPC_ENABLE_FORK_SUPPORT": "false",
+        "PULUMI_BACKEND_URL": login or own_backend(state),
     }
     if not _given(os.environ):
         told["PULUMI_CONFIG_PASSPHRASE"] = state.secret("pulumi_passphrase")
     return told
 
 
+def login_elsewhere(state: StateFolder, stack: str) -> str | None:
+    """Where a stack's state lies, if not in the state folder: where the environment says, or where
+    `pulumi up` has kept it that brought the stack up."""
+    return os.environ.get("PULUMI_BACKEND_URL") or declared_login(state, stack)
+
+
+def login_in_use(state: StateFolder) -> str | None:
+    """Where the engine that runs this program keeps its state, if not in the state folder.
+
+    Raises:
+        ConfigurationError: the command line does not say.
+    """
+    found = os.environ.get("PULUMI_BACKEND_URL")
+    if found is None:
+        with explained(EventRecord(lambda _line: None)):
+            asked = find_cli().run(["whoami", "--json"], os.getcwd(), dict(os.environ))
+        found = str(json.loads(asked.stdout)["url"])
+    return None if found == _own_login(state) else found
+
+
 def own_backend(state: StateFolder) -> str:
     """The file backend in the state folder, made where it is missing."""
-    folder = own_folder(state) / "backend"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return f"file://{folder}"
+    own_folder(state)
+    (state.root / _FOLDER / "backend").mkdir(mode=0o700, exist_ok=True)
+    return _own_login(state)
 
 
 def own_folder(state: StateFolder) -> Path:
@@ -77,6 +98,10 @@ def own_folder(state: StateFolder) -> Path:
     folder = state.root / _FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def _own_login(state: StateFolder) -> str:
+    return f"file://{state.root / _FOLDER / 'backend'}"
 
 
 def _given(environment: Mapping[str, str]) -> bool:
@@ -94,19 +119,3 @@ def _built() -> Path | None:
         key=lambda root: VersionInfo.parse(root.name.removeprefix("pulumi-v")),
     )
     return built[-1] if built else None
-
-
-def _launchers(state: StateFolder) -> Path:
-    """A folder with what the engine calls for a provider written in Python.
-
-    An official installation brings one of its own; this one also knows which Python is ours.
-    """
-    folder = own_folder(state) / "bin"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    part = folder / f".launcher.{os.getpid()}.{threading.get_ident()}"
-    part.write_text(
-        f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -u -m infra.provider_host "$@"\n'
-    )
-    part.chmod(0o700)
-    part.replace(folder / "pulumi-resource-pulumi-python")
-    return folder

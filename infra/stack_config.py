@@ -19,6 +19,11 @@ PROJECT = "sigmasight"
 T = TypeVar("T")
 
 
+def stack_target(name: str) -> Target | None:
+    """The target that a stack is named after, if any."""
+    return next((target for target in get_args(Target) if target == name), None)
+
+
 def project_state() -> StateFolder:
     """The state folder of commands in the project's folder, where the engine may not stand."""
     with chdir(PROJECT_ROOT):
@@ -41,7 +46,7 @@ class StackConfig:
 
     def topology(self) -> Topology:
         """Which databases the stack has, and which of them the backend uses."""
-        target = self.choice("target", get_args(Target))
+        target = self.choice("target", get_args(Target), stack_target(pulumi.get_stack()))
         legacy = self.choice("legacy", get_args(Presence), "present")
         active = self.choice("active", get_args(Pair), "old")
         return Topology(target, legacy, active)
@@ -49,7 +54,7 @@ class StackConfig:
     def choice(self, key: str, allowed: tuple[T, ...], default: T | None = None) -> T:
         """One of a few words."""
         given = self.source.get(key)
-        found = default if given is None else next((a for a in allowed if a == given), None)
+        found = default if not given else next((a for a in allowed if a == given), None)
         if found is None:
             words = " or ".join(str(word) for word in allowed)
             raise self._refused(key, f"is {given!r}" if given else "is missing", words)

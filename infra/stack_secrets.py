@@ -1,9 +1,10 @@
 """The secrets that a stack cannot be declared without: generated once, or given by environment."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from infra.topology import Topology
+from ops.embedded.databases import NAMES, Name
 from ops.settings import OperatorSettings
 
 # Configuration key of an external stack: the environment variable that gives it.
@@ -15,12 +16,26 @@ _GIVEN = {
     "legacyDatabaseUrl": "LEGACY_DATABASE_URL",
     "legacyDatabaseAdminUrl": "LEGACY_DATABASE_ADMIN_URL",
 }
+SECRET_KEY = "secretKey"
 # In which schema of the old database its tables are, where that has been said.
 LEGACY_SCHEMA = "legacySchema"
 # The databases' hosts, separated by commas, that may be reached without TLS.
 HOSTS_WITHOUT_TLS = "hostsWithoutTls"
 # What an external stack holds of the old database.
 LEGACY_ADDRESSES = ("legacyDatabaseUrl", "legacyDatabaseAdminUrl", LEGACY_SCHEMA)
+
+
+def docker_secrets(names: Iterable[Name]) -> tuple[str, ...]:
+    """The keys that must hold secrets before a docker stack can be declared."""
+    return (*(key for name in names for key in password_keys(name)), SECRET_KEY)
+
+
+def password_keys(name: Name) -> tuple[str, ...]:
+    """The keys of a server's passwords, one per login role."""
+    return tuple(f"{name}{role}Password" for role in ("Superuser", "Owner", "App", "Readonly"))
+
+
+ALL_SECRETS = (*docker_secrets(NAMES), *_GIVEN)
 
 
 def given_addresses(settings: OperatorSettings) -> dict[str, str]:
@@ -59,8 +74,5 @@ def _belongs(key: str, topology: Topology) -> bool:
 
 def _generated(topology: Topology) -> tuple[str, ...]:
     if topology.target == "docker":
-        # Only here: the docker target's modules load its provider's whole library.
-        from infra.docker.passwords import secret_keys
-
-        return secret_keys(topology)
-    return ("secretKey",)
+        return docker_secrets(instance.name for instance in topology.instances)
+    return (SECRET_KEY,)

@@ -12,6 +12,11 @@ from ops.errors import ConfigurationError
 Presence = Literal["present", "absent"]
 
 
+def stack_on_host(name: str, identity: str | None) -> str:
+    """What a stack is called on a Docker host, which other installations may use too."""
+    return f"{name}-{identity}" if identity else name
+
+
 @dataclass(frozen=True)
 class DatabaseInstance:
     """A database on a server of its own.

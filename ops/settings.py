@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import CommaSeparated, DatabaseUrl, SigningKey
-from ops.books.declared_stack import declared_target
+from ops.books.declared_stack import declared_backend, declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
 from ops.state_folder import StateFolder
@@ -136,8 +136,15 @@ class OperatorSettings(BaseSettings):
     @property
     def backend_expected(self) -> bool:
         """Whether a backend of the new pair is ours to ask: it runs beside the embedded databases,
-        or BACKEND_URL names it."""
-        return self.embedded or self.BACKEND_URL is not None
+        or its address is known."""
+        return self.embedded or self.backend_address is not None
+
+    @property
+    def backend_address(self) -> str | None:
+        """Where users reach a backend that the state folder does not run itself: BACKEND_URL,
+        or the container of the stack that was brought up."""
+        given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
+        return self.BACKEND_URL or (None if given else declared_backend(self.state))
 
     @property
     def backups(self) -> Path:

@@ -32,10 +32,12 @@ def declare_backend(
     if not config.flag("backendContainer", True):
         return Backend(inputs)
     image = backend_image(host.settings, config)
-    port = config.port("backendPort", PORT)
+    port = host.settings.ports[_NAME]
     needed = [database.ready for database in databases.values()]
-    pulumi.export("backend_url", f"http://{host.settings.reach_address}:{port}")
-    return Backend(inputs, lambda parent: _declare_container(host, image, parent, port, needed))
+    url = host.settings.http_url(_NAME)
+    return Backend(
+        inputs, lambda parent: _declare_container(host, image, parent, port, needed), url=url
+    )
 
 
 def _inputs(

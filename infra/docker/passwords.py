@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 from pulumi import Output
 
-from infra.backend_key import SECRET_KEY
 from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import docker_secrets, password_keys
 from infra.topology import Topology
 from ops.embedded.databases import Name
 from ops.errors import ConfigurationError
-
-_ROLES = ("Superuser", "Owner", "App", "Readonly")
 
 
 @dataclass(frozen=True)
@@ -23,21 +21,14 @@ class InstancePasswords:
     readonly: Output[str]
 
 
-def secret_keys(topology: Topology) -> tuple[str, ...]:
-    """The configuration keys that must hold secrets before the stack can be declared."""
-    passwords = [
-        f"{instance.name}{role}Password" for instance in topology.instances for role in _ROLES
-    ]
-    return (*passwords, SECRET_KEY)
-
-
 def check_secrets(topology: Topology, config: StackConfig) -> None:
     """Refuse a stack without its secrets, all of them named in one line.
 
     Raises:
         ConfigurationError: at least one is missing.
     """
-    missing = [key for key in secret_keys(topology) if not config.source.get(key)]
+    needed = docker_secrets(instance.name for instance in topology.instances)
+    missing = [key for key in needed if not config.source.get(key)]
     if missing:
         raise ConfigurationError(
             f"the stack's secrets {', '.join(missing)} are missing; run `sigmasight up --target "
@@ -47,4 +38,4 @@ def check_secrets(topology: Topology, config: StackConfig) -> None:
 
 def instance_passwords(name: Name, config: StackConfig) -> InstancePasswords:
     """The passwords of one server."""
-    return InstancePasswords(*(config.secret(f"{name}{role}Password") for role in _ROLES))
+    return InstancePasswords(*(config.secret(key) for key in password_keys(name)))

@@ -43,15 +43,14 @@ class Prefect(ComponentResource):
         settings = host.settings
         image = settings.check_image("prefectImage", config.text("prefectImage"))
         worker = settings.check_image("workerImage", config.text("workerImage", image))
-        port = config.port("prefectPort", PORT)
-        server = self._server(host, pulled_image("prefect-image", image), port)
+        server = self._server(host, pulled_image("prefect-image", image))
         pool = config.text("workPool", "sigmasight")
         worker_id = pulled_image("worker-image", worker)
         self._worker(host, worker_id, pool, databases, server)
-        self.api_url = Output.from_input(f"http://{settings.reach_address}:{port}/api")
+        self.api_url = Output.from_input(f"{settings.http_url('prefect')}/api")
         self.register_outputs({"api_url": self.api_url})
 
-    def _server(self, host: DockerHost, image: Output[str], port: int) -> docker.Container:
+    def _server(self, host: DockerHost, image: Output[str]) -> docker.Container:
         volume = host.volume("prefect", self)
         return docker.Container(
             "prefect-server",
@@ -60,7 +59,7 @@ class Prefect(ComponentResource):
             command=["prefect", "server", "start", "--host", "0.0.0.0", "--port", str(PORT)],
             envs=[f"PREFECT_HOME={_HOME}", "PREFECT_SERVER_ANALYTICS_ENABLED=false"],
             volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=_HOME)],
-            ports=host.published(PORT, port),
+            ports=host.published(PORT, host.settings.ports["prefect"]),
             networks_advanced=host.joined(),
             labels=host.labels("prefect"),
             healthcheck=_answers(f"http://127.0.0.1:{PORT}/api/health"),

@@ -1,15 +1,19 @@
 """The docker target's configuration, read once and checked before anything is declared."""
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import PurePosixPath
 
+import psutil
 import pulumi
 
 from infra.policies.rules import is_pinned
 from infra.postgres_settings import PostgresSettings, postgres_settings
 from infra.stack_config import PROJECT, StackConfig
-from infra.topology import Topology
+from infra.topology import Topology, stack_on_host
 from ops.embedded.databases import Name
 from ops.embedded.server import LOOPBACK
 from ops.errors import ConfigurationError
@@ -19,8 +23,10 @@ DATABASE_IMAGE = (
     "pgvector/pgvector:0.8.6-pg17"
     "@sha256:cf134a767f474095eeba57e0117be8e568e011a63f33fbf252f14c9b760f8e6f"
 )
-_EVERYWHERE = ("0.0.0.0", "::")
-_DATABASE_PORTS: Mapping[Name, int] = {"legacy": 5440, "core": 5441, "ai": 5442}
+# By what they are published of, which names the key of each.
+_PORTS = {"legacy": 5440, "core": 5441, "ai": 5442, "backend": 8000, "prefect": 4200}
+_HOST_NAME = re.compile(r"(?=.*[a-zA-Z])[\w-]+(\.[\w-]+)*\.?", re.ASCII)
+_IDENTITY = re.compile(r"[a-z0-9]{1,16}")
 
 
 @dataclass(frozen=True)
@@ -28,9 +34,11 @@ class DockerSettings:
     """What the docker target is told.
 
     Attributes:
-        stack: the stack's name; each container, volume and network carries it.
+        stack: the stack's name, with its identity if it has one; each container, volume and network
+            carries it.
         bind_address: on which address of the Docker host ports are published.
         reach_address: where the phases, outside of Docker, reach those ports.
+        ports: by what is published there, databases, `backend` and `prefect`.
         data_path: where the database image keeps its data.
         protect: whether a destroy of the volumes is refused.
         accepted_servers: the system identifiers of data that replace those of before.
@@ -41,7 +49,7 @@ class DockerSettings:
     data_path: str
     bind_address: str
     reach_address: str
-    ports: Mapping[Name, int]
+    ports: Mapping[str, int]
     postgres: PostgresSettings
     protect: bool
     allow_local_image: bool
@@ -51,6 +59,11 @@ class DockerSettings:
     def prefix(self) -> str:
         """What the names of all containers, volumes and networks of the stack begin with."""
         return f"{PROJECT}-{self.stack}"
+
+    def http_url(self, service: str) -> str:
+        """Where this machine reaches what is published on the port of a service."""
+        host = f"[{self.reach_address}]" if ":" in self.reach_address else self.reach_address
+        return f"http://{host}:{self.ports[service]}"
 
     def check_image(self, key: str, image: str) -> str:
         """An image's name, if it may be used.
@@ -70,18 +83,22 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
     """Read the docker target's configuration.
 
     Raises:
-        ConfigurationError: a value is wrong, two ports are the same, an image is not pinned, or
-            ports would be open to everyone without that being allowed.
+        ConfigurationError: a value is wrong, two ports are the same, an image is not pinned, the
+            servers are tuned beyond this machine, or ports would be open to everyone without that
+            being allowed.
     """
     bind = _bind_address(config)
+    postgres = postgres_settings(config)
+    if (memory := _memory()) is not None:
+        postgres.refuse_beyond(memory, len(topology.instances))
     settings = DockerSettings(
-        stack=pulumi.get_stack(),
+        stack=stack_on_host(pulumi.get_stack(), _identity(config)),
         database_image=config.text("databaseImage", DATABASE_IMAGE),
         data_path=_data_path(config),
         bind_address=bind,
-        reach_address=config.text("reachAddress", LOOPBACK if bind in _EVERYWHERE else bind),
+        reach_address=_reach_address(config, bind),
         ports=_ports(topology, config),
-        postgres=postgres_settings(config),
+        postgres=postgres,
         protect=config.flag("protect", True),
         allow_local_image=config.flag("allowLocalImage", False),
         accepted_servers={
@@ -103,9 +120,48 @@ def _data_path(config: StackConfig) -> str:
     return found
 
 
+def _identity(config: StackConfig) -> str | None:
+    found = config.optional_text("identity")
+    if found and not _IDENTITY.fullmatch(found):
+        raise ConfigurationError(
+            f"the stack's identity {found!r} cannot be part of names; use up to 16 lower-case "
+            f"letters and digits: `pulumi config set {PROJECT}:identity VALUE`"
+        )
+    return found
+
+
+def _memory() -> int | None:
+    """Megabytes that the Docker host has, if that is this machine."""
+    host = os.environ.get("DOCKER_HOST") or pulumi.Config("docker").get("host") or "unix:"
+    return psutil.virtual_memory().total // 2**20 if host.startswith("unix:") else None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False
+
+
+def _reach_address(config: StackConfig, bind: str) -> str:
+    everywhere = ip_address(bind).is_unspecified
+    found = config.text("reachAddress", LOOPBACK if everywhere else bind)
+    if not (_is_address(found) or _HOST_NAME.fullmatch(found)):
+        raise ConfigurationError(
+            f"the stack's reachAddress {found!r} is no host; use a name or an IP address, without "
+            f"a port: `pulumi config set {PROJECT}:reachAddress VALUE`"
+        )
+    return found
+
+
 def _bind_address(config: StackConfig) -> str:
     address = config.text("bindAddress", LOOPBACK)
-    if address in _EVERYWHERE and not config.flag("allowPublicPorts", False):
+    if not _is_address(address):
+        raise ConfigurationError(
+            f"the stack's bindAddress {address!r} is no address; use an IP address of the Docker "
+            f"host: `pulumi config set {PROJECT}:bindAddress VALUE`"
+        )
+    if ip_address(address).is_unspecified and not config.flag("allowPublicPorts", False):
         raise ConfigurationError(
             f"the stack's bindAddress {address} opens the databases to everyone; use one address, "
             f"or `pulumi config set {PROJECT}:allowPublicPorts true`"
@@ -113,10 +169,14 @@ def _bind_address(config: StackConfig) -> str:
     return address
 
 
-def _ports(topology: Topology, config: StackConfig) -> Mapping[Name, int]:
-    names = [instance.name for instance in topology.instances]
-    ports = {name: config.port(f"{name}Port", _DATABASE_PORTS[name]) for name in names}
-    if len(set(ports.values())) < len(ports):
-        keys = ", ".join(f"{name}Port" for name in names)
-        raise ConfigurationError(f"two of the stack's {keys} are the same; set another")
+def _ports(topology: Topology, config: StackConfig) -> Mapping[str, int]:
+    services: list[str] = [instance.name for instance in topology.instances]
+    services += ["backend"] if config.flag("backendContainer", True) else []
+    services += ["prefect"] if config.flag("prefect", False) else []
+    ports = {service: config.port(f"{service}Port", _PORTS[service]) for service in services}
+    for port in ports.values():
+        same = [f"{service}Port" for service in services if ports[service] == port]
+        if len(same) > 1:
+            names = " and ".join(same)
+            raise ConfigurationError(f"the stack's {names} are the same, {port}; set another")
     return ports

@@ -19,6 +19,7 @@ def record_declared(
     name: str | None = None,
     active: Pair | None = None,
     backend: str | None = None,
+    login: str | None = None,
 ) -> None:
     """Remember where the databases of a declared stack are, for the phases that follow.
 
@@ -27,9 +28,10 @@ def record_declared(
         name: the stack's, by default its target's.
         active: the pair that it reports; the state folder says that of embedded ones.
         backend: where users reach its backend, if that is a container of its own.
+        login: where the engine keeps its state, if not in the state folder.
     """
     told = {"target": target, "name": name or target, "active": active, "backend": backend}
-    state.write(_DOCUMENT, {**told, **urls})
+    state.write(_DOCUMENT, {**told, "login": login, **urls})
 
 
 def record_active(state: StateFolder, pair: Pair) -> None:
@@ -48,6 +50,14 @@ def declared_name(state: StateFolder) -> str | None:
     found = state.read(_DOCUMENT)
     name: str | None = found.get("name") or found.get("target")
     return name
+
+
+def declared_login(state: StateFolder, name: str) -> str | None:
+    """Where the engine keeps the state of the stack that was brought up last, if that is the one of
+    this name and its state is not in the state folder."""
+    found = state.read(_DOCUMENT)
+    login: str | None = found.get("login")
+    return login if found.get("name") == name else None
 
 
 def declared_active(state: StateFolder) -> Pair | None:

@@ -70,12 +70,12 @@ def next_step(lines: Sequence[ChecklistLine]) -> str | None:
 
 
 def _backend(settings: OperatorSettings) -> serving_lines.Word | None:
-    """What the backend says that BACKEND_URL names, or the one of this state folder."""
+    """What the backend says whose address is known, or the one of this state folder."""
     # Only here, in the thread that asks: its import takes a moment.
     from ops.backend.supervised import SupervisedBackend
 
     own = SupervisedBackend(settings.state).url if settings.embedded else None
-    url = settings.BACKEND_URL or own
+    url = settings.backend_address or own
     return serving_lines.backend_word(url) if url else None
 
 

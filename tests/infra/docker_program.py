@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from infra.docker.passwords import secret_keys
 from infra.program import declare
+from infra.stack_secrets import docker_secrets
 from infra.topology import Presence, Topology
 from ops.books.active_pair import Pair
+from ops.state_folder import StateFolder
 from tests.infra.mocks import Program, run_program
 
 CONTAINER = "docker:index/container:Container"
@@ -22,7 +23,8 @@ PREFECT_IMAGE = "prefecthq/prefect@sha256:" + "a" * 64
 
 def canaries(topology: Topology) -> dict[str, str]:
     """A secret for each key that needs one; every value can be found again."""
-    found = {key: f"canary-{key}@:/%" for key in secret_keys(topology)}
+    keys = docker_secrets(instance.name for instance in topology.instances)
+    found = {key: f"canary-{key}@:/%" for key in keys}
     return {**found, "secretKey": SIGNING_KEY}
 
 
@@ -32,13 +34,16 @@ def docker_program(
     active: Pair = "new",
     vector_version: str = "0.8.6",
     changed: Mapping[str, str] | None = None,
+    state: StateFolder | None = None,
+    dry_run: bool = False,
     **config: str,
 ) -> Program:
     """What the program declares with these settings.
 
     Args:
         changed: secrets that are not as usual.
+        state: by default one that is gone afterwards.
     """
     secrets = {**canaries(Topology("docker", "present", "new")), **(changed or {})}
     plain = {"target": "docker", "legacy": legacy, "active": active, **config}
-    return run_program(plain, secrets, declare, vector_version)
+    return run_program(plain, secrets, declare, vector_version, state=state, dry_run=dry_run)

@@ -7,6 +7,9 @@ the engine, with its marks of secrecy, not what the mock answers.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pulumi.runtime import configure, mocks, rpc, set_all_config
@@ -15,6 +18,7 @@ from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.stack import run_in_stack
 
 from infra.policies.rules import Declared, Hidden
+from ops.state_folder import StateFolder
 
 STACK = "docker"
 IMAGE_ID = "sha256:" + "1" * 64
@@ -173,14 +177,19 @@ def readable(value: Any) -> Any:
 def run_program(
     config: Mapping[str, str],
     secrets: Mapping[str, str],
-    declare: Callable[[], None],
+    declare: Callable[[StateFolder], None],
     vector_version: str = "0.8.6",
+    *,
+    state: StateFolder | None = None,
+    stack: str = STACK,
+    dry_run: bool = False,
 ) -> Program:
     """Run `declare` as the engine would, and return what it declared.
 
     Args:
         config: plain keys of the project.
         secrets: secret keys of the project.
+        state: by default one that is gone afterwards.
     """
     program = Program()
     computed = {
@@ -199,13 +208,15 @@ def run_program(
         monitor=recorder,
         engine=_Listener(program),
         project="sigmasight",
-        stack=STACK,
-        dry_run=False,
+        stack=stack,
+        dry_run=dry_run,
         organization=None,
     )
     configure(settings)
     try:
-        asyncio.run(run_in_stack(declare))
+        with TemporaryDirectory() as folder:
+            home = state or StateFolder(Path(folder) / "home")
+            asyncio.run(run_in_stack(partial(declare, home)))
     finally:
         for loop in recorder.loops:
             loop.close()

@@ -327,7 +327,24 @@ def test_the_whole_program_keeps_every_rule(with_prefect: Program) -> None:
         ({"baseImage": "python:3.11"}, "baseImage 'python:3.11' has no digest"),
         ({"backendImage": "backend:latest"}, "backendImage 'backend:latest' has no digest"),
         ({"bindAddress": "0.0.0.0"}, "bindAddress 0.0.0.0 opens the databases to everyone"),
-        ({"corePort": "5442"}, "corePort, aiPort are the same"),
+        ({"corePort": "5442"}, "corePort and aiPort are the same, 5442; set another"),
+        ({"backendPort": "5441"}, "corePort and backendPort are the same, 5441"),
+        (
+            {"prefect": "true", "prefectImage": PREFECT_IMAGE, "prefectPort": "8000"},
+            "backendPort and prefectPort are the same, 8000",
+        ),
+        ({"bindAddress": "localhost"}, "bindAddress 'localhost' is no address"),
+        ({"bindAddress": "10.1.2.300"}, "bindAddress '10.1.2.300' is no address"),
+        ({"bindAddress": "::0"}, "bindAddress ::0 opens the databases to everyone"),
+        ({"reachAddress": "10.1.2.300"}, "reachAddress '10.1.2.300' is no host"),
+        ({"reachAddress": "docker.example:5432"}, "reachAddress 'docker.example:5432' is no host"),
+        ({"reachAddress": "http://docker.example"}, "use a name or an IP address, without a port"),
+        ({"sharedBuffersMb": "9000000"}, "need 27000128 MB; this machine has "),
+        (
+            {"maintenanceWorkMemMb": "9000000", "shmSizeMb": "9000000"},
+            "maintenanceWorkMemMb (9000000) need 9000768 MB",
+        ),
+        ({"identity": "a_b"}, "identity 'a_b' cannot be part of names"),
         ({"corePort": "none"}, "corePort is 'none'; use a whole number"),
         ({"aiPort": "65536"}, "aiPort is 65536; use at most 65535"),
         ({"backendPort": "70000"}, "backendPort is 70000; use at most 65535"),
@@ -344,6 +361,52 @@ def test_a_wrong_value_is_refused_in_one_line(config: dict[str, str], message: s
         docker_program(**config)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_memory_of_another_docker_host_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://10.1.2.3:2376")
+    assert docker_program(sharedBuffersMb="9000000").warnings == []
+
+
+def test_ports_of_what_is_not_declared_are_free() -> None:
+    found = docker_program(backendContainer="false", corePort="8000", aiPort="4200")
+    assert found.one(CONTAINER, "core").inputs["ports"][0]["external"] == 8000
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("sharedBufferMb", "; did you mean sharedBuffersMb?"),
+        ("coreOwnerpassword", "; did you mean coreOwnerPassword?"),
+        ("moon", ""),
+    ],
+)
+def test_a_key_that_nothing_reads_is_warned_of(key: str, said: str) -> None:
+    warnings = docker_program(**{key: "1"}).warnings
+    assert warnings == [f"the stack's {key} is no setting and does nothing{said}"]
+
+
+def test_an_installation_of_its_own_shares_no_name_with_another() -> None:
+    first, second = docker_program(identity="3f9c"), docker_program(identity="77aa")
+    names = [
+        {
+            found.inputs["name"]
+            for type_ in (CONTAINER, VOLUME, NETWORK)
+            for found in p.of_type(type_)
+        }
+        for p in (first, second)
+    ]
+    assert "sigmasight-docker-3f9c-core-data" in names[0]
+    assert names[0] & names[1] == set()
+    assert (
+        labels(first.one(CONTAINER, "core").inputs["labels"])["sigmasight.stack"] == "docker-3f9c"
+    )
+
+
+def test_an_address_of_version_six_is_reached_in_brackets() -> None:
+    outputs = docker_program(bindAddress="fd00::1").outputs
+    assert outputs["backend_url"] == "http://[fd00::1]:8000"
+    assert make_url(outputs["core_url"].value).host == "fd00::1"
 
 
 def test_missing_secrets_are_named_all_at_once() -> None:

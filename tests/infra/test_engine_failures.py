@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pulumi.automation import CommandError, CommandResult
+from pulumi.automation.events import EngineEvent
 
-from infra.engine_failures import failure
-from infra.pulumi_cli import engine_environment, find_cli, own_backend
+from infra.engine_events import EventRecord
+from infra.engine_failures import explained, failure
+from infra.pulumi_cli import engine_environment, find_cli, login_elsewhere, own_backend
 from ops.errors import (
     BusyError,
     ConfigurationError,
@@ -97,6 +100,26 @@ def test_one_line_that_says_what_to_do(said: str, kind: type[SigmaSightError], l
     assert "\n" not in str(error)
 
 
+def test_a_wrong_type_is_told_in_the_engines_own_sentence() -> None:
+    """The engine refuses it before it runs the program, and so tells nothing but its end."""
+    said = "Stack 'docker' with configuration key 'corePort' must be of type 'integer'"
+    ended = CommandResult("", f"error: validating stack config: {said}\n", 1)
+    with (
+        pytest.raises(ConfigurationError, match=f"^validating stack config: {said}$"),
+        explained(EventRecord(print)),
+    ):
+        raise CommandError(ended)
+
+
+def test_warnings_of_the_program_reach_whoever_waits() -> None:
+    lines: list[str] = []
+    record = EventRecord(lines.append)
+    for severity, message in [("warning", "warning: core is old"), ("info", "x"), ("error", "e")]:
+        told = {"severity": severity, "message": message, "color": "never"}
+        record.take(EngineEvent.from_json({"diagnosticEvent": told, "sequence": 1, "timestamp": 1}))
+    assert (lines, record.errors) == (["warning: core is old"], ["e"])
+
+
 def test_silence_is_said_to_be_silence() -> None:
     assert "no reason" in str(failure([]))
 
@@ -154,6 +177,7 @@ def test_who_is_logged_in_plays_no_part(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_is_configured_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
-    told = engine_environment(StateFolder(tmp_path))
+    state = StateFolder(tmp_path)
+    told = engine_environment(state, login_elsewhere(state, "docker"))
     assert told["PULUMI_BACKEND_URL"] == "s3://bucket"
     assert "PULUMI_CONFIG_PASSPHRASE" not in told

@@ -39,6 +39,10 @@ def test_only_components_are_declared() -> None:
     }
 
 
+def test_no_key_of_a_usual_stack_is_warned_of() -> None:
+    assert external_program(legacySchema="old").warnings == []
+
+
 def test_the_phases_get_the_admin_address_where_there_is_one() -> None:
     outputs = external_program().outputs
     assert outputs["core_url"] == Hidden(SECRETS["databaseAdminUrl"])

@@ -4,6 +4,7 @@ deployed once, with what the stack tells them."""
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,25 @@ from sqlalchemy.engine import URL
 
 from infra import automation
 from infra.automation import DrivenStack
-from infra.driven import forget_legacy, record_outputs
+from infra.driven import forget_legacy
 from infra.gate import follow, switch_for
 from ops.backend.serving import keep_swapped
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import declared_active, record_active, record_declared
 from ops.books.gate import served_pair
+from ops.books.marker import keep_books
 from ops.connection import connect, conninfo
 from ops.cutover.gate_switch import GateSwitch
 from ops.embedded.server import EmbeddedServer
+from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError, RefusedError
+from ops.probe_accounts import demo_accounts
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from ops.verify import Subject
+from ops.verify.http import checks
+from ops.verify.http.checks import backend_checks
+from ops.verify.run import answer
 from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.api.backend import backend_process
 from tests.conftest import create_database
@@ -30,6 +38,7 @@ from tests.infra.conftest import collect_loops
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import named
 from tests.integration.serving.starting import eventually
+from tests.served_pair import have_serve
 
 
 @dataclass
@@ -99,7 +108,6 @@ def world(
     stack = DrivenStack(state, "external", "external", log.append, given)
     stack.up()
     outputs = stack.outputs()
-    record_outputs(state, "external", outputs)
     deployed = outputs["backend_environment"]
     made = World(stack, urls["database"], urls["legacyDatabase"], log, deployed)
     with ExitStack() as running:
@@ -138,7 +146,6 @@ def test_an_installation_from_before_the_gate_is_taken_over(
     with pytest.raises(ConfigurationError, match="run `sigmasight up --target external`"):
         world.switch()
     world.stack.up()
-    record_outputs(world.stack.state, "external", world.stack.outputs())
     (lock_and_prove if pair == "new" else release_any_lock)(world.legacy)
     assert world.switch().active() == pair
     world.switch().serve_active()
@@ -203,9 +210,26 @@ def test_the_backend_is_where_it_was_said_or_where_the_stack_runs_it(state: Stat
     assert (found.core.port, found.public_address()) == (1, "http://127.0.0.1:8000")
     behind = switch_for(settings(state, BACKEND_URL="https://api.example"))
     assert behind.public_address() == "https://api.example"
+    assert settings(state, **GIVEN).backend_address is None, "not of these databases"
     record_declared(state, "external", URLS, active="old")
     with pytest.raises(ConfigurationError, match="set BACKEND_URL to where users reach it"):
         switch_for(settings(state))
+
+
+def test_a_verification_asks_the_backend_of_the_stack(
+    state: StateFolder, core_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_books(core_url, "core")
+    have_serve(core_url, "new")
+    urls = {"core": conninfo(core_url), "ai": f"{HOST}:2/y"}
+    record_declared(state, "docker", urls, active="new", backend="http://127.0.0.1:1")
+    found = settings(state)
+    monkeypatch.setattr(checks, "reachable_accounts", lambda *_: demo_accounts("demo"))
+    subject = Subject(core_url, core_url, None, date(2025, 7, 1), date(2025, 7, 3))
+    with backend_checks(found, resolve_endpoints(found)) as asked:
+        alive = answer(subject, asked[0])
+    assert (found.backend_expected, alive.outcome) == (True, "fail")
+    assert "no backend answers at http://127.0.0.1:1" in alive.detail
 
 
 def test_a_stack_that_cannot_follow_is_told_of_and_the_pair_is_known_all_the_same(

@@ -18,8 +18,9 @@ Given = Callable[..., StackConfig]
 
 
 @pytest.fixture
-def given(tmp_path: Path) -> Iterator[Given]:
-    """A configuration with these values."""
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
+    """A configuration with these values, of a stack that is named after no target."""
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "blue")
 
     def make(**values: str) -> StackConfig:
         set_all_config({f"sigmasight:{key}": value for key, value in values.items()})

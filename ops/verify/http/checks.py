@@ -33,9 +33,9 @@ class _HttpCheck(NamedTuple):
 
 @contextmanager
 def backend_checks(settings: OperatorSettings, endpoints: Endpoints) -> Iterator[tuple[Check, ...]]:
-    """The checks of the backend that BACKEND_URL names, else of the new pair by the one that runs
-    beside the embedded databases, until the block ends; without any they are skipped, saying what
-    to do. So are those that need a user where there is nobody to log in as.
+    """The checks of the backend that BACKEND_URL names, else of the new pair by the stack's own or
+    the one beside the embedded databases, until the block ends; without any they are skipped,
+    saying what to do. So are those that need a user where there is nobody to log in as.
 
     Raises:
         ConfigurationError: see `ops.probe_accounts.probe_accounts`.
@@ -140,11 +140,11 @@ def _known_backend(
     settings: OperatorSettings, endpoints: Endpoints, stack: ExitStack
 ) -> HttpTarget | None:
     own, log = SupervisedBackend(settings.state), settings.BACKEND_LOG
-    url = settings.BACKEND_URL or (own.url if settings.embedded else None)
+    url = settings.backend_address or (own.url if settings.embedded else None)
     if url is None:
         return None
     if settings.BACKEND_URL is None:
-        log = log or own.log
+        log = log or (own.log if settings.embedded else None)
         before = served_before(settings, endpoints)
         url = stack.enter_context(new_pair_at(endpoints.core, endpoints.ai, before, url))
     probes = reachable_accounts(settings, endpoints.legacy, endpoints.core)

@@ -6,7 +6,6 @@ import pytest
 
 from flows.cleanup_stack import CleanedStack
 from infra.automation import DrivenStack
-from infra.driven import record_outputs
 from ops.books.marker import keep_books
 from ops.cleanup.own_server import remove_server
 from ops.embedded.databases import EmbeddedDatabases
@@ -28,7 +27,6 @@ def test_the_stack_forgets_the_old_database_before_and_after_it_goes(
     state = homes()
     stack = new_stack(state)
     stack.up()
-    record_outputs(state, stack.name, stack.outputs())
     keep_books(EmbeddedDatabases(state).url("core", "owner"), "core")
     have_serve(EmbeddedDatabases(state).url("core", "owner"), "new")
     monkeypatch.setenv("SIGMASIGHT_HOME", str(state.root))

@@ -1,0 +1,160 @@
+"""The program records the stack that it has brought up, whoever ran the engine."""
+
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import pulumi
+import pytest
+from sqlalchemy.engine import URL
+
+from app.chain_folders import PROJECT_ROOT
+from infra.automation import DrivenStack
+from infra.program import declare
+from infra.pulumi_cli import login_in_use, own_backend
+from infra.topology import Topology
+from ops.books.active_pair import Pair
+from ops.books.declared_stack import (
+    declared_active,
+    declared_login,
+    declared_name,
+    declared_target,
+    declared_urls,
+    record_declared,
+)
+from ops.books.marker import keep_books
+from ops.connection import conninfo
+from ops.settings import OperatorSettings
+from ops.state_folder import StateFolder
+from tests.infra.docker_program import canaries, docker_program
+from tests.infra.mocks import run_program
+from tests.infra.test_external_program import SECRETS
+from tests.served_pair import have_serve
+
+LAUNCHER = PROJECT_ROOT / "infra" / "bin" / "pulumi-resource-pulumi-python"
+ELSEWHERE = "file:///var/lib/stacks"
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
+    """A state folder that is not there yet."""
+    for name in (*OperatorSettings.model_fields, "PULUMI_BACKEND_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return StateFolder(tmp_path / "home" / "state")
+
+
+def test_a_stack_that_is_up_is_recorded_with_what_the_phases_need(state: StateFolder) -> None:
+    outputs = docker_program(state=state, active="old").outputs
+    found = declared_urls(state)
+    assert found == {f: outputs[f"{f}_url"].value for f in ("core", "ai", "legacy")}
+    assert (declared_target(state), declared_name(state)) == ("docker", "docker")
+    assert (declared_active(state), declared_login(state, "docker")) == ("old", None)
+    assert state.read("stack")["backend"] == outputs["backend_url"] == "http://127.0.0.1:8000"
+
+
+def test_a_preview_records_nothing(state: StateFolder) -> None:
+    docker_program(state=state, active="old", dry_run=True)
+    assert state.root.is_dir()
+    assert state.read("stack") == {}
+
+
+def test_a_pair_that_somebody_has_set_is_refused_where_core_says_another(
+    state: StateFolder, core_url: URL
+) -> None:
+    state.create()
+    record_declared(state, "docker", {"core": conninfo(core_url)}, name="docker", active="old")
+    with pytest.raises(pulumi.RunError, match=r"active: new, but old serves; .*`sigmasight swap`"):
+        docker_program(state=state, active="new", dry_run=True)
+    keep_books(core_url, "core")
+    have_serve(core_url, "new")
+    with pytest.raises(pulumi.RunError, match=r"but new serves.*set sigmasight:active new`"):
+        docker_program(state=state, active="old")
+    docker_program(state=state, active="new")
+    assert declared_active(state) == "old", "what the last cutover recorded here"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "kept"), [({}, "old"), ({"active": None}, "new"), ({"active": "old"}, "old")]
+)
+def test_the_configuration_decides_the_pair_only_for_what_an_earlier_version_brought_up(
+    state: StateFolder, recorded: dict[str, Pair | None], kept: Pair
+) -> None:
+    state.create()
+    if recorded:
+        url = "postgresql://owner:p@127.0.0.1:1/core"
+        record_declared(state, "docker", {"core": url}, name="docker", **recorded)
+    docker_program(state=state, active="new")
+    assert declared_active(state) == kept
+
+
+def test_a_stack_without_the_old_database_forgets_its_address(state: StateFolder) -> None:
+    state.create()
+    gone = {"legacy": "postgresql://owner:p@127.0.0.1:1/old"}
+    record_declared(state, "docker", gone, name="docker", active="new")
+    docker_program(state=state, legacy="absent")
+    assert "legacy" not in declared_urls(state)
+
+
+def test_a_stack_is_recorded_with_where_its_state_lies(state: StateFolder) -> None:
+    told = {"target": "external", "active": "old"}
+    run_program(told, SECRETS, partial(declare, login=ELSEWHERE), state=state, stack="blue")
+    assert (declared_target(state), declared_login(state, "blue")) == ("external", ELSEWHERE)
+    assert DrivenStack(state, None, "blue", print).login == ELSEWHERE
+    assert DrivenStack(state, None, "green", print).login is None, "another stack is ours"
+
+
+@pytest.mark.parametrize(
+    ("stack", "configured", "target"),
+    [("docker", "", "docker"), ("blue", "docker", "docker"), ("embedded", "docker", "docker")],
+)
+def test_a_stack_is_for_the_target_that_it_is_named_after(
+    state: StateFolder, stack: str, configured: str, target: str
+) -> None:
+    secrets = canaries(Topology("docker", "present", "old"))
+    found = run_program({"target": configured}, secrets, declare, state=state, stack=stack)
+    assert found.outputs["target"] == target
+
+
+@pytest.mark.parametrize(
+    ("known", "named"), [({}, True), ({"secretKey": "x"}, False), ({"identity": "3f9c"}, False)]
+)
+def test_only_a_new_docker_stack_gets_names_of_its_own(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch, known: dict[str, str], named: bool
+) -> None:
+    """Volumes of a stack from before keep the names that they have."""
+    configured: dict[str, str] = {}
+    monkeypatch.setattr(DrivenStack, "configuration", lambda _self: known)
+    monkeypatch.setattr(DrivenStack, "configure", lambda _self, **told: configured.update(told))
+    monkeypatch.setattr(DrivenStack, "configure_secret", lambda _self, _key, _value: None)
+    DrivenStack(state, "docker", "docker", print)._complete_configuration()
+    assert ("identity" in configured) is named
+
+
+def test_where_the_engine_keeps_its_state_is_asked_of_the_command_line(
+    state: StateFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.create()
+    (tmp_path / "pulumi").write_text(
+        f'#!/bin/sh\n[ $1 = version ] && echo v3.250.0 || echo \'{{"url": "{ELSEWHERE}"}}\'\n'
+    )
+    (tmp_path / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
+    assert login_in_use(state) == ELSEWHERE
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://bucket")
+    assert login_in_use(state) == "s3://bucket"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", own_backend(state))
+    assert login_in_use(state) is None
+
+
+def test_the_provider_runs_in_the_projects_folder_and_environment(tmp_path: Path) -> None:
+    """Wherever the engine stands; Pulumi's own launcher looks for the environment there."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text(
+        '#!/bin/sh\necho "$PWD" "$GRPC_ENABLE_FORK_SUPPORT" "$@"\n'
+    )
+    (tmp_path / "bin" / "python").chmod(0o755)
+    told = {"PATH": os.defpath, "PULUMI_RUNTIME_VIRTUALENV": str(tmp_path)}
+    said = subprocess.check_output([LAUNCHER, "1:2"], cwd=tmp_path, env=told, text=True)
+    assert said == f"{PROJECT_ROOT} false -u -m infra.provider_host 1:2\n"
