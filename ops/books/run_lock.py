@@ -19,6 +19,16 @@ from ops.errors import BusyError, FencedOutError, WrongDatabaseError
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
 WAIT_SECONDS = 10
+_HOLDER = """
+SELECT a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid)
+WHERE a.datname = current_database() AND a.application_name = %s
+    AND l.locktype = 'advisory' AND l.granted
+"""
+_ENDED = (
+    "its session {0} is there since {1} UTC; if its command was stopped or is gone, end it in Core "
+    "by SELECT pg_terminate_backend({0})"
+)
 
 
 @dataclass(frozen=True)
@@ -109,11 +119,19 @@ def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
         connect(core, application_name=f"{name} lock", autocommit=True) as session,
     ):
         session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
-        with _busy_when_locked():
+        try:
             session.execute(
                 "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"]
             )
+        except pg.LockNotAvailable:
+            raise BusyError(_busy(session, name)) from None
         yield session
+
+
+def _busy(session: psycopg.Connection, name: str) -> str:
+    row = session.execute(_HOLDER, [f"sigmasight {name} lock"]).fetchone()
+    whose = f" ({_ENDED.format(*row)})" if row else ""
+    return f"another run works on this database; wait until it is done, see the dashboard{whose}"
 
 
 @contextmanager

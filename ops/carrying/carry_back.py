@@ -177,7 +177,7 @@ def carry_changes(
         _write_journal(legacy, targets)
     for target in targets:
         _remember_refused(legacy, target)
-    refused, by_triggers = _counts(legacy, targets, _REFUSED), effects.found()
+    refused, by_triggers = _counts(legacy, targets, _REFUSED), effects.found(changes.core)
     price = RollbackPrice(changes.since, refused, carried=carried, by_triggers=by_triggers)
     if accept is not None:
         if targets:

@@ -15,6 +15,7 @@ from ops.copy.catalogue import Column, Relation, read_relation
 from ops.sql_files import statement
 from ops.user_tables import USER_TABLES, UserTable, never_marked, piece_of
 
+_WHOLE = ("smallint", "integer", "bigint")
 _MODIFIER = re.compile(r"\(\d+(,\d+)?\)")
 
 
@@ -75,6 +76,13 @@ class Target:
         """The temporary table of the file's rows."""
         return sql.Identifier(f"losses_{self.table.name}")
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether a row can be deleted and written anew: nothing refers to it, and it has no column
+        that is not ours."""
+        assert self.relation is not None
+        return not self.references and set(self.relation.columns) <= set(self.table.columns)
+
     def columns(self) -> list[Column]:
         """Columns that rows are written to: those of ours that are there."""
         assert self.relation is not None
@@ -94,7 +102,9 @@ class Target:
         plain = _MODIFIER.sub("", column.type_name)
         plain = "bpchar" if plain == "character" else plain
         own = sql.Identifier(row, column.name)
-        return sql.SQL("{}::text::{}").format(own, sql.SQL(plain))
+        # 42.0000 is a whole number; what is none is told by the comparison afterwards.
+        number = "::numeric" if plain in _WHOLE else ""
+        return sql.SQL("{}::text{}::{}").format(own, sql.SQL(number), sql.SQL(plain))
 
     def updated_value(self, column: Column) -> sql.Composable:
         """What an update of row `t` by the staged row `s` sets a column to: what did not change

@@ -6,7 +6,7 @@ column too narrow, a trigger.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import LiteralString
@@ -33,7 +33,8 @@ REFUSED = sql.Identifier("losses_refused")
 _INEXACT = "the table cannot hold it as it is"
 _REFERRED = "rows that were added meanwhile refer to it"
 _BY_A_TRIGGER = "a trigger of the table makes another row of it"
-_WRITES = {"inserted": insertion, "updated": update, "deleted": deletion}
+Write = Callable[[Target, sql.Composable], sql.Composed]
+_WRITES: Mapping[Kind, Write] = {"inserted": insertion, "updated": update, "deleted": deletion}
 _KEPT: tuple[Kind, ...] = ("inserted", "updated")
 _EACH_BY_ITSELF = 500
 _UNDONE = "loss_state IN ('pending', 'held', 'barred')"
@@ -216,8 +217,12 @@ class _Rows:
             if not refusal.barred or self.kind != "updated":
                 raise
             with _all_or_nothing(self.connection):
-                self.lend(rows)
-                self._write(rows)
+                if self.target.stands_alone:
+                    self.connection.execute(deletion(self.target, rows))
+                    self._write(rows, insertion)
+                else:
+                    self.lend(rows)
+                    self._write(rows)
 
     def write_what_is_taken(self) -> None:
         """Write as many as are taken."""
@@ -255,11 +260,12 @@ class _Rows:
                 self._halve(first, middle)
                 self._halve(middle + 1, last)
 
-    def _write(self, rows: sql.Composable) -> None:
+    def _write(self, rows: sql.Composable, write: Write | None = None) -> None:
         count = self._extent(rows)[2]
         for deletion_before in self._deletions_before(rows):
             self.connection.execute(deletion_before)
-        if self.connection.execute(_WRITES[self.kind](self.target, rows)).rowcount != count:
+        write = write or _WRITES[self.kind]
+        if self.connection.execute(write(self.target, rows)).rowcount != count:
             raise _NotTakenError(self._not_written)
         inexact = sql.SQL("SELECT {}").format(self._inexact(rows))
         if self.connection.execute(inexact).fetchone() == (True,):

@@ -17,8 +17,9 @@ from ops.carrying.changes import pair_sessions
 from ops.carrying.import_staging import make_staging, stage_rows
 from ops.carrying.import_target import Target, read_target
 from ops.carrying.import_writing import Writer, make_refused
+from ops.carrying.writing_statements import lendable, lent_value
 from ops.connection import explained
-from ops.copy.groups import PARKED_BY, references_of
+from ops.copy.groups import references_of
 from ops.copy.stream import csv_of
 from ops.legacy_schema import enter_legacy
 from ops.sql_files import statement
@@ -85,7 +86,7 @@ class _MadeUp:
             self._ids[name] = uuid4()
             make_staging(self.legacy, target)
             session = self.pair[target.table.database]
-            if stage_rows(self.legacy, target, csv_of(session, self._row(target.table))):
+            if stage_rows(self.legacy, target, csv_of(session, self._row(target))):
                 self.targets.append(target)
             else:
                 self.untried[name] = "there is no row yet"
@@ -95,16 +96,19 @@ class _MadeUp:
         found = self.legacy.execute(statement("carrying/own_triggers"), {"oids": [oid]})
         return [name for (name,) in found]
 
-    def _row(self, table: UserTable) -> sql.Composed:
-        values = sql.SQL(", ").join(self._value(table, name) for name in table.columns)
+    def _row(self, target: Target) -> sql.Composed:
+        table, own = target.table, lendable(self.legacy, target)
+        values = sql.SQL(", ").join(self._value(table, name, own) for name in table.columns)
         return sql.SQL("SELECT 'inserted', {}, NULL, '', {} FROM {} LIMIT 1").format(
             sql.Literal(self._ids[table.name]), values, sql.Identifier("public", table.name)
         )
 
-    def _value(self, table: UserTable, column: str) -> sql.Composable:
-        own = sql.Identifier(column)
-        if column in ("id", PARKED_BY.get(table.name)):
-            return sql.Literal(str(self._ids[table.name]))
+    def _value(self, table: UserTable, column: str, lent: Mapping[str, bool]) -> sql.Composable:
+        own, key = sql.Identifier(column), sql.Literal(str(self._ids[table.name]))
+        if column == "id":
+            return key
+        if column in lent:
+            return lent_value(key, is_text=lent[column])
         parent = self._ids.get(references_of(table.name).get(column, ""))
         if parent is None:
             return sql.SQL("{}::text").format(own)

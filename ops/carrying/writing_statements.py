@@ -68,8 +68,12 @@ def lending(
         doomed: whether the rows are about to be deleted; else only what changes is lent.
     """
     lent = [
-        (column, value, sql.SQL("true") if doomed else changed(target.table, column))
-        for column, value in _lendable(connection, target).items()
+        (
+            column,
+            lent_value(sql.Identifier("s", "loss_key"), is_text=is_text),
+            sql.SQL("true") if doomed else changed(target.table, column),
+        )
+        for column, is_text in lendable(connection, target).items()
         if doomed or column in target.table.counted
     ]
     if not lent:
@@ -91,19 +95,22 @@ def lending(
     )
 
 
-def _lendable(connection: psycopg.Connection, target: Target) -> dict[str, sql.Composable]:
-    """Column → the value that it lends, of each unique key one. A text is short, and an address."""
+def lendable(connection: psycopg.Connection, target: Target) -> dict[str, bool]:
+    """The column that lends a value of each unique key, and whether it is a text."""
     assert target.relation is not None
     found = connection.execute(statement("carrying/lendable"), {"oid": target.relation.oid})
-    number = sql.SQL("-1000000000 - s.loss_line")
-    text = sql.SQL("right(s.loss_key::text, 12) || left(s.loss_key::text, 8) || '@a.bc'")
-    columns: dict[str, sql.Composable] = {
-        name: text if is_text else number for name, is_text in found.fetchall()
-    }
+    columns = dict(found.fetchall())
     known = PARKED_BY.get(target.table.name)
     if known in {column.name for column in target.columns()}:
-        columns[str(known)] = text
+        columns[str(known)] = True
     return columns
+
+
+def lent_value(key: sql.Composable, *, is_text: bool) -> sql.Composed:
+    """A value that no other row has: a text is short, and an address; a number is negative."""
+    if is_text:
+        return sql.SQL("right({0}::text, 12) || left({0}::text, 8) || '@a.bc'").format(key)
+    return sql.SQL("-1 - ('x' || right({}::text, 7))::bit(28)::integer").format(key)
 
 
 def _referring(key: Reference) -> sql.Composed:

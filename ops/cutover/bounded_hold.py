@@ -12,7 +12,7 @@ from ops.cutover.installation import Installation
 from ops.cutover.recovery import settle
 from ops.cutover.steps import Steps
 from ops.cutover.switch import Hold
-from ops.errors import RefusedError, SigmaSightError
+from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.open_connections import closed_at
 
 
@@ -60,7 +60,10 @@ def bounded_hold(
 
 
 def _too_long(installation: Installation, leads_to: Pair, error: Exception) -> str:
-    most, why = installation.max_hold_seconds, first_words(error)
+    # A connection that went away was closed by us.
+    closed = isinstance(error, DatabaseUnavailableError | psycopg.OperationalError)
+    why = "something did not end in that time" if closed else first_words(error)
+    most = installation.max_hold_seconds
     # However late this process came to know of it.
     verb = "swapped" if leads_to == "new" else "rolled back"
     return (

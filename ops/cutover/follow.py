@@ -115,5 +115,10 @@ def _carry(installation: Installation) -> RollbackPrice:
 
 def _begin_anew(access: Access, _changes: Changes, price: RollbackPrice) -> None:
     """Told before it is committed, so that it holds whatever fails afterwards."""
+    if price.by_triggers:
+        raise RefusedError(
+            "not followed: triggers of the old database would change other rows of users "
+            f"({', '.join(price.by_triggers)}); disable them, or leave it to the rollback"
+        )
     if price.carried_rows:
         access.ends_with = FOLLOWED

@@ -62,6 +62,13 @@ class Acceptance:
         Raises:
             RefusedError: more would be lost.
         """
+        if price.rows_by_triggers > self.rows:
+            raise RefusedError(
+                "not rolled back: triggers of the old database would change or remove "
+                f"{price.rows_by_triggers} rows beside those that are carried back "
+                f"({', '.join(price.by_triggers)}), and no file keeps them; disable those triggers "
+                f"as long as the rollback takes, or accept it by --accept-loss {price.total}"
+            )
         if self.export is None and price.total > self.rows:
             raise RefusedError(
                 f"not rolled back: of what users have written since the swap the old database "

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy.engine import URL
 from test_carry_back import carry, locked
-from users_rows import ALICE, APPLE, BOB, GROWTH, TAGGED, TESLA, Pair, contents, rows_of, run
+from users_rows import ALICE, APPLE, BOB, CHAT, GROWTH, TAGGED, TESLA, Pair, contents, rows_of, run
 
+from ops.carrying.baseline import record_baseline
 from ops.carrying.carry_back import carrying_sessions
+from ops.cutover.rollback import Acceptance
+from ops.errors import RefusedError
 from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.groups import soaked
 
@@ -65,6 +69,14 @@ def replace_tag(core: URL) -> None:
     run(core, "DELETE FROM tags_v2 WHERE id = %s", GROWTH)
 
 
+def exchange_tags(core: URL) -> None:
+    """What only one row may have is no text and no number."""
+    other = uuid4()
+    run(core, TAG, NEW, ALICE, "other", 1)
+    run(core, "INSERT INTO position_tags VALUES (%s, %s, %s)", other, APPLE, NEW)
+    run(core, "INSERT INTO position_tags VALUES (%s, %s, %s)", uuid4(), TESLA, NEW)
+
+
 HELD: dict[str, tuple[str, str, Callable[[URL], None]]] = {
     "addresses must be ones": (
         "ALTER TABLE users ADD CONSTRAINT own CHECK (email LIKE '%%@%%')",
@@ -116,23 +128,61 @@ def test_a_trigger_may_refuse_a_row_by_any_code(pair: Pair, locked: URL, code: s
         ]
 
 
-def test_what_triggers_do_beside_is_told(pair: Pair, locked: URL) -> None:
-    body = "UPDATE positions SET notes = 'seen' WHERE id <> NEW.id; DELETE FROM ai_feedback;"
+def test_rows_that_stand_alone_exchange_what_only_one_may_have(pair: Pair, locked: URL) -> None:
+    insert = "INSERT INTO position_tags (id, position_id, tag_id) VALUES ('{}', '{}', '{}')"
+    other = uuid4()
+    run(pair.core, insert.format(other, TESLA, GROWTH))
+    record_baseline(*pair)
+    with shaped(locked, insert.format(other, TESLA, GROWTH), "SELECT"):
+        run(pair.core, "DELETE FROM position_tags")
+        run(pair.core, insert.format(other, APPLE, GROWTH))
+        run(pair.core, insert.format(TAGGED, TESLA, GROWTH))
+        assert carry(pair, locked).total == 0
+        assert contents(locked, locked) == contents(*pair)
+
+
+def test_what_triggers_change_beside_is_the_price(pair: Pair, locked: URL) -> None:
+    """A time alone is none."""
+    body = (
+        "UPDATE positions SET notes = 'seen' WHERE id <> NEW.id; DELETE FROM ai_feedback;"
+        " UPDATE users SET updated_at = now(); RETURN NULL;"
+    )
     run(pair.core, "UPDATE positions SET quantity = 7 WHERE id = %s", APPLE)
-    with shaped(locked, *trigger(f"{body} RETURN NULL;", "AFTER UPDATE OF quantity ON positions")):
+    with shaped(locked, *trigger(body, "AFTER UPDATE OF quantity ON positions")):
         price = carry(pair, locked, keep=False)
     assert price.by_triggers == {"positions": 1, "ai_feedback": 1}
-    assert "also write: positions 1, ai_feedback 1" in "\n".join(price.lines())
+    assert "change others: positions 1, ai_feedback 1" in "\n".join(price.lines())
     assert rows_of(locked, "SELECT notes FROM positions WHERE id = %s", TESLA) == [(None,)]
+    with pytest.raises(RefusedError, match=r"2 rows beside those .*--accept-loss 2"):
+        Acceptance(export=Path("any")).check(price)
+    Acceptance(2).check(price)
 
 
-def test_what_a_trigger_makes_another_row_of_is_the_price(pair: Pair, locked: URL) -> None:
-    """Not by its own writing, which shows at once, but by a later one of another table."""
-    run(pair.core, TAG, NEW, ALICE, "spoilt", 1)
-    run(pair.core, "UPDATE position_tags SET tag_id = %s WHERE id = %s", NEW, TAGGED)
-    body = "DELETE FROM position_tags; UPDATE tags_v2 SET name = 'spoilt anew'; RETURN NULL;"
-    with shaped(locked, *trigger(body, "AFTER UPDATE ON position_tags")):
-        assert carry(pair, locked, keep=False).by_table == {"position_tags": 1}
+def test_what_triggers_take_away_again_is_the_price(pair: Pair, locked: URL) -> None:
+    """Or the next swap would take it for deleted by users, and delete it in Core too."""
+    body = (
+        "DELETE FROM agent_messages WHERE conversation_id = NEW.conversation_id AND id <> NEW.id;"
+        " RETURN NULL;"
+    )
+    run(
+        pair.core,
+        "INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)"
+        " SELECT gen_random_uuid(), %s, 'user', n::text, '[]', now() FROM generate_series(1, 2) n",
+        CHAT,
+    )
+    with shaped(locked, *trigger(body, "AFTER INSERT ON agent_messages")):
+        price = carry(pair, locked, keep=False)
+    assert [(one.table, one.total) for one in price.tables] == [("agent_messages", 1)]
+    assert "another row of it" in price.example
+    assert price.by_triggers == {"agent_messages": 2}
+
+
+def test_a_whole_number_is_one_however_it_is_written(pair: Pair, locked: URL) -> None:
+    run(pair.core, "UPDATE positions SET quantity = 42")
+    kind = "ALTER TABLE positions ALTER quantity TYPE {}"
+    with shaped(locked, kind.format("integer"), kind.format("numeric(16, 4)")):
+        assert carry(pair, locked).total == 0
+        assert rows_of(locked, "SELECT DISTINCT quantity FROM positions") == [(42,)]
 
 
 def test_refused_rows_are_not_tried_again_while_users_wait(pair: Pair, locked: URL) -> None:
