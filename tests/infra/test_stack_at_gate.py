@@ -226,7 +226,8 @@ def test_a_verification_asks_the_backend_of_the_stack(
     found = settings(state)
     monkeypatch.setattr(checks, "reachable_accounts", lambda *_: demo_accounts("demo"))
     subject = Subject(core_url, core_url, None, date(2025, 7, 1), date(2025, 7, 3))
-    with serving(lambda _request: iter([json_reply(200, {"status": "healthy"})])) as url:
+    said = {"status": "healthy", "overall_status": "ok"}
+    with serving(lambda _request: iter([json_reply(200, said)])) as url:
         record_declared(state, "docker", urls, active="new", backend=url)
         with backend_checks(found, resolve_endpoints(found)) as asked:
             alive = answer(subject, asked[0])
