@@ -30,12 +30,14 @@ class Place:
     Attributes:
         owner_url: the owner's address, as flows use it from outside.
         app_url: the backend's address, as the backend reaches it.
+        database: what it is called there, if not as ours are.
     """
 
     host: Input[str]
     port: Input[int]
     owner_url: Input[str]
     app_url: Input[str]
+    database: Input[str] | None = None
 
 
 class PostgresInstance(ComponentResource):
@@ -73,7 +75,7 @@ class PostgresInstance(ComponentResource):
         place = build(self)
         self.host = Output.from_input(place.host)
         self.port = Output.from_input(place.port)
-        self.database = Output.from_input(instance.database)
+        self.database = Output.from_input(place.database or instance.database)
         self.owner_url = Output.secret(place.owner_url)
         self.app_url = Output.secret(place.app_url)
         self.register_outputs(
@@ -174,10 +176,16 @@ class DeclaredStack:
     backend: Backend
 
     def export(self) -> None:
-        """Make the addresses that flows use outputs of the stack; all of them secret."""
+        """Make outputs of the addresses that flows use, all of them secret, and for other stacks of
+        where each database answers, which holds no password."""
         for name in NAMES:
             found = self.instances.get(name)
             pulumi.export(f"{name}_url", found.owner_url if found else None)
+        places = {
+            name: {"host": found.host, "port": found.port, "database": found.database}
+            for name, found in self.instances.items()
+        }
+        pulumi.export("databases", places)
         pulumi.export("backend_environment", self.backend.environment)
         pulumi.export("backend_start_command", self.backend.start_command)
         pulumi.export("backend_url", self.backend.url)

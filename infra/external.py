@@ -109,7 +109,8 @@ def _component(instance: DatabaseInstance, database: ExternalDatabase) -> Postgr
         # A host name is no password, but whoever wrote it into a secret did not mean to show it.
         host = Output.secret(database.location.host or "")
         port = Output.secret(database.location.port or 5432)
-        return Place(host, port, database.admin_url, database.app_url)
+        name = Output.secret(database.location.database or "")
+        return Place(host, port, database.admin_url, database.app_url, name)
 
     return PostgresInstance(instance, build)
 

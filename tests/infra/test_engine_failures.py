@@ -1,6 +1,8 @@
 """What the engine says when it fails becomes one line that its user can act on."""
 
+import logging
 import os
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from pulumi.automation import CommandError, CommandResult
 from pulumi.automation.events import EngineEvent
 
+from infra import provider_host
 from infra.engine_events import EventRecord
 from infra.engine_failures import explained, failure
 from infra.pulumi_cli import engine_environment, find_cli, login_elsewhere, own_backend
@@ -118,6 +121,18 @@ def test_warnings_of_the_program_reach_whoever_waits() -> None:
         told = {"severity": severity, "message": message, "color": "never"}
         record.take(EngineEvent.from_json({"diagnosticEvent": told, "sequence": 1, "timestamp": 1}))
     assert (lines, record.errors) == (["warning: core is old"], ["e"])
+
+
+def test_a_provider_that_fails_prints_no_traceback_of_grpc(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine shows what was raised, in its one line."""
+    server = logging.getLogger("grpc._server")
+    monkeypatch.setattr(logging.getLogger("grpc"), "level", logging.NOTSET)
+    monkeypatch.setattr(provider_host, "_leave_with", lambda _engine: None)
+    monkeypatch.setattr(runpy, "run_module", lambda *_, **__: server.error("Exception calling"))
+    provider_host.main()
+    assert caplog.records == []
 
 
 def test_silence_is_said_to_be_silence() -> None:

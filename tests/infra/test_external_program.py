@@ -39,6 +39,12 @@ def test_only_components_are_declared() -> None:
     }
 
 
+def test_where_a_given_database_answers_stays_secret() -> None:
+    found = external_program().outputs["databases"]
+    assert isinstance(found, Hidden)
+    assert found.value["core"] == {"host": "core.internal", "port": 5432, "database": "core"}
+
+
 def test_no_key_of_a_usual_stack_is_warned_of() -> None:
     assert external_program(legacySchema="old").warnings == []
 
