@@ -6,6 +6,7 @@ portfolio is written once in a run, whoever tries.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -73,10 +74,13 @@ def dask_client(scheduler: str | None) -> Iterator["Client"]:
 def _own_workers() -> "LocalCluster":
     from distributed import LocalCluster
 
+    # Of its coming and going, and of workers that it starts again, there are many lines.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     return LocalCluster(
         n_workers=STREAMS,
         threads_per_worker=1,
         dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
         # With certificates, because who reaches a scheduler can have it run anything.
         protocol="tls://",
         security=True,

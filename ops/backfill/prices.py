@@ -121,6 +121,6 @@ def check_coverage(
             f"no held symbol has a price from {first} on; "
             "run `sigmasight copy` or choose days that have prices"
         )
-    last = max(priced[-1], *(row or ()))
+    last = max([priced[-1], *(row or ())])
     if last < days[-1]:
         raise BadInputError(f"prices end on {last}; run `sigmasight copy`, or choose --last {last}")

@@ -1,5 +1,5 @@
 -- Every symbol whose prices the batch can need, of all live portfolios and not only of those that
--- are worked on: what is computed of one symbol must not depend on which others are asked for.
+-- are worked on: whether a day has prices must not depend on which others are asked for.
 SELECT DISTINCT wanted.symbol
 FROM positions AS p
 JOIN portfolios AS f ON f.id = p.portfolio_id AND f.deleted_at IS NULL AND f.is_active

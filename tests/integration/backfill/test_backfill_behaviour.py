@@ -227,6 +227,13 @@ def test_without_a_benchmark_what_rests_on_it_is_left_out_and_the_rest_is_comput
     assert {table for table, count in rows.items() if not count} == empty
 
 
+def test_a_book_that_holds_nothing_listed_is_computed(book: Book) -> None:
+    portfolio = book.portfolio("private")
+    book.private(portfolio, "HOUSE", 500_000)
+    assert book.run().portfolio_days == len(DAYS)
+    assert set(book.snapshots(portfolio)["gross_exposure"]) == {500_000}
+
+
 def test_prices_of_no_session_and_impossible_prices_are_not_used(book: Book) -> None:
     portfolio = book.portfolio("clean")
     book.position(portfolio, "S00", 1000)
