@@ -34,10 +34,10 @@ def connections_fit(installation: Installation) -> Finding:
             return Finding(
                 _NAME,
                 False,
-                f"{serving} backends and a move may need {wanted} connections to "
+                f"{serving} backend(s) and a move may need {wanted} connections to "
                 f"{urls[0].host}:{urls[0].port or 5432}, which allows {room}; {advice}",
             )
-    return Finding(_NAME, True, f"{serving} backends find room on each server")
+    return Finding(_NAME, True, f"each server has room for {serving} backend(s)")
 
 
 def _wanted(

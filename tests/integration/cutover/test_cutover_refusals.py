@@ -158,8 +158,8 @@ SWAP = (
     Case(
         "too few connections",
         d.too_few_connections,
-        "not swapped: 2 backends and a move may need 40 connections to 127.0.0.1:…, which allows "
-        "20; have it allow 20 more",
+        "not swapped: 2 backend(s) and a move may need 40 connections to 127.0.0.1:…, which "
+        "allows 20; have it allow 20 more",
     ),
     Case("no old database", d.no_legacy, NO_LEGACY),
     *(
