@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.runtime import flow_run
 from sqlalchemy.engine import URL
 
+from flows.run_history import only_noted
 from ops.books.ledger import ledger_grid
 from ops.books.session import open_books
 from ops.trading_calendar import trading_days
@@ -48,11 +49,13 @@ def count_table(key: str, description: str, rows: Mapping[str, int]) -> None:
     rows_table(key, description, [{"table": name, "rows": count} for name, count in rows.items()])
 
 
+@only_noted()
 def rows_table(key: str, description: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """A table of rows that share their keys."""
     create_table_artifact([dict(row) for row in rows], key=key, description=description)
 
 
+@only_noted()
 def days_grid(core: URL, first: date, last: date) -> None:
     """The ledger of a range as a grid: a line per portfolio, a letter per trading day."""
     days = trading_days(first, last)

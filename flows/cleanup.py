@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from flows.backend import backend_is_ours, start_backend
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
+from flows.run_history import only_noted
 from ops.backend.supervised import SupervisedBackend
 from ops.books.cleanup_plans import waiver_of
 from ops.books.declared_stack import declared_target
@@ -109,5 +110,6 @@ def _declared(settings: OperatorSettings) -> DeclaredLegacy | None:
     return cleaned_stack(settings, lambda line: log.info("%s", line))
 
 
+@only_noted()
 def _artifact(text: str) -> None:
     create_markdown_artifact(text, key=_ARTIFACT, description="Cleanup: conditions and what goes")

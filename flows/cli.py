@@ -4,6 +4,7 @@ Only what `--help`, `--version` or a wrong word needs is imported here; each com
 needs when it runs.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -73,6 +74,17 @@ app.add_typer(config, name="config")
 
 def main() -> None:
     """Run the command line: a failure is one line that says what to do, and a non-zero exit."""
+    try:
+        _run()
+    except SystemExit as end:
+        if shown.history_lost:  # the engine's threads would wait for its server for minutes
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))
+        raise
+
+
+def _run() -> NoReturn:
     words = _told(sys.argv[1:])
     if words == ["--version"]:
         _show_version()

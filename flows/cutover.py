@@ -10,6 +10,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.backend import backend_is_ours, start_backend
 from flows.heartbeat import rename_run
+from flows.run_history import only_noted
 from infra.gate import follow, switch_for
 from ops.backend.serving import keep_swapped, served_before
 from ops.backend.supervised import SupervisedBackend
@@ -91,11 +92,12 @@ def tell(
         report.address,
         report.held_seconds,
     )
-    create_markdown_artifact(
-        _what_changed(report, _recorded(kind, installation) if recorded else []),
-        key=f"{kind}-what-changed",
-        description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
-    )
+    with only_noted():
+        create_markdown_artifact(
+            _what_changed(report, _recorded(kind, installation) if recorded else []),
+            key=f"{kind}-what-changed",
+            description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
+        )
 
 
 def _what_changed(report: CutoverReport, facts: Sequence[str]) -> str:

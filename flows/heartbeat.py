@@ -8,12 +8,13 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 from uuid import UUID
 
-from prefect import Flow, flow, get_client, get_run_logger
+from prefect import Flow, get_client, get_run_logger
 from prefect.events import emit_event
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Failed
 
+from flows.run_history import PhaseFlow, asking_no_more, only_noted
 from ops.errors import RefusedError, SigmaSightError
 
 P = ParamSpec("P")
@@ -26,9 +27,9 @@ def phase_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, 
     """A Prefect flow for a phase, with heartbeats of our own."""
 
     def declare(work: Callable[P, R]) -> Flow[P, R]:
-        phase = flow(name=name, **options)(work)
+        phase = PhaseFlow(work, name=name, **options)
         # Afterwards, because a flow's version is the hash of the file of its function.
-        phase.fn = _heard()(_told(name, work))
+        phase.fn = asking_no_more(_heard()(_told(name, phase.keep_outcome(work))))
         return phase
 
     return declare
@@ -51,6 +52,7 @@ def _told(name: str, work: Callable[P, R]) -> Callable[P, R]:
     return told
 
 
+@only_noted()
 def rename_run(name: str) -> None:
     """Give the current run a name that says what came of it."""
     with get_client(sync_client=True) as client:

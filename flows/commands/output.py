@@ -61,6 +61,7 @@ class Shown:
         verbose: the engine's own lines too.
         debug: the trace of a failure.
         as_json: the result for programs, a failure too.
+        history_lost: the Prefect server went away meanwhile.
     """
 
     command: str = ""
@@ -68,6 +69,7 @@ class Shown:
     verbose: bool = False
     debug: bool = False
     as_json: bool = False
+    history_lost: bool = False
 
 
 shown = Shown()

@@ -1,0 +1,102 @@
+"""The Prefect server dies while a phase runs: the command ends as its work does, and soon."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from flows.artifacts import count_table
+from flows.commands.output import out
+from flows.console import show_own_lines
+from flows.heartbeat import phase_flow
+from flows.prefect_server import PrefectServer
+from flows.retrying import phase_task
+from ops.errors import RefusedError
+from ops.settings import operator_settings
+from ops.state_folder import StateFolder
+from ops.waiting import wait_until
+from tests.acceptance.command_line import CommandLine
+from tests.prefect_session import give_prefect_its_tables
+
+LOST = "warning: the Prefect server went away, so the run history does not say how this ended"
+
+
+@pytest.fixture
+def state(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[StateFolder]:
+    state = StateFolder(tmp_path / "home")
+    state.create()
+    give_prefect_its_tables(state, pytestconfig)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PREFECT_API_URL", raising=False)
+        PrefectServer(state).start()
+        PrefectServer(state).wait()
+        yield state
+        PrefectServer(state).stop()
+
+
+@phase_task("kill")
+def _kill() -> None:
+    server = PrefectServer(operator_settings().state)
+    process = server._recorded.find()
+    assert process is not None
+    process.kill()
+    assert wait_until(lambda: not server.runs(), 10)
+
+
+@phase_flow("done")
+def _done() -> str:
+    _kill()
+    count_table("rows", "rows", {"users": 1})
+    return "done"
+
+
+@phase_flow("refused")
+def _refused() -> str:
+    _kill()
+    raise RefusedError("not done: it may not be")
+
+
+@phase_flow("whole")
+def _whole() -> str:
+    _done()
+    return _done()
+
+
+def _as_command(work: Callable[[], object]) -> None:
+    show_own_lines()
+    setattr(cli, "app", lambda *_, **__: out().print(work(), soft_wrap=True))  # noqa: B010
+    cli.main()
+
+
+def done() -> None:
+    _as_command(_done)
+
+
+def refused() -> None:
+    _as_command(_refused)
+
+
+def cut_off() -> None:
+    """The first part has ended well; the second cannot begin."""
+    _as_command(_whole)
+
+
+CUT_OFF = "error: the Prefect server went away before all was done; run the same command again"
+
+
+@pytest.mark.parametrize(
+    ("program", "says", "ends"),
+    [
+        (done, "done\n", []),
+        pytest.param(refused, "", ["error: not done: it may not be"], marks=pytest.mark.soak),
+        pytest.param(cut_off, "", [CUT_OFF], marks=pytest.mark.soak),
+    ],
+)
+def test_what_was_done_counts_and_one_line_says_what_the_history_lacks(
+    state: StateFolder, tmp_path: Path, program: Callable[[], None], says: str, ends: list[str]
+) -> None:
+    commands = CommandLine(PrefectServer(state), tmp_path / "commands", program)
+    ended = commands.run(SIGMASIGHT_HOME=state.root)
+    assert (ended.code, ended.out) == (len(ends), says), ended
+    assert [line for line in ended.err.splitlines() if "stopped" not in line] == [LOST, *ends]
