@@ -121,8 +121,8 @@ def silent() -> Iterator[str]:
         ("local", "tcp://127.0.0.1:8786", BadInputError, "add --engine dask"),
         ("dask", "nonsense", BadInputError, r"'nonsense' is no address.*tcp://HOST:8786"),
         ("dask", "http://127.0.0.1:80", BadInputError, "is no address"),
-        ("dask", f"tcp://127.0.0.1:{free_port()}", ConfigurationError, "no Dask scheduler answers"),
-        ("dask", f"tls://127.0.0.1:{free_port()}", ConfigurationError, "wants certificates"),
+        ("dask", "tcp://127.0.0.1:{}", ConfigurationError, "no Dask scheduler answers"),
+        ("dask", "tls://127.0.0.1:{}", ConfigurationError, "wants certificates"),
     ],
 )
 def test_an_engine_that_cannot_be_had_is_refused(
@@ -134,7 +134,7 @@ def test_an_engine_that_cannot_be_had_is_refused(
 ) -> None:
     monkeypatch.setattr(ops.backfill.dask_engine, "ANSWER_SECONDS", 0.3)
     with pytest.raises(error, match=words) as refusal:
-        require_engine(engine, scheduler)
+        require_engine(engine, scheduler.format(free_port()))
     assert "\n" not in str(refusal.value)
 
 
