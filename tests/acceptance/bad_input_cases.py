@@ -263,7 +263,7 @@ REFUSED_SERVES = [
     ("short key", given(SECRET_KEY=PASSWORD), "SECRET_KEY: is too short; use at least 32"),
     (
         "AI without Core",
-        given(AI_DATABASE_URL="postgresql://h/d"),
+        given(AI_DATABASE_URL="postgresql://localhost/d"),
         "without DATABASE_URL; set both",
     ),
     ("wrong scheme", core_url(f"mysql://u:{PASSWORD}@h/d"), "DATABASE_URL: .*scheme 'mysql'"),

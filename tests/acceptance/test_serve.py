@@ -196,16 +196,16 @@ def test_the_literal_start_command_twice_at_once_on_an_empty_pair(
                 "error: DATABASE_URL: has the scheme 'mysql'; only postgresql:// is supported",
             ),
             (
-                {"DATABASE_URL": "postgresql://h/d", "SECRET_KEY": PASSWORD},
+                {"DATABASE_URL": "postgresql://localhost/d", "SECRET_KEY": PASSWORD},
                 "error: SECRET_KEY: is too short; use at least 32 random characters",
             ),
             (
-                {"DATABASE_URL": "postgresql://h/d", "ENVIRONMENT": PASSWORD},
+                {"DATABASE_URL": "postgresql://localhost/d", "ENVIRONMENT": PASSWORD},
                 "error: ENVIRONMENT: Input should be 'development' or 'production'",
             ),
         ),
         (
-            {"DATABASE_URL": "postgresql://h/d", "ENVIRONMENT": "production"},
+            {"DATABASE_URL": "postgresql://localhost/d", "ENVIRONMENT": "production"},
             "error: SECRET_KEY must be set in production; use 32 or more random characters",
         ),
     ],
