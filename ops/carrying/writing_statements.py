@@ -109,7 +109,7 @@ def lendable(connection: psycopg.Connection, target: Target) -> dict[str, bool]:
 def lent_value(key: sql.Composable, *, is_text: bool) -> sql.Composed:
     """A value that no other row has: a text is short, and an address; a number is negative."""
     if is_text:
-        return sql.SQL("right({0}::text, 12) || left({0}::text, 8) || '@a.bc'").format(key)
+        return sql.SQL("right({}::text, 12) || '@a.b'").format(key)
     return sql.SQL("-1 - ('x' || right({}::text, 7))::bit(28)::integer").format(key)
 
 

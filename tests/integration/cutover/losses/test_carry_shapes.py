@@ -84,7 +84,7 @@ HELD: dict[str, tuple[str, str, Callable[[URL], None]]] = {
         exchange_addresses,
     ),
     "names are short": (
-        "ALTER TABLE tags_v2 ALTER name TYPE varchar(12)",
+        "ALTER TABLE tags_v2 ALTER name TYPE varchar(16)",
         "ALTER TABLE tags_v2 ALTER name TYPE varchar(50)",
         rename,
     ),
