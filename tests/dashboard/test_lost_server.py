@@ -28,7 +28,9 @@ def state(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[StateFolder]:
     state.create()
     give_prefect_its_tables(state, pytestconfig)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PREFECT_API_URL", raising=False)
+        # Set first, or what a command sets here would stay when it was not set before.
+        patch.setenv("PREFECT_API_URL", "")
+        patch.delenv("PREFECT_API_URL")
         PrefectServer(state).start()
         PrefectServer(state).wait()
         yield state
