@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-import psutil
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
@@ -168,23 +167,12 @@ def _locker(url: URL) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_the_demo_is_locked_and_proved_with_a_third_of_a_second_of_work(
+def test_every_table_of_the_demo_is_locked_and_proved(
     new_database: NewDatabase, legacy_template: str
 ) -> None:
-    url = new_database(legacy_template)
-    with connect(url, application_name="tests") as connection:
-        started = _seconds_of_work(connection)
+    with connect(new_database(legacy_template), application_name="tests") as connection:
         report = lock_writes(connection)
-        proof = prove_locked(connection)
-        taken = _seconds_of_work(connection) - started
-    assert report.tables == proof.tables >= 45
-    assert taken < 0.3
-
-
-def _seconds_of_work(connection: psycopg.Connection) -> float:
-    """Of the processors, for both ends: a busy machine changes the time, hardly the work."""
-    served = psutil.Process(connection.info.backend_pid).cpu_times()
-    return time.process_time() + served.user + served.system
+        assert report.tables == prove_locked(connection).tables >= 45
 
 
 @pytest.mark.soak
