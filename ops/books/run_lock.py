@@ -23,7 +23,7 @@ _HOLDER = """
 SELECT a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
 FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid)
 WHERE a.datname = current_database() AND a.application_name = %s
-    AND l.locktype = 'advisory' AND l.granted
+    AND l.locktype = 'advisory' AND l.granted AND a.pid <> pg_backend_pid()
 """
 _ENDED = (
     "its session {0} is there since {1} UTC; if its command was stopped or is gone, end it in Core "
@@ -58,7 +58,9 @@ def exclusive_run(core: URL) -> Iterator[Fence]:
     """
     with _held(core, "phase") as session:
         _require_core(session, core)
-        with _busy_when_locked():  # by the last transaction of a run that has lost its lock
+        with _busy_when_locked(
+            session, "phase"
+        ):  # by the last transaction of a run that has lost its lock
             row = session.execute(
                 "UPDATE ops.fencing SET number = number + 1 RETURNING number"
             ).fetchone()
@@ -119,26 +121,20 @@ def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
         connect(core, application_name=f"{name} lock", autocommit=True) as session,
     ):
         session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
-        try:
+        with _busy_when_locked(session, name):
             session.execute(
                 "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"]
             )
-        except pg.LockNotAvailable:
-            raise BusyError(_busy(session, name)) from None
         yield session
 
 
-def _busy(session: psycopg.Connection, name: str) -> str:
-    row = session.execute(_HOLDER, [f"sigmasight {name} lock"]).fetchone()
-    whose = f" ({_ENDED.format(*row)})" if row else ""
-    return f"another run works on this database; wait until it is done, see the dashboard{whose}"
-
-
 @contextmanager
-def _busy_when_locked() -> Iterator[None]:
+def _busy_when_locked(session: psycopg.Connection, name: str) -> Iterator[None]:
     try:
         yield
     except pg.LockNotAvailable:
+        row = session.execute(_HOLDER, [f"sigmasight {name} lock"]).fetchone()
+        whose = f" ({_ENDED.format(*row)})" if row else ""
         raise BusyError(
-            "another run works on this database; wait until it is done (see the dashboard)"
+            f"another run works on this database; wait until it is done, see the dashboard{whose}"
         ) from None

@@ -208,21 +208,22 @@ class _Rows:
             _NotTakenError: not all were taken, so nothing was written.
         """
         rows = within or self._in("pending")
-        if not self._extent(rows)[2]:
+        count = self._extent(rows)[2]
+        if not count:
             return
         try:
             with _all_or_nothing(self.connection):
-                self._write(rows)
+                self._write(rows, count)
         except _NotTakenError as refusal:
             if not refusal.barred or self.kind != "updated":
                 raise
             with _all_or_nothing(self.connection):
                 if self.target.stands_alone:
                     self.connection.execute(deletion(self.target, rows))
-                    self._write(rows, insertion)
+                    self._write(rows, count, insertion)
                 else:
                     self.lend(rows)
-                    self._write(rows)
+                    self._write(rows, count)
 
     def write_what_is_taken(self) -> None:
         """Write as many as are taken."""
@@ -260,8 +261,7 @@ class _Rows:
                 self._halve(first, middle)
                 self._halve(middle + 1, last)
 
-    def _write(self, rows: sql.Composable, write: Write | None = None) -> None:
-        count = self._extent(rows)[2]
+    def _write(self, rows: sql.Composable, count: int, write: Write | None = None) -> None:
         for deletion_before in self._deletions_before(rows):
             self.connection.execute(deletion_before)
         write = write or _WRITES[self.kind]
