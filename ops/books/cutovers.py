@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from app.gate.serving_pair import Pair
 from ops.books.session import open_books
+from ops.errors import FencedOutError
 
 Kind = Literal["swap", "rollback"]
 State = Literal["running", "done", "undone"]
@@ -67,9 +68,17 @@ def begin_cutover(
 def enter_step(
     core: URL, cutover: int, step: str, opened: psycopg.Connection | None = None
 ) -> None:
-    """Record the step that begins. See `open_books`."""
+    """Record the step that begins. See `open_books`.
+
+    Raises:
+        FencedOutError: a newer run has brought this cutover to an end.
+    """
     with open_books(core, opened) as session:
-        session.execute("UPDATE ops.cutovers SET step = %s WHERE id = %s", [step, cutover])
+        written = session.execute(
+            "UPDATE ops.cutovers SET step = %s WHERE id = %s AND state = 'running'", [step, cutover]
+        )
+        if not written.rowcount:
+            raise FencedOutError("a newer run has ended this one, which stops here")
 
 
 def end_cutover(
@@ -81,11 +90,11 @@ def end_cutover(
     held_seconds: float | None = None,
     reason: str | None = None,
 ) -> None:
-    """Record how it ended."""
+    """Record how it ended, unless a newer run has."""
     with open_books(core) as session:
         session.execute(
             "UPDATE ops.cutovers SET state = %s, ended_at = now(), held_seconds = %s,"
-            " timings = %s, reason = %s WHERE id = %s",
+            " timings = %s, reason = %s WHERE id = %s AND state = 'running'",
             [state, held_seconds, Jsonb(dict(timings)), reason, cutover],
         )
 

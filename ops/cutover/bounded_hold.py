@@ -12,7 +12,7 @@ from ops.cutover.installation import Installation
 from ops.cutover.recovery import settle
 from ops.cutover.steps import Steps
 from ops.cutover.switch import Hold
-from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
+from ops.errors import DatabaseUnavailableError, FencedOutError, RefusedError, SigmaSightError
 from ops.open_connections import closed_at
 
 
@@ -35,6 +35,7 @@ def bounded_hold(
 
     Raises:
         RefusedError: users would have waited longer.
+        FencedOutError: a newer run has taken over, so nothing was undone here.
     """
     most, begun = installation.max_hold_seconds, time.monotonic()
     try:
@@ -46,17 +47,21 @@ def bounded_hold(
                 with closed_at(begun + most, [core, *others]):
                     yield held
             except BaseException:
-                restore(held)
+                with installation.undoing():
+                    restore(held)
                 raise
             finally:
                 steps.core = None
+    except FencedOutError:
+        raise
     except (SigmaSightError, psycopg.Error) as error:
         if time.monotonic() - begun < most:
             raise
         if installation.switch.active() != leads_to:
             raise RefusedError(_too_long(installation, leads_to, error)) from None
-        # Users are served from it already, and what is left needs no hold.
-        settle(installation, leads_to)
+        with installation.undoing():
+            # Users are served from it already, and what is left needs no hold.
+            settle(installation, leads_to)
 
 
 def _too_long(installation: Installation, leads_to: Pair, error: Exception) -> str:

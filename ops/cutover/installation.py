@@ -1,7 +1,7 @@
 """What a swap and a rollback work on."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -9,9 +9,10 @@ from sqlalchemy.engine import URL
 
 from ops.books.run_lock import Fence
 from ops.carrying.carry_back import CarryingSessions, carrying_sessions
+from ops.connection import connect, explained
 from ops.cutover.switch import Hold, Switch
 from ops.endpoints import Endpoints
-from ops.errors import RefusedError
+from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.settings import OperatorSettings
 
 # How long a chat's stream that is under way may go on before it is ended with a retryable error.
@@ -79,3 +80,17 @@ class Installation:
     def guard(self, core: psycopg.Connection) -> None:
         """Refuse to go on where a newer run has taken over. See `Fence.check`."""
         self.fence.check(core)
+
+    @contextmanager
+    def undoing(self) -> Iterator[None]:
+        """Let no newer run begin while the block undoes what this one did. Where Core is away none
+        can, and users do not wait for it.
+
+        Raises:
+            FencedOutError: one has taken over, and this one's steps are its to undo.
+        """
+        with ExitStack() as stack:
+            with suppress(DatabaseUnavailableError), explained(self.core):
+                core = stack.enter_context(connect(self.core, application_name="undo"))
+                self.guard(core)
+            yield

@@ -127,6 +127,7 @@ def undo_swap(installation: Installation) -> None:
     """Serve from legacy again after a swap whose public answers were wrong. What users wrote in
     those moments is carried back; the rest is kept in a file, which is logged."""
     with (
+        installation.undoing(),
         pair_fence(installation.core, installation.ai) as fence,
         installation.hold() as held,
     ):
@@ -141,7 +142,7 @@ def undo_swap(installation: Installation) -> None:
 
 def undo_rollback(installation: Installation) -> None:
     """Serve from the new pair again after a rollback whose public answers were wrong."""
-    with installation.hold() as held:
+    with installation.undoing(), installation.hold() as held:
         lock_and_prove(installation.legacy)
         lift_fence(installation.core, installation.ai)
         held.flip("new")

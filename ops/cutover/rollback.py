@@ -206,11 +206,8 @@ class RollbackSteps:
                 self._stage()
                 held, lost = self._change(carrying)
         except BaseException:
-            if self.installation.switch.active() == "new":
-                self.installation.switch.retire("old")
-                # What it read of legacy is nobody else's; one that is away is asked by the next.
-                with suppress(DatabaseUnavailableError):
-                    begin_window(self.installation.core, self.installation.legacy)
+            with self.installation.undoing():
+                self._unstage()
             raise
         try:
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "old"))
@@ -219,6 +216,13 @@ class RollbackSteps:
             raise
         self.installation.switch.retire("new")
         return held, lost
+
+    def _unstage(self) -> None:
+        if self.installation.switch.active() == "new":
+            self.installation.switch.retire("old")
+            # What it read of legacy is nobody else's; one that is away is asked by the next.
+            with suppress(DatabaseUnavailableError):
+                begin_window(self.installation.core, self.installation.legacy)
 
     def _stage(self) -> None:
         address = self.steps.run(

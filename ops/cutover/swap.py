@@ -169,8 +169,9 @@ class SwapSteps:
             self.steps.run("first baseline", self._record_baseline)
             held = self._change()
         except BaseException:
-            if self.installation.switch.active() == "old":
-                self.installation.switch.retire("new")
+            with self.installation.undoing():
+                if self.installation.switch.active() == "old":
+                    self.installation.switch.retire("new")
             raise
         try:
             # Nobody waits for what the move does not read: other applications' tables.
