@@ -19,7 +19,7 @@ from ops.write_lock.fence import lift_fence
 
 
 @contextmanager
-def gate_session(core: URL) -> Iterator[psycopg.Connection]:
+def gate_session(core: URL, application_name: str = "gate") -> Iterator[psycopg.Connection]:
     """A session in which the gate's row is asked and changed.
 
     Raises:
@@ -27,7 +27,7 @@ def gate_session(core: URL) -> Iterator[psycopg.Connection]:
     """
     with (
         explained(core),
-        connect(core, application_name="gate", autocommit=True) as session,
+        connect(core, application_name=application_name, autocommit=True) as session,
     ):
         yield session
 

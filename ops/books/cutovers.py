@@ -1,6 +1,6 @@
 """What Core remembers of each swap and rollback, so that the next run can finish or undo it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -52,10 +52,20 @@ class Cutover:
 
 
 def begin_cutover(
-    core: URL, kind: Kind, plan_id: str, legacy: Mapping[str, Any], accepted_loss: int
+    core: URL,
+    kind: Kind,
+    plan_id: str,
+    legacy: Mapping[str, Any],
+    accepted_loss: int,
+    guard: Callable[[psycopg.Connection], object] = lambda _: None,
 ) -> int:
-    """Record that a swap or rollback begins; returns its id. The caller holds the phases' lock."""
+    """Record that a swap or rollback begins; returns its id. The caller holds the phases' lock.
+
+    Args:
+        guard: raises where a newer run has taken over; called in the same transaction.
+    """
     with open_books(core) as session:
+        guard(session)
         row = session.execute(
             "INSERT INTO ops.cutovers (kind, plan_id, legacy, accepted_loss)"
             " VALUES (%s, %s, %s, %s) RETURNING id",

@@ -15,6 +15,9 @@ from ops.cutover.switch import Hold
 from ops.errors import DatabaseUnavailableError, FencedOutError, RefusedError, SigmaSightError
 from ops.open_connections import closed_at
 
+# Of the time that users may wait; the rest is for undoing.
+_GIVEN_UP = 0.9
+
 
 @contextmanager
 def bounded_hold(
@@ -26,8 +29,9 @@ def bounded_hold(
     *others: psycopg.Connection,
 ) -> Iterator[Hold]:
     """Hold requests while the block runs, for `max_hold_seconds` at most: the switch serves again
-    by itself then, and what the block waits for is given up; where the pair had changed by then,
-    what is left is done without a hold, and the block ends as if it had succeeded.
+    by itself then. What the block waits for is given up shortly before, so that it is undone while
+    all still wait; where the pair had changed and it is too late for that, what is left is done
+    without a hold, and the block ends as if it had succeeded.
 
     Args:
         restore: undoes what the block did, where it fails.
@@ -37,31 +41,31 @@ def bounded_hold(
         RefusedError: users would have waited longer.
         FencedOutError: a newer run has taken over, so nothing was undone here.
     """
-    most, begun = installation.max_hold_seconds, time.monotonic()
+    begun = time.monotonic()
+    given_up = begun + installation.max_hold_seconds * _GIVEN_UP
     try:
         with ExitStack() as stack:
             hold = installation.hold()
             held = steps.run("hold requests", lambda: stack.enter_context(hold))
             try:
                 steps.core = core
-                with closed_at(begun + most, [core, *others]):
+                with closed_at(given_up, [core, *others]):
                     yield held
             except BaseException:
-                with installation.undoing():
-                    restore(held)
+                installation.still_ours()
+                restore(held)
                 raise
             finally:
                 steps.core = None
     except FencedOutError:
         raise
     except (SigmaSightError, psycopg.Error) as error:
-        if time.monotonic() - begun < most:
+        if time.monotonic() < given_up:
             raise
         if installation.switch.active() != leads_to:
             raise RefusedError(_too_long(installation, leads_to, error)) from None
-        with installation.undoing():
-            # Users are served from it already, and what is left needs no hold.
-            settle(installation, leads_to)
+        # Users are served from it already, and what is left needs no hold.
+        settle(installation, leads_to)
 
 
 def _too_long(installation: Installation, leads_to: Pair, error: Exception) -> str:

@@ -21,7 +21,7 @@ from ops.books.gate import (
 )
 from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.waiting import wait_until
-from ops.write_lock.lock import lock_state
+from ops.write_lock.lock import HOLDING, lock_state
 
 _PAUSE_SECONDS = 0.005
 _ANSWER_SECONDS = 5.0
@@ -126,7 +126,7 @@ class GateSwitch:
         Raises:
             RefusedError: no backend is at the gate, somebody holds, or one does not come to rest.
         """
-        with self._gate() as (session, active):
+        with self._gate(HOLDING) as (session, active):
             refuse_none(replicas(session, active))
             begun = time.monotonic()
             epoch = begin_hold(session, stream_seconds, most_seconds)
@@ -158,9 +158,9 @@ class GateSwitch:
             wait_until(lambda: replicas(session, active, since).all_told, _ANSWER_SECONDS)
 
     @contextmanager
-    def _gate(self) -> Iterator[tuple[psycopg.Connection, Pair]]:
+    def _gate(self, application_name: str = "gate") -> Iterator[tuple[psycopg.Connection, Pair]]:
         """The row, taken over from what was before it; and the pair that it says."""
-        with gate_session(self.core) as session:
+        with gate_session(self.core, application_name) as session:
             yield session, take_over(session, self.before)
 
 

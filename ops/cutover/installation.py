@@ -1,7 +1,7 @@
 """What a swap and a rollback work on."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -14,6 +14,8 @@ from ops.cutover.switch import Hold, Switch
 from ops.endpoints import Endpoints
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.settings import OperatorSettings
+from ops.write_lock.fence import lift_fence
+from ops.write_lock.lock import lock_and_prove, release_any_lock
 
 # How long a chat's stream that is under way may go on before it is ended with a retryable error.
 STREAM_SECONDS = 5.0
@@ -77,20 +79,31 @@ class Installation:
             )
         return self.endpoints.legacy
 
+    def lock_legacy(self) -> None:
+        """See `lock_and_prove`."""
+        lock_and_prove(self.legacy, self.still_ours)
+
+    def unlock_legacy(self) -> None:
+        """See `release_any_lock`."""
+        release_any_lock(self.legacy, self.still_ours)
+
+    def lift_fence(self) -> None:
+        """See `ops.write_lock.fence.lift_fence`."""
+        lift_fence(self.core, self.ai, self.still_ours)
+
     def guard(self, core: psycopg.Connection) -> None:
         """Refuse to go on where a newer run has taken over. See `Fence.check`."""
         self.fence.check(core)
 
-    @contextmanager
-    def undoing(self) -> Iterator[None]:
-        """Let no newer run begin while the block undoes what this one did. Where Core is away none
-        can, and users do not wait for it.
+    def still_ours(self) -> None:
+        """`guard` over a session of its own. Where Core is away no other run can have begun.
 
         Raises:
-            FencedOutError: one has taken over, and this one's steps are its to undo.
+            FencedOutError: a newer run has taken over, and settles what this one left.
         """
-        with ExitStack() as stack:
-            with suppress(DatabaseUnavailableError), explained(self.core):
-                core = stack.enter_context(connect(self.core, application_name="undo"))
-                self.guard(core)
-            yield
+        with (
+            suppress(DatabaseUnavailableError),
+            explained(self.core),
+            connect(self.core, application_name="guard") as core,
+        ):
+            self.guard(core)

@@ -15,6 +15,7 @@ from ops.books.tombstones import cleaned_up
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes
 from ops.carrying.rollback_price import RollbackPrice
+from ops.connection import connect, explained
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
 from ops.cutover.pair_fence import pair_fence
@@ -22,16 +23,25 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.fence import is_fenced, lift_fence
-from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
+from ops.write_lock.fence import is_fenced
+from ops.write_lock.lock import (
+    HOLDING,
+    LOCKING,
+    LockState,
+    end_sessions,
+    lock_state_in,
+    writing_session,
+)
 
 
 def recover(installation: Installation) -> str | None:
     """Bring a killed swap or rollback to an end; what was done, or None where none was left.
 
     The active pair decides: where it has changed already the rest is done, else what was done is
-    undone. The caller holds the phases' lock, so nobody is still at it.
+    undone. The caller holds the phases' lock, so nobody is still at it; who has lost that, and was
+    stopped, can hold no requests any more.
     """
+    _end_holds(installation.core)
     left = last_cutover(installation.core, "running")
     if left is None:
         return (
@@ -50,15 +60,20 @@ def recover(installation: Installation) -> str | None:
     return f"a {left.kind} that was killed at '{left.step}' was {verb}"
 
 
+def _end_holds(core: URL) -> None:
+    with explained(core), connect(core, application_name="recovery") as session:
+        end_sessions(session, HOLDING)
+
+
 def settle(installation: Installation, active: Pair) -> None:
     """Legacy is locked exactly where the new pair serves, which is fenced off where the old one
     does; only the active pair's backend stays."""
     if active == "new":
-        lock_and_prove(installation.legacy)
-        lift_fence(installation.core, installation.ai)
+        installation.lock_legacy()
+        installation.lift_fence()
     else:
         _fence_off(installation)
-        release_any_lock(installation.legacy)
+        installation.unlock_legacy()
     installation.switch.serve_active()
     installation.switch.retire(other_pair(active))
     if active == "new":
@@ -83,7 +98,7 @@ def _mend_fence(installation: Installation) -> str | None:
             return None
     except SigmaSightError:  # whoever needs it will say so
         return None
-    lift_fence(core, ai)
+    installation.lift_fence()
     return "the new pair was opened to writes, since it serves"
 
 
@@ -115,9 +130,16 @@ def _agree(installation: Installation, legacy: URL, active: Pair) -> bool:
     if (swap_in_force(installation.core) is None) != (active == "old"):
         return True  # record and pair do not agree either, so that nobody knows which lock is right
     if active == "old":
-        return not lock_state(legacy).any_locked
+        return not _settled_lock(legacy).any_locked
     with recorded_access(installation.core, legacy, "recovery"):
-        return lock_state(legacy).state == "locked"
+        return _settled_lock(legacy).state == "locked"
+
+
+def _settled_lock(legacy: URL) -> LockState:
+    """Nobody changes it any more who was stopped before."""
+    with explained(legacy), writing_session(legacy, LOCKING) as session:
+        end_sessions(session, LOCKING)
+        return lock_state_in(session)
 
 
 _log = logging.getLogger(__name__)
@@ -126,8 +148,8 @@ _log = logging.getLogger(__name__)
 def undo_swap(installation: Installation) -> None:
     """Serve from legacy again after a swap whose public answers were wrong. What users wrote in
     those moments is carried back; the rest is kept in a file, which is logged."""
+    installation.still_ours()
     with (
-        installation.undoing(),
         pair_fence(installation.core, installation.ai) as fence,
         installation.hold() as held,
     ):
@@ -135,16 +157,16 @@ def undo_swap(installation: Installation) -> None:
         _keep(installation)
         held.flip("old")
         fence.commit()
-        release_any_lock(installation.legacy)
+        installation.unlock_legacy()
         held.release()
     installation.switch.retire("new")
 
 
 def undo_rollback(installation: Installation) -> None:
     """Serve from the new pair again after a rollback whose public answers were wrong."""
-    with installation.undoing(), installation.hold() as held:
-        lock_and_prove(installation.legacy)
-        lift_fence(installation.core, installation.ai)
+    with installation.hold() as held:
+        installation.lock_legacy()
+        installation.lift_fence()
         held.flip("new")
         held.release()
     installation.switch.retire("old")

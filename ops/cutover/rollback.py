@@ -25,8 +25,7 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.fence import lift_fence
-from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock_in, writing_session
+from ops.write_lock.lock import LOCKING, lock_state, release_any_lock_in, writing_session
 
 
 @dataclass(frozen=True)
@@ -206,8 +205,11 @@ class RollbackSteps:
                 self._stage()
                 held, lost = self._change(carrying)
         except BaseException:
-            with self.installation.undoing():
-                self._unstage()
+            if self.installation.switch.active() == "new":
+                self.installation.switch.retire("old")
+                # What it read of legacy is nobody else's; one that is away is asked by the next.
+                with suppress(DatabaseUnavailableError):
+                    begin_window(self.installation.core, self.installation.legacy)
             raise
         try:
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "old"))
@@ -216,13 +218,6 @@ class RollbackSteps:
             raise
         self.installation.switch.retire("new")
         return held, lost
-
-    def _unstage(self) -> None:
-        if self.installation.switch.active() == "new":
-            self.installation.switch.retire("old")
-            # What it read of legacy is nobody else's; one that is away is asked by the next.
-            with suppress(DatabaseUnavailableError):
-                begin_window(self.installation.core, self.installation.legacy)
 
     def _stage(self) -> None:
         address = self.steps.run(
@@ -234,7 +229,7 @@ class RollbackSteps:
         """What is needed while requests wait is connected before."""
         one, run, lost = self.installation, self.steps.run, 0
         with (
-            writing_session(one.legacy, "write lock") as legacy,
+            writing_session(one.legacy, LOCKING) as legacy,
             pair_fence(one.core, one.ai) as fence,
             bounded_hold(
                 one,
@@ -262,9 +257,9 @@ class RollbackSteps:
         """Undo the flip, lock again and lift the fence. See `SwapSteps._restore`."""
         if self.installation.switch.active() == "old":
             held.flip("new")
+        self.installation.lift_fence()
         if lock_state(self.installation.legacy).state != "locked":
-            lock_and_prove(self.installation.legacy)
-        lift_fence(self.installation.core, self.installation.ai)
+            self.installation.lock_legacy()
 
     def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:
         price = carrying.carry_back(accept, guard=self.installation.guard)

@@ -93,7 +93,9 @@ def carry_out(
     Args:
         work: does them; returns for how many seconds requests were held, and the rows lost.
     """
-    begun = begin_cutover(installation.core, kind, plan_id, legacy, accepted_loss)
+    begun = begin_cutover(
+        installation.core, kind, plan_id, legacy, accepted_loss, installation.guard
+    )
     steps = Steps(partial(enter_step, installation.core, begun), installation.announce)
     try:
         held, lost = work(steps)

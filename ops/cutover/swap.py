@@ -29,14 +29,11 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.fence import lift_fence
 from ops.write_lock.lock import (
     LOCKING,
     PROVING,
-    lock_and_prove,
     lock_writes,
     prove_from_outside,
-    release_any_lock,
     seal_lock,
     writing_session,
 )
@@ -169,13 +166,12 @@ class SwapSteps:
             self.steps.run("first baseline", self._record_baseline)
             held = self._change()
         except BaseException:
-            with self.installation.undoing():
-                if self.installation.switch.active() == "old":
-                    self.installation.switch.retire("new")
+            if self.installation.switch.active() == "old":
+                self.installation.switch.retire("new")
             raise
         try:
             # Nobody waits for what the move does not read: other applications' tables.
-            self.steps.run("lock the rest", lambda: lock_and_prove(self.installation.legacy))
+            self.steps.run("lock the rest", self.installation.lock_legacy)
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "new"))
         except BaseException:
             undo_swap(self.installation)
@@ -194,7 +190,7 @@ class SwapSteps:
 
     def _stage_open(self) -> str:
         """The new backend writes as soon as it is there: documents, and a chat when asked."""
-        lift_fence(self.installation.core, self.installation.ai)
+        self.installation.lift_fence()
         return self.installation.switch.stage("new")
 
     def _change(self) -> float:
@@ -233,7 +229,7 @@ class SwapSteps:
         requests is gone, the new pair serves already, and the lock stays."""
         if self.installation.switch.active() == "new":
             held.flip("old")
-        release_any_lock(self.installation.legacy)
+        self.installation.unlock_legacy()
 
     def _delta(self) -> None:
         one = self.installation

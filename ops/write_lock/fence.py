@@ -6,7 +6,7 @@ phases are let through by the name of their sessions: a convention against late 
 whoever calls itself so, or owns the tables, gets past.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import psycopg
 from psycopg import errors as pg
@@ -48,14 +48,17 @@ def fence_off(connection: psycopg.Connection, chosen: list[UserRelation]) -> Non
         prove_statements(connection, chosen)
 
 
-def lift_fence(core: URL, ai: URL) -> None:
+def lift_fence(core: URL, ai: URL, still_ours: Callable[[], object] = lambda: None) -> None:
     """Open the new pair to writes again. Where there is no fence, nothing happens.
+
+    Args:
+        still_ours: see `release_any_lock`.
 
     Raises:
         BusyError: another session used a table all the time, if only reading.
     """
     for url in (core, ai):
-        release_any_lock(url)
+        release_any_lock(url, still_ours)
 
 
 def is_fenced(core: URL, ai: URL) -> bool:

@@ -6,7 +6,7 @@ is made later (`lock_state` names it, `lock_writes` locks it), writes through fo
 elsewhere, and what a subscription applies row by row (`LockReport.beyond` names these).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -30,9 +30,11 @@ from ops.write_lock.tables import (
     tables,
 )
 
-# The names of the sessions that make a lock, and of those that write beside it
-# (`ops.write_lock.passing`); the phases' lock lets one run have them.
+# The names of the sessions that make a lock or take it off, of those that write beside it
+# (`ops.write_lock.passing`) and of those that hold requests; the phases' lock lets one run have
+# them.
 LOCKING, PROVING, CARRYING = "cutover lock", "cutover proof", "cutover carrying"
+HOLDING = "cutover hold"
 _LEAVE_SECONDS = 5.0
 _END_SESSIONS = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
@@ -242,11 +244,15 @@ def change(connection: psycopg.Connection, *scripts: str) -> None:
         ) from None
 
 
-def lock_and_prove(legacy: URL) -> None:
+def lock_and_prove(legacy: URL, still_ours: Callable[[], object] = lambda: None) -> None:
     """Lock legacy in a transaction of its own, and prove it from another session. Idempotent. Who
     was stopped while it locked, or wrote beside the lock, is ended first, as by `release_any_lock`.
+
+    Args:
+        still_ours: see there.
     """
     with explained(legacy), writing_session(legacy, LOCKING) as lock:
+        still_ours()
         end_sessions(lock, LOCKING, CARRYING)
         lock_writes(lock)
         prove_locked(lock)
@@ -272,14 +278,19 @@ def seal_lock(connection: psycopg.Connection) -> None:
     change(connection, "seal")
 
 
-def release_any_lock(legacy: URL) -> None:
+def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: None) -> None:
     """Release whatever is locked, if anything is, also by a commit whose answer never came: its
     session is ended first, so that it cannot come later, and so is one that writes beside the lock.
+
+    Args:
+        still_ours: raises where a newer run has taken over. It is asked once the session is open,
+            which a newer run ends: so either it has not begun, or nothing is written here.
 
     Raises:
         BusyError: such a session does not end.
     """
-    with writing_session(legacy, "write lock") as session:
+    with writing_session(legacy, LOCKING) as session:
+        still_ours()
         release_any_lock_in(session, legacy)
 
 

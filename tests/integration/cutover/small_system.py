@@ -265,7 +265,7 @@ def small_system(
     passwords.write_text("".join(f"{email}:{PASSWORD}\n" for email in probes))
     backend = SmallBackend({"old": legacy, "new": core})
     with serving(backend) as url:
-        switch = StandInSwitch(state, url)
+        switch = StandInSwitch(core, state, url)
         backend.answering = switch.answering
         system = SmallSystem(core, ai, legacy, switch, backend, probes)
         switch.serve_active()

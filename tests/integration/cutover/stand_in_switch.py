@@ -1,17 +1,20 @@
 """A switch in a folder, for tests: the active pair is the state folder's value, backends are names
-in a document, and who holds requests has a lock on a file, which ends with the process."""
+in a document, and who holds requests has a lock in Core, which ends with the session."""
 
-import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO
+
+import psycopg
+from sqlalchemy.engine import URL
 
 from ops.books.active_pair import Pair
-from ops.errors import SigmaSightError
+from ops.connection import connect
+from ops.errors import DatabaseUnavailableError, SigmaSightError
 from ops.state_folder import StateFolder
+from ops.write_lock.lock import HOLDING
 
 PAIR, _DOCUMENT = "stand_in_pair", "stand_in_backends"
 _PAIRS: tuple[Pair, ...] = ("old", "new")
@@ -23,17 +26,21 @@ class CannotSwitchError(SigmaSightError):
 
 @dataclass
 class StandInHold:
-    """No request is answered for as long as `lock` is open."""
+    """No request is answered for as long as `session` lives."""
 
     switch: "StandInSwitch"
-    lock: IO[str]
+    session: psycopg.Connection
     begun: float
     epoch: int = 0
 
     def flip(self, pair: Pair) -> None:
         """Replace the value, while nobody is served."""
-        if self.lock.closed:
-            raise CannotSwitchError("nothing is held any more, so the pair cannot be changed")
+        try:
+            self.session.execute("SELECT")
+        except psycopg.Error:
+            raise CannotSwitchError(
+                "nothing is held any more, so the pair cannot be changed"
+            ) from None
         self.switch.state.write(PAIR, {"pair": pair})
 
     def release(self) -> float:
@@ -41,7 +48,7 @@ class StandInHold:
         pair = self.switch.active()
         if pair not in self.switch.backends():
             raise CannotSwitchError(f"the backend of the {pair} pair is not there")
-        self.lock.close()
+        self.session.close()
         return time.monotonic() - self.begun
 
 
@@ -49,6 +56,7 @@ class StandInHold:
 class StandInSwitch:
     """See `ops.cutover.switch.Switch`; `url` is where a `SmallBackend` answers."""
 
+    core: URL
     state: StateFolder
     url: str
 
@@ -68,12 +76,12 @@ class StandInSwitch:
 
     @contextmanager
     def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[StandInHold]:
-        with open(self.state.root / "held", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            end = threading.Timer(most_seconds, lock.close)
+        with connect(self.core, application_name=HOLDING, autocommit=True) as session:
+            session.execute("SELECT pg_advisory_lock(7, 7)")
+            end = threading.Timer(most_seconds, session.close)
             end.daemon = True
             end.start()
-            yield StandInHold(self, lock, time.monotonic())
+            yield StandInHold(self, session, time.monotonic())
             end.cancel()
 
     def public_address(self) -> str:
@@ -93,9 +101,12 @@ class StandInSwitch:
         waits until nobody holds."""
         pair: str = role
         if role == "public":
-            with open(self.state.root / "held", "a") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH)
-                pair = self.active()
+            with (
+                suppress(DatabaseUnavailableError),
+                connect(self.core, application_name="waits", autocommit=True) as session,
+            ):
+                session.execute("SELECT pg_advisory_lock_shared(7, 7)")
+            pair = self.active()
         return next((each for each in _PAIRS if each == pair and pair in self.backends()), None)
 
     def _change(self, change: Callable[[set[str]], set[str]]) -> None:

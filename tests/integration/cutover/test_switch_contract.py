@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from ops.embedded.server import EmbeddedServer
 from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
 from tests.integration.cutover.small_backend import SmallBackend, serving
@@ -15,12 +16,14 @@ from tests.integration.cutover.switch_contract import Installed, SwitchContract
 class TestStandInSwitch(SwitchContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def installed(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    def installed(
+        cls, server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory
+    ) -> Iterator[Installed]:
         state = StateFolder(tmp_path_factory.mktemp("stand_in") / "home")
         state.create()
         backend = SmallBackend({})
         with serving(backend) as url:
-            switch = StandInSwitch(state, url)
+            switch = StandInSwitch(server.url(), state, url)
             backend.answering = switch.answering
             switch.serve_active()
             yield Installed(switch)
