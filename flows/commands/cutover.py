@@ -119,8 +119,7 @@ def _show_report(done: "CutoverReport") -> None:
     for step, seconds in done.seconds.items():
         out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
     out().print(
-        f"the {done.active} pair is active at {done.address}, "
-        f"requests waited {done.held_seconds:.2f} s",
+        f"the {done.active} pair is active at {done.address}, {done.users_met}",
         highlight=False,
         soft_wrap=True,
     )
