@@ -4,10 +4,10 @@ It is the first thing of ours that legacy ever holds, and all of it can be taken
 cannot stop, because no trigger can: a superuser or owner who drops tables or triggers, a table that
 is made later (`lock_state` names it, `lock_writes` locks it), a number that a sequence gives; and
 tables of other roles, writes through foreign tables to elsewhere, large objects, and what a
-subscription applies row by row (`LockReport.beyond` names these).
+subscription applies row by row (`beyond_lock` names these).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -52,14 +52,12 @@ class LockReport:
         newly: those that were not before.
         revoked: privileges that are taken away now, by this call or an earlier one.
         kept: privileges that this role could not take away, with the reason; the triggers hold.
-        beyond: what can be written to all the same, each in words.
     """
 
     tables: int
     newly: tuple[str, ...]
     revoked: int
     kept: tuple[str, ...]
-    beyond: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def lock_writes(
     if hold is not None:
         connection.execute("SELECT set_config('sigmasight.hold', %s, true)", [str(hold)])
         change(connection, "release", "given_up")
-    return _report(connection, chosen, known)
+    return _report(connection, chosen)
 
 
 def require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) -> None:
@@ -145,9 +143,7 @@ def require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) ->
         )
 
 
-def _report(
-    connection: psycopg.Connection, chosen: list[UserRelation], known: list[UserRelation]
-) -> LockReport:
+def _report(connection: psycopg.Connection, chosen: list[UserRelation]) -> LockReport:
     rows = connection.execute(
         "SELECT why_kept, privilege || ' on ' || target || ' to ' || grantee || ' (' || why_kept"
         " || ')' FROM sigmasight_cutover.revoked ORDER BY 2"
@@ -157,19 +153,22 @@ def _report(
         tuple(str(one) for one in chosen if not one.locked),
         sum(why is None for why, _ in rows),
         tuple(words for why, words in rows if why is not None),
-        (*_beyond(known), *_beside_tables(connection)),
     )
 
 
-def _beyond(known: list[UserRelation]) -> Iterator[str]:
-    """A write through a view reaches a table, or one of these."""
-    yield from (f"{one} of {one.owner}" for one in tables_of_others(known))
-    yield from (f"foreign table {one}" for one in known if one.kind == "foreign table")
+def beyond_lock(url: URL) -> list[str]:
+    """What of a database can be written to whatever is locked, each in words. A write through a
+    view reaches a table, or one of these.
 
-
-def _beside_tables(connection: psycopg.Connection) -> list[str]:
-    found = connection.execute(statement("write_lock/beside_tables")).fetchall()
-    return [name for (name,) in found]
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
+    """
+    with explained(url), connect(url, application_name="write lock", read_only=True) as session:
+        known = relations(session)
+        beside = session.execute(statement("write_lock/beside_tables")).fetchall()
+    others = [f"{one} of {one.owner}" for one in tables_of_others(known)]
+    elsewhere = [f"{one.kind} {one}" for one in known if one.kind == "foreign table"]
+    return others + elsewhere + [name for (name,) in beside]
 
 
 def lock_state(url: URL) -> LockState:
