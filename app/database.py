@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from app.config import get_settings
 from app.gate.serving_pair import Pair, serving_pair
 from app.pool_sizes import LARGEST, Pool, sharing, sizes
+from app.poolers import is_own_process
 from app.sql_files import statement
 
 RECYCLE_SECONDS = 1800
@@ -43,7 +44,7 @@ def _engine(url: URL, most: int) -> AsyncEngine:
 
 def _prepare_unless_pooled(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     """A pooler may give each transaction another server process, which knows no statement that was
-    prepared before. It is told by the process number, which it makes up."""
+    prepared before."""
     driver = connection.driver_connection
     assert driver is not None  # it has just been opened
     cursor = connection.cursor()
@@ -51,7 +52,7 @@ def _prepare_unless_pooled(connection: DBAPIConnection, _record: ConnectionPoolE
     row = cursor.fetchone()
     cursor.close()
     connection.rollback()
-    if row is None or row[0] != driver.info.backend_pid:
+    if row is None or not is_own_process(row[0], driver.info):
         driver.prepare_threshold = None
 
 
@@ -106,7 +107,7 @@ async def _room(url: URL) -> int | None:
             row = (await connection.execute(statement("connection_room"))).one()
             driver = (await connection.get_raw_connection()).driver_connection
             assert driver is not None  # it has just answered
-            return row.room if row.process == driver.info.backend_pid else None
+            return row.room if is_own_process(row.process, driver.info) else None
     except (SQLAlchemyError, OSError, TimeoutError):
         return None
 

@@ -26,8 +26,14 @@ def keeps_session(session: psycopg.Connection, reopen: Callable[[], psycopg.Conn
 
 
 def is_direct(session: psycopg.Connection) -> bool:
-    """Whether no pooler is in between: one makes up the process number of its greeting."""
-    return _process(session) == session.info.backend_pid
+    """Whether no pooler is in between."""
+    return is_own_process(_process(session), session.info)
+
+
+def is_own_process(process: int, info: psycopg.ConnectionInfo) -> bool:
+    """Whether the process of the server that has answered is the one that greeted a connection: a
+    pooler makes up the number of its greeting."""
+    return process == info.backend_pid
 
 
 def _process(session: psycopg.Connection) -> int:

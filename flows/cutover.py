@@ -86,12 +86,7 @@ def tell(
         rename_run(f"{kind}: already active")
         log.info("the %s pair is active already, at %s", report.active, report.address)
         return
-    log.info(
-        "the %s pair is active at %s; requests waited for %.2f s",
-        report.active,
-        report.address,
-        report.held_seconds,
-    )
+    log.info("the %s pair is active at %s; %s", report.active, report.address, report.users_met)
     with only_noted():
         create_markdown_artifact(
             _what_changed(report, _recorded(kind, installation) if recorded else []),
@@ -102,8 +97,7 @@ def tell(
 
 def _what_changed(report: CutoverReport, facts: Sequence[str]) -> str:
     lines = [
-        f"The **{report.active}** pair is active at {report.address}.",
-        f"Requests waited for **{report.held_seconds:.2f} s**.",
+        f"The **{report.active}** pair is active at {report.address}; **{report.users_met}**.",
     ]
     if report.carried:
         lines.append(f"{report.carried} rows that users wrote since the swap were carried back.")

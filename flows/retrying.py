@@ -11,6 +11,8 @@ from prefect.tasks import Task
 
 from flows.progress import as_step
 from ops.errors import BusyError, DatabaseUnavailableError
+from ops.processes import stopped_meanwhile
+from ops.settings import operator_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,4 +63,6 @@ def _declaration(name: str, options: dict[str, Any]) -> Callable[[Callable[P, R]
 
 
 def _is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    return isinstance(state.data, TRANSIENT)
+    """What `down` has stopped is not started again by a step that it has cut off."""
+    transient = isinstance(state.data, TRANSIENT)
+    return transient and not stopped_meanwhile(operator_settings().state)

@@ -26,6 +26,7 @@ def swap(
     stream_seconds: float = STREAM_SECONDS,
     max_hold: float = MAX_HOLD_SECONDS,
     accept_one_way: bool = False,
+    accept_unlocked: bool = False,
 ) -> CutoverReport | SwapPlan:
     """Serve from Core and AI instead of the old database, which is locked against writes. On the
     embedded target no request is lost.
@@ -37,13 +38,14 @@ def swap(
         stream_seconds: how long a chat's answer that is under way may go on.
         max_hold: for how many seconds users may wait; a swap that takes longer is none.
         accept_one_way: whether rows may be unable to come back by a rollback.
+        accept_unlocked: whether the old database may be written to afterwards beyond its lock.
     """
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
             return plan_task(installation)
-        report = swap_task(installation, accept_loss, plan_id, accept_one_way)
+        report = swap_task(installation, accept_loss, plan_id, accept_one_way, accept_unlocked)
         tell(report, "swap", installation)
     if report.ended_at is not None:
         activate_cleanup_schedule(report.ended_at + SEVEN_DAYS)
@@ -66,10 +68,16 @@ def plan_task(installation: Installation) -> SwapPlan:
 
 @phase_task("swap")
 def swap_task(
-    installation: Installation, accept_loss: int, plan_id: str | None, one_way: bool
+    installation: Installation,
+    accept_loss: int,
+    plan_id: str | None,
+    one_way: bool,
+    unlocked: bool,
 ) -> CutoverReport:
     """Every step from the first delta to the public answer."""
-    return swap_pair(installation, accept_loss=accept_loss, plan=plan_id, one_way=one_way)
+    return swap_pair(
+        installation, accept_loss=accept_loss, plan=plan_id, one_way=one_way, unlocked=unlocked
+    )
 
 
 def _markdown(plan: SwapPlan) -> str:

@@ -3,6 +3,7 @@
 import platform
 import signal
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ops.state_folder import StateFolder, private_file
 from ops.waiting import wait_until
 
 HOME = "SIGMASIGHT_HOME"
+_STOPPED = "stopped"
 
 # Nobody waits for these: they outlive this process, as the databases do.
 _left_running: list["subprocess.Popen[bytes]"] = []
@@ -122,6 +124,18 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.Error):
         return process.children(recursive=True)
     return []
+
+
+def note_stopped(state: StateFolder) -> None:
+    """Say that everything of a state folder is stopped on purpose: see `stopped_meanwhile`."""
+    state.write(_STOPPED, {"at": time.time()})
+
+
+def stopped_meanwhile(state: StateFolder) -> bool:
+    """Whether everything was stopped on purpose since this process began, so that what fails in it
+    since is not to be begun again."""
+    at: float = state.read(_STOPPED).get("at", 0.0)
+    return at > psutil.Process().create_time()
 
 
 def identity_of(pid: int | None = None) -> str:

@@ -44,12 +44,21 @@ def swap(
     accept_one_way: Annotated[
         bool, typer.Option("--accept-one-way", help="Rows need not be able to come back.")
     ] = False,
+    accept_unlocked: Annotated[
+        bool, typer.Option("--accept-unlocked", help="What no lock reaches may be written to.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
     done = run_phase(
         lambda: flow_named("swap")(
-            accept_loss, dry_run, plan_id, stream_seconds, max_hold, accept_one_way
+            accept_loss,
+            dry_run,
+            plan_id,
+            stream_seconds,
+            max_hold,
+            accept_one_way,
+            accept_unlocked,
         )
     )
     show = _show_swap_plan if dry_run else _show_report
@@ -110,8 +119,7 @@ def _show_report(done: "CutoverReport") -> None:
     for step, seconds in done.seconds.items():
         out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
     out().print(
-        f"the {done.active} pair is active at {done.address}, "
-        f"requests waited {done.held_seconds:.2f} s",
+        f"the {done.active} pair is active at {done.address}, {done.users_met}",
         highlight=False,
         soft_wrap=True,
     )

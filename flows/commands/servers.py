@@ -67,12 +67,14 @@ def down() -> None:
     from flows.worker import Worker
     from ops.backend.supervised import SupervisedBackend
     from ops.embedded.databases import EmbeddedDatabases
+    from ops.processes import note_stopped
     from ops.settings import operator_settings
 
     state = operator_settings().state
     if not state.root.exists():
         out().print("nothing runs here")
         return
+    note_stopped(state)  # first: what is cut off from here on is not tried again
     stopped = ["worker"] if Worker(state).stop() else []
     stopped += ["backend"] if SupervisedBackend(state).stop() else []
     stopped += EmbeddedDatabases(state).down()

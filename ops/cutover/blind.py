@@ -40,10 +40,10 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
         _refuse_stranger(installation)
         installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
         steps = Steps(lambda _step, _core: None, installation.announce)
-        change = _change if _core_answers(installation) else _unlock
-        held = change(installation, steps)
+        told = _core_answers(installation)
+        held = (_change if told else _unlock)(installation, steps)
     address, now = installation.switch.public_address(), datetime.now(UTC)
-    return CutoverReport("old", True, address, held, steps.seconds, ended_at=now)
+    return CutoverReport("old", True, address, held, steps.seconds, ended_at=now, refused=not told)
 
 
 def settle_blind_rollback(installation: Installation) -> str | None:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url, same_database
 from app.pool_sizes import KEPT, Pool, sharing, sizes
-from app.poolers import is_direct
+from app.poolers import is_direct, is_own_process
 from app.sql_files import statement
 from ops.books.gate import replicas, served_pair
 from ops.books.session import open_books
@@ -96,4 +96,4 @@ def _room(url: URL) -> int | None:
     with explained(url), connect(url, application_name=_NAME, read_only=True) as session:
         row = session.execute(str(statement("connection_room"))).fetchone()
         assert row is not None  # the role and the database are there
-        return int(row[1]) if row[0] == session.info.backend_pid else None
+        return int(row[1]) if is_own_process(row[0], session.info) else None

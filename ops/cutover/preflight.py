@@ -12,6 +12,7 @@ from ops.carrying.way_back import try_way_back
 from ops.connection import first_line
 from ops.cutover.connection_room import connections_fit
 from ops.cutover.installation import Installation
+from ops.cutover.lock_rehearsal import WHOLLY_LOCKED
 from ops.cutover.questions import ask_public
 from ops.drift import drift_of_pair
 from ops.drift.refusal import refuse_drift
@@ -39,16 +40,20 @@ def swap_conditions(installation: Installation) -> list[Finding]:
     ]
 
 
-def refuse_unmet(conditions: Sequence[Finding], *, one_way: bool = False) -> None:
+def refuse_unmet(
+    conditions: Sequence[Finding], *, one_way: bool = False, unlocked: bool = False
+) -> None:
     """Let nothing pass that does not hold.
 
     Args:
         one_way: whether rows may be unable to come back.
+        unlocked: whether legacy may be written to where no lock reaches.
 
     Raises:
         RefusedError: the first condition that does not hold, in its words.
     """
-    accepted = {ROWS_COME_BACK} if one_way else set()
+    given_up = {ROWS_COME_BACK: one_way, WHOLLY_LOCKED: unlocked}
+    accepted = {condition for condition, accepts in given_up.items() if accepts}
     unmet = [one for one in conditions if not one.met and one.condition not in accepted]
     if unmet:
         more = f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""

@@ -32,7 +32,8 @@ class CutoverReport:
     Attributes:
         active: the pair that is served now.
         changed: False where it was active already.
-        held_seconds: how long requests waited, or found nobody.
+        held_seconds: how long requests waited, or were refused.
+        refused: whether they were refused meanwhile, as by backends that have lost Core.
         seconds: step → seconds.
         carried: rows of users that a rollback carried back.
         lost: rows that only the other pair has.
@@ -51,6 +52,13 @@ class CutoverReport:
     recovered: str | None = None
     ended_at: datetime | None = None
     carried: int = 0
+    refused: bool = False
+
+    @property
+    def users_met(self) -> str:
+        """What users met while the pair changed."""
+        met = "were refused" if self.refused else "waited"
+        return f"requests {met} for {self.held_seconds:.2f} s"
 
 
 @dataclass

@@ -17,7 +17,9 @@ from ops.copy.sessions import Connections, Sessions, copy_connections, copy_sess
 from ops.copy.snapshot import copy_delta, copy_groups
 from ops.copy.source import copied_groups
 from ops.cutover.bounded_hold import bounded_hold
+from ops.cutover.forecast import fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
+from ops.cutover.lock_rehearsal import rehearse_lock
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.preflight import refuse_unmet, swap_conditions
 from ops.cutover.questions import ask_public, ask_staged
@@ -50,6 +52,7 @@ class SwapPlan:
         price: rows of legacy that the new pair lacks now.
         groups: what the swap copies again before it changes anything.
         legacy: identity of the old database.
+        lock_seconds: how long its lock takes, by a rehearsal.
     """
 
     conditions: list[Finding]
@@ -57,6 +60,7 @@ class SwapPlan:
     groups: tuple[str, ...]
     legacy: Mapping[str, Any]
     plan_id: str
+    lock_seconds: float
 
 
 def plan_swap(installation: Installation) -> SwapPlan:
@@ -68,12 +72,18 @@ def plan_swap(installation: Installation) -> SwapPlan:
     legacy = identity(installation.legacy)
     conditions = swap_conditions(installation)
     with recorded_access(installation.core, installation.legacy, "swap plan"):
+        lock = rehearse_lock(installation)
         price = swap_price(installation.legacy, installation.core, installation.ai)
     groups = copied_groups(installation.core)
     copied = {spec.table for spec in tables_of(groups)}
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
     return SwapPlan(
-        conditions, price, groups, legacy, plan_id("swap", installation, legacy, lasting)
+        [*conditions, *lock.findings],
+        price,
+        groups,
+        legacy,
+        plan_id("swap", installation, legacy, lasting),
+        lock.seconds,
     )
 
 
@@ -83,6 +93,7 @@ def swap(
     accept_loss: int = 0,
     plan: str | None = None,
     one_way: bool = False,
+    unlocked: bool = False,
 ) -> CutoverReport:
     """Make Core and AI the active pair. Where they are, nothing is done.
 
@@ -93,6 +104,7 @@ def swap(
         accept_loss: rows of legacy that the new pair may lack.
         plan: an id that a dry run printed.
         one_way: whether the old database may be unable to take back what users will write.
+        unlocked: whether it may be written to afterwards where no lock reaches.
 
     Raises:
         RefusedError: a condition does not hold, or rows would be lost.
@@ -105,11 +117,12 @@ def swap(
     if last is not None:
         return _already(installation, last, recovered)
     planned = plan_swap(installation)
-    refuse_unmet(planned.conditions, one_way=one_way)
+    refuse_unmet(planned.conditions, one_way=one_way, unlocked=unlocked)
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:
-        one = SwapSteps(installation, steps, planned.groups, planned.price.unknown, accept_loss)
+        unknown, seconds = planned.price.unknown, planned.lock_seconds
+        one = SwapSteps(installation, steps, planned.groups, unknown, accept_loss, seconds)
         return one.carry_out(), 0
 
     report = carry_out(installation, "swap", planned.plan_id, planned.legacy, accept_loss, work)
@@ -145,6 +158,7 @@ class SwapSteps:
         groups: what is copied again while nobody writes.
         unknown: tables that stay behind, with their rows, which are not counted again.
         accept_loss: rows of legacy that the new pair may lack.
+        lock_seconds: how long its lock takes, by a rehearsal.
     """
 
     installation: Installation
@@ -152,6 +166,7 @@ class SwapSteps:
     groups: tuple[str, ...]
     unknown: Mapping[str, int]
     accept_loss: int
+    lock_seconds: float
 
     def carry_out(self) -> float:
         """Do them all; returns for how many seconds requests were held.
@@ -161,6 +176,7 @@ class SwapSteps:
         """
         self.steps.run("first delta", self._delta)
         self.steps.run("first parity", self._prove)
+        self._refuse_long_hold()
         try:
             self._stage()
             self.steps.run("first baseline", self._record_baseline)
@@ -235,13 +251,28 @@ class SwapSteps:
         one = self.installation
         copy_delta(one.legacy, one.core, one.ai, self.groups, guard=one.guard)
 
+    def _refuse_long_hold(self) -> None:
+        """The first delta may have brought what a week had left; a second one brings what users
+        wrote meanwhile, as the last one will. And whatever took long may do so no more."""
+        one, run, lock = self.installation, self.steps.run, self.lock_seconds
+        if fits(forecast(lock, self.steps.seconds), one.max_hold_seconds):
+            return
+        with copy_sessions(one.legacy, one.core, one.ai, self._groups) as sessions:
+            run("delta again", lambda: copy_groups(sessions, self.groups, one.guard))
+            run("parity again", lambda: self._prove_in(sessions))
+        lock = min(lock, rehearse_lock(one).seconds)
+        refuse_long_hold(forecast(lock, self.steps.seconds), one.max_hold_seconds)
+
     def _prove(self) -> None:
-        """What is found equal now need not be compared again while requests wait. Users go on
-        writing, so only what no further delta will bring is a reason to refuse already."""
         one = self.installation
         with copy_sessions(one.legacy, one.core, one.ai, self._groups) as sessions:
-            prove_copied(sessions, self.groups)
-            price = price_now(sessions, self.unknown)
+            self._prove_in(sessions)
+
+    def _prove_in(self, sessions: Sessions) -> None:
+        """What is found equal now need not be compared again while requests wait. Users go on
+        writing, so only what no further delta will bring is a reason to refuse already."""
+        prove_copied(sessions, self.groups)
+        price = price_now(sessions, self.unknown)
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 

@@ -65,8 +65,8 @@ class EmbeddedDatabases:
             # One after the other, because the first makes the account and the folder they share.
             servers = [self.server(name) for name in names]
             self._require_space(sum(not server.exists() for server in servers))
-            list(pool.map(self._start, names, servers))
-            self._record_ports(dict(zip(names, servers, strict=True)))
+            ports = pool.map(self._start, names, servers)
+            self.state.update("ports", **dict(zip(names, ports, strict=True)))
             list(pool.map(self._provision, names, servers))
         return {name: self.url(name, "owner") for name in names}
 
@@ -132,16 +132,16 @@ class EmbeddedDatabases:
             "set SIGMASIGHT_HOME to a folder on another disk",
         )
 
-    def _start(self, name: Name, server: EmbeddedServer) -> None:
+    def _start(self, name: Name, server: EmbeddedServer) -> int:
+        """The port at which it runs, and comes back should it be killed at once."""
         server.create()
-        server.start(self._port(name))
+        port = server.running_port() or self._port(name)
+        server.start(port)
+        return port
 
     def _port(self, name: Name) -> int:
         recorded = self.state.read("ports").get(name)
         return int(recorded) if recorded and port_is_free(int(recorded)) else free_port()
-
-    def _record_ports(self, servers: dict[Name, EmbeddedServer]) -> None:
-        self.state.update("ports", **{name: s.running_port() for name, s in servers.items()})
 
     def _provision(self, name: Name, server: EmbeddedServer) -> None:
         """Once: every command brings the servers up, and must not wait there for the locks of a

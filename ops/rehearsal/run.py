@@ -197,11 +197,13 @@ def _move(
         raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {stage.log}")
     old = EmbeddedDatabases(here).url("legacy", "owner")
     load = Load(address, next(iter(probe_accounts(settings, old, old).accounts), None))
+    # What is thrown away may be written to wherever it can be.
+    swap = ("swap", "--accept-unlocked")
     with load.running():
         for name, *words in (
-            ("swap", "swap"),
+            ("swap", *swap),
             ("rollback", "rollback", "--export", losses),
-            ("second swap", "swap"),
+            ("second swap", *swap),
         ):
             load.step = name
             _run(stage, course, on_step, name, *words)

@@ -17,7 +17,7 @@ from ops.sql_files import statement
 from ops.write_lock.lock import change, lock_state, release_any_lock, require_owned
 from ops.write_lock.proof import prove_statements
 from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
-from ops.write_lock.tables import UserRelation, hand_over, tables
+from ops.write_lock.tables import UserRelation, hand_over, relations
 
 
 def tables_to_fence(connection: psycopg.Connection, names: Collection[str]) -> list[UserRelation]:
@@ -26,7 +26,8 @@ def tables_to_fence(connection: psycopg.Connection, names: Collection[str]) -> l
     Raises:
         RefusedError: one belongs to a role whose rights this session has not.
     """
-    chosen = [one for one in tables(connection) if one.schema == "public" and one.name in names]
+    found = [one for one in relations(connection) if one.is_table]
+    chosen = [one for one in found if one.schema == "public" and one.name in names]
     require_owned(connection, chosen)
     return chosen
 

@@ -2,8 +2,9 @@
 
 It is the first thing of ours that legacy ever holds, and all of it can be taken off again. What it
 cannot stop, because no trigger can: a superuser or owner who drops tables or triggers, a table that
-is made later (`lock_state` names it, `lock_writes` locks it), writes through foreign tables to
-elsewhere, and what a subscription applies row by row (`LockReport.beyond` names these).
+is made later (`lock_state` names it, `lock_writes` locks it), a number that a sequence gives; and
+tables of other roles, writes through foreign tables to elsewhere, large objects, and what a
+subscription applies row by row (`beyond_lock` names these).
 """
 
 from collections.abc import Callable, Sequence
@@ -24,10 +25,12 @@ from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
 from ops.write_lock.tables import (
     Choose,
     UserRelation,
-    all_tables,
     hand_over,
+    lockable_tables,
+    moved_of_others,
     relations,
     tables,
+    tables_of_others,
 )
 
 # The names of the sessions that make a lock or take it off, of those that write beside it
@@ -51,14 +54,12 @@ class LockReport:
         newly: those that were not before.
         revoked: privileges that are taken away now, by this call or an earlier one.
         kept: privileges that this role could not take away, with the reason; the triggers hold.
-        beyond: what triggers do not reach: views and the like, subscriptions.
     """
 
     tables: int
     newly: tuple[str, ...]
     revoked: int
     kept: tuple[str, ...]
-    beyond: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class LockState:
     """Whether a database is locked against writes.
 
     Attributes:
-        tables: how many tables it holds.
+        tables: how many tables it holds that a lock reaches.
         unlocked: the names of those that could be written to, all of them where it is open.
         since: when the lock was made; None where there is none.
     """
@@ -96,7 +97,7 @@ def lock_writes(
     connection: psycopg.Connection,
     patience_seconds: float = PATIENCE_SECONDS,
     *,
-    choose: Choose = all_tables,
+    choose: Choose = lockable_tables,
     hold: int | None = None,
 ) -> LockReport:
     """Refuse every write to this database from the commit of the caller's transaction on.
@@ -106,27 +107,27 @@ def lock_writes(
 
     Args:
         patience_seconds: how long others may keep a table in use.
-        choose: of the database's relations, the tables that are locked; by default all.
+        choose: of the database's relations, the tables that are locked; by default all that can be.
         hold: the number of the hold in which this is done, if it may yet be given up. Until it is
             sealed, whoever could write before may take off the lock of this hold.
 
     Raises:
-        RefusedError: a table belongs to a role whose rights this session has not.
+        RefusedError: a table that a move reads belongs to a role whose rights this session has not.
         BusyError: another session used a table all the time.
     """
     known = relations(connection)
-    require_owned(connection, all_tables(known))
+    require_owned(connection, moved_of_others(known))
     lock_tables(connection, choose(known), "SHARE ROW EXCLUSIVE", patience_seconds)
     # Once more: a table may have changed while others were waited for.
     chosen = choose(relations(connection))
     hand_over(connection, chosen)
-    whole = str(choose is all_tables)
+    whole = str(choose is lockable_tables)
     connection.execute("SELECT set_config('sigmasight.whole', %s, true)", [whole])
     change(connection, "schema", "refuse_write", "triggers", "privileges", "seal")
     if hold is not None:
         connection.execute("SELECT set_config('sigmasight.hold', %s, true)", [str(hold)])
         change(connection, "release", "given_up")
-    return _report(connection, chosen, [one for one in known if not one.is_table])
+    return _report(connection, chosen)
 
 
 def require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) -> None:
@@ -144,9 +145,7 @@ def require_owned(connection: psycopg.Connection, chosen: list[UserRelation]) ->
         )
 
 
-def _report(
-    connection: psycopg.Connection, chosen: list[UserRelation], others: list[UserRelation]
-) -> LockReport:
+def _report(connection: psycopg.Connection, chosen: list[UserRelation]) -> LockReport:
     rows = connection.execute(
         "SELECT why_kept, privilege || ' on ' || target || ' to ' || grantee || ' (' || why_kept"
         " || ')' FROM sigmasight_cutover.revoked ORDER BY 2"
@@ -156,16 +155,22 @@ def _report(
         tuple(str(one) for one in chosen if not one.locked),
         sum(why is None for why, _ in rows),
         tuple(words for why, words in rows if why is not None),
-        tuple(f"{one.kind} {one}" for one in others) + _subscriptions(connection),
     )
 
 
-def _subscriptions(connection: psycopg.Connection) -> tuple[str, ...]:
-    rows = connection.execute(
-        "SELECT subname FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid"
-        " WHERE d.datname = current_database() AND s.subenabled ORDER BY 1"
-    ).fetchall()
-    return tuple(f"subscription {name}" for (name,) in rows)
+def beyond_lock(url: URL) -> list[str]:
+    """What of a database can be written to whatever is locked, each in words. A write through a
+    view reaches a table, or one of these.
+
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
+    """
+    with explained(url), connect(url, application_name="write lock", read_only=True) as session:
+        known = relations(session)
+        beside = session.execute(statement("write_lock/beside_tables")).fetchall()
+    others = [f"{one} of {one.owner}" for one in tables_of_others(known)]
+    elsewhere = [f"{one.kind} {one}" for one in known if one.kind == "foreign table"]
+    return others + elsewhere + [name for (name,) in beside]
 
 
 def lock_state(url: URL) -> LockState:
@@ -217,7 +222,7 @@ def release_lock_in(
     connection: psycopg.Connection, patience_seconds: float = PATIENCE_SECONDS
 ) -> None:
     """`release_lock` in the caller's transaction: triggers, privileges, schema, all as before."""
-    marked = [one for one in tables(connection) if one.marked]
+    marked = [one for one in relations(connection) if one.marked]
     lock_tables(connection, marked, "ACCESS EXCLUSIVE", patience_seconds)
     change(connection, "release", "unlock")
 
@@ -261,7 +266,7 @@ def lock_and_prove(legacy: URL, still_ours: Callable[[], object] = lambda: None)
 
 
 def prove_from_outside(
-    session: psycopg.Connection, legacy: URL, choose: Choose = all_tables
+    session: psycopg.Connection, legacy: URL, choose: Choose = lockable_tables
 ) -> None:
     """Try to write from a session that did not make the lock. See `prove_locked`.
 

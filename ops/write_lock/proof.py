@@ -13,7 +13,7 @@ from psycopg import sql
 from ops.connection import first_line, place
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
-from ops.write_lock.tables import Choose, UserRelation, all_tables, hand_over, relations
+from ops.write_lock.tables import Choose, UserRelation, hand_over, lockable_tables, relations
 
 WRITE_LOCKED = "SGW01"
 
@@ -46,9 +46,9 @@ class _Attempt:
     outcome: str
 
 
-def prove_locked(connection: psycopg.Connection, choose: Choose = all_tables) -> LockProof:
-    """Try INSERT, UPDATE, DELETE, TRUNCATE and COPY on every table (or those that are chosen of the
-    database's relations), as whatever role this is.
+def prove_locked(connection: psycopg.Connection, choose: Choose = lockable_tables) -> LockProof:
+    """Try INSERT, UPDATE, DELETE, TRUNCATE and COPY on every table that a lock reaches (or those
+    that are chosen of the database's relations), as whatever role this is.
 
     No row is written and no sequence moves, not even where a write is let through: no statement
     has a row to write, and what gets past the trigger is rolled back to a savepoint.

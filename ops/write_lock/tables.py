@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Json
 
 from app.models import AiBase, Base
+from ops.legacy_schema import INSTALLATION
 from ops.sql_files import statement
 
 Choose = Callable[[Sequence["UserRelation"]], list["UserRelation"]]
@@ -22,7 +23,7 @@ class UserRelation:
     """A relation of a user's schema.
 
     Attributes:
-        owned: whether this session may do what its owner may.
+        owned: whether this session may do what its owner may, or could who made the lock.
         ruled: whether a rule rewrites statements that write to it.
         first_column: None for a table without columns.
         lineage: its name and those of the tables that it is a part of, in lower case.
@@ -63,22 +64,46 @@ def relations(connection: psycopg.Connection) -> list[UserRelation]:
 
 
 def tables(connection: psycopg.Connection) -> list[UserRelation]:
-    """Those that hold rows."""
-    return all_tables(relations(connection))
+    """Those that a lock reaches."""
+    return lockable_tables(relations(connection))
 
 
-def all_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
-    """Those of relations that hold rows."""
-    return [one for one in known if one.is_table]
+def lockable_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
+    """Those of relations that hold rows and on which a trigger can be made."""
+    return [one for one in known if one.is_table and one.owned]
 
 
 def moved_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
-    """Those that a move reads or a backend writes to, with their parts: all that must be locked
-    while requests wait. All tables where a view bears such a name: what lies beneath may be called
-    anything."""
-    if any(one.name.lower() in _MOVED for one in known if not one.is_table):
-        return all_tables(known)
-    return [one for one in all_tables(known) if not _MOVED.isdisjoint(one.lineage)]
+    """Of those that a lock reaches, what a move reads or a backend writes to, with their parts: all
+    that must be locked while requests wait. All where a view bears such a name: what lies beneath
+    may be called anything."""
+    lockable = lockable_tables(known)
+    return lockable if _has_views(known) else [one for one in lockable if _is_named(one)]
+
+
+def tables_of_others(known: Sequence[UserRelation]) -> list[UserRelation]:
+    """Those that belong to other roles, out of a lock's reach."""
+    return [one for one in known if one.is_table and not one.owned]
+
+
+def moved_of_others(known: Sequence[UserRelation]) -> list[UserRelation]:
+    """Of these, what a move reads. A platform's own schema may hold a table of our name, which is
+    none of the installation's."""
+    names: dict[str, set[str]] = {}
+    for one in known:
+        names.setdefault(one.schema, set()).add(one.name)
+    others = tables_of_others(known)
+    if _has_views(known):
+        return others
+    return [one for one in others if _is_named(one) and names[one.schema] >= INSTALLATION]
+
+
+def _has_views(known: Sequence[UserRelation]) -> bool:
+    return any(one.name.lower() in _MOVED for one in known if not one.is_table)
+
+
+def _is_named(one: UserRelation) -> bool:
+    return not _MOVED.isdisjoint(one.lineage)
 
 
 def hand_over(connection: psycopg.Connection, chosen: Sequence[UserRelation]) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from ops.connection import connect
 from ops.embedded.account import Account
 from ops.embedded.databases import EmbeddedDatabases
 from ops.embedded.server import EmbeddedServer, free_port
-from ops.errors import ConfigurationError, RefusedError
+from ops.errors import ConfigurationError, DatabaseUnavailableError, RefusedError
 from ops.state_folder import StateFolder
 from tests.conftest import running_server
 from tests.groups import soaked
@@ -77,6 +78,41 @@ def test_databases_are_not_begun_where_they_have_no_room(
     with pytest.raises(RefusedError, match=words):
         databases.up()
     assert not databases.exists()
+
+
+@pytest.fixture
+def databases() -> Iterator[EmbeddedDatabases]:
+    """Those of a state folder that the servers' account can enter."""
+    with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as folder:
+        Path(folder).chmod(0o711)
+        found = EmbeddedDatabases(StateFolder(Path(folder) / "state"))
+        yield found
+        found.down()
+
+
+def test_who_is_killed_while_it_is_brought_up_comes_back_at_its_port(
+    databases: EmbeddedDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, ports = EmbeddedServer.start, list[int | None]()
+
+    def start_and_die(server: EmbeddedServer, port: int) -> None:
+        start(server, port)
+        ports.append(server.running_port())
+        process = server.process()
+        assert process is not None
+        process.kill()
+        psutil.wait_procs([process], timeout=10)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EmbeddedServer, "start", start_and_die)
+        with pytest.raises(DatabaseUnavailableError, match="does not run"):
+            databases.up(("core",))
+    databases.up(("core",))
+    with monkeypatch.context() as patch:  # one that runs already
+        patch.setattr(EmbeddedServer, "start", start_and_die)
+        databases.up(("core",))
+    databases.up(("core",))
+    assert [*ports, databases.server("core").running_port()] == [ports[0]] * 3
 
 
 def test_a_copied_state_folder_leaves_the_originals_servers_alone(

@@ -1,12 +1,16 @@
-"""`up` starts again what has run in a state folder before."""
+"""`up` starts again what has run in a state folder before; a step that `down` cuts off does not."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import Failed
 
 from flows.commands import servers
+from flows.retrying import phase_task
 from flows.worker import Worker
+from ops.errors import DatabaseUnavailableError
 from ops.settings import operator_settings
 from ops.state_folder import StateFolder
 
@@ -39,3 +43,17 @@ def test_up_starts_what_ran(
         StateFolder(tmp_path).write(name, {"name": "one", "pid": 0})
     servers._bring_up(None, "up")
     assert started == again
+
+
+@pytest.mark.usefixtures("started")
+def test_a_step_that_down_has_cut_off_is_not_tried_again() -> None:
+    step = phase_task("bring servers up")(lambda: None)
+    cut_off = Failed(data=DatabaseUnavailableError("the server went away"))
+
+    def again() -> object:
+        assert step.retry_condition_fn is not None
+        return step.retry_condition_fn(step, TaskRun.model_construct(), cut_off)
+
+    assert again()
+    servers.down()
+    assert not again()

@@ -9,7 +9,9 @@ SELECT
         WHEN 'm' THEN 'materialized view' ELSE 'foreign table'
     END AS kind,
     pg_get_userbyid(c.relowner)::text AS owner,
-    pg_has_role(c.relowner, 'USAGE') AS owned,
+    pg_has_role(c.relowner, 'USAGE') OR coalesce(pg_has_role((
+        SELECT l.nspowner FROM pg_namespace AS l WHERE l.nspname = 'sigmasight_cutover'
+    ), c.relowner, 'USAGE'), false) AS owned,
     -- Rules change what a statement does; COPY and TRUNCATE know none.
     EXISTS (
         SELECT FROM pg_rewrite AS r WHERE r.ev_class = c.oid AND r.ev_type IN ('2', '3', '4')

@@ -121,7 +121,7 @@ def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
     swappable.assert_settled("new")
 
     with _lost_core(swappable):
-        swappable.stage.must("rollback", "--blind")
+        assert "requests were refused for" in swappable.stage.must("rollback", "--blind").out
         assert swappable.serving() == "old"
         assert swappable.log_in().status_code == 200
         assert lock_state(swappable.stage.url("legacy")).state == "open"

@@ -86,6 +86,19 @@ def fill_lockable(url: URL, as_role: As, ask: Ask) -> URL:
     return owner
 
 
+@pytest.fixture(scope="module")
+def databases(
+    server: EmbeddedServer, core_template: str, ai_template: str, legacy_template: str
+) -> Iterator[dict[str, URL]]:
+    """The addresses of `core`, `ai` and `legacy`, gone after the module."""
+    templates = {"core": core_template, "ai": ai_template, "legacy": legacy_template}
+    found = {half: server.url(f"three_{half}") for half in templates}
+    for half, template in templates.items():
+        create_database(server, f"three_{half}", template)
+    yield found
+    _drop(server, [str(url.database) for url in found.values()])
+
+
 @pytest.fixture(scope="session")
 def small_book(server: EmbeddedServer, core_template: str, ai_template: str) -> dict[str, str]:
     """The names of databases that hold a small book, copied and backfilled; clone them."""
@@ -120,8 +133,12 @@ def make_system(
 
     with ExitStack() as stack:
         yield make
+    _drop(server, made)
+
+
+def _drop(server: EmbeddedServer, names: Sequence[str]) -> None:
     with connect(server.url(), application_name="tests", autocommit=True) as session:
-        for name in made:
+        for name in names:
             command = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             session.execute(command.format(sql.Identifier(name)))
 

@@ -96,10 +96,17 @@ class SmallSystem:
         accept_loss: int = 0,
         plan_id: str | None = None,
         one_way: bool = False,
+        unlocked: bool = False,
         then: Then | None = None,
     ) -> CutoverReport:
         with self._move(then) as installation:
-            return swap(installation, accept_loss=accept_loss, plan=plan_id, one_way=one_way)
+            return swap(
+                installation,
+                accept_loss=accept_loss,
+                plan=plan_id,
+                one_way=one_way,
+                unlocked=unlocked,
+            )
 
     def rollback(
         self,

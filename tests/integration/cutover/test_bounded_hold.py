@@ -5,12 +5,16 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 
 from ops.connection import connect, end_in_time
+from ops.cutover import swap as swap_module
+from ops.cutover.lock_rehearsal import LockRehearsal
 from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.write_lock.lock import lock_writes
 from tests.groups import soaked
@@ -36,8 +40,12 @@ def proxy(system: SmallSystem, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stal
 
 
 @pytest.fixture
-def behind(system: SmallSystem, proxy: StallingProxy) -> SmallSystem:
-    """The installation as a command sees it whose legacy lies behind the proxy."""
+def behind(
+    system: SmallSystem, proxy: StallingProxy, monkeypatch: pytest.MonkeyPatch
+) -> SmallSystem:
+    """The installation as a command sees it whose legacy lies behind the proxy, and which does not
+    foresee that it will stall."""
+    monkeypatch.setattr(swap_module, "rehearse_lock", lambda _one: LockRehearsal(()))
     return replace(system, legacy=proxy.url, max_hold=_MOST)
 
 
@@ -150,3 +158,57 @@ def test_the_lock_of_a_command_that_was_stopped_is_ended_by_the_server(system: S
         lock.commit()
     lock.close()
     assert system.legacy_is() == "open"
+
+
+def test_a_swap_for_which_users_would_wait_too_long_is_refused_before_they_do(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where very much has to be locked. It is tried with a second, short delta before."""
+    steps, before = list[str](), system.everything()
+    monkeypatch.setattr(swap_module, "rehearse_lock", lambda _one: LockRehearsal((), 60.0))
+    then = {step: partial(steps.append, step) for step in ("parity again", "hold requests")}
+    said = (
+        r"^not swapped: users would wait 60\.\d\d s or longer \(lock legacy 60\.00 s, final delta "
+        r"\S+ s, parity and price \S+ s\), and may for 30\.00 s; .*--max-hold$"
+    )
+    with pytest.raises(RefusedError, match=said):
+        system.swap(then=then)
+    assert steps == ["parity again"]
+    assert system.everything() == before
+
+
+def test_a_lock_that_alone_takes_too_long_is_refused_by_the_conditions(system: SmallSystem) -> None:
+    before = system.everything()
+    with pytest.raises(RefusedError, match=r"locking and proving legacy alone takes longer than"):
+        replace(system, max_hold=0.01).swap()
+    assert system.everything() == before
+
+
+def test_a_long_first_delta_is_not_held_against_a_hold_that_would_be_short(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a week had left, and what users write meanwhile."""
+    late, real = [0.0], swap_module.copy_delta
+
+    def long_delta(*databases: Any, **how: Any) -> None:
+        late[0] += 60.0
+        real(*databases, **how)
+
+    monkeypatch.setattr(swap_module, "copy_delta", long_delta)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[0])
+    monkeypatch.setattr("ops.cutover.steps.time", clock)
+    report = system.swap()
+    assert report.active == "new"
+    assert report.seconds["first delta"] > 60 > report.seconds["delta again"]
+    system.rollback()
+
+
+def test_who_uses_a_table_while_the_lock_is_rehearsed_is_named_and_no_reason(
+    system: SmallSystem,
+) -> None:
+    with connect(system.old, application_name="writer") as writer:
+        writer.execute("UPDATE users SET email = email")
+        found = {one.condition: one for one in system.plan_swap().conditions}
+    assert found["the lock fits"].met
+    assert "(sigmasight writer) uses 'users'" in found["the lock fits"].reason
+    assert found["all can be locked"].met, "its catalogue is read all the same"

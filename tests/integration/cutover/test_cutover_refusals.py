@@ -161,6 +161,13 @@ SWAP = (
         "not swapped: 2 backend(s) and a move may need 40 connections to 127.0.0.1:…, which "
         "allows 20; have it allow 20 more",
     ),
+    Case(
+        "something is out of the lock's reach",
+        d.changed("old", "SELECT lo_create(4711)", "SELECT lo_unlink(4711)"),
+        "not swapped: after the swap the old database could still be written to beyond its lock: "
+        "large objects (1); give the address of a role that owns them, or accept it by "
+        "--accept-unlocked",
+    ),
     Case("no old database", d.no_legacy, NO_LEGACY),
     *(
         Case(f"no way back: {name}", damage, NO_WAY_BACK + says.replace(*_OLD))

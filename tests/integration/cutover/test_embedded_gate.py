@@ -12,10 +12,8 @@ from sqlalchemy.engine import URL
 from ops.backend.supervised import SupervisedBackend
 from ops.connection import conninfo
 from ops.cutover.gate_switch import GateSwitch
-from ops.embedded.server import EmbeddedServer
 from ops.state_folder import StateFolder
 from ops.write_lock.lock import lock_and_prove
-from tests.conftest import create_database
 from tests.integration.cutover.switch_contract import Installed, SwitchContract
 
 ASKED = b"GET /ready HTTP/1.1\r\nHost: backend\r\nConnection: close\r\n\r\n"
@@ -31,16 +29,9 @@ class Supervised(Installed):
 
 @pytest.fixture(scope="module")
 def installed(
-    server: EmbeddedServer,
-    core_template: str,
-    ai_template: str,
-    legacy_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    databases: dict[str, URL], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Supervised]:
-    templates = {"core": core_template, "ai": ai_template, "legacy": legacy_template}
-    for name, template in templates.items():
-        create_database(server, f"supervised_{name}", template)
-    core, ai, legacy = (server.url(f"supervised_{name}") for name in templates)
+    core, ai, legacy = databases.values()
     told = {"DATABASE_URL": core, "AI_DATABASE_URL": ai, "LEGACY_DATABASE_URL": legacy}
     environment = {name: conninfo(url) for name, url in told.items()}
     environment |= {"PATH": os.environ["PATH"], "ACTIVE_PAIR": "gate"}

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import URL
 
 from ops.connection import conninfo
 from ops.cutover.gate_switch import GateSwitch
-from ops.embedded.server import EmbeddedServer
 from tests.api.backend import backend_process
-from tests.conftest import create_database
 from tests.integration.cutover.switch_contract import Installed, SwitchContract
 from tests.pooling import pooled, pooling
 
@@ -18,16 +17,9 @@ pytestmark = [pooled, pytest.mark.soak]
 
 @pytest.fixture(scope="module")
 def installed(
-    server: EmbeddedServer,
-    core_template: str,
-    ai_template: str,
-    legacy_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    databases: dict[str, URL], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installed]:
-    templates = {"core": core_template, "ai": ai_template, "legacy": legacy_template}
-    for name, template in templates.items():
-        create_database(server, f"pooled_{name}", template)
-    core, ai, legacy = (server.url(f"pooled_{name}") for name in templates)
+    core, ai, legacy = databases.values()
     folder: Path = tmp_path_factory.mktemp("pooled")
     with pooling(core, "transaction", default_pool_size=4) as pooler:
         told = {"LEGACY_DATABASE_URL": conninfo(legacy.set(port=pooler.port))}

@@ -15,7 +15,6 @@ from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
 from ops.write_lock.lock import lock_and_prove, lock_state, lock_writes, release_any_lock
 from tests.api.backend import backend_process
-from tests.conftest import create_database
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import Installed, SwitchContract, named
 from tests.integration.serving.starting import eventually
@@ -23,16 +22,9 @@ from tests.integration.serving.starting import eventually
 
 @pytest.fixture(scope="module")
 def installed(
-    server: EmbeddedServer,
-    core_template: str,
-    ai_template: str,
-    legacy_template: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    databases: dict[str, URL], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installed]:
-    templates = {"core": core_template, "ai": ai_template, "legacy": legacy_template}
-    for name, template in templates.items():
-        create_database(server, f"gate_{name}", template)
-    core, ai, legacy = (server.url(f"gate_{name}") for name in templates)
+    core, ai, legacy = databases.values()
     app = _app_of(legacy)
     told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(app)}
     with ExitStack() as stack:
@@ -64,10 +56,10 @@ class TestGateSwitch(SwitchContract):
 
 
 def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
-    installed: Installed, server: EmbeddedServer
+    installed: Installed, databases: dict[str, URL]
 ) -> None:
     """Nobody knows of it but by its silence."""
-    with connect(server.url("gate_core"), application_name="tests") as session:
+    with connect(databases["core"], application_name="tests") as session:
         session.execute(
             "INSERT INTO ops.gate_replicas (replica, epoch, state, seen_at)"
             " VALUES (gen_random_uuid(), 0, 'open', clock_timestamp())"
@@ -82,9 +74,9 @@ def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
 
 
 @pytest.fixture
-def legacy(installed: Installed, server: EmbeddedServer) -> URL:
+def legacy(installed: Installed, databases: dict[str, URL]) -> URL:
     """The old database, which serves and is open."""
-    switch, legacy = installed.switch, server.url("gate_legacy")
+    switch, legacy = installed.switch, databases["legacy"]
     with switch.hold(1.0, 60.0) as held:
         held.flip("old")
         held.release()
@@ -148,11 +140,11 @@ def test_the_lock_of_a_swap_that_succeeded_stays(installed: Installed, legacy: U
 
 @pytest.mark.soak
 def test_without_core_the_lock_decides_and_what_it_decided_stays(
-    installed: Installed, server: EmbeddedServer
+    installed: Installed, server: EmbeddedServer, databases: dict[str, URL]
 ) -> None:
     """A blind rollback, as far as the backends are concerned: they are the same before and after,
     and when Core is back it is told before it is believed."""
-    switch, legacy = installed.switch, server.url("gate_legacy")
+    switch, legacy = installed.switch, databases["legacy"]
     address = switch.public_address()
     if switch.active() == "old":
         switch.stage("new")
@@ -162,7 +154,7 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
             held.release()
     else:
         lock_and_prove(legacy)
-    with _away(server, "gate_core"):
+    with _away(server, str(databases["core"].database)):
         # What was read of Core is not believed for long, and legacy is locked: nobody is served.
         eventually(lambda: named(address) is None, seconds=60)
         release_any_lock(legacy)

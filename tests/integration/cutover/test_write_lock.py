@@ -11,6 +11,7 @@ from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
 from ops.write_lock.lock import (
+    beyond_lock,
     lock_and_prove,
     lock_state,
     lock_writes,
@@ -140,7 +141,7 @@ def test_the_app_is_refused_by_privilege_too(lockable: URL, as_role: As, ask: As
     assert ask(app, held) == before
     assert ask(second, held)[0][6] is True
     with connect(app, application_name="tests") as connection, pytest.raises(RefusedError):
-        prove_locked(connection)
+        prove_locked(connection, lambda known: [one for one in known if one.is_table])
 
 
 def test_a_new_table_is_named_and_closed_to_the_app_until_it_is_locked(
@@ -211,21 +212,52 @@ def test_says_what_it_cannot_take_away_and_what_it_cannot_reach(
         'INSERT on TABLE public."Quoted ""Name""" to lock_second',
     ]
     assert "granted by lock_app" in report.kept[1]
-    assert report.beyond == ("view names", "materialized view stored")
+    assert beyond_lock(lockable) == [], "a write through a view reaches a table"
     with connect(as_role(lockable, "lock_second"), application_name="tests") as connection:
         prove_locked(connection)
     release_lock(lockable)
     assert ask(lockable, EVERYTHING) == before
 
 
-def test_refuses_when_a_table_is_another_roles(
+OF_OTHERS = """
+CREATE TABLE users (id int); CREATE TABLE portfolios (id int); CREATE TABLE positions (id int);
+ALTER TABLE users OWNER TO lock_owner; ALTER TABLE portfolios OWNER TO lock_owner;
+ALTER TABLE positions OWNER TO lock_owner;
+CREATE SCHEMA auth AUTHORIZATION lock_second;
+CREATE TABLE auth.users (id int); ALTER TABLE auth.users OWNER TO lock_second;
+ALTER TABLE scratch OWNER TO lock_second;
+SELECT lo_create(4711);
+"""
+
+
+def test_what_belongs_to_other_roles_is_named_and_stays_open(
     server: EmbeddedServer, lockable: URL, as_role: As, ask: Ask
 ) -> None:
-    ask(superuser(server, lockable), "ALTER TABLE scratch OWNER TO lock_second")
+    ask(superuser(server, lockable), OF_OTHERS)
+    before = ask(lockable, EVERYTHING)
+    with connect(lockable, application_name="tests") as connection:
+        report = lock_writes(connection, choose=moved_tables)
+    assert set(report.newly) == {"portfolios", "positions", "users"}
+    others = ("scratch of lock_second", "auth.users of lock_second")
+    assert set(beyond_lock(lockable)) == {*others, "large objects (1)"}
+    lock_and_prove(lockable)
+    assert lock_state(lockable).state == "locked"
+    ask(as_role(lockable, "lock_second"), "INSERT INTO auth.users VALUES (1)")
+    lock_and_prove(superuser(server, lockable))  # whose reach is longer
+    with pytest.raises(psycopg.Error, match=REFUSED):
+        ask(as_role(lockable, "lock_second"), "INSERT INTO auth.users VALUES (1)")
+    release_lock(superuser(server, lockable))
+    assert ask(lockable, EVERYTHING) == before
+
+
+def test_refuses_when_a_table_of_the_move_is_another_roles(
+    server: EmbeddedServer, lockable: URL, as_role: As, ask: Ask
+) -> None:
+    ask(superuser(server, lockable), OF_OTHERS + "ALTER TABLE positions OWNER TO lock_second")
     before = ask(lockable, EVERYTHING)
     with (
         connect(lockable, application_name="tests") as connection,
-        pytest.raises(RefusedError, match="'scratch' belongs to 'lock_second'"),
+        pytest.raises(RefusedError, match="'positions' belongs to 'lock_second'"),
     ):
         lock_writes(connection)
     assert ask(lockable, EVERYTHING) == before

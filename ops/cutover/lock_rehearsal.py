@@ -1,0 +1,110 @@
+"""The lock of a swap, tried in a transaction that is undone, before anybody waits: how long it
+takes, and what it cannot reach."""
+
+import time
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from ops.connection import end_in_time, explained, first_line
+from ops.cutover.installation import Installation
+from ops.errors import BusyError, SigmaSightError
+from ops.evidence.finding import Finding
+from ops.write_lock.lock import LockReport, beyond_lock, lock_writes, writing_session
+from ops.write_lock.proof import prove_locked
+from ops.write_lock.table_locks import lock_tables
+from ops.write_lock.tables import moved_tables, relations
+
+WHOLLY_LOCKED = "all can be locked"
+_LOCK_FITS = "the lock fits"
+# Users work meanwhile, and those who write wait behind each attempt.
+_PATIENCE_SECONDS = 1.0
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LockRehearsal:
+    """What came of it.
+
+    Attributes:
+        findings: whether legacy can be locked in time, and wholly.
+        seconds: how long it took to lock and to prove what the move reads; 0 where that cannot be
+            told, since nothing is refused for what is only guessed.
+    """
+
+    findings: tuple[Finding, ...]
+    seconds: float = 0.0
+
+
+def rehearse_lock(installation: Installation) -> LockRehearsal:
+    """Lock legacy as a swap does while requests wait, prove it, and undo it. Who writes to the
+    tables of the move waits for that moment, at most as long as a hold may take.
+
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: legacy does not answer.
+    """
+    wholly, seconds = _wholly_locked(installation.legacy), 0.0
+    most, begun = installation.max_hold_seconds, time.monotonic()
+    try:
+        report, seconds = _timed(installation.legacy, most)
+    except BusyError as error:
+        fits = Finding(_LOCK_FITS, True, f"not tried while users work: {error}")
+    except (SigmaSightError, psycopg.Error) as error:
+        fits = Finding(_LOCK_FITS, False, _why_not(error, most, time.monotonic() - begun))
+    else:
+        fits = _fits(report, seconds)
+    return LockRehearsal((fits, wholly), seconds)
+
+
+def _why_not(error: Exception, most_seconds: float, seconds: float) -> str:
+    if seconds < most_seconds:
+        return first_line(error) if isinstance(error, psycopg.Error) else str(error)
+    return (
+        f"locking and proving legacy alone takes longer than {most_seconds:.1f} s; let users wait "
+        "longer by --max-hold"
+    )
+
+
+def _fits(report: LockReport, seconds: float) -> Finding:
+    said = f"{report.tables} tables of legacy are locked and proved in {seconds:.2f} s"
+    if report.kept:
+        said += f"; {len(report.kept)} privileges cannot be revoked, so that triggers alone refuse"
+    return Finding(_LOCK_FITS, True, said, {"seconds": seconds, "kept": list(report.kept)})
+
+
+def _timed(legacy: URL, most_seconds: float) -> tuple[LockReport, float]:
+    """The wait for users' own locks, which a hold has not, is no part of the time."""
+    with (
+        explained(legacy),
+        writing_session(legacy, "lock rehearsal") as session,
+        session.transaction(force_rollback=True),
+    ):
+        end_in_time(session, most_seconds)
+        # The proof is one long statement, which older servers end by this alone.
+        session.execute(
+            "SELECT set_config('statement_timeout', %s, true)", [f"{most_seconds * 1000:.0f}ms"]
+        )
+        chosen = moved_tables(relations(session))
+        lock_tables(session, chosen, "SHARE ROW EXCLUSIVE", _PATIENCE_SECONDS)
+        begun = time.monotonic()
+        report = lock_writes(session, choose=moved_tables, hold=0)
+        prove_locked(session, moved_tables)
+        return report, time.monotonic() - begun
+
+
+def _wholly_locked(legacy: URL) -> Finding:
+    """What can be written to after the swap is lost with legacy, so the operator says that it may
+    be."""
+    beyond = beyond_lock(legacy)
+    if not beyond:
+        return Finding(WHOLLY_LOCKED, True, "nothing can be written to beyond the lock")
+    more = f" and {len(beyond) - _SHOWN} more" if len(beyond) > _SHOWN else ""
+    return Finding(
+        WHOLLY_LOCKED,
+        False,
+        "after the swap the old database could still be written to beyond its lock: "
+        f"{', '.join(beyond[:_SHOWN])}{more}; give the address of a role that owns them, or accept "
+        "it by --accept-unlocked",
+        {"beyond": beyond},
+    )
