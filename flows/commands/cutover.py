@@ -1,16 +1,14 @@
 """`sigmasight swap`, `sigmasight rollback` and `sigmasight follow`."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.losses import serving_pair
 from flows.commands.options import AsJson
 from flows.commands.output import answer, out
 from flows.commands.runner import flow_named, run_phase
-from ops.errors import BadInputError, ConfigurationError
+from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from ops.cutover.follow import FollowReport
@@ -52,7 +50,7 @@ def swap(
             accept_loss, dry_run, plan_id, stream_seconds, max_hold, accept_one_way
         )
     )
-    show = _show_swap_plan if dry_run else _show_report
+    show = _show_swap_plan if hasattr(done, "price") else _show_report
     answer(done, _after("swap", done), show, as_json=as_json)
 
 
@@ -132,8 +130,6 @@ def _show_follow(done: "FollowReport") -> None:
 def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.plan import SWAP_STEPS
 
-    if _new_pair_serves():
-        out().print("the new pair is active already: a swap would change nothing")
     for condition in plan.conditions:
         mark = "holds" if condition.met else "does not hold"
         out().print(
@@ -143,14 +139,6 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
     out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     _show_steps(SWAP_STEPS)
     out().print(f"plan id: {plan.plan_id}", highlight=False)
-
-
-def _new_pair_serves() -> bool:
-    from ops.settings import operator_settings
-
-    with suppress(ConfigurationError):  # nothing here says it
-        return serving_pair(operator_settings()) == "new"
-    return False
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:
