@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import Accept, DatabaseName, Prices, RoleName
-from flows.commands.output import err, out
+from flows.commands.output import err, out, shown
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
+from flows.progress import as_step
 from ops.books.declared_stack import Target
 from ops.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from ops.endpoints import Endpoints
+    from ops.state_folder import StateFolder
 
 
 def up(
@@ -63,23 +65,36 @@ def pulumi(context: typer.Context) -> None:
 
 def down() -> None:
     """Stop worker, backend, embedded databases and Prefect server; all data stays."""
-    from flows.prefect_server import PrefectServer
-    from flows.worker import Worker
-    from ops.backend.supervised import SupervisedBackend
-    from ops.embedded.databases import EmbeddedDatabases
     from ops.settings import operator_settings
 
     state = operator_settings().state
     if not state.root.exists():
         out().print("nothing runs here")
         return
-    stopped = ["worker"] if Worker(state).stop() else []
-    stopped += ["backend"] if SupervisedBackend(state).stop() else []
-    stopped += EmbeddedDatabases(state).down()
-    if PrefectServer(state).stop():
-        stopped.append("prefect")
+    from flows.commands.display import display
+
+    with display(shown.command):
+        stopped = _stop(state)
     again = "; `sigmasight up` starts them again" if stopped else ""
     out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}{again}", soft_wrap=True)
+
+
+def _stop(state: "StateFolder") -> list[str]:
+    """Stop what runs, the users of each server before it; the names of what ran."""
+    from flows.prefect_server import PrefectServer
+    from flows.worker import Worker
+    from ops.backend.supervised import SupervisedBackend
+    from ops.embedded.databases import EmbeddedDatabases
+
+    stopped = []
+    if as_step("stop the worker", Worker(state).stop)():
+        stopped.append("worker")
+    if as_step("stop the backend", SupervisedBackend(state).stop)():
+        stopped.append("backend")
+    stopped += as_step("stop the databases", EmbeddedDatabases(state).down)()
+    if as_step("stop the Prefect server", PrefectServer(state).stop)():
+        stopped.append("prefect")
+    return stopped
 
 
 def dsn(
