@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import AsJson
+from flows.commands.options import AsJson, output_file
 from flows.commands.output import answer, out
 from flows.commands.runner import flow_named, run_phase
 from ops.errors import BadInputError
@@ -45,6 +45,7 @@ def swap(
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
+    _refuse_planned_look(dry_run, plan_id)
     done = run_phase(
         lambda: flow_named("swap")(
             accept_loss, dry_run, plan_id, stream_seconds, max_hold, accept_one_way
@@ -69,9 +70,10 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Serve from the old database again, with what users wrote since the swap."""
-    file = export.absolute() if export else None
-    if file is not None and not file.parent.is_dir():
-        raise BadInputError(f"--export: there is no folder {file.parent}; make it first")
+    file = output_file("--export", export)
+    if blind:
+        refuse_priced(accept_loss, file, dry_run, plan_id)
+    _refuse_planned_look(dry_run, plan_id)
     done = run_phase(
         lambda: flow_named("rollback")(
             accept_loss, file, dry_run, plan_id, stream_seconds, blind, max_hold
@@ -91,6 +93,21 @@ def follow(
     """Carry what users wrote since the swap into the old database, while they work."""
     done = run_phase(lambda: flow_named("follow")(end))
     answer(done, "sigmasight status", _show_follow, as_json=as_json)
+
+
+def refuse_priced(*unusable: object) -> None:
+    """See that a blind rollback is not told what only a priced one can heed.
+
+    Raises:
+        BadInputError: it is.
+    """
+    if any(unusable):
+        raise BadInputError("a blind rollback knows no price; give --blind alone")
+
+
+def _refuse_planned_look(dry_run: bool, plan_id: str | None) -> None:
+    if dry_run and plan_id is not None:
+        raise BadInputError("a dry run prints the plan's id; give --plan-id without --dry-run")
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:

@@ -20,6 +20,7 @@ from flows.commands.output import answer, out, report
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, one_step, run_phase, settings_now
 from ops.backfill import Engine, Mode
+from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from flows.rebuild import RebuildReport
@@ -47,6 +48,8 @@ def copy(
     as_json: AsJson = False,
 ) -> None:
     """Copy data from the old database to Core and AI. Repeatable."""
+    if accept_deleted and not accept_legacy:
+        raise BadInputError("--accept-deleted is for another old database; add --accept-legacy")
     tables = run_phase(lambda: flow_named("copy")(group, accept_legacy, accept_deleted))
     if as_json:
         report({"tables": tables}, "sigmasight backfill")

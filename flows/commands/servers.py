@@ -12,7 +12,7 @@ from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
 from flows.progress import as_step
 from ops.books.declared_stack import Target
-from ops.errors import ConfigurationError
+from ops.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
     from ops.endpoints import Endpoints
@@ -32,12 +32,26 @@ def up(
     """Make or start the embedded databases with the demo's old one, and what `down` has stopped; or
     a declared stack."""
     mode = "preview" if preview else "up"
+
+    def judge() -> None:
+        give_prices(prices, accept)
+        if preview:
+            _refuse_undeclared(target)
+
     run_phase(
         lambda: _bring_up(target, mode),
-        judge=lambda: give_prices(prices, accept),
+        judge=judge,
         start_databases=not preview,
         makes_databases=True,
     )
+
+
+def _refuse_undeclared(target: Target | None) -> None:
+    from ops.settings import operator_settings
+
+    settings = operator_settings()
+    if not (target or settings.SIGMASIGHT_TARGET or settings.SIGMASIGHT_STACK):
+        raise ConfigurationError("only a declared stack has a preview; say which by --target")
 
 
 def _bring_up(target: Target | None, mode: str) -> None:
@@ -104,7 +118,7 @@ def dsn(
     """Print the address of a database, as psql takes it. It holds a password."""
     from ops.connection import conninfo
     from ops.embedded.databases import EmbeddedDatabases
-    from ops.endpoints import resolve_endpoints
+    from ops.endpoints import given_legacy, resolve_endpoints
     from ops.settings import operator_settings
 
     settings = operator_settings()
@@ -112,7 +126,10 @@ def dsn(
     url = getattr(endpoints, which.value)
     if url is None:
         raise ConfigurationError(f"there is no {which.value} database; set its URL")
-    if endpoints.target == "embedded" and role != "owner":
+    if role != "owner":
+        given = which is DatabaseName.legacy and given_legacy(settings) is not None
+        if given or endpoints.target != "embedded":
+            raise BadInputError("roles are the embedded servers'; this address has the one given")
         url = EmbeddedDatabases(settings.state).url(which.value, role)
     if which is DatabaseName.legacy:
         _warn_of_quiet_days(endpoints)

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -63,6 +63,13 @@ AT_WORK = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew() -> Iterator[None]:
+    operator_settings.cache_clear()
+    yield
+    operator_settings.cache_clear()
+
+
 @pytest.mark.parametrize(("words", "work", "step"), AT_WORK, ids=lambda one: one.split(".")[-1])
 def test_a_command_that_is_no_phase_says_first_what_it_does(
     monkeypatch: pytest.MonkeyPatch,
@@ -76,7 +83,6 @@ def test_a_command_that_is_no_phase_says_first_what_it_does(
         raise RefusedError("so far and no further")
 
     monkeypatch.setenv("SIGMASIGHT_HOME", str(tmp_path))
-    operator_settings.cache_clear()
     monkeypatch.setattr(work, ends)
     monkeypatch.setattr("flows.commands.dashboard.connect_prefect", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["sigmasight", *words.split()])

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -90,11 +91,18 @@ def test_a_report_is_one_object_with_what_comes_next(
     assert said["next"] == following
 
 
-def test_an_import_a_file_of_prices_and_a_removal_are_told_to_programs_too(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("SIGMASIGHT_HOME", str(tmp_path / "home"))
-    file = tmp_path / "own.csv"
+    operator_settings.cache_clear()
+    yield tmp_path / "home"
+    operator_settings.cache_clear()
+
+
+def test_an_import_a_file_of_prices_and_a_removal_are_told_to_programs_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    file = own_home.parent / "own.csv"
     file.write_text("symbol,date,open,high,low,close,volume\nSPY,2025-07-01,1,1,2,1,1\n")
     imported = ImportReport((TableImport("users", inserted=2),), None)
     monkeypatch.setattr("flows.commands.losses._imported", lambda *_: imported)
@@ -103,7 +111,6 @@ def test_an_import_a_file_of_prices_and_a_removal_are_told_to_programs_too(
         (f"prices --check {file}", 1, ("concerns", 0, "name"), "high-below-low"),
         ("uninstall", 0, ("goes",), []),
     ):
-        operator_settings.cache_clear()
         assert (_say(words, monkeypatch) or 0) == code
         found = json.loads(capsys.readouterr().out)
         assert "next" in found
