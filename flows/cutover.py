@@ -94,17 +94,12 @@ def tell(
         report.address,
         report.held_seconds,
     )
+    facts = _recorded(kind, installation) if recorded else []
     with only_noted():
         create_markdown_artifact(
-            "\n".join(
-                [
-                    *_what_changed(report, _recorded(kind, installation) if recorded else []),
-                    "",
-                    *_what_users_saw(installation),
-                ]
-            ),
+            _what_changed(report, facts, _what_users_saw(installation)),
             key=f"{kind}-what-changed",
-            description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps, requests",
+            description=f"What changed by the {kind}: who, when, how long, proofs, rows, requests",
         )
 
 
@@ -114,7 +109,7 @@ def _what_users_saw(installation: Installation) -> list[str]:
     return hold_lines(settings.BACKEND_LOG or own, cast(HoldWatch, watch))
 
 
-def _what_changed(report: CutoverReport, facts: Sequence[str]) -> list[str]:
+def _what_changed(report: CutoverReport, facts: Sequence[str], seen: Sequence[str]) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}.",
         f"Requests waited for **{report.held_seconds:.2f} s**.",
@@ -126,7 +121,7 @@ def _what_changed(report: CutoverReport, facts: Sequence[str]) -> list[str]:
         lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
     by = "the dashboard or a schedule" if deployment.id else "a command"
     lines += ["", f"- who: {psutil.Process().username()} on {platform.node()}, by {by}", *facts]
-    return [*lines, "", *step_table(report.seconds)]
+    return "\n".join([*lines, "", *step_table(report.seconds), "", *seen])
 
 
 def _recorded(kind: Kind, installation: Installation) -> list[str]:
