@@ -57,7 +57,7 @@ AT_WORK = [
     ("drift", "flows.commands.phases._drift", "read both catalogues"),
     ("status", "ops.status.checklist", "ask everything at once"),
     ("import losses.zip", "flows.commands.losses._imported", "bring the changes back"),
-    ("prices --check own.csv", "ops.price_files.reading.read_prices", "read own.csv"),
+    ("prices --check own.csv", "ops.price_files.reading._text", "read own.csv"),
     ("down", "flows.worker.Worker.stop", "stop the worker"),
     ("dashboard", "flows.commands.dashboard._registered", "deployments"),
 ]
