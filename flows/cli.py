@@ -16,7 +16,7 @@ from flows.commands.config import config
 from flows.commands.cutover import follow, rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
-from flows.commands.output import err, report, shown
+from flows.commands.output import err, report, sentence, shown
 from flows.commands.phases import backfill, copy, drift, migrate, rebuild, seed, serve, verify
 from flows.commands.prices import prices
 from flows.commands.rehearsal import rehearse
@@ -24,7 +24,6 @@ from flows.commands.retention import backup, cleanup
 from flows.commands.servers import down, dsn, pulumi, up
 from flows.commands.status import status
 from flows.commands.uninstall import uninstall
-from ops.errors import SigmaSightError
 
 NAME = "sigmasight"
 app = typer.Typer(
@@ -95,7 +94,7 @@ def _run() -> NoReturn:
     except Exception as error:
         if shown.debug:
             err().print_exception()
-        line = _line(error)
+        line = sentence(error)
         if shown.as_json:
             report({**getattr(error, "document", {}), "error": line})
         _fail(line)
@@ -130,20 +129,6 @@ def _refuse_words(error: typer.TyperException) -> NoReturn:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else NAME
     _fail(f"{line.removesuffix('.')}; see `{command} --help`", error.exit_code)
-
-
-def _line(error: Exception) -> str:
-    """What happened, and what to do; of what nobody has foreseen, how to see more."""
-    if isinstance(error, SigmaSightError):
-        return str(error)
-    import psycopg  # only now: it takes a moment, and most commands do not fail
-
-    said = next(iter(str(error).splitlines()), "no message")
-    if isinstance(error, psycopg.Error):
-        return f"the database refused: {said}"
-    if isinstance(error, OSError):
-        return f"{error.filename or 'the system'}: {error.strerror or error}; correct that first"
-    return f"unexpected {type(error).__name__}: {said}; the same with --debug shows the trace"
 
 
 def _fail(line: str, code: int = 1) -> NoReturn:

@@ -15,9 +15,10 @@ class _OwnLines(logging.Filter):
     """Failures are shown by the command itself, in one line; the dashboard keeps the rest."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if _ENGINE not in Path(record.pathname).parents:
-            return True
-        return "Retry" in record.getMessage() and record.exc_info is None
+        if record.exc_info is not None:
+            return False
+        own = _ENGINE not in Path(record.pathname).parents
+        return own or "Retry" in record.getMessage()
 
 
 def show_own_lines() -> None:

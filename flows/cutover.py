@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import psutil
 from prefect import get_run_logger
@@ -10,6 +11,7 @@ from prefect.runtime import deployment, flow_run
 
 from flows.backend import backend_is_ours, start_backend
 from flows.heartbeat import rename_run
+from flows.hold import HoldWatch, hold_lines
 from flows.run_history import only_noted
 from infra.gate import follow, switch_for
 from ops.backend.serving import keep_swapped, served_before
@@ -39,7 +41,7 @@ def current_installation(fence: Fence, stream_seconds: float, max_hold: float) -
         resolve_endpoints(settings),
         current_switch(settings),
         fence,
-        lambda step, seconds: log.info("%s: %.3f s", step, seconds),
+        HoldWatch(lambda step, seconds: log.info("%s: %.3f s", step, seconds)),
         stream_seconds,
         max_hold,
     )
@@ -87,15 +89,22 @@ def tell(
         log.info("the %s pair is active already, at %s", report.active, report.address)
         return
     log.info("the %s pair is active at %s; %s", report.active, report.address, report.users_met)
+    facts = _recorded(kind, installation) if recorded else []
     with only_noted():
         create_markdown_artifact(
-            _what_changed(report, _recorded(kind, installation) if recorded else []),
+            _what_changed(report, facts, _what_users_saw(installation)),
             key=f"{kind}-what-changed",
-            description=f"What changed by the {kind}: who, when, how long, proofs, rows, steps",
+            description=f"What changed by the {kind}: who, when, how long, proofs, rows, requests",
         )
 
 
-def _what_changed(report: CutoverReport, facts: Sequence[str]) -> str:
+def _what_users_saw(installation: Installation) -> list[str]:
+    settings, watch = installation.settings, installation.announce
+    own = SupervisedBackend(settings.state).log if backend_is_ours(settings) else None
+    return hold_lines(settings.BACKEND_LOG or own, cast(HoldWatch, watch))
+
+
+def _what_changed(report: CutoverReport, facts: Sequence[str], seen: Sequence[str]) -> str:
     lines = [
         f"The **{report.active}** pair is active at {report.address}; **{report.users_met}**.",
     ]
@@ -106,7 +115,7 @@ def _what_changed(report: CutoverReport, facts: Sequence[str]) -> str:
         lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
     by = "the dashboard or a schedule" if deployment.id else "a command"
     lines += ["", f"- who: {psutil.Process().username()} on {platform.node()}, by {by}", *facts]
-    return "\n".join([*lines, "", *step_table(report.seconds)])
+    return "\n".join([*lines, "", *step_table(report.seconds), "", *seen])
 
 
 def _recorded(kind: Kind, installation: Installation) -> list[str]:

@@ -14,8 +14,9 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.states import Failed
 
+from flows.commands.output import sentence
 from flows.run_history import PhaseFlow, asking_no_more, only_noted
-from ops.errors import RefusedError, SigmaSightError
+from ops.errors import RefusedError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,12 +43,12 @@ def _told(name: str, work: Callable[P, R]) -> Callable[P, R]:
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return work(*args, **kwargs)
-        except SigmaSightError as error:
+        except Exception as error:
             get_run_logger().error("stopped", exc_info=error)
             if isinstance(error, RefusedError):
                 rename_run(f"{name} refused")
             # The caller gets the error all the same: the engine raises what a state holds.
-            return cast(R, Failed(message=str(error), data=error))
+            return cast(R, Failed(message=sentence(error), data=error))
 
     return told
 

@@ -1,10 +1,13 @@
-"""Pictures of the book's course: how its equity and its factor exposures moved."""
+"""Pictures: the book's course, and the requests around a hold."""
 
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 
+from ops.backend.seen_requests import SeenRequest
 from ops.summary import BookCourse
 
 matplotlib.use("Agg")
@@ -32,6 +35,24 @@ def plot_course(course: BookCourse, path: Path) -> None:
         axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(path, dpi=110, metadata={"Comment": course.digest})
     plt.close(figure)
+
+
+def plot_hold(requests: Sequence[SeenRequest], begun: float, ended: float) -> bytes:
+    """A PNG: each request by when it came and how long it took, beside the hold."""
+    figure, axes = plt.subplots(figsize=(10, 3.2), layout="constrained")
+    axes.axvspan(0, ended - begun, color="0.9", label="requests are held")
+    for name, color, wanted in (("answered", "tab:blue", False), ("failed", "tab:red", True)):
+        those = [one for one in requests if (one.status >= 500) is wanted]
+        came = [one.came - begun for one in those]
+        axes.scatter(came, [one.seconds for one in those], s=9, color=color, label=name)
+    axes.set_xlabel("came, seconds since the hold began")
+    axes.set_ylabel("seconds until answered")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    plt.close(figure)
+    return picture.getvalue()
 
 
 def _short(name: str) -> str:

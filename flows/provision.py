@@ -35,8 +35,6 @@ def provision(target: Target | None = None, mode: Mode = "up") -> None:
     if target or settings.SIGMASIGHT_STACK:
         _refuse_given_addresses(settings, target)
         bring_up_stack(settings, target, mode)
-    elif mode == "preview":
-        raise ConfigurationError("only a declared stack has a preview; say which by --target")
     if mode == "preview":
         return
     if settings.embedded:

@@ -6,6 +6,7 @@ from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
+from flows.commands.cutover import refuse_priced
 from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
@@ -17,7 +18,6 @@ from ops.cutover.rollback import rollback as roll_back
 from ops.cutover.steps import CutoverReport
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
-from ops.errors import BadInputError
 from ops.settings import operator_settings
 
 
@@ -44,8 +44,8 @@ def rollback(
         blind: only for a lost Core or AI: go back without a price, whatever users wrote.
     """
     if blind:
-        unusable = accept_loss or export or dry_run or plan_id
-        return _without_core(stream_seconds, max_hold, unusable)
+        refuse_priced(accept_loss, export, dry_run, plan_id)
+        return _without_core(stream_seconds, max_hold)
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
@@ -57,9 +57,7 @@ def rollback(
     return report
 
 
-def _without_core(stream_seconds: float, max_hold: float, unusable: object) -> CutoverReport:
-    if unusable:
-        raise BadInputError("a blind rollback knows no price; give --blind alone")
+def _without_core(stream_seconds: float, max_hold: float) -> CutoverReport:
     settings = operator_settings()
     databases = EmbeddedDatabases(settings.state)
     if settings.embedded and databases.exists():

@@ -15,6 +15,7 @@ from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
 from ops.endpoints import resolve_endpoints
 from ops.evidence import SEVEN_DAYS
+from ops.evidence.cutovers import swap_in_force
 from ops.settings import operator_settings
 
 
@@ -44,11 +45,22 @@ def swap(
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
-            return plan_task(installation)
+            return _nothing_to_plan(installation) or plan_task(installation)
         report = swap_task(installation, accept_loss, plan_id, accept_one_way, accept_unlocked)
         tell(report, "swap", installation)
     if report.ended_at is not None:
         activate_cleanup_schedule(report.ended_at + SEVEN_DAYS)
+    return report
+
+
+def _nothing_to_plan(installation: Installation) -> CutoverReport | None:
+    """What a swap would find done already; the old database, which is locked, cannot be tried."""
+    last = swap_in_force(installation.core)
+    if last is None:
+        return None
+    address, held = installation.switch.public_address(), last.held_seconds or 0.0
+    report = CutoverReport("new", False, address, held, last.timings)
+    tell(report, "swap", installation)
     return report
 
 

@@ -1,27 +1,24 @@
 """`sigmasight assess`."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING
 
 from flows.commands.options import AsJson
 from flows.commands.output import out, report
+from flows.commands.runner import one_step, settings_now
 from ops.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ops.assessment import Account
 
 
 def assess(as_json: AsJson = False) -> None:
     """What a move does with each table and column of the old database. It is only read."""
-    from ops.assessment import assess as account_of
-    from ops.assessment.report import refuse_no_go
-    from ops.endpoints import given_legacy, resolve_endpoints
-    from ops.rehearsal.old_database import accounted
-    from ops.settings import operator_settings
+    with one_step("read the old database"):
+        account = _account()
 
-    settings = operator_settings()
-    legacy = given_legacy(settings) or resolve_endpoints(settings).legacy
-    if legacy is None:
-        raise ConfigurationError("there is no old database to assess; set LEGACY_DATABASE_URL")
-    with accounted(settings, legacy, "assessment"):
-        account = account_of(legacy)
+    from ops.assessment.report import refuse_no_go
+
     if as_json:
         report(_document(account), "sigmasight rehearse" if account.go else None)
     else:
@@ -29,13 +26,26 @@ def assess(as_json: AsJson = False) -> None:
     refuse_no_go(account)
 
 
-def _document(account: Any) -> dict[str, object]:
+def _account() -> "Account":
+    from ops.assessment import assess as account_of
+    from ops.endpoints import given_legacy, resolve_endpoints
+    from ops.rehearsal.old_database import accounted
+
+    settings = settings_now()
+    legacy = given_legacy(settings) or resolve_endpoints(settings).legacy
+    if legacy is None:
+        raise ConfigurationError("there is no old database to assess; set LEGACY_DATABASE_URL")
+    with accounted(settings, legacy, "assessment"):
+        return account_of(legacy)
+
+
+def _document(account: "Account") -> dict[str, object]:
     tables = [{**asdict(table), "columns": dict(table.column_fates)} for table in account.tables]
     verdict = {"go": account.go, "unknown_rows": dict(account.unknown)}
     return {**asdict(account), "tables": tables, **verdict}
 
 
-def _show(account: Any) -> None:
+def _show(account: "Account") -> None:
     from rich.table import Table
 
     from ops.assessment.report import account_lines, account_rows

@@ -1,16 +1,14 @@
 """`sigmasight swap`, `sigmasight rollback` and `sigmasight follow`."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.losses import serving_pair
-from flows.commands.options import AsJson
+from flows.commands.options import AsJson, output_file
 from flows.commands.output import answer, out
 from flows.commands.runner import flow_named, run_phase
-from ops.errors import BadInputError, ConfigurationError
+from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from ops.cutover.follow import FollowReport
@@ -50,6 +48,7 @@ def swap(
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
+    _refuse_planned_look(dry_run, plan_id)
     done = run_phase(
         lambda: flow_named("swap")(
             accept_loss,
@@ -61,7 +60,7 @@ def swap(
             accept_unlocked,
         )
     )
-    show = _show_swap_plan if dry_run else _show_report
+    show = _show_swap_plan if hasattr(done, "price") else _show_report
     answer(done, _after("swap", done), show, as_json=as_json)
 
 
@@ -80,9 +79,10 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Serve from the old database again, with what users wrote since the swap."""
-    file = export.absolute() if export else None
-    if file is not None and not file.parent.is_dir():
-        raise BadInputError(f"--export: there is no folder {file.parent}; make it first")
+    file = output_file("--export", export)
+    if blind:
+        refuse_priced(accept_loss, file, dry_run, plan_id)
+    _refuse_planned_look(dry_run, plan_id)
     done = run_phase(
         lambda: flow_named("rollback")(
             accept_loss, file, dry_run, plan_id, stream_seconds, blind, max_hold
@@ -102,6 +102,21 @@ def follow(
     """Carry what users wrote since the swap into the old database, while they work."""
     done = run_phase(lambda: flow_named("follow")(end))
     answer(done, "sigmasight status", _show_follow, as_json=as_json)
+
+
+def refuse_priced(*unusable: object) -> None:
+    """See that a blind rollback is not told what only a priced one can heed.
+
+    Raises:
+        BadInputError: it is.
+    """
+    if any(unusable):
+        raise BadInputError("a blind rollback knows no price; give --blind alone")
+
+
+def _refuse_planned_look(dry_run: bool, plan_id: str | None) -> None:
+    if dry_run and plan_id is not None:
+        raise BadInputError("a dry run prints the plan's id; give --plan-id without --dry-run")
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
@@ -140,8 +155,6 @@ def _show_follow(done: "FollowReport") -> None:
 def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.plan import SWAP_STEPS
 
-    if _new_pair_serves():
-        out().print("the new pair is active already: a swap would change nothing")
     for condition in plan.conditions:
         mark = "holds" if condition.met else "does not hold"
         out().print(
@@ -151,14 +164,6 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
     out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     _show_steps(SWAP_STEPS)
     out().print(f"plan id: {plan.plan_id}", highlight=False)
-
-
-def _new_pair_serves() -> bool:
-    from ops.settings import operator_settings
-
-    with suppress(ConfigurationError):  # nothing here says it
-        return serving_pair(operator_settings()) == "new"
-    return False
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:

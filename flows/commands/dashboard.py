@@ -1,28 +1,46 @@
 """`sigmasight dashboard`: the run history in a browser, with a button and a schedule per phase."""
 
-from flows.commands.output import out
+from flows.commands.output import out, shown
 from flows.commands.runner import connect_prefect, tell_crashed_runs
+from flows.progress import step
 
 
 def dashboard() -> None:
     """Start the Prefect server and a worker, register every deployment, and say where to look."""
+    from flows.commands.display import display
     from flows.prefect_server import PrefectServer
-    from flows.worker import Worker
     from ops.settings import operator_settings
 
-    state = operator_settings().state
-    connect_prefect(start_databases=True)
+    with display(shown.command):
+        connect_prefect(start_databases=True)
+        with step("deployments"):
+            names = _registered()
+        with step("worker"):
+            worker = _worker()
+    out().print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
+    out().print(f"worker: {worker}", highlight=False)
+    server = PrefectServer(operator_settings().state)
+    out().print(f"dashboard: {server.dashboard}", highlight=False)
+    out().print(f"what runs have left to see: {server.dashboard}/artifacts", highlight=False)
+    if not server.ours:
+        out().print("`sigmasight status` says whether this server plans what is scheduled")
+
+
+def _registered() -> list[str]:
     from flows.crashed_runs import watch_heartbeats
     from flows.deployments import register_deployments
 
     names = register_deployments()
     watch_heartbeats()
     tell_crashed_runs()
-    worker = Worker(state)
+    return names
+
+
+def _worker() -> str:
+    from flows.worker import Worker
+    from ops.settings import operator_settings
+
+    worker = Worker(operator_settings().state)
     started = worker.start()
     worker.wait()
-    out().print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
-    out().print(f"worker: {worker.name}{'' if started else ', running already'}", highlight=False)
-    address = PrefectServer(state).dashboard
-    out().print(f"dashboard: {address}", highlight=False)
-    out().print(f"what runs have left to see: {address}/artifacts", highlight=False)
+    return f"{worker.name}{'' if started else ', running already'}"

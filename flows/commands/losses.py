@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import PairName
-from flows.commands.output import out
+from flows.commands.options import AsJson, PairName
+from flows.commands.output import out, report
+from flows.commands.runner import one_step, settings_now
 from ops.errors import ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
@@ -18,19 +19,28 @@ if TYPE_CHECKING:
 def import_file(
     file: Annotated[Path, typer.Argument(help="What `rollback --export` wrote.")],
     into: Annotated[PairName | None, typer.Option(help="By default the pair that serves.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring back what users wrote before a rollback. Idempotent; nothing is overwritten."""
-    from ops.carrying.import_file import refuse_conflicts
-    from ops.endpoints import resolve_endpoints
-    from ops.settings import operator_settings
+    with one_step("bring the changes back"):
+        done = _imported(file, into)
 
-    settings = operator_settings()
+    from ops.carrying.import_file import refuse_conflicts
+
+    for line in () if as_json else done.lines():
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
+    refuse_conflicts(done)
+    if as_json:
+        report(done, "sigmasight status")
+
+
+def _imported(file: Path, into: PairName | None) -> "ImportReport":
+    from ops.endpoints import resolve_endpoints
+
+    settings = settings_now()
     endpoints = resolve_endpoints(settings)
     old = (into or serving_pair(settings)) == "old"
-    report = _into_old(file, endpoints) if old else _into_new(file, endpoints)
-    for line in report.lines():
-        out().print(line, markup=False, highlight=False, soft_wrap=True)
-    refuse_conflicts(report)
+    return _into_old(file, endpoints) if old else _into_new(file, endpoints)
 
 
 def serving_pair(settings: "OperatorSettings") -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from ops.errors import BadInputError
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.price_files import ACCEPTABLE
 
@@ -31,6 +32,22 @@ def _day(text: str | date) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no day; write it as {FIRST_DAY}") from None
+
+
+def output_file(option: str, path: Path | None) -> Path | None:
+    """A file that is to be written, if one is given.
+
+    Raises:
+        BadInputError: it cannot be one.
+    """
+    if path is None:
+        return None
+    file = path.absolute()
+    if file.is_dir():
+        raise BadInputError(f"{option}: {file} is a folder; name a file")
+    if not file.parent.is_dir():
+        raise BadInputError(f"{option}: there is no folder {file.parent}; make it first")
+    return file
 
 
 First = Annotated[

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
+from ops.errors import SigmaSightError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -45,6 +47,20 @@ def answer(done: T, following: str, show: Callable[[T], None], *, as_json: bool)
         report(done, following)
     else:
         show(done)
+
+
+def sentence(error: Exception) -> str:
+    """What happened, and what to do; of what nobody has foreseen, how to see more."""
+    if isinstance(error, SigmaSightError):
+        return str(error)
+    import psycopg  # only now: it takes a moment, and most commands do not fail
+
+    said = next(iter(str(error).splitlines()), "no message")
+    if isinstance(error, psycopg.Error):
+        return f"the database refused: {said}"
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}; correct that first"
+    return f"unexpected {type(error).__name__}: {said}; the same with --debug shows the trace"
 
 
 def _plain(value: object) -> object:

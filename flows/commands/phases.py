@@ -18,11 +18,13 @@ from flows.commands.options import (
 )
 from flows.commands.output import answer, out, report
 from flows.commands.prices import give_prices
-from flows.commands.runner import flow_named, run_phase
+from flows.commands.runner import flow_named, one_step, run_phase, settings_now
 from ops.backfill import Engine, Mode
+from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from flows.rebuild import RebuildReport
+    from ops.drift.difference import Difference
 
 
 def migrate() -> None:
@@ -46,6 +48,8 @@ def copy(
     as_json: AsJson = False,
 ) -> None:
     """Copy data from the old database to Core and AI. Repeatable."""
+    if accept_deleted and not accept_legacy:
+        raise BadInputError("--accept-deleted is for another old database; add --accept-legacy")
     tables = run_phase(lambda: flow_named("copy")(group, accept_legacy, accept_deleted))
     if as_json:
         report({"tables": tables}, "sigmasight backfill")
@@ -114,13 +118,11 @@ def rebuild(
 
 def drift(as_json: AsJson = False) -> None:
     """Compare both live databases with what their migration chains build."""
-    from ops.drift import drift_of_pair
-    from ops.drift.refusal import refuse_drift
-    from ops.endpoints import resolve_endpoints
-    from ops.settings import operator_settings
+    with one_step("read both catalogues"):
+        found = _drift()
 
-    endpoints = resolve_endpoints(operator_settings())
-    found = drift_of_pair(endpoints.core, endpoints.ai)
+    from ops.drift.refusal import refuse_drift
+
     for difference in () if as_json else found:
         out().print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
     refuse_drift(found)
@@ -128,6 +130,14 @@ def drift(as_json: AsJson = False) -> None:
         report({"differences": found}, "sigmasight seed")
     elif not found:
         out().print("no drift")
+
+
+def _drift() -> "list[Difference]":
+    from ops.drift import drift_of_pair
+    from ops.endpoints import resolve_endpoints
+
+    endpoints = resolve_endpoints(settings_now())
+    return drift_of_pair(endpoints.core, endpoints.ai)
 
 
 def _show_rebuild(done: "RebuildReport") -> None:

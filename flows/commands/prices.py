@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import Accept
-from flows.commands.output import err, out
+from flows.commands.options import Accept, AsJson
+from flows.commands.output import err, out, report
+from flows.commands.runner import one_step
 from flows.progress import step
 from ops.errors import BadInputError
 
@@ -26,6 +27,7 @@ def prices(
     template: Annotated[
         bool, typer.Option("--template", help="Print a CSV to fill in, with what is needed.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge a file of daily prices, or print which symbols and days the demo needs."""
     if (check is None) != template:
@@ -36,7 +38,7 @@ def prices(
         _print_template()
     else:
         _take_acceptance(accept)
-        _check(check)
+        _check(check, as_json)
 
 
 def give_prices(prices: Path | None, accept: Sequence[str] | None) -> None:
@@ -67,23 +69,33 @@ def _take_acceptance(accept: Sequence[str] | None) -> None:
     operator_settings.cache_clear()
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, as_json: bool) -> None:
     """Show everything that is doubtful, then refuse as a rebuild would."""
-    from ops.demo.price_file import check_reach, needed_prices
-    from ops.price_files.judging import judge, refuse_errors
-    from ops.price_files.reading import read_prices
-    from ops.settings import operator_settings
+    with one_step(f"read {path.name}"):
+        from ops.demo.price_file import check_reach, needed_prices
+        from ops.price_files.judging import judge, refuse_errors
+        from ops.price_files.reading import read_prices
+        from ops.settings import operator_settings
 
-    rows = read_prices(path)
-    first, last = rows.dates.min(), rows.dates.max()
+        rows = read_prices(path)
+        concerns = judge(rows, needed_prices())
+    first, last = rows.dates.min().item(), rows.dates.max().item()
     symbols = len({*rows.symbols.tolist()})
     said = f"{len(rows.lines):,} rows, {symbols} symbols, {first}..{last}, closes of {rows.close!r}"
-    out().print(said, markup=False, highlight=False, soft_wrap=True)
-    concerns = judge(rows, needed_prices())
-    _show(concerns)
-    check_reach(rows)
-    refuse_errors(rows, concerns, operator_settings().PRICES_ACCEPT)
-    out().print("usable")
+    if not as_json:
+        out().print(said, markup=False, highlight=False, soft_wrap=True)
+        _show(concerns)
+    try:
+        check_reach(rows)
+        refuse_errors(rows, concerns, operator_settings().PRICES_ACCEPT)
+    except BadInputError as error:
+        error.document = {"concerns": concerns}
+        raise
+    if as_json:
+        read = {"rows": len(rows.lines), "symbols": symbols, "first": first, "last": last}
+        report({**read, "concerns": concerns}, f"sigmasight rebuild --prices {path}")
+    else:
+        out().print("usable")
 
 
 def _show(concerns: Sequence["Concern"]) -> None:

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.options import FIRST_DAY, LAST_DAY, Accept, AsJson, First, Last, Prices
+from flows.commands.options import (
+    FIRST_DAY,
+    LAST_DAY,
+    Accept,
+    AsJson,
+    First,
+    Last,
+    Prices,
+    output_file,
+)
 from flows.commands.output import answer, out
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
@@ -28,7 +37,7 @@ def rehearse(
     as_json: AsJson = False,
 ) -> None:
     """The whole move with a rollback and a second swap, on throw-away instances, measured."""
-    path = report.absolute() if report else None
+    path = output_file("--report", report)
     # The databases of the real move are not needed; stopped ones stay stopped.
     done = run_phase(
         lambda: flow_named("rehearse")(first, last, keep, path),

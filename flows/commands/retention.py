@@ -46,6 +46,8 @@ def cleanup(
 ) -> None:
     """Show what would be removed and every condition for it; remove it with its plan id."""
     if approved is not None:
+        if execute or plan_id or waiver:
+            raise BadInputError("--approve is for the schedule alone; leave the other options out")
         from ops.books.cleanup_plans import approve
         from ops.endpoints import resolve_endpoints
         from ops.settings import operator_settings

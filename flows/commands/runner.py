@@ -57,6 +57,15 @@ def run_phase(
             return work()
 
 
+@contextmanager
+def one_step(name: str) -> Iterator[None]:
+    """Show that a command is at work that is no phase."""
+    from flows.commands.display import display
+
+    with display(shown.command), step(name):
+        yield
+
+
 def tell_crashed_runs() -> None:
     """Mark the runs whose process is gone, and say which."""
     from flows.crashed_runs import mark_crashed_runs

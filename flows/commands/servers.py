@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import Accept, DatabaseName, Prices, RoleName
-from flows.commands.output import err, out
+from flows.commands.output import err, out, shown
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
+from flows.progress import as_step
 from ops.books.declared_stack import Target
-from ops.errors import ConfigurationError
+from ops.errors import BadInputError, ConfigurationError
 
 if TYPE_CHECKING:
     from ops.endpoints import Endpoints
+    from ops.state_folder import StateFolder
 
 
 def up(
@@ -30,12 +32,26 @@ def up(
     """Make or start the embedded databases with the demo's old one, and what `down` has stopped; or
     a declared stack."""
     mode = "preview" if preview else "up"
+
+    def judge() -> None:
+        give_prices(prices, accept)
+        if preview:
+            _refuse_undeclared(target)
+
     run_phase(
         lambda: _bring_up(target, mode),
-        judge=lambda: give_prices(prices, accept),
+        judge=judge,
         start_databases=not preview,
         makes_databases=True,
     )
+
+
+def _refuse_undeclared(target: Target | None) -> None:
+    from ops.settings import operator_settings
+
+    settings = operator_settings()
+    if not (target or settings.SIGMASIGHT_TARGET or settings.SIGMASIGHT_STACK):
+        raise ConfigurationError("only a declared stack has a preview; say which by --target")
 
 
 def _bring_up(target: Target | None, mode: str) -> None:
@@ -63,25 +79,38 @@ def pulumi(context: typer.Context) -> None:
 
 def down() -> None:
     """Stop worker, backend, embedded databases and Prefect server; all data stays."""
-    from flows.prefect_server import PrefectServer
-    from flows.worker import Worker
-    from ops.backend.supervised import SupervisedBackend
-    from ops.embedded.databases import EmbeddedDatabases
-    from ops.processes import note_stopped
     from ops.settings import operator_settings
 
     state = operator_settings().state
     if not state.root.exists():
         out().print("nothing runs here")
         return
+    from flows.commands.display import display
+    from ops.processes import note_stopped
+
     note_stopped(state)  # first: what is cut off from here on is not tried again
-    stopped = ["worker"] if Worker(state).stop() else []
-    stopped += ["backend"] if SupervisedBackend(state).stop() else []
-    stopped += EmbeddedDatabases(state).down()
-    if PrefectServer(state).stop():
-        stopped.append("prefect")
+    with display(shown.command):
+        stopped = _stop(state)
     again = "; `sigmasight up` starts them again" if stopped else ""
     out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}{again}", soft_wrap=True)
+
+
+def _stop(state: "StateFolder") -> list[str]:
+    """Stop what runs, the users of each server before it; the names of what ran."""
+    from flows.prefect_server import PrefectServer
+    from flows.worker import Worker
+    from ops.backend.supervised import SupervisedBackend
+    from ops.embedded.databases import EmbeddedDatabases
+
+    stopped = []
+    if as_step("stop the worker", Worker(state).stop)():
+        stopped.append("worker")
+    if as_step("stop the backend", SupervisedBackend(state).stop)():
+        stopped.append("backend")
+    stopped += as_step("stop the databases", EmbeddedDatabases(state).down)()
+    if as_step("stop the Prefect server", PrefectServer(state).stop)():
+        stopped.append("prefect")
+    return stopped
 
 
 def dsn(
@@ -91,7 +120,7 @@ def dsn(
     """Print the address of a database, as psql takes it. It holds a password."""
     from ops.connection import conninfo
     from ops.embedded.databases import EmbeddedDatabases
-    from ops.endpoints import resolve_endpoints
+    from ops.endpoints import given_legacy, resolve_endpoints
     from ops.settings import operator_settings
 
     settings = operator_settings()
@@ -99,7 +128,10 @@ def dsn(
     url = getattr(endpoints, which.value)
     if url is None:
         raise ConfigurationError(f"there is no {which.value} database; set its URL")
-    if endpoints.target == "embedded" and role != "owner":
+    if role != "owner":
+        given = which is DatabaseName.legacy and given_legacy(settings) is not None
+        if given or endpoints.target != "embedded":
+            raise BadInputError("roles are the embedded servers'; this address has the one given")
         url = EmbeddedDatabases(settings.state).url(which.value, role)
     if which is DatabaseName.legacy:
         _warn_of_quiet_days(endpoints)

@@ -7,7 +7,7 @@ import typer
 
 from flows.commands.options import AsJson
 from flows.commands.output import out
-from flows.commands.runner import settings_now
+from flows.commands.runner import one_step, settings_now
 
 if TYPE_CHECKING:
     from ops.status import ChecklistLine
@@ -20,11 +20,12 @@ def status(
     ] = 1.2,
 ) -> None:
     """The plan's checklist, phase by phase, with live evidence, what is stale and what is next."""
-    from flows.prefect_server import PrefectServer
-    from ops.status import checklist, checklist_json
+    with one_step("ask everything at once"):
+        from flows.prefect_server import PrefectServer
+        from ops.status import checklist, checklist_json
 
-    settings = settings_now()
-    lines = checklist(settings, PrefectServer(settings.state).api_url, timeout)
+        settings = settings_now()
+        lines = checklist(settings, PrefectServer(settings.state).api_url, timeout)
     if as_json:
         out().print_json(checklist_json(lines))
         return

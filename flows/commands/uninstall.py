@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from flows.commands.output import out
+from flows.commands.options import AsJson
+from flows.commands.output import out, report
 from flows.commands.runner import settings_now
 
 
@@ -16,6 +17,7 @@ def uninstall(
         bool,
         typer.Option("--account", help="The servers' system account and /var/lib/sigmasight too."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what this installation has put on the machine; remove it with --execute."""
     from flows.prefect_server import PrefectServer
@@ -34,14 +36,18 @@ def uninstall(
     running = tuple(name for name, runs in found.items() if runs)
     installed = Installation(settings, running, account)
     goes = installed.goes()
-    for line in goes:
+    for line in () if as_json else goes:
         out().print(f"{'goes' if execute else 'would go'}: {line}", highlight=False, soft_wrap=True)
-    if not goes:
-        out().print("nothing is here; packages stay in .venv, which you may remove")
-        return
-    installed.refuse()
-    if execute:
+    if goes:
+        installed.refuse()
+    if goes and execute:
         installed.remove()
+    if as_json:
+        ready = "sigmasight uninstall --execute" if goes and not execute else None
+        report({"goes": goes, "removed": bool(goes and execute)}, ready)
+    elif not goes:
+        out().print("nothing is here; packages stay in .venv, which you may remove")
+    elif execute:
         out().print("removed; packages stay in .venv, which you may remove")
     else:
         out().print("nothing was removed; `sigmasight uninstall --execute` removes it")

@@ -95,7 +95,8 @@ def refuse_conflicts(report: ImportReport) -> None:
         total = report.conflicts + report.written + sum(table.already for table in report.tables)
         raise ConflictsError(
             f"{report.conflicts:,} of {total:,} changes contradict what is there and were not "
-            f"imported; each stands with its reason in {report.conflicts_file}"
+            f"imported; each stands with its reason in {report.conflicts_file}",
+            document={"tables": report.tables, "conflicts_file": report.conflicts_file},
         )
 
 

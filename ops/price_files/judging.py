@@ -112,6 +112,9 @@ def _of_days(rows: PriceRows) -> Iterator[Concern]:
     if closed:
         text = _listed([str(day) for day in closed])
         yield Concern("no-session", f"{len(closed)} days are no sessions of the NYSE: {text}")
+    if to_come := np.unique(rows.dates[rows.dates > np.datetime64("today", "D")]).tolist():
+        text = _listed([str(day) for day in to_come])
+        yield Concern("future", f"{len(to_come)} days are still to come (day for month?): {text}")
 
 
 def _of_history(rows: PriceRows, once: NDArray[np.intp]) -> Iterator[Concern]:

@@ -29,8 +29,11 @@ _NAMES = {
     "close": ("close", "adjclose"),
     "volume": ("volume", "vol"),
 }
-_EMPTY = frozenset({"", "null", "none", "n/a", "na"})
+_EMPTY = frozenset({"", "-", "null", "none", "n/a", "#n/a", "na"})
+_SEPARATORS = ",;\t|"
 _GZIP_MAGIC = b"\x1f\x8b"
+_WORKBOOK_MAGICS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and other zips, .xls
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text" begins so
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ def _text(path: Path) -> str:
         raw = path.read_bytes()
         if raw.startswith(_GZIP_MAGIC):
             raw = gzip.decompress(raw)
-        return raw.decode("utf-8-sig")
+        if raw.startswith(_WORKBOOK_MAGICS):
+            refuse(path, "it is a workbook or an archive; save its sheet as CSV, or unpack it")
+        return raw.decode("utf-16" if raw.startswith(_UTF_16_MARKS) else "utf-8-sig")
     except FileNotFoundError:
         refuse(path, "there is no such file; correct its path")
     except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -99,15 +104,20 @@ def _text(path: Path) -> str:
 
 def _delimiter(text: str) -> str:
     """What separates the header's names."""
-    header = next(iter(text.lstrip().splitlines()), "")
-    return max(",;\t", key=header.count)
+    lines = (line for line in text.lstrip().splitlines() if not _is_hint(line))
+    return max(_SEPARATORS, key=next(lines, "").count)
+
+
+def _is_hint(line: str) -> bool:
+    """Whether it tells Excel the separator, before the header."""
+    return line.lower().startswith("sep=")
 
 
 def _rows(path: Path, reader: "csv.Reader") -> PriceRows:  # type: ignore[name-defined]
-    header: list[str] = next((cells for cells in reader if cells), [])
+    header: list[str] = next((cells for cells in reader if cells and not _is_hint(cells[0])), [])
     places, passed_over = _places(path, header)
     lines, symbols, days, values = [], [], [], []
-    for line, (symbol, day, *numbers) in _chosen(path, reader, places):
+    for line, (symbol, day, *numbers) in _chosen(path, reader, places, len(header)):
         lines.append(line)
         symbols.append(_symbol(path, line, symbol))
         days.append(_day(path, line, day))
@@ -148,7 +158,7 @@ def _usable(rows: PriceRows) -> PriceRows:
 def _check_values(rows: PriceRows) -> None:
     """Refuse what no market could have quoted, naming the first row that holds it."""
     for name in PRICES:
-        price = rows.column(name)
+        price = np.round(rows.column(name), 4)  # as it is kept
         _check(rows, (price > 0) & (price < LARGEST_PRICE), name)
     volume = rows.column("volume")
     _check(rows, (volume >= 0) & (volume < np.inf) & (volume == np.floor(volume)), "volume")
@@ -168,7 +178,13 @@ def _places(path: Path, header: Sequence[str]) -> tuple[list[int], str | None]:
     named = {column: _NAMES.get(column, (column,)) for column in COLUMNS}
     absent = [column for column, names in named.items() if not {*names} & {*found}]
     if absent:
-        refuse(path, f"the header lacks {', '.join(absent)}; it must name {', '.join(COLUMNS)}")
+        names = ", ".join(COLUMNS)
+        refuse(
+            path, f"the header lacks {', '.join(absent)}; give a row per symbol and day: {names}"
+        )
+    twice = [name for names in named.values() for name in names if found.count(name) > 1]
+    if twice:
+        refuse(path, f"the header names {twice[0]} twice; leave one")
     closes = [header[found.index(name)].strip() for name in named["close"] if name in found]
     firsts = (next(name for name in names if name in found) for names in named.values())
     return [found.index(name) for name in firsts], closes[1] if len(closes) > 1 else None
@@ -182,21 +198,24 @@ def _chosen(
     path: Path,
     reader: "csv.Reader",  # type: ignore[name-defined]
     places: Sequence[int],
+    width: int,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The line and the cells of COLUMNS of every row that is not blank."""
     chosen = itemgetter(*places)
     for cells in reader:
+        if len(cells) > width and any(cells[width:]):
+            refuse(path, f"line {reader.line_num} has more columns than the header (1,5 for 1.5?)")
         try:
             yield reader.line_num, chosen(cells)
         except IndexError:
-            if any(cells):
+            if "".join(cells).strip():
                 refuse(path, f"line {reader.line_num} has too few columns")
 
 
 def _symbol(path: Path, line: int, cell: str) -> str:
     symbol = cell.strip().upper().removesuffix(".US")  # Stooq's
-    if len(symbol) > LONGEST_SYMBOL:
-        refuse(path, f"line {line} has no usable symbol: {cell[:80]}")
+    if len(symbol) > LONGEST_SYMBOL or not symbol.isprintable():
+        refuse(path, f"line {line} has no usable symbol: {cell[:80]!r}")
     return symbol
 
 
@@ -225,4 +244,4 @@ def _number(path: Path, line: int, cell: str) -> float:
     try:
         return float("nan") if cell.lower() in _EMPTY else float(cell)
     except ValueError:
-        refuse(path, f"line {line} holds {cell[:80]!r} where a number belongs")
+        refuse(path, f"line {line} holds {cell[:80]!r} where a number belongs, as 1234.5")

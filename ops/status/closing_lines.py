@@ -118,6 +118,10 @@ def run_history(word: Answer[Dashboard] | None) -> ChecklistLine:
     line = ChecklistLine("-", "run history", "done", evidence)
     if due and not found.workers:
         return line.grown_stale("something is scheduled and no worker runs", "make dashboard")
+    active = [name for name, on in found.schedules.items() if on]
+    if active and not due:
+        planless = f"the schedule of {active[0]} is active, and this server has planned no run"
+        return line.grown_stale(f"{planless} (docs/dashboard.md, by hand)", None)
     return line
 
 

@@ -294,7 +294,7 @@ REFUSED_BACKENDS = [
 
 REFUSED_PRICES = [
     ("no file", given(PRICES="absent.csv"), "absent.csv: there is no such file; correct its path"),
-    ("no CSV", prices("PK\x03\x04"), "the header lacks"),
+    ("no CSV", prices("PK\x03\x04"), "a workbook or an archive; save its sheet as CSV"),
     ("missing column", prices("symbol,date,close\nSPY,2025-07-01,1\n"), "the header lacks open"),
     ("no number", prices(f"{GOOD_HEADER}\nSPY,2025-07-01,1,1,1,one,1\n"), "'one' where a number"),
     ("no price", prices(f"{GOOD_HEADER}\nSPY,2025-07-01,1,1,1,-1,1\n"), "an impossible close"),

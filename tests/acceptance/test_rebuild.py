@@ -87,6 +87,7 @@ def test_every_phase_is_a_completed_flow_run_of_few_tasks(rebuilt: Rebuilt) -> N
     assert re.search(
         r"- who: .+ on .+, by a command\n- when: .+ UTC\n- plan: \w+\n", data["swap-what-changed"]
     )
+    assert re.search(r"waited meanwhile: none failed|No request came", data["swap-what-changed"])
     grid = data["backfill-days"].splitlines()[2:-1]
     assert [line.count("■") for line in grid] == [121] * 11
 

@@ -49,6 +49,7 @@ TOGETHER = [
 # One after the other; each is a process that takes seconds.
 ALONE = [
     Press("swap", {}, "swap: already active", "Completed", "already"),
+    Press("swap", {"dry_run": True}, "swap: already active", "Completed", "already"),
     Press("follow", {}, "follow", "Completed", "carried back "),
     Press("cleanup", {}, "cleanup (dry run)", "Completed", "seven days"),
     Press("rollback", {"dry_run": True}, "rollback (dry run)", "Completed", "plan "),

@@ -3,7 +3,8 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from flows import cli
 from flows.commands.options import Group
 from ops.copy.groups import ALL, GROUPS
+from ops.errors import RefusedError
+from ops.settings import operator_settings
 
 # One process; the imports are what is asked, so this test's own must not count. Typer itself checks
 # values by pydantic, which is why the words that it answers without one come first.
@@ -49,6 +52,45 @@ def test_groups_that_can_be_typed_are_those_that_can_be_copied() -> None:
     assert get_args(Group) == (*GROUPS, ALL)
 
 
+AT_WORK = [
+    ("assess", "flows.commands.assess._account", "read the old database"),
+    ("drift", "flows.commands.phases._drift", "read both catalogues"),
+    ("status", "ops.status.checklist", "ask everything at once"),
+    ("import losses.zip", "flows.commands.losses._imported", "bring the changes back"),
+    ("prices --check own.csv", "ops.price_files.reading._text", "read own.csv"),
+    ("down", "flows.worker.Worker.stop", "stop the worker"),
+    ("dashboard", "flows.commands.dashboard._registered", "deployments"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _settings_are_read_anew() -> Iterator[None]:
+    operator_settings.cache_clear()
+    yield
+    operator_settings.cache_clear()
+
+
+@pytest.mark.parametrize(("words", "work", "step"), AT_WORK, ids=lambda one: one.split(".")[-1])
+def test_a_command_that_is_no_phase_says_first_what_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    words: str,
+    work: str,
+    step: str,
+) -> None:
+    def ends(*_args: object, **_options: object) -> None:
+        raise RefusedError("so far and no further")
+
+    monkeypatch.setenv("SIGMASIGHT_HOME", str(tmp_path))
+    monkeypatch.setattr(work, ends)
+    monkeypatch.setattr("flows.commands.dashboard.connect_prefect", lambda **_: None)
+    monkeypatch.setattr(sys, "argv", ["sigmasight", *words.split()])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert f"{words.split()[0]}: {step} …" in capsys.readouterr().err
+
+
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Run `drift`, which fails with an error that nobody has foreseen."""
@@ -72,6 +114,6 @@ def test_an_unforeseen_failure_is_one_line_unless_the_trace_is_asked_for(
     failing: Callable[..., None], capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     failing(*words)
-    *trace, line = capsys.readouterr().err.splitlines()
+    *before, line = capsys.readouterr().err.splitlines()
     assert line == ("error: unexpected LookupError: no moon; the same with --debug shows the trace")
-    assert bool(trace) == ("--debug" in words)
+    assert any("Traceback" in one for one in before) == ("--debug" in words)

@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from flows import cli
 from ops.demo import price_file
 from ops.demo.book import demo_book
 from ops.demo.catalogue import FACTOR_ETFS, catalogue
@@ -181,6 +183,19 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         load_prices_csv(tmp_path / "absent.csv")
     with pytest.raises(BadInputError, match="cannot be read"):
         load_prices_csv(tmp_path)
+
+
+def test_the_template_names_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["sigmasight", "prices", "--template"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr()
+    header, *rows = said.out.splitlines()
+    assert header == HEADER
+    assert [row.split(",")[0] for row in rows] == sorted({*demo_book().held_symbols, *FACTOR_ETFS})
+    assert "on every session of the NYSE from 2024-12-03 to 2025-12-19" in said.err
 
 
 @pytest.mark.soak

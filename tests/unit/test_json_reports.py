@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 
 from flows import cli
 from ops.backfill.batch import BlockReport
+from ops.carrying.import_file import ImportReport, TableImport
 from ops.carrying.rollback_price import RollbackPrice
 from ops.copy.report import TableReport
 from ops.cutover.follow import FollowReport
 from ops.cutover.rollback import RollbackPlan
 from ops.cutover.steps import CutoverReport
+from ops.settings import operator_settings
 from ops.verify.report import CheckResult, VerifyReport, refuse_failures
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -86,6 +89,34 @@ def test_a_report_is_one_object_with_what_comes_next(
         found = found[key]
     assert found == value
     assert said["next"] == following
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("SIGMASIGHT_HOME", str(tmp_path / "home"))
+    operator_settings.cache_clear()
+    yield tmp_path / "home"
+    operator_settings.cache_clear()
+
+
+def test_an_import_a_file_of_prices_and_a_removal_are_told_to_programs_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_home: Path
+) -> None:
+    file = own_home.parent / "own.csv"
+    file.write_text("symbol,date,open,high,low,close,volume\nSPY,2025-07-01,1,1,2,1,1\n")
+    imported = ImportReport((TableImport("users", inserted=2),), None)
+    monkeypatch.setattr("flows.commands.losses._imported", lambda *_: imported)
+    for words, code, key, value in (
+        ("import x.zip", 0, ("tables", 0, "inserted"), 2),
+        (f"prices --check {file}", 1, ("concerns", 0, "name"), "high-below-low"),
+        ("uninstall", 0, ("goes",), []),
+    ):
+        assert (_say(words, monkeypatch) or 0) == code
+        found = json.loads(capsys.readouterr().out)
+        assert "next" in found
+        for one in key:
+            found = found[one]
+        assert found == value
 
 
 def test_a_failure_is_one_object_too_with_what_was_found(

@@ -1,5 +1,6 @@
 """Price files in the forms that people export, and what is doubtful about their content."""
 
+import gzip
 import re
 from collections.abc import Callable
 from datetime import date
@@ -39,6 +40,10 @@ def with_day(text: str) -> list[str]:
 FORMS = {
     "semicolons": with_separator(";"),
     "tabs": with_separator("\t"),
+    "bars": with_separator("|"),
+    "Excel's hint before": ["sep=;", *with_separator(";")],
+    "a separator at each end": [HEADER, *(f"{row},," for row in ROWS)],
+    "lines of spaces": [HEADER, ROWS[0], "  ", ROWS[1]],
     "spaces after commas": with_separator(", "),
     "spaces before commas": with_separator(" ,"),
     "quotes after spaces": [HEADER, *('"' + row.replace(",", '", "') + '"' for row in ROWS)],
@@ -71,6 +76,50 @@ def test_every_form_says_the_same(tmp_path: Path, lines: list[str], end: str) ->
     assert rows.rejected == ()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_text_as_excel_saves_it_says_the_same(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "prices.txt"
+    path.write_text("\r\n".join(with_separator("\t")), encoding=encoding, newline="")
+    assert content(read_prices(path)) == content(read(tmp_path, HEADER, *ROWS))
+
+
+HEADERS = [
+    ("date,open,high,low,close,volume", "the header lacks symbol; give a row per symbol and day"),
+    ("Price,Close,High,Low,Open,Volume", "the header lacks symbol, date; give a row per symbol"),
+    ("symbol,date,open,high,low,close,close,volume", "the header names close twice; leave one"),
+    ("Symbol,SYMBOL,date,open,high,low,close,volume", "the header names symbol twice"),
+    ("<!DOCTYPE html>", "the header lacks symbol, date, open"),
+    ("", "the header lacks symbol, date, open"),
+]
+
+
+@pytest.mark.parametrize(("header", "complaint"), HEADERS)
+def test_a_header_that_does_not_say_what_is_what_is_refused(
+    tmp_path: Path, header: str, complaint: str
+) -> None:
+    with pytest.raises(BadInputError, match=complaint):
+        read(tmp_path, header, *ROWS)
+
+
+@pytest.mark.parametrize(
+    ("raw", "complaint"),
+    [
+        (b"PK\x03\x04\x14\x00 xl/workbook.xml", "a workbook or an archive; save its sheet as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook or an archive"),
+        (gzip.compress(b"PK\x03\x04"), "a workbook or an archive"),
+        ("symbol,straße".encode("latin-1"), "it is not text in UTF-8"),
+        (b"\x28\xb5\x2f\xfd zstd", "it is not text in UTF-8"),
+        (f'{HEADER}\n"{"A" * 200_000}"\n'.encode(), "line 2 does not parse: field larger"),
+    ],
+    ids=["xlsx", "xls", "xlsx in gzip", "Latin-1", "zstd", "a cell without end"],
+)
+def test_what_is_no_text_of_rows_is_refused(tmp_path: Path, raw: bytes, complaint: str) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_bytes(raw)
+    with pytest.raises(BadInputError, match=complaint):
+        read_prices(path)
+
+
 def test_of_two_columns_of_closes_it_takes_the_traded_one_and_says_so(tmp_path: Path) -> None:
     rows = read(
         tmp_path, "symbol,date,open,high,low,Adj Close,Close,volume", "A,2025-07-01,1,2,1,1,2,3"
@@ -82,7 +131,15 @@ def test_of_two_columns_of_closes_it_takes_the_traded_one_and_says_so(tmp_path: 
 
 @pytest.mark.parametrize(
     ("place", "empty"),
-    [*((place, "") for place in range(7)), (0, " "), (2, "nan"), (5, "null"), (6, "N/A")],
+    [
+        *((place, "") for place in range(7)),
+        (0, " "),
+        (2, "nan"),
+        (5, "null"),
+        (6, "N/A"),
+        (3, "-"),
+        (4, "#N/A"),
+    ],
 )
 def test_a_row_that_lacks_a_value_is_left_out_and_counted(
     tmp_path: Path, place: int, empty: str
@@ -106,6 +163,22 @@ def test_lines_are_the_editors(tmp_path: Path, end: str) -> None:
     [
         ("A,2025-07-01,1;5,2,1,1,1", "line 2 holds '1;5' where a number belongs"),
         ("A,2025-07-01,1,2,1,1", "line 2 has too few columns"),
+        ("A,2025-07-01,1,5,2,5,1,5,1,5,100", "line 2 has more columns than the header"),
+        ("A,2025-07-01,1,2,1,1,2,500", "line 2 has more columns than the header"),
+        ('A,2025-07-01,1,2,1,1,"2,500"', "'2,500' where a number belongs, as 1234.5"),
+        ('A,2025-07-01,"1,5",2,1,1,1', "'1,5' where a number belongs, as 1234.5"),
+        ("A,2025-07-01,$1,2,1,1,1", "line 2 holds '\\$1' where a number belongs"),
+        ("A,2025-07-01,1,2,1,1,1.2M", "line 2 holds '1.2M' where a number belongs"),
+        ("A,2025-07-01,1,2,1,0.00004,1", "line 2 has an impossible close"),
+        ("A,2025-07-01,1,99999999.99999,1,1,1", "line 2 has an impossible high"),
+        ("A,2025-07-01,1,2,1,1,-100", "line 2 has an impossible volume"),
+        ("A,07/01/2025,1,2,1,1,1", "the date '07/01/2025' is not written as YYYY-MM-DD"),
+        ("A,1751328000,1,2,1,1,1", "the date '1751328000' is not written as YYYY-MM-DD"),
+        ("A,45839,1,2,1,1,1", "the date '45839' is not written as YYYY-MM-DD"),
+        ("A,Jul 1 2025,1,2,1,1,1", "the date 'Jul 1 2025' is not written as YYYY-MM-DD"),
+        ("A\0B,2025-07-01,1,2,1,1,1", "line 2 has no usable symbol: 'A.x00B'"),
+        ("A\u200b,2025-07-01,1,2,1,1,1", "line 2 has no usable symbol"),
+        ("# made by hand", "line 2 has too few columns"),
         ("A,01.07.2025,1,2,1,1,1", "line 2: the date '01.07.2025' is not written as YYYY-MM-DD"),
         ("A,2025-07-32,1,2,1,1,1", "line 2: the date '2025-07-32' is not written as YYYY-MM-DD"),
         ("A,2025-07-01,1,inf,1,1,1", "line 2 has an impossible high: A,2025-07-01,1,inf,1,1,1"),
@@ -153,6 +226,7 @@ DOUBTS = {
     "said twice": (["A,2025-07-01,5,6,4,5,1"] * 2, "repeated", False, "1 rows .*: line 3"),
     "a Saturday": (["A,2025-07-05,5,6,4,5,1"], "no-session", False, "1 days .*: 2025-07-05"),
     "a holiday": (["A,2025-07-04,5,6,4,5,1"], "no-session", False, "NYSE: 2025-07-04"),
+    "a day to come": (["A,2099-07-01,5,6,4,5,1"], "future", False, "1 days .*: 2099-07-01"),
     "one row": ([*history(level, "A"), ROWS[1]], "few-days", False, r"1 symbols .*: SPY \(1\)"),
     "two days": (history(level)[:2], "few-days", False, r"SPY \(2\)"),
     "large volume": (["A,2025-07-01,5,6,4,5,3000000000"], "volume", False, "kept as 2,147,483,647"),
