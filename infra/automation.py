@@ -34,6 +34,10 @@ from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
 from ops.state_folder import StateFolder
 
+# Docker's provider compares with what was recorded, so that a container which has gone would never
+# come back: the engine looks first. Our own provider, of embedded servers, always looks.
+_BLIND: tuple[Target, ...] = ("docker",)
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -91,15 +95,17 @@ class DrivenStack:
         Raises:
             SigmaSightError: it failed; what is done stays done, and the next run goes on.
         """
-        self._complete_configuration()
+        look = self._complete_configuration() in _BLIND
         self._forget_half_made()
-        return self._operate(lambda stack, record: stack.up(on_event=record.take))
+        return self._operate(lambda stack, record: stack.up(on_event=record.take, refresh=look))
 
     def preview(self) -> Operation:
         """What `up` would do. Changes nothing but the stack's configuration, which gets what it
         lacks."""
-        self._complete_configuration()
-        return self._operate(lambda stack, record: stack.preview(on_event=record.take))
+        look = self._complete_configuration() in _BLIND
+        return self._operate(
+            lambda stack, record: stack.preview(on_event=record.take, refresh=look)
+        )
 
     def refresh(self) -> Operation:
         """Look at what is there, and record it."""
@@ -166,10 +172,11 @@ class DrivenStack:
         environment = {**os.environ, **self._environment(), **(told or {})}
         return subprocess.run(command, cwd=self._folder(), env=environment, **options)
 
-    def _complete_configuration(self) -> None:
-        """Secrets that are missing; embedded servers have theirs in the state folder."""
+    def _complete_configuration(self) -> Target:
+        """Secrets that are missing; embedded servers have theirs in the state folder. The stack's
+        target."""
         if self.target == "embedded":
-            return
+            return self.target
         known = self.configuration()
         topology = Topology(
             target=cast(Target, known.get("target") or self.target or self.name),
@@ -180,6 +187,7 @@ class DrivenStack:
             self.configure(identity=secrets.token_hex(4))  # new: nothing has an older name
         for key, value in secrets_to_set(topology, known, self.given).items():
             self.configure_secret(key, value)
+        return topology.target
 
     def _forget_half_made(self) -> None:
         """Have the engine forget what an engine that was killed was making. A server of ours is

@@ -8,7 +8,7 @@ from pulumi.automation import OpType
 from pulumi.automation.events import DiagnosticEvent, EngineEvent, StepEventMetadata
 
 _COLOUR = re.compile(r"<\{%[^%]*%\}>|\x1b\[[0-9;]*m")
-_QUIET = (OpType.SAME, OpType.READ)
+_QUIET = (OpType.SAME, OpType.READ, OpType.REFRESH)
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,30 @@ killed tells nothing, and the process would stay for ever.
 import logging
 import os
 import runpy
+import sys
 import threading
 import time
+import traceback
+
+from ops.errors import SigmaSightError
 
 SECONDS_BETWEEN_LOOKS = 1.0
+_trace = traceback.format_exc
 
 
 def main() -> None:
     """Serve the provider until the engine stops it or is gone."""
     # The engine shows what a provider raises; gRPC would print its traceback before that.
     logging.getLogger("grpc").setLevel(logging.CRITICAL)
+    traceback.format_exc = _said
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
+
+
+def _said(limit: int | None = None, chain: bool = True) -> str:
+    """Pulumi hands the engine the trace of whatever a provider raised. A refusal is one line."""
+    error = sys.exc_info()[1]
+    return str(error) if isinstance(error, SigmaSightError) else _trace(limit, chain)
 
 
 def _leave_with(engine: int) -> None:

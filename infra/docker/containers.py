@@ -75,8 +75,15 @@ def docker_host(settings: DockerSettings) -> DockerHost:
 
 
 def container_options(parent: Resource, *needed: Resource) -> ResourceOptions:
-    """A container's options. The old one goes first: both would want its name, port and volume."""
-    return ResourceOptions(parent=parent, depends_on=list(needed), delete_before_replace=True)
+    """A container's options. The old one goes first: both would want its name, port and volume. One
+    with another health check is a new one: Docker cannot change it, and the provider does not say
+    so."""
+    return ResourceOptions(
+        parent=parent,
+        depends_on=list(needed),
+        delete_before_replace=True,
+        replace_on_changes=["healthcheck"],
+    )
 
 
 def environment(variables: Output[dict[str, str]]) -> Output[list[str]]:

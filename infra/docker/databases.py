@@ -22,12 +22,9 @@ from ops.provision import APP, OWNER
 PORT = 5432
 PASSWORD_FILE = "/run/secrets/superuser_password"
 READY_SECONDS = 180
-# A query over TCP. While an image initialises its volume the server answers on its socket only,
-# and the loopback address of the container is closed.
-_HEALTH = (
-    f'PGPASSWORD="$(cat {PASSWORD_FILE})" psql -h 127.0.0.1 -p {PORT} -U {SUPERUSER} -d postgres '
-    "-w -Atqc 'SELECT 1' | grep -qx 1"
-)
+# Over TCP: while an image initialises its volume the server answers on its socket only. Without a
+# password: on a volume with data a new one holds only after the server is healthy.
+_HEALTH = f"pg_isready -q -h 127.0.0.1 -p {PORT} -U {SUPERUSER} -d postgres"
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Recorded:
     protect: bool
     retain_on_delete: bool
     delete_before_replace: bool
+    replace_on_changes: tuple[str, ...]
     dependencies: frozenset[str]
 
     def declared(self) -> Declared:
@@ -131,6 +132,7 @@ class _Recorder(MockMonitor):
             protect=request.protect,
             retain_on_delete=request.retainOnDelete,
             delete_before_replace=request.deleteBeforeReplace,
+            replace_on_changes=tuple(request.replaceOnChanges),
             dependencies=frozenset(_name(urn) for urn in request.dependencies),
         )
 

@@ -122,12 +122,13 @@ def test_the_password_comes_by_file_and_is_secret(program: Program, name: str) -
     )
 
 
-def test_the_health_check_asks_a_query_over_tcp(program: Program) -> None:
+def test_the_health_check_asks_over_tcp_and_without_a_password(program: Program) -> None:
+    """Which a server on a volume with data may not know yet."""
     check = program.one(CONTAINER, "core").inputs["healthcheck"]
-    kind, command = check["tests"]
-    assert kind == "CMD-SHELL"
-    assert "psql -h 127.0.0.1 -p 5432 -U postgres" in command
-    assert "SELECT 1" in command
+    assert check["tests"] == [
+        "CMD-SHELL",
+        "pg_isready -q -h 127.0.0.1 -p 5432 -U postgres -d postgres",
+    ]
     assert check["interval"] == "3s"
     assert check["timeout"] == "5s"
     assert check["startPeriod"] == "1m0s"
@@ -180,6 +181,13 @@ def test_labels_say_what_a_container_is(program: Program, name: str) -> None:
 @pytest.mark.parametrize("name", DATABASES)
 def test_the_old_container_goes_before_the_new_one(program: Program, name: str) -> None:
     assert program.one(CONTAINER, name).delete_before_replace is True
+
+
+def test_another_health_check_is_a_new_container(with_prefect: Program) -> None:
+    """Which Docker cannot change, whatever the provider says."""
+    assert {found.replace_on_changes for found in with_prefect.of_type(CONTAINER)} == {
+        ("healthcheck",)
+    }
 
 
 @pytest.mark.parametrize(("first", "second"), [("legacy", "core"), ("core", "ai")])

@@ -3,6 +3,7 @@
 import logging
 import os
 import runpy
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +134,28 @@ def test_a_provider_that_fails_prints_no_traceback_of_grpc(
     monkeypatch.setattr(runpy, "run_module", lambda *_, **__: server.error("Exception calling"))
     provider_host.main()
     assert caplog.records == []
+
+
+def test_a_refusal_of_a_provider_reaches_the_engine_as_its_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pulumi's own wrapper tells the trace, paths and all."""
+    told: list[str] = []
+
+    def serve(*_: object, **__: object) -> None:
+        for error in (ConfigurationError("core has other data"), KeyError("host")):
+            try:
+                raise error
+            except Exception:
+                told.append(traceback.format_exc())
+
+    monkeypatch.setattr(traceback, "format_exc", traceback.format_exc)
+    monkeypatch.setattr(provider_host, "_leave_with", lambda _engine: None)
+    monkeypatch.setattr(runpy, "run_module", serve)
+    provider_host.main()
+    refused, broken = told
+    assert refused == "core has other data"
+    assert broken.startswith("Traceback"), "what is no refusal is a fault, and shows where"
 
 
 def test_silence_is_said_to_be_silence() -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pulumi
 import pytest
@@ -130,6 +131,27 @@ def test_only_a_new_docker_stack_gets_names_of_its_own(
     monkeypatch.setattr(DrivenStack, "configure_secret", lambda _self, _key, _value: None)
     DrivenStack(state, "docker", "docker", print)._complete_configuration()
     assert ("identity" in configured) is named
+
+
+@pytest.mark.parametrize(("target", "looked"), [("docker", True), ("external", False)])
+def test_the_engine_looks_at_containers_before_it_compares(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch, target: str, looked: bool
+) -> None:
+    """Docker's provider would not notice that one has gone."""
+    told: list[bool] = []
+    engine = SimpleNamespace(
+        up=lambda **words: told.append(words["refresh"]),
+        preview=lambda **words: told.append(words["refresh"]),
+    )
+    known = {"target": target, "secretKey": "x"}
+    monkeypatch.setattr(DrivenStack, "configuration", lambda _self: known)
+    monkeypatch.setattr(DrivenStack, "configure_secret", lambda _self, _key, _value: None)
+    monkeypatch.setattr(DrivenStack, "export", lambda _self: {})
+    monkeypatch.setattr(DrivenStack, "_stack", lambda _self: engine)
+    stack = DrivenStack(state, None, "blue", print)
+    stack.preview()
+    stack.up()
+    assert told == [looked, looked]
 
 
 def test_where_the_engine_keeps_its_state_is_asked_of_the_command_line(
