@@ -1,6 +1,7 @@
 """The run history is kept by a server that may die: what was done to the databases counts all the
 same, and is told."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial, wraps
@@ -8,6 +9,8 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 import httpx
 from prefect import Flow
+from prefect.events.clients import PrefectEventsClient
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from flows.commands.output import err, shown
@@ -81,6 +84,12 @@ def asking_no_more(work: Callable[P, R]) -> Callable[P, R]:
     return asked
 
 
+def send_events_once() -> None:
+    """Ask for each event that is left no ten times, a second apart, for a server that is gone; one
+    of ours does not go away for a moment. Its first tries do not wait."""
+    EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=2)
+
+
 @contextmanager
 def only_noted() -> Iterator[None]:
     """Go on where the run history alone lacks something; who runs the flow tells it in the end."""
@@ -94,6 +103,7 @@ def only_noted() -> Iterator[None]:
 
 
 def _tell() -> None:
+    logging.getLogger("prefect._internal").setLevel(logging.CRITICAL)  # of each event that is left
     if not shown.history_lost:
         shown.history_lost = True
         err().print(f"warning: {_LOST}")

@@ -106,6 +106,10 @@ def connect_prefect(start_databases: bool) -> None:
             databases.up()
     with step("Prefect server"):
         server.wait()
+    if server.ours:
+        from flows.run_history import send_events_once
+
+        send_events_once()
 
 
 def flow_named(name: str) -> Callable[..., Any]:

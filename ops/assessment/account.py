@@ -24,6 +24,7 @@ class TableAccount:
         readable: whether the session may read it.
         bytes: with indexes and what is stored apart.
         row_security: whether policies may hide rows.
+        elsewhere: whether it is a foreign table, whose rows another database keeps.
         triggers: its own, by name.
         rows: None where it cannot be read.
         rule: why it is left out.
@@ -35,6 +36,7 @@ class TableAccount:
     readable: bool
     bytes: int
     row_security: bool
+    elsewhere: bool
     triggers: Sequence[str]
     columns: Sequence[str]
     rows: int | None = None
@@ -172,13 +174,15 @@ def _home(session: psycopg.Connection, url: URL) -> tuple[str | None, tuple[str,
 def _judged(table: TableAccount, schema: str | None) -> TableAccount:
     """The table with what becomes of it. Tables of other schemas are strangers."""
     fate, rule = fate_of_table(table.name) if table.schema == schema else ("unknown", "")
+    if fate == "unknown" and table.elsewhere:
+        fate, rule = "left out", "a foreign table: another database keeps its rows"
     if fate == "unknown" and not table.readable:
         fate = "unreadable"
     return replace(table, fate=fate, rule=rule)
 
 
 def _counted(session: psycopg.Connection, table: TableAccount) -> TableAccount:
-    if not table.readable:
+    if not table.readable or (table.elsewhere and table.fate == "left out"):
         return table
     query = sql.SQL("SELECT count(*) FROM {}").format(table.identifier)
     try:

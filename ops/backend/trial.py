@@ -10,12 +10,15 @@ from sqlalchemy.engine import URL
 
 from app.gate.gate import BELIEVED_SECONDS
 from app.gate.middleware import TRIAL
+from ops.backend.pair_fence import pair_fence
 from ops.books.active_pair import Pair
 from ops.books.gate import Replicas, end_trial, replicas, set_trial, take_over
 from ops.connection import connect, explained
 from ops.errors import RefusedError
 from ops.waiting import wait_until
-from ops.write_lock.fence import lift_fence
+from ops.write_lock.fence import is_fenced, lift_fence
+
+_ANSWER_SECONDS = 5.0
 
 
 @contextmanager
@@ -35,7 +38,7 @@ def gate_session(core: URL, application_name: str = "gate") -> Iterator[psycopg.
 @contextmanager
 def new_pair_at(core: URL, ai: URL, before: Pair, address: str) -> Iterator[str]:
     """Where the new pair answers: at users' address, or while the old one serves there below a
-    secret path of it, until the block ends. A fence that a rollback left is lifted.
+    secret path of it, until the block ends. A fence that a rollback left is lifted so long.
 
     Raises:
         RefusedError: no backend is at the gate.
@@ -45,12 +48,26 @@ def new_pair_at(core: URL, ai: URL, before: Pair, address: str) -> Iterator[str]
         if active == "new":
             yield address
             return
-        lift_fence(core, ai)
         word = _word()
-        try:
-            yield begin_trial(session, address, active, word)
-        finally:
-            end_trial(session, _digest(word))
+        with _without_fence(core, ai):
+            try:
+                yield begin_trial(session, address, active, word)
+            finally:
+                end_trial(session, _digest(word))
+
+
+@contextmanager
+def _without_fence(core: URL, ai: URL) -> Iterator[None]:
+    if not is_fenced(core, ai):
+        yield
+        return
+    lift_fence(core, ai)
+    try:
+        yield
+    finally:
+        with pair_fence(core, ai) as fence:
+            fence.put_up(_ANSWER_SECONDS)
+            fence.commit()
 
 
 def begin_trial(

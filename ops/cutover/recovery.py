@@ -2,15 +2,17 @@
 answers were wrong is taken back."""
 
 import logging
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy.engine import URL
 
 from app.gate.serving_pair import other_pair
+from ops.backend.pair_fence import pair_fence
 from ops.books.active_pair import Pair
-from ops.books.cutovers import Cutover, end_cutover, last_cutover
+from ops.books.cutovers import Cutover, end_cutover, first_words, last_cutover
 from ops.books.tombstones import cleaned_up
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes
@@ -18,9 +20,8 @@ from ops.carrying.rollback_price import RollbackPrice
 from ops.connection import connect, explained
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
-from ops.cutover.pair_fence import pair_fence
 from ops.database_identity import identity
-from ops.errors import DatabaseUnavailableError, SigmaSightError
+from ops.errors import DatabaseUnavailableError, FencedOutError, RefusedError, SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
 from ops.write_lock.fence import is_fenced
@@ -143,6 +144,30 @@ def _settled_lock(legacy: URL) -> LockState:
 
 
 _log = logging.getLogger(__name__)
+
+
+@contextmanager
+def undone_on_failure(
+    installation: Installation, undo: Callable[[Installation], None]
+) -> Iterator[None]:
+    """Take the change of the pair back where the block fails.
+
+    Raises:
+        RefusedError: it failed, and could not be taken back either, so that the change stands.
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            undo(installation)
+        except FencedOutError:
+            raise
+        except SigmaSightError as other:
+            raise RefusedError(
+                f"the pair has changed, and stays so, but {first_words(error)} (undoing it: "
+                f"{other}); give the same command again, which finishes it"
+            ) from error
+        raise
 
 
 def undo_swap(installation: Installation) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ops.backend.pair_fence import pair_fence
 from ops.books.cutovers import Cutover, last_cutover
 from ops.books.tombstones import cleaned_up
 from ops.carrying.carry_back import Accept, CarryingSessions
@@ -15,10 +16,9 @@ from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.installation import Installation
-from ops.cutover.pair_fence import pair_fence
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.questions import ask_public, ask_staged
-from ops.cutover.recovery import recover, undo_rollback
+from ops.cutover.recovery import recover, undo_rollback, undone_on_failure
 from ops.cutover.steps import CutoverReport, Steps, carry_out
 from ops.cutover.switch import Hold
 from ops.database_identity import identity
@@ -211,11 +211,8 @@ class RollbackSteps:
                 with suppress(DatabaseUnavailableError):
                     begin_window(self.installation.core, self.installation.legacy)
             raise
-        try:
+        with undone_on_failure(self.installation, undo_rollback):
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "old"))
-        except BaseException:
-            undo_rollback(self.installation)
-            raise
         self.installation.switch.retire("new")
         return held, lost
 

@@ -23,7 +23,7 @@ from ops.cutover.lock_rehearsal import rehearse_lock
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.preflight import refuse_unmet, swap_conditions
 from ops.cutover.questions import ask_public, ask_staged
-from ops.cutover.recovery import recover, undo_swap
+from ops.cutover.recovery import recover, undo_swap, undone_on_failure
 from ops.cutover.steps import CutoverReport, Steps, carry_out
 from ops.cutover.switch import Hold
 from ops.database_identity import identity
@@ -185,13 +185,10 @@ class SwapSteps:
             if self.installation.switch.active() == "old":
                 self.installation.switch.retire("new")
             raise
-        try:
+        with undone_on_failure(self.installation, undo_swap):
             # Nobody waits for what the move does not read: other applications' tables.
             self.steps.run("lock the rest", self.installation.lock_legacy)
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "new"))
-        except BaseException:
-            undo_swap(self.installation)
-            raise
         self.steps.run("watch legacy", self._watch)
         return held
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.backend.pair_fence import pair_fence
 from ops.books.follows import FOLLOWED
 from ops.connection import connect, shown_address
-from ops.cutover.pair_fence import pair_fence
 from ops.settings import OperatorSettings
 from ops.write_lock.lock import lock_and_prove
 from tests.integration.checklist_look import IDENTITY, execute, external, look, swapped

@@ -7,6 +7,7 @@ SELECT
     has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable,
     pg_total_relation_size(c.oid) AS bytes,
     c.relrowsecurity AS row_security,
+    c.relkind = 'f' AS elsewhere,
     ARRAY(
         SELECT t.tgname::text FROM pg_trigger AS t
         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal ORDER BY 1

@@ -30,7 +30,9 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
         " CREATE SCHEMA auth; CREATE TABLE auth.users (id int); INSERT INTO auth.users VALUES (1);"
         " CREATE TABLE halves (id int) PARTITION BY RANGE (id);"
         " CREATE TABLE half PARTITION OF halves FOR VALUES FROM (0) TO (10);"
-        " INSERT INTO halves VALUES (1), (2); CREATE PUBLICATION everything FOR ALL TABLES",
+        " INSERT INTO halves VALUES (1), (2); CREATE PUBLICATION everything FOR ALL TABLES;"
+        " CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;"
+        " CREATE FOREIGN TABLE beyond (id int) SERVER far",
     )
     account = assess(owned_url)
     fates = {one.shown: (one.fate, one.rows) for one in account.tables}
@@ -44,6 +46,7 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
         "public.halves": ("unknown", 2),
         "public.empty_one": ("unknown", 0),
         "auth.users": ("unknown", 1),
+        "public.beyond": ("left out", None),
     }
     assert {name: fates[name] for name in expected} == expected
     assert "public.half" not in fates, "its rows count in its parent"

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.backend.pair_fence import pair_fence
 from ops.backend.trial import new_pair_at
 from ops.connection import connect, conninfo
-from ops.cutover.pair_fence import pair_fence
 from ops.drift import drift_of_pair
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BusyError, RefusedError
@@ -19,6 +19,7 @@ from tests.integration.copy.owned_world import A_USER, ID
 from tests.integration.cutover.conftest import As, Ask, MakeSystem
 from tests.integration.cutover.locking import EVERYTHING
 from tests.integration.cutover.small_system import SmallSystem
+from tests.integration.cutover.stand_in_switch import StandInSwitch
 
 FENCED = r"refused: this database is fenced off since the rollback"
 TAG = f"INSERT INTO tags_v2 (id, user_id, name) VALUES ('{ID}d1', '{A_USER}', 'late')"
@@ -161,10 +162,18 @@ def test_the_phases_go_on_beside_the_fence_and_the_next_swap_takes_it_off(
 def test_the_new_pair_is_tried_without_the_fence(system: SmallSystem) -> None:
     system.rollback()
     assert system.new_is_fenced()
-    tried = new_pair_at(system.core, system.ai, "old", "http://127.0.0.1:9")
-    with pytest.raises(RefusedError, match="no backend is at the gate"), tried:
-        pass
-    takes_writes(system)
+    seen: list[bool] = []
+
+    def look(*_: object) -> str:
+        seen.append(system.new_is_fenced())
+        return ""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ops.backend.trial.begin_trial", look)
+        with new_pair_at(system.core, system.ai, "old", "http://127.0.0.1:9"):
+            takes_writes(system)
+    assert (seen, system.new_is_fenced()) == ([False], True)
+    system.swap()
 
 
 @pytest.mark.parametrize(
@@ -180,6 +189,25 @@ def test_a_rollback_that_fails_leaves_the_new_pair_to_its_users(
         system.rollback(then={step: fail})
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
     takes_writes(system)
+
+
+def test_a_change_that_cannot_be_undone_says_that_it_stands(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RefusedError("no backend is at the gate")
+
+    def fail() -> None:
+        monkeypatch.setattr(StandInSwitch, "hold", refuse)
+        raise RefusedError("stopped by the test")
+
+    said = r"^the pair has changed, and stays so, but stopped by the test \(.*no backend.*again"
+    with pytest.raises(RefusedError, match=said):
+        system.rollback(then={"ask the public address": fail})
+    monkeypatch.undo()
+    assert (system.serving(), system.legacy_is()) == ("old", "open")
+    assert "was finished" in str(system.rollback().recovered)
+    system.swap()
 
 
 def test_a_fence_that_could_not_be_lifted_is_by_the_next_command(system: SmallSystem) -> None:
