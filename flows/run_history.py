@@ -84,9 +84,10 @@ def asking_no_more(work: Callable[P, R]) -> Callable[P, R]:
     return asked
 
 
-def send_events_once() -> None:
-    """Ask for each event that is left no ten times, a second apart, for a server that is gone; one
-    of ours does not go away for a moment. Its first tries do not wait."""
+def try_events_thrice() -> None:
+    """Let the engine give an event up after three tries at once. By default it tries eleven times,
+    from the fourth on a second apart, so that a server which is gone holds up the end of a command
+    for each event that is left. A server of ours does not go away for a moment only."""
     EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=2)
 
 

@@ -107,9 +107,9 @@ def connect_prefect(start_databases: bool) -> None:
     with step("Prefect server"):
         server.wait()
     if server.ours:
-        from flows.run_history import send_events_once
+        from flows.run_history import try_events_thrice
 
-        send_events_once()
+        try_events_thrice()
 
 
 def flow_named(name: str) -> Callable[..., Any]:

@@ -18,7 +18,8 @@ from ops.errors import RefusedError
 from ops.waiting import wait_until
 from ops.write_lock.fence import is_fenced, lift_fence
 
-_ANSWER_SECONDS = 5.0
+# After that the servers take down a fence that could not be put up.
+_FENCE_SECONDS = 5.0
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def _without_fence(core: URL, ai: URL) -> Iterator[None]:
         yield
     finally:
         with pair_fence(core, ai) as fence:
-            fence.put_up(_ANSWER_SECONDS)
+            fence.put_up(_FENCE_SECONDS)
             fence.commit()
 
 
