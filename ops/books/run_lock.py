@@ -25,6 +25,12 @@ FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid)
 WHERE a.datname = current_database() AND a.application_name = %s
     AND l.locktype = 'advisory' AND l.granted AND a.pid <> pg_backend_pid()
 """
+# `Fence.check` locks in this mode, and nothing else does.
+_END_FORMER_WRITERS = """
+SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks
+WHERE relation = 'ops.fencing'::regclass AND mode = 'RowShareLock' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 _ENDED = (
     "its session {0} is there since {1} UTC; if its command was stopped or is gone, end it in Core "
     "by SELECT pg_terminate_backend({0})"
@@ -58,14 +64,20 @@ def exclusive_run(core: URL) -> Iterator[Fence]:
     """
     with _held(core, "phase") as session:
         _require_core(session, core)
-        with _busy_when_locked(
-            session, "phase"
-        ):  # by the last transaction of a run that has lost its lock
-            row = session.execute(
-                "UPDATE ops.fencing SET number = number + 1 RETURNING number"
-            ).fetchone()
-        assert row is not None  # the bookkeeping's script inserts it
-        yield Fence(int(row[0]))
+        try:
+            fence = _next_number(session)
+        except pg.LockNotAvailable:
+            # Who still holds the number has lost the lock that is ours now, perhaps while it was
+            # stopped. It would write nothing more than this transaction, which comes to nothing.
+            session.execute(_END_FORMER_WRITERS)
+            fence = _next_number(session)
+        yield fence
+
+
+def _next_number(session: psycopg.Connection) -> Fence:
+    row = session.execute("UPDATE ops.fencing SET number = number + 1 RETURNING number").fetchone()
+    assert row is not None  # the bookkeeping's script inserts it
+    return Fence(int(row[0]))
 
 
 def _require_core(session: psycopg.Connection, core: URL) -> None:

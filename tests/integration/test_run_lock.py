@@ -1,5 +1,8 @@
 """One run at a time, also when the lock has died with its server."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
@@ -7,6 +10,7 @@ from ops.books import run_lock
 from ops.books.run_lock import Fence, exclusive_rebuild, exclusive_run
 from ops.connection import connect
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
+from ops.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +47,43 @@ def test_a_run_whose_lock_died_is_fenced_out_by_the_next(core_url: URL) -> None:
                 old.check(writer)
 
 
-def test_a_writing_transaction_holds_its_number_until_it_commits(core_url: URL) -> None:
+def test_a_transaction_that_ends_in_time_is_waited_for(
+    core_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lock, "WAIT_SECONDS", 10)
     with exclusive_run(core_url) as fence, connect(core_url, application_name="tests") as writer:
         fence.check(writer)
         _end_session_of_the_lock(core_url)
-        with pytest.raises(BusyError), exclusive_run(core_url):
-            pass
-        writer.commit()
+        with ThreadPoolExecutor() as beside:
+            beside.submit(_commit_once_waited_for, core_url, writer)
+            with exclusive_run(core_url) as next_one:
+                assert next_one.number == fence.number + 1
+        writer.execute("SELECT 1")  # nobody ended it
+
+
+def test_a_run_that_is_stopped_in_a_transaction_holds_up_nobody(core_url: URL) -> None:
+    with exclusive_run(core_url) as fence, connect(core_url, application_name="tests") as stopped:
+        fence.check(stopped)
+        stopped.execute("CREATE TABLE half_done ()")
+        _end_session_of_the_lock(core_url)
         with exclusive_run(core_url) as next_one:
             assert next_one.number == fence.number + 1
+        with pytest.raises(psycopg.OperationalError):
+            stopped.commit()
+    with connect(core_url, application_name="tests") as connection:
+        assert connection.execute("SELECT to_regclass('half_done')").fetchone() == (None,)
+
+
+def _commit_once_waited_for(core_url: URL, writer: psycopg.Connection) -> None:
+    with connect(core_url, application_name="tests", autocommit=True) as connection:
+        wait_until(
+            lambda: connection.execute(
+                "SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+            ).fetchone()
+            is not None,
+            seconds=10,
+        )
+    writer.commit()
 
 
 def _end_session_of_the_lock(core_url: URL) -> None:
