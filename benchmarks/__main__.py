@@ -12,6 +12,7 @@ from benchmarks import (
     api,
     backfill,
     cutover,
+    gate,
     market_copy,
     owned_copy,
     pulumi_up,
@@ -29,6 +30,7 @@ BENCHMARKS = (
     api,
     retrieval,
     pulumi_up,
+    gate,
     cutover,
 )
 

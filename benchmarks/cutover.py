@@ -1,20 +1,18 @@
-"""A swap with ever longer chats in the old database, in which users go on writing: for how long
-requests are held, against a bare change of the pair that does nothing on the old database."""
+"""A rollback after ever more was written since the swap: for how long requests are held, against a
+bare change of the pair that does nothing on the old database."""
 
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy.engine import URL
 
 from flows.cutover import current_switch
@@ -28,6 +26,7 @@ from ops.cutover.installation import Installation
 from ops.cutover.rollback import rollback
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import swap
+from ops.cutover.switch import Switch
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings
 from ops.status import checklist
@@ -49,45 +48,26 @@ FROM agent_conversations AS c CROSS JOIN generate_series(1, 1000)
 WHERE c.metadata = '{"benchmark": true}'
   AND NOT EXISTS (SELECT FROM agent_messages AS m WHERE m.conversation_id = c.id)
 """
-_MESSAGE = """
-INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls, created_at)
-SELECT gen_random_uuid(), id, 'user', 'and now?', '[]', now()
-FROM agent_conversations ORDER BY id LIMIT 1
-"""
 
 
 def run() -> list[dict[str, Any]]:
     """Time bare changes of the pair, then a swap and a rollback for each number of messages."""
-    with _rebuilt() as settings:
-        with _moving(settings) as installation:
+    with rebuilt() as settings:
+        with moving(settings) as installation:
             floor = statistics.median(_there_and_back_bare(installation) for _ in range(_BARE))
         lines = [_bare(floor)]
-        held_before = 0
-        for count in MESSAGES:
-            _chat(resolve_endpoints(settings).legacy, count - held_before)
-            held_before = count
-            lines += _there_and_back(settings, count, floor)
         for count in MESSAGES:
             lines += [_undone(settings, count, floor, followed=each) for each in (False, True)]
         return [*lines, _supervisor(settings), _status(settings)]
-
-
-def _there_and_back(settings: OperatorSettings, count: int, floor: float) -> list[dict[str, Any]]:
-    with _moving(settings) as installation:
-        with _writing(installation.legacy):
-            there = swap(installation)
-        back = rollback(installation)
-    lines = [_line(f"swap, held, {count:,} chat messages", there, floor)]
-    return [*lines, _line(f"rollback, held, {count:,} chat messages", back, floor)]
 
 
 def _undone(
     settings: OperatorSettings, count: int, floor: float, *, followed: bool
 ) -> dict[str, Any]:
     """A rollback of a swap after which users wrote so many messages."""
-    with _moving(settings) as installation:
+    with moving(settings) as installation:
         swap(installation)
-        _chat(installation.core, count)
+        chat(installation.core, count)
         begun, last = time.perf_counter(), swap_to_follow(installation.core)
         if followed and last is not None:
             follow(installation, last, datetime.max.replace(tzinfo=UTC))
@@ -132,33 +112,11 @@ def _change(installation: Installation, pair: Pair, other: Pair) -> float:
     return seconds
 
 
-def _chat(legacy: URL | None, more: int) -> None:
-    assert legacy is not None  # the demo's
-    with connect(legacy, application_name="benchmark") as session:
+def chat(serving: URL, more: int) -> None:
+    """Add so many messages of a user, in conversations of a thousand."""
+    with connect(serving, application_name="benchmark") as session:
         session.execute(_CHATS, [more])
         session.execute(_MESSAGES)
-
-
-@contextmanager
-def _writing(legacy: URL) -> Iterator[None]:
-    """A user writes fifty messages a second into the old database, until it is locked."""
-    done = threading.Event()
-
-    def write() -> None:
-        with (
-            suppress(psycopg.DatabaseError),  # the lock's refusal
-            connect(legacy, application_name="benchmark", autocommit=True) as session,
-        ):
-            while not done.wait(0.02):
-                session.execute(_MESSAGE)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        yield
-    finally:
-        done.set()
-        writer.join()
 
 
 def _supervisor(settings: OperatorSettings) -> dict[str, Any]:
@@ -177,14 +135,15 @@ def _status(settings: OperatorSettings) -> dict[str, Any]:
 
 
 @contextmanager
-def _moving(settings: OperatorSettings) -> Iterator[Installation]:
+def moving(settings: OperatorSettings, switch: Switch | None = None) -> Iterator[Installation]:
+    """The installation of a home, for one command; by default with that home's own switch."""
     endpoints = resolve_endpoints(settings)
     with exclusive_run(endpoints.core) as fence:
-        yield Installation(settings, endpoints, current_switch(settings), fence)
+        yield Installation(settings, endpoints, switch or current_switch(settings), fence)
 
 
 @contextmanager
-def _rebuilt() -> Iterator[OperatorSettings]:
+def rebuilt() -> Iterator[OperatorSettings]:
     """A rebuilt system, rolled back to the old pair."""
     with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as folder:
         Path(folder).chmod(0o711)

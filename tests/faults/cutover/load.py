@@ -1,6 +1,7 @@
 """Users of the backend, many at once, and what became of every request of theirs."""
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import Counter
@@ -8,15 +9,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import httpx
+from sqlalchemy.engine import URL
 
+from ops.connection import connect
 from ops.cutover.questions import PAIR_HEADER
 from ops.demo.marker import DEMO_USERS
 
-READERS, VISITORS, TALKERS = 38, 6, 6
+READERS, VISITORS, TALKERS, WRITERS = 28, 6, 10, 6
+USERS = READERS + VISITORS + TALKERS + WRITERS
 _SECONDS = 30.0
 # 404: a conversation that a rollback has given up. 429: a user's fourth answer at a time.
 _FINE = (200, 201, 404, 429)
 _PAUSE = 0.02
+_MODES = "SELECT id::text, mode FROM agent_conversations WHERE id = ANY(%s::uuid[])"
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Answered:
     """A request's end.
 
     Attributes:
-        sent: when it was sent, by the monotonic clock.
+        sent: when it was sent, by the monotonic clock; `ended`: when it was answered, or failed.
         pair: which pair the answer names; None where there was no answer.
         fault: why there was none.
     """
@@ -32,6 +37,7 @@ class Answered:
     client: int
     kind: str
     sent: float
+    ended: float
     status: int | None
     pair: str | None
     fault: str | None = None
@@ -39,12 +45,18 @@ class Answered:
 
 @dataclass
 class Load:
-    """Fifty clients who read, log in and chat until they are told to stop. Each keeps its
-    connection and the token that it was given at the beginning."""
+    """Fifty clients who read, log in, chat and write until they are told to stop. Each keeps its
+    connection and the token that it was given at the beginning.
+
+    Attributes:
+        written: conversation → its mode, or None once it was deleted, as the answers said; what
+            was not answered is not in it.
+    """
 
     address: str
     password: str
     answers: list[Answered] = field(default_factory=list)
+    written: dict[str, str | None] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -85,11 +97,18 @@ class Load:
                 met.append(each.pair)
         return met
 
+    def wrongly_written(self, serving: URL) -> list[str]:
+        """Conversations that the database served from has otherwise than was answered."""
+        with connect(serving, application_name="load") as session:
+            found: dict[str, str | None] = dict(session.execute(_MODES, [list(self.written)]))
+        return [each for each, mode in self.written.items() if found.get(each) != mode]
+
     async def _run(self) -> None:
         kinds: list[Callable[[httpx.AsyncClient, int], Awaitable[None]]] = [
             *[self._read] * READERS,
             *[self._visit] * VISITORS,
             *[self._talk] * TALKERS,
+            *[self._write] * WRITERS,
         ]
         async with self._client() as http:
             tokens = [await self._log_in(http, number) for number in range(len(DEMO_USERS))]
@@ -138,6 +157,38 @@ class Load:
                 conversation = None
             await asyncio.sleep(_PAUSE * 20)
 
+    async def _write(self, http: httpx.AsyncClient, number: int) -> None:
+        """An insert and an update, some eight times a second, and each second time a delete."""
+        path = "/api/v1/chat/conversations"
+        for turn in itertools.count():
+            if self._stop.is_set():
+                return
+            begun = await self._ask(http, number, "insert", "POST", path, json={"mode": "green"})
+            if begun is None or not begun.is_success:
+                continue
+            each = begun.json()["id"]
+            self.written[each] = "green"
+            await self._rewrite(http, number, "PUT", each, "/mode", "blue", {"mode": "blue"})
+            if turn % 2:
+                await self._rewrite(http, number, "DELETE", each, "", None, None)
+            await asyncio.sleep(_PAUSE * 15)
+
+    async def _rewrite(
+        self,
+        http: httpx.AsyncClient,
+        number: int,
+        method: str,
+        conversation: str,
+        path: str,
+        mode: str | None,
+        json: object,
+    ) -> None:
+        del self.written[conversation]  # unknown, until it is answered
+        path = f"/api/v1/chat/conversations/{conversation}{path}"
+        done = await self._ask(http, number, method.lower(), method, path, json=json)
+        if done is not None and done.is_success:
+            self.written[conversation] = mode
+
     async def _log_in(self, http: httpx.AsyncClient, number: int) -> str:
         who = {"email": DEMO_USERS[number % len(DEMO_USERS)], "password": self.password}
         found = await self._ask(http, number, "login", "POST", "/api/v1/auth/login", json=who)
@@ -157,8 +208,9 @@ class Load:
             found = await http.request(method, path, json=json)
         except httpx.HTTPError as error:
             fault = f"{type(error).__name__} {error}"
-            self.answers.append(Answered(number, kind, sent, None, None, fault))
+            self.answers.append(Answered(number, kind, sent, time.monotonic(), None, None, fault))
             return None
         pair = found.headers.get(PAIR_HEADER)
-        self.answers.append(Answered(number, kind, sent, found.status_code, pair))
+        ended = time.monotonic()
+        self.answers.append(Answered(number, kind, sent, ended, found.status_code, pair))
         return found

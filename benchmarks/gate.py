@@ -1,0 +1,141 @@
+"""Swaps and rollbacks while fifty users read, log in, chat and write: what became of each request,
+and for how long some waited, as the users measure it."""
+
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL
+
+from benchmarks.cutover import chat, moving, rebuilt
+from flows.cutover import current_switch
+from ops.backend.supervised import SupervisedBackend
+from ops.books.active_pair import Pair
+from ops.connection import connect, conninfo
+from ops.cutover.gate_switch import GateSwitch
+from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
+from ops.cutover.rollback import rollback
+from ops.cutover.steps import CutoverReport
+from ops.cutover.swap import swap
+from ops.endpoints import resolve_endpoints
+from ops.settings import OperatorSettings
+from tests.api.backend import backend_process
+from tests.faults.cutover.load import Load
+from tests.integration.cutover.by_turns import by_turns
+
+MOST_HELD_SECONDS = 1.0
+ROUNDS = 3
+MESSAGES, TABLES = (1_000, 200_000), (10, 2_000)
+_BETWEEN = 300  # requests that are answered before the next change
+_TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
+
+
+def run() -> list[dict[str, Any]]:
+    """For each target, length of history and number of tables that are not ours: three swaps and
+    rollbacks. `SIGMASIGHT_BENCH_HOME` names a home that serves the old pair instead, of a stack on
+    Docker for example: that is moved there and back, as it is."""
+    home = os.environ.get("SIGMASIGHT_BENCH_HOME")
+    if home:
+        settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": home})
+        return _under_load(settings, current_switch(settings), "as it is")
+    with rebuilt() as settings:
+        lines = _at_each_size(settings, "embedded", partial(current_switch, settings))
+    with rebuilt() as settings:
+        SupervisedBackend(settings.state).stop()
+        with _two_backends(settings) as switch:
+            return lines + _at_each_size(settings, "two backends", lambda: switch)
+
+
+def _at_each_size(
+    settings: OperatorSettings, target: str, switch: Callable[[], GateSwitch]
+) -> list[dict[str, Any]]:
+    legacy = resolve_endpoints(settings).legacy
+    assert legacy is not None  # the demo's
+    lines = []
+    for before, count in pairwise((0, *MESSAGES)):
+        chat(legacy, count - before)
+        for tables in TABLES:
+            _make_tables(legacy, tables)
+            name = f"{target}, {count:,} messages, {tables:,} more tables"
+            lines += _under_load(settings, switch(), name)
+    return lines
+
+
+def _under_load(settings: OperatorSettings, switch: GateSwitch, name: str) -> list[dict[str, Any]]:
+    found: dict[Pair, list[tuple[CutoverReport, float]]] = {"new": [], "old": []}
+    with Load(switch.public_address(), settings.demo_password()) as load:
+        for _ in range(ROUNDS):
+            for pair in found:
+                before = len(load.answers)
+                with moving(settings, switch) as installation:
+                    report = swap(installation) if pair == "new" else rollback(installation)
+                load.wait_for(_BETWEEN)
+                found[pair].append((report, _waited(load, before, pair)))
+    serving = resolve_endpoints(settings).legacy
+    assert serving is not None
+    lost = {"requests": len(load.answers), "lost": load.faults().total()}
+    lost["wrong writes"] = len(load.wrongly_written(serving))
+    return [
+        {**_line(f"swap, {name}", found["new"], SWAP_STEPS), **lost},
+        {**_line(f"rollback, {name}", found["old"], ROLLBACK_STEPS), **lost},
+    ]
+
+
+def _waited(load: Load, before: int, pair: Pair) -> float:
+    """From the first request that waited until the first that was answered by that pair."""
+    answers = [each for each in load.answers[before:] if each.pair == pair]
+    return min(each.ended for each in answers) - min(each.sent for each in answers)
+
+
+def _line(
+    name: str, found: list[tuple[CutoverReport, float]], steps: tuple[str, ...]
+) -> dict[str, Any]:
+    held = steps[steps.index("hold requests") : steps.index("release") + 1]
+    medians = {
+        step: round(statistics.median(report.seconds.get(step, 0.0) for report, _ in found), 3)
+        for step in held
+    }
+    return {
+        "benchmark": name,
+        "ours_seconds": round(statistics.median(waited for _, waited in found), 3),
+        "longest": round(max(waited for _, waited in found), 3),
+        "at_most": MOST_HELD_SECONDS,
+        "steps": medians,
+    }
+
+
+def _make_tables(legacy: URL, count: int) -> None:
+    """As many empty tables of others, in a schema of their own."""
+    with connect(legacy, application_name="benchmark", autocommit=True) as session:
+        session.execute("CREATE SCHEMA IF NOT EXISTS others")
+        there = session.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace = 'others'::regnamespace"
+        ).fetchall()
+        for number in range(len(there), count):
+            session.execute(_TABLE.format(number))
+        for number in range(count, len(there)):
+            session.execute(f"DROP TABLE others.table_{number}")
+
+
+@contextmanager
+def _two_backends(settings: OperatorSettings) -> Iterator[GateSwitch]:
+    """As on a platform: two processes on the same databases, and a proxy before them."""
+    endpoints = resolve_endpoints(settings)
+    assert endpoints.legacy is not None
+    told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(endpoints.legacy)}
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        urls = []
+        for name in ("first", "second"):
+            place = Path(folder) / name
+            place.mkdir()
+            one = backend_process(endpoints.core, endpoints.ai, place, **told)
+            urls.append(stack.enter_context(one).answering())
+        address = stack.enter_context(by_turns(urls))
+        yield GateSwitch(endpoints.core, endpoints.legacy, "old", lambda: address)
