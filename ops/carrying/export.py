@@ -10,7 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from ops.carrying.changes import Changes, changed_rows
 from ops.carrying.losses_file import MANIFEST, Kind, Manifest, member_of, open_losses
-from ops.carrying.rollback_price import table_prices
+from ops.carrying.rollback_price import counted
 from ops.copy.stream import csv_of
 from ops.database_identity import identity_in
 from ops.errors import BadInputError, ConfigurationError, RefusedError
@@ -61,9 +61,9 @@ def refuse_taken(path: Path, source: Mapping[str, Any], since: datetime) -> None
 
 
 def _manifest(changes: Changes) -> Manifest:
-    counted = {
+    found = {
         price.table: {kind: rows for kind in get_args(Kind) if (rows := getattr(price, kind))}
-        for price in table_prices(changes)
+        for price in counted(changes.core)
     }
     return Manifest(
         format="sigmasight losses",
@@ -71,7 +71,7 @@ def _manifest(changes: Changes) -> Manifest:
         written_at=datetime.now(UTC),
         since=changes.since,
         source={"core": identity_in(changes.core), "ai": identity_in(changes.ai)},
-        changes=counted,
+        changes=found,
     )
 
 

@@ -18,9 +18,9 @@ from sqlalchemy import Table
 from app.models import Base
 from ops.carrying.changes import Changes
 from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, UserTable, user_table
+from ops.user_tables import USER_TABLES, user_table
 
-EXAMPLES = 5
+_EXAMPLES = 5
 # No endpoint writes them, and no batch.
 _SCENARIOS = "stress_test_scenarios"
 
@@ -143,23 +143,18 @@ def _shown(table: TablePrice) -> str:
 
 def price_of(changes: Changes) -> RollbackPrice:
     """What of them counts."""
-    return RollbackPrice(changes.since, table_prices(changes))
+    return RollbackPrice(changes.since, counted(changes.core))
 
 
-def table_prices(changes: Changes) -> tuple[TablePrice, ...]:
-    """The tables with changes, in the order of their references."""
-    with changes.core.cursor(row_factory=class_row(TablePrice)) as cursor:
-        cursor.execute(statement("carrying/change_counts"), {"examples": EXAMPLES})
+def counted(
+    session: psycopg.Connection, states: Sequence[str] = ("pending",)
+) -> tuple[TablePrice, ...]:
+    """The tables with changes of these states, in the order of their references."""
+    with session.cursor(row_factory=class_row(TablePrice)) as cursor:
+        which = {"examples": _EXAMPLES, "states": list(states)}
+        cursor.execute(statement("carrying/change_counts"), which)
         priced = {price.table: price for price in cursor}
     return tuple(priced[table.name] for table in USER_TABLES if table.name in priced)
-
-
-def changed_tables(changes: Changes) -> list[UserTable]:
-    """Those with changes, in the order of their references."""
-    found = {
-        row[0] for row in changes.core.execute("SELECT DISTINCT table_name FROM cutover_changes")
-    }
-    return [table for table in USER_TABLES if table.name in found]
 
 
 def recomputable(core: psycopg.Connection, since: datetime) -> dict[str, int]:

@@ -5,7 +5,7 @@ table, and undoes it all. A made-up row is a real one of the new pair under an i
 the made-up rows that it belongs to.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -14,16 +14,14 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.carrying.changes import pair_sessions
-from ops.carrying.import_staging import make_staging, stage_rows
-from ops.carrying.import_target import Target, read_target
-from ops.carrying.import_writing import Writer, make_refused
-from ops.carrying.writing_statements import lendable, lent_value
+from ops.carrying.staging import make_staging, stage_rows
+from ops.carrying.target import Target, lent_value, own_triggers, read_target
+from ops.carrying.writing import NOT_TAKEN, write_staged
 from ops.connection import explained
 from ops.copy.groups import references_of
 from ops.copy.stream import csv_of
 from ops.legacy_schema import enter_legacy
-from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, UserTable, content_digest
+from ops.user_tables import USER_TABLES, Half, UserTable, content_digest
 from ops.write_lock.lock import writing_session
 
 _LOCK_TIMEOUT = "5s"
@@ -60,7 +58,8 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
         legacy.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         schema = enter_legacy(legacy, legacy_url, [table.name for table in USER_TABLES]).name
         targets = [read_target(legacy, table, schema) for table in USER_TABLES]
-        made_up = _MadeUp(legacy, {"core": core, "ai": ai})
+        make_staging(legacy, targets)
+        made_up = _MadeUp({"core": core, "ai": ai})
         for target in targets:
             made_up.stage(target)
         return WayBack(_refused(legacy, made_up.targets), made_up.untried)
@@ -69,8 +68,8 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
 class _MadeUp:
     """Made-up rows of the tables that can be tried, staged."""
 
-    def __init__(self, legacy: psycopg.Connection, pair: Mapping[str, psycopg.Connection]) -> None:
-        self.legacy, self.pair = legacy, pair
+    def __init__(self, pair: Mapping[Half, psycopg.Connection]) -> None:
+        self._pair = pair
         self.targets: list[Target] = []
         self.untried: dict[str, str] = {}
         self._ids: dict[str, UUID] = {}
@@ -80,24 +79,19 @@ class _MadeUp:
         name = target.table.name
         if target.relation is None:
             self.untried[name] = "the old database has no such table"
-        elif triggers := self._triggers(target.relation.oid):
+        elif triggers := own_triggers(target.session, [target]):
             self.untried[name] = f"it has triggers of its own ({', '.join(triggers)})"
         else:
             self._ids[name] = uuid4()
-            make_staging(self.legacy, target)
-            session = self.pair[target.table.database]
-            if stage_rows(self.legacy, target, csv_of(session, self._row(target))):
+            session = self._pair[target.table.database]
+            if stage_rows(target, csv_of(session, self._row(target))):
                 self.targets.append(target)
             else:
                 self.untried[name] = "there is no row yet"
                 del self._ids[name]
 
-    def _triggers(self, oid: int) -> list[str]:
-        found = self.legacy.execute(statement("carrying/own_triggers"), {"oids": [oid]})
-        return [name for (name,) in found]
-
     def _row(self, target: Target) -> sql.Composed:
-        table, own = target.table, lendable(self.legacy, target)
+        table, own = target.table, target.lendable()
         values = sql.SQL(", ").join(self._value(table, name, own) for name in table.columns)
         return sql.SQL("SELECT 'inserted', {}, NULL, '', {} FROM {} LIMIT 1").format(
             sql.Literal(self._ids[table.name]), values, sql.Identifier("public", table.name)
@@ -116,26 +110,21 @@ class _MadeUp:
 
 
 def _refused(legacy: psycopg.Connection, targets: Sequence[Target]) -> dict[str, str]:
-    make_refused(legacy)
     for change, before, gone in _CHANGES:
         for target in targets:
             digest = sql.NULL if gone else content_digest(target.table, "s")
             legacy.execute(
                 sql.SQL(
-                    "UPDATE {} AS s SET loss_change = {}, loss_state = 'pending', loss_before = {},"
-                    " loss_after = {}, id = CASE WHEN NOT {} THEN id END"
+                    "UPDATE {} AS s SET change = {}, state = 'pending', before = {}, after = {},"
+                    " id = CASE WHEN NOT {} THEN id END"
                 ).format(target.staging, change, before, digest, gone)
             )
-        Writer(legacy, targets).write()
-        if refused := dict(_conflicts(legacy, targets)):
-            return refused
+        write_staged(legacy, targets)
+        refused = legacy.execute(
+            "SELECT table_name, change || ': ' || reason FROM cutover_changes"
+            " WHERE state = ANY(%s)",
+            [NOT_TAKEN],
+        ).fetchall()
+        if refused:
+            return dict(refused)
     return {}
-
-
-def _conflicts(legacy: psycopg.Connection, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
-    for target in targets:
-        query = sql.SQL(
-            "SELECT loss_change || ': ' || loss_reason FROM {} WHERE loss_state = 'conflict'"
-        )
-        for (reason,) in legacy.execute(query.format(target.staging)).fetchall():
-            yield target.table.name, reason

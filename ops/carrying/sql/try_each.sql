@@ -5,7 +5,7 @@ DECLARE
     tried_line bigint;
     written bigint;
 BEGIN
-    FOR tried_line IN SELECT s.loss_line FROM {staging} AS s WHERE {rows} ORDER BY 1 LOOP
+    FOR tried_line IN SELECT s.line FROM {staging} AS s WHERE {rows} ORDER BY 1 LOOP
         BEGIN
             {before}
             {write};
@@ -16,16 +16,15 @@ BEGIN
             IF {inexact} THEN
                 RAISE EXCEPTION USING MESSAGE = {inexactly};
             END IF;
-            UPDATE {staging} SET loss_state = 'written', loss_reason = NULL
-            WHERE loss_line = tried_line;
+            UPDATE {staging} SET state = 'written', reason = NULL WHERE line = tried_line;
         EXCEPTION WHEN OTHERS THEN
             IF SQLSTATE ~ {not_of_a_row} THEN
                 RAISE;
             END IF;
             UPDATE {staging} SET
-                loss_reason = SQLERRM,
-                loss_state = CASE SQLSTATE WHEN '23505' THEN 'barred' ELSE 'pending' END
-            WHERE loss_line = tried_line;
+                reason = SQLERRM,
+                state = CASE SQLSTATE WHEN '23505' THEN 'barred' ELSE 'refused' END
+            WHERE line = tried_line;
         END;
     END LOOP;
 END
