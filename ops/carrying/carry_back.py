@@ -15,7 +15,10 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.copies import TableState
+from ops.carrying.baseline import remember_changes
 from ops.carrying.changes import (
+    CHANGES,
+    COLUMNS,
     Changes,
     bring_to_ai,
     changed_rows,
@@ -115,8 +118,11 @@ class CarryingSessions:
             self.legacy.commit()
 
     def _note_journal(self, seen: Mapping[str, TableState]) -> None:
-        journal = sql.SQL("SELECT table_name, key, digest FROM sigmasight_cutover.carried")
-        if _bring_keys(self.legacy, journal, self.core):
+        self.core.execute(statement("carrying/changes"))
+        query = sql.SQL("SELECT table_name, key, digest FROM sigmasight_cutover.carried")
+        columns = ("table_name", "key", "after")
+        if stream(rows_of(self.legacy, query), self.core, CHANGES, columns):
+            remember_changes(self.core)
             self.core.execute(statement("carrying/carried_noted"))
         _see_now(self.core, seen)
 
@@ -147,7 +153,9 @@ def carry_changes(
     targets = [read_target(legacy, table, schema) for table in USER_TABLES if table.name in changed]
     bring_to_ai(changes)
     make_staging(legacy, targets)
-    legacy.execute(statement("carrying/refused_before"))
+    # Being locked, it would not take now what it did not take in an earlier carrying of this
+    # session, and users need not wait for that.
+    legacy.execute("CREATE TEMPORARY TABLE IF NOT EXISTS carrying_refused (LIKE cutover_changes)")
     for target in targets:
         rows = csv_of(changes.session(target.table), changed_rows(target.table))
         stage_rows(target, rows)
@@ -171,11 +179,10 @@ def carry_changes(
 _REFUSE_AGAIN = """
 UPDATE cutover_changes AS c SET state = 'conflict', reason = r.reason FROM carrying_refused AS r
 WHERE c.state = 'pending' AND r.table_name = c.table_name AND r.key = c.key
-    AND r.digest IS NOT DISTINCT FROM c.after
+    AND r.after IS NOT DISTINCT FROM c.after
 """
 _REMEMBER_REFUSED = """
-INSERT INTO carrying_refused (table_name, key, digest, reason)
-SELECT table_name, key, after, reason FROM cutover_changes WHERE state = ANY(%s)
+INSERT INTO carrying_refused SELECT * FROM cutover_changes WHERE state = ANY(%s)
 """
 _WRITE_JOURNAL = """
 INSERT INTO sigmasight_cutover.carried (table_name, key, digest)
@@ -186,19 +193,12 @@ ON CONFLICT (table_name, key) DO UPDATE SET digest = excluded.digest
 
 def _keep_refused(changes: Changes, legacy: psycopg.Connection) -> None:
     """Of the changes those remain that the old database did not take."""
-    refused = sql.SQL("SELECT table_name, key, after FROM cutover_changes WHERE state = ANY({})")
-    _bring_keys(legacy, refused.format(sql.Literal(NOT_TAKEN)), changes.core)
-    changes.core.execute(
-        "DELETE FROM cutover_changes AS c WHERE NOT EXISTS (SELECT FROM cutover_keys AS k"
-        " WHERE k.table_name = c.table_name AND k.key = c.key)"
-    )
+    refused = sql.SQL(
+        "SELECT table_name, key, before, after FROM cutover_changes WHERE state = ANY({})"
+    ).format(sql.Literal(NOT_TAKEN))
+    changes.core.execute("DELETE FROM cutover_changes")
+    stream(rows_of(legacy, refused), changes.core, CHANGES, COLUMNS)
     bring_to_ai(changes)
-
-
-def _bring_keys(legacy: psycopg.Connection, query: sql.Composable, core: psycopg.Connection) -> int:
-    core.execute(statement("carrying/keys"))
-    columns = ("table_name", "key", "digest")
-    return stream(rows_of(legacy, query), core, sql.Identifier("cutover_keys"), columns)
 
 
 def _see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,9 @@ from ops.carrying.writing import ELSEWHERE, NOT_TAKEN, write_staged
 from ops.connection import connect, explained, shown_address
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import rows_of, stream
-from ops.errors import (
-    ConfigurationError,
-    RefusedError,
-    SigmaSightError,
-    WrongDatabaseError,
-)
+from ops.errors import ConfigurationError, RefusedError, SigmaSightError, WrongDatabaseError
 from ops.legacy_schema import NoInstallationError, enter_legacy
-from ops.user_tables import USER_TABLES, Half, user_tables
+from ops.user_tables import USER_TABLES, Half, UserTable
 from ops.write_lock.lock import lock_state
 
 _LOCK_TIMEOUT = "30s"
@@ -120,91 +115,69 @@ def import_losses(
         RefusedError: the database is locked against writes.
         WrongDatabaseError: the database holds none of the tables.
     """
-    with open_losses(path) as file:
+    # Core before AI: what AI holds refers to Core.
+    pair: dict[URL, tuple[Half, ...]] = {core_url: ("core",), ai_url: ("ai",)}
+    if same_database(core_url, ai_url):
+        pair = {core_url: ("core", "ai")}
+    with open_losses(path) as file, ExitStack() as stack:
         file.check()  # the whole, before any database is asked
-        with _open(core_url, ai_url) as databases:
-            for database in databases:
-                database.prepare(file.manifest)
-            _write(databases, file)
-            report = _report(databases, path)
-            guard(databases[0].session)
-            for database in databases:
-                database.session.commit()
+        databases = [stack.enter_context(_opened(url, pair[url], file.manifest)) for url in pair]
+        _write(databases, file)
+        report = _report(databases, path)
+        guard(databases[0].session)
+        for database in databases:
+            database.session.commit()
     return report
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Database:
-    """A database of the pair, in one transaction.
+    """A database of the pair, in one transaction, with its tables that the file has changes of."""
 
-    Attributes:
-        halves: both where one database is the pair.
-    """
-
-    url: URL
     session: psycopg.Connection
-    halves: tuple[Half, ...]
-    targets: tuple[Target, ...] = ()
-
-    def prepare(self, manifest: Manifest) -> None:
-        """Look at the tables and make room for the file's rows.
-
-        Raises:
-            RefusedError: the database is locked against writes.
-            WrongDatabaseError: it is none of ours.
-            LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
-        """
-        self.session.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
-        schema = self._schema()
-        self.targets = tuple(
-            read_target(self.session, table, schema)
-            for table in manifest.tables
-            if table.database in self.halves
-        )
-        for target in self.targets:
-            if target.relation is not None:
-                # From here on nobody can lock the table against writes.
-                self.session.execute(
-                    sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(target.name)
-                )
-        if (found := lock_state(self.url)).any_locked:
-            raise RefusedError(
-                f"{shown_address(self.url)} is {found} against writes since the swap, so nothing "
-                "can be imported there; roll back first, or correct the address"
-            )
-        make_staging(self.session, self.targets)
-
-    def _schema(self) -> str:
-        """Where the tables are: an old database may have them anywhere, and lack any but the first
-        ones."""
-        wanted = [table.name for table in USER_TABLES if table.database in self.halves]
-        try:
-            schema = enter_legacy(self.session, self.url, wanted).name
-        except NoInstallationError:
-            schema = "public"
-        first = user_tables(self.halves[0])[0]
-        if read_target(self.session, first, schema).relation is None:
-            raise WrongDatabaseError(
-                f"{shown_address(self.url)} has no table {first.name!r} of ours; "
-                "correct the address"
-            )
-        return schema
+    targets: Sequence[Target]
 
 
 @contextmanager
-def _open(core_url: URL, ai_url: URL) -> Iterator[list[_Database]]:
-    """Core before AI: what AI holds refers to Core."""
-    shared = same_database(core_url, ai_url)
-    pair: list[tuple[URL, tuple[Half, ...]]] = (
-        [(core_url, ("core", "ai"))] if shared else [(core_url, ("core",)), (ai_url, ("ai",))]
-    )
-    with ExitStack() as stack:
-        databases = []
-        for url, halves in pair:
-            stack.enter_context(explained(url))
-            session = stack.enter_context(connect(url, application_name="import"))
-            databases.append(_Database(url, session, halves))
-        yield databases
+def _opened(url: URL, halves: Sequence[Half], manifest: Manifest) -> Iterator[_Database]:
+    """Make room for the file's rows in a database that holds these halves.
+
+    Raises:
+        RefusedError: the database is locked against writes.
+        WrongDatabaseError: it is none of ours.
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
+    """
+    with explained(url), connect(url, application_name="import") as session:
+        session.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+        owned = [table for table in USER_TABLES if table.database in halves]
+        schema = _schema(session, url, owned)
+        targets = [
+            read_target(session, table, schema) for table in owned if table in manifest.tables
+        ]
+        for target in targets:
+            if target.relation is not None:
+                # From here on nobody can lock the table against writes.
+                session.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(target.name))
+        if (found := lock_state(url)).any_locked:
+            raise RefusedError(
+                f"{shown_address(url)} is {found} against writes since the swap, so nothing can "
+                "be imported there; roll back first, or correct the address"
+            )
+        make_staging(session, targets)
+        yield _Database(session, targets)
+
+
+def _schema(session: psycopg.Connection, url: URL, owned: Sequence[UserTable]) -> str:
+    """Where the tables are: an old database may have them anywhere, and lack any but the first."""
+    try:
+        schema = enter_legacy(session, url, [table.name for table in owned]).name
+    except NoInstallationError:
+        schema = "public"
+    if read_target(session, owned[0], schema).relation is None:
+        raise WrongDatabaseError(
+            f"{shown_address(url)} has no table {owned[0].name!r} of ours; correct the address"
+        )
+    return schema
 
 
 def _write(databases: list[_Database], file: LossesFile) -> None:

@@ -14,7 +14,7 @@ from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec, tables_of
 from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
-from ops.copy.merge import differs, missing, missing_or_different
+from ops.copy.merge import missing, missing_or_different
 from ops.copy.parity import pairs, parity_of
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
@@ -209,49 +209,34 @@ def _compared(sessions: Sessions, plan: TablePlan, coming: Coming) -> TablePrice
     with target.transaction(undone=True):
         forget_rejects(target.books, plan.table)
         stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress))
-        absent, other, examples = _unequal(target.session, plan)
+        unequal = _unequal(target.session, plan)
         waiting, rejected = _rejected(target.books, plan, coming)
-        if absent and "id" in plan.names:
-            coming[plan.table] = _absent_ids(target.session, plan)
+        comes = coming.setdefault(plan.table, set())
+        comes.update(key for key, absent, _ in unequal if absent)
         gone = _gone(sessions, plan)
-    coming.setdefault(plan.table, set()).update(waiting)
+    comes.update(waiting)
+    priced = [key for key, absent, lacking in unequal if lacking or not absent]
+    different = sum(not absent for _, absent, _ in unequal)
     return TablePrice(
-        absent + len(waiting) + len(rejected),
+        len(priced) - different + len(waiting) + len(rejected),
         len(rejected),
-        other,
+        different,
         len(gone),
-        (*examples, *waiting, *rejected, *gone)[:EXAMPLES],
+        (*priced[:EXAMPLES], *waiting, *rejected, *gone)[:EXAMPLES],
     )
 
 
-def _unequal(session: psycopg.Connection, plan: TablePlan) -> tuple[int, int, list[str]]:
-    lacking = missing(plan, "t")
+def _unequal(session: psycopg.Connection, plan: TablePlan) -> list[tuple[str, bool, bool]]:
+    """Ids of the rows that are missing or different: whether the row is missing, and whether the
+    new pair lacks what it says."""
+    lacking = absent = missing(plan, "t")
     if plan.table == "ai_kb_documents":
-        lacking = sql.SQL("{} AND NOT {}").format(lacking, _TWIN)
-    row = session.execute(
+        lacking = sql.SQL("{} AND NOT {}").format(absent, _TWIN)
+    return session.execute(
         sql.SQL(
-            "SELECT count(*) FILTER (WHERE {lacking}),"
-            " count(*) FILTER (WHERE NOT {missing} AND {differs}),"
-            " (array_agg(s.id::text ORDER BY s.id) FILTER (WHERE {lacking} OR NOT {missing}))"
-            "[1:{examples}] FROM {pairs} WHERE {unequal}"
-        ).format(
-            lacking=lacking,
-            missing=missing(plan, "t"),
-            differs=differs(plan, "t", "s"),
-            examples=sql.Literal(EXAMPLES),
-            pairs=pairs(plan),
-            unequal=missing_or_different(plan, "t", "s"),
-        )
-    ).fetchone()
-    absent, other, examples = row or (0, 0, None)
-    return int(absent), int(other), list(examples or [])
-
-
-def _absent_ids(session: psycopg.Connection, plan: TablePlan) -> set[str]:
-    rows = session.execute(
-        sql.SQL("SELECT s.id::text FROM {} WHERE {}").format(pairs(plan), missing(plan, "t"))
-    )
-    return {row[0] for row in rows}
+            "SELECT coalesce(s.id::text, 'NULL'), {}, {} FROM {} WHERE {} ORDER BY s.id"
+        ).format(absent, lacking, pairs(plan), missing_or_different(plan, "t", "s"))
+    ).fetchall()
 
 
 # A document says what it says under whatever id.

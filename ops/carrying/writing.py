@@ -78,44 +78,42 @@ def write_staged(session: psycopg.Connection, targets: Sequence[Target]) -> None
     session.execute("SET CONSTRAINTS ALL IMMEDIATE")
     present = [target for target in targets if target.relation is not None]
     left = _left(session)
-    if left and not (_write_whole(session, present) or _write_whole(session, present, room=True)):
-        while _write_what_is_taken(session, present) < left:
-            left = _left(session)
+    while left and (now := _write_what_is_taken(session, present)) < left:
+        left = now
+    if left:
+        _write_making_room(session, present)
     if own_triggers(session, present):
         for target in present:
             for kind in _KEPT:
                 _Rows(target, kind).set_right()
 
 
-def _write_whole(
-    session: psycopg.Connection, targets: Sequence[Target], *, room: bool = False
-) -> bool:
-    """Whether all was taken, in one go.
-
-    Args:
-        room: a row that is about to go makes room first, though others still refer to it.
-    """
-    with suppress(_NotTakenError), _all_or_nothing(session):
-        for target in targets:
-            _hold_back(target)
-            if room:
-                _Rows(target, "deleted").lend(doomed=True)
-        for rows in _in_order(targets):
-            rows.write()
-        if _left(session):
-            raise _NotTakenError(_REFERRED)
-        return True
-    return False
-
-
 def _write_what_is_taken(session: psycopg.Connection, targets: Sequence[Target]) -> int:
     """How many are left then."""
-    session.execute("UPDATE cutover_changes SET state = 'pending' WHERE state = ANY(%s)", [_LEFT])
+    _try_again(session)
     for rows in _in_order(targets):
         if rows.kind == _KEPT[0]:
             _hold_back(rows.target)
         rows.write_what_is_taken()
     return _left(session)
+
+
+def _write_making_room(session: psycopg.Connection, targets: Sequence[Target]) -> None:
+    """Write all or nothing: a row that is about to go makes room first, though others still refer
+    to it."""
+    with suppress(_NotTakenError), _all_or_nothing(session):
+        _try_again(session)
+        for target in targets:
+            _hold_back(target)
+            _Rows(target, "deleted").lend("pending", doomed=True)
+        for rows in _in_order(targets):
+            rows.write()
+        if _left(session):
+            raise _NotTakenError(_REFERRED)
+
+
+def _try_again(session: psycopg.Connection) -> None:
+    session.execute("UPDATE cutover_changes SET state = 'pending' WHERE state = ANY(%s)", [_LEFT])
 
 
 def _in_order(targets: Sequence[Target]) -> "Iterator[_Rows]":
@@ -172,7 +170,7 @@ class _Rows:
             if not refusal.barred or self.kind != "updated":
                 raise
             with _all_or_nothing(self.target.session):
-                self._write_in_passing(rows)
+                self._write_in_passing(state)
 
     def write_what_is_taken(self) -> None:
         """Write as many as are taken."""
@@ -184,12 +182,6 @@ class _Rows:
             with suppress(_NotTakenError):
                 self.write("barred")
 
-    def lend(self, *, doomed: bool = False) -> None:
-        """See `Target.lending`."""
-        lent = self.target.lending(self._in("pending"), doomed=doomed)
-        if lent is not None:
-            self.target.session.execute(lent)
-
     def set_right(self) -> None:
         """What triggers made of rows when others were written is set right, where they let us; what
         stays otherwise was not taken."""
@@ -199,16 +191,20 @@ class _Rows:
             session.execute(self.target.update(otherwise))
         self._mark(otherwise, "conflict", _BY_A_TRIGGER)
 
-    def _write_in_passing(self, rows: sql.Composable) -> None:
+    def _write_in_passing(self, state: str) -> None:
         """Write updates among which passes what only one row may have."""
-        session, target = self.target.session, self.target
-        if target.stands_alone:
-            session.execute(target.deletion(rows))
+        rows = self._in(state)
+        if self.target.stands_alone:
+            self.target.session.execute(self.target.deletion(rows))
             self._write(rows, Target.insertion)
         else:
-            if (lent := target.lending(rows, doomed=False)) is not None:
-                session.execute(lent)
+            self.lend(state)
             self._write(rows, Target.update)
+
+    def lend(self, state: str, *, doomed: bool = False) -> None:
+        """See `Target.lending`."""
+        if (lent := self.target.lending(self._in(state), doomed=doomed)) is not None:
+            self.target.session.execute(lent)
 
     def _write(
         self, rows: sql.Composable, write: Callable[[Target, sql.Composable], sql.Composed]
@@ -217,8 +213,7 @@ class _Rows:
         for deletion in self._deletions_before(rows):
             session.execute(deletion)
         written = session.execute(write(self.target, rows)).rowcount
-        inexact = self._inexact(rows)
-        if self._any(inexact):
+        if self._any(self._inexact(rows)):
             raise _NotTakenError(_INEXACT)
         if self._mark(rows, "written") != written:
             raise _NotTakenError(self._not_written)
