@@ -150,7 +150,11 @@ def carry_changes(
     changes those that it did not take remain for whoever accepts them."""
     schema = enter_legacy(legacy, url, [table.name for table in USER_TABLES]).name
     changed = {price.table for price in counted(changes.core)}
-    targets = [read_target(legacy, table, schema) for table in USER_TABLES if table.name in changed]
+    targets = [
+        read_target(legacy, table, schema, changes.since)
+        for table in USER_TABLES
+        if table.name in changed
+    ]
     bring_to_ai(changes)
     make_staging(legacy, targets)
     # Being locked, it would not take now what it did not take in an earlier carrying of this
@@ -159,7 +163,7 @@ def carry_changes(
     for target in targets:
         rows = csv_of(changes.session(target.table), changed_rows(target.table))
         stage_rows(target, rows)
-        classify(target, changes.since)
+        classify(target)
     legacy.execute(_REFUSE_AGAIN)
     effects = TriggerEffects(legacy, schema, targets)
     write_staged(legacy, targets)

@@ -152,7 +152,9 @@ def _opened(url: URL, halves: Sequence[Half], manifest: Manifest) -> Iterator[_D
         owned = [table for table in USER_TABLES if table.database in halves]
         schema = _schema(session, url, owned)
         targets = [
-            read_target(session, table, schema) for table in owned if table in manifest.tables
+            read_target(session, table, schema, manifest.since)
+            for table in owned
+            if table in manifest.tables
         ]
         for target in targets:
             if target.relation is not None:
@@ -185,7 +187,7 @@ def _write(databases: list[_Database], file: LossesFile) -> None:
     for target in targets:
         stage_file(target, file)
     for target in targets:
-        classify(target, file.manifest.since)
+        classify(target)
     for database in databases:
         if database is not databases[0]:
             _tell_not_taken(databases[0].session, database.session)

@@ -3,7 +3,6 @@ them: see `sql/changes.sql`."""
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
 import psycopg
 from psycopg import errors as pg
@@ -101,7 +100,7 @@ def _misfit(place: str, error: psycopg.Error) -> BadInputError:
     return BadInputError(f"{place}{at}: {reason}; nothing was imported")
 
 
-def classify(target: Target, since: datetime) -> None:
+def classify(target: Target) -> None:
     """Compare each staged row with what is there, which is locked until the transaction ends: it is
     there already, may be written, or was changed by somebody else."""
     if target.relation is None:
@@ -126,5 +125,5 @@ def classify(target: Target, since: datetime) -> None:
             there=shows(target.table, "after"),
             known=shows(target.table, "before"),
         ),
-        {"since": since},
+        {"since": target.since},
     )

@@ -4,6 +4,7 @@ by which they are: row `t` by the staged row `s`."""
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
@@ -70,12 +71,14 @@ class Target:
     Attributes:
         session: of that database.
         relation: what is there under its name; None where nothing usable is.
+        since: when the swap left the rows that changes start from.
     """
 
     session: psycopg.Connection
     table: UserTable
-    relation: Relation | None
-    references: tuple[Reference, ...]
+    relation: Relation | None = None
+    references: tuple[Reference, ...] = ()
+    since: datetime | None = None
 
     @property
     def there(self) -> Relation:
@@ -114,7 +117,7 @@ class Target:
         """Set the columns that changed. What a batch rolls forward stays as this database's own
         batches have left it; see `_updated_value` for what it rolls forward of some rows alone."""
         rolled = self.table.apart - {"updated_at"}
-        kept = {"id", "created_at", *(rolled if self.table.group == "users" else ())}
+        kept = {"id", *(rolled if self.table.group == "users" else ())} - {"created_at"}
         values = (
             sql.SQL("{} = {}").format(sql.Identifier(column.name), self._updated_value(column))
             for column in self._columns()
@@ -218,9 +221,12 @@ class Target:
         """What did not change stays in the words of this database, which a copy may have read
         otherwise."""
         value = _value(column)
-        if column.name not in self.table.counted:
+        if column.name == "created_at":  # of a row that was made anew, under the same id
+            condition = sql.SQL("s.created_at > {}").format(self.since)
+        elif column.name in self.table.counted:
+            condition = changed(self.table, column.name)
+        else:
             return value
-        condition: sql.Composable = changed(self.table, column.name)
         if column.name in self.table.marked:
             condition = sql.SQL("{} AND {}").format(condition, never_marked("s"))
         return sql.SQL("CASE WHEN {} THEN {} ELSE {} END").format(
@@ -228,13 +234,15 @@ class Target:
         )
 
 
-def read_target(session: psycopg.Connection, table: UserTable, schema: str) -> Target:
-    """Describe a table of a schema as it is there."""
+def read_target(
+    session: psycopg.Connection, table: UserTable, schema: str, since: datetime | None = None
+) -> Target:
+    """Describe a table of a schema as it is there; see `Target`."""
     found = read_relation(session, table.name, schema)
     key = found.columns.get("id") if found else None
     if found is None or key is None or key.type_name != "uuid":
-        return Target(session, table, None, ())
-    return Target(session, table, found, _references_to(session, found.oid))
+        return Target(session, table)
+    return Target(session, table, found, _references_to(session, found.oid), since)
 
 
 def _references_to(session: psycopg.Connection, oid: int) -> tuple[Reference, ...]:

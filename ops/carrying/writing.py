@@ -35,9 +35,9 @@ _LEFT = ["pending", "held", "barred", "refused"]
 NOT_TAKEN = ["conflict", *_LEFT]
 ELSEWHERE = "elsewhere"
 
-# What a server says of itself, a session or our lock; whatever else it says, it says of a row: a
-# trigger may refuse one by any code.
-_NOT_OF_A_ROW = "^(08|25|40|53|57|58|SG|55P03)"
+# How code and context of an error begin by which a server speaks of itself, a session or our lock.
+# Whatever else it says, it says of a row: a trigger may raise any code.
+_NOT_OF_A_ROW = "^(SG|(08|25|40|53|57|58|55P03)(?!.* RAISE))"
 
 
 class _NotTakenError(Exception):
@@ -63,7 +63,8 @@ def _all_or_nothing(session: psycopg.Connection) -> Iterator[None]:
         with session.transaction():
             yield
     except psycopg.DatabaseError as error:
-        if error.sqlstate is None or re.match(_NOT_OF_A_ROW, error.sqlstate):
+        said = f"{error.sqlstate}{error.diag.context}"
+        if error.sqlstate is None or re.match(_NOT_OF_A_ROW, said, re.DOTALL):
             raise
         raise _NotTakenError(error, barred=isinstance(error, pg.UniqueViolation)) from None
 

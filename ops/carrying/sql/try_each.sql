@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION pg_temp.losses_try_each() RETURNS void LANGUAGE plpgs
 DECLARE
     tried_line bigint;
     written bigint;
+    context text;
 BEGIN
     FOR tried_line IN SELECT s.line FROM {staging} AS s WHERE {rows} ORDER BY 1 LOOP
         BEGIN
@@ -17,8 +18,9 @@ BEGIN
                 RAISE EXCEPTION USING MESSAGE = {inexactly};
             END IF;
             UPDATE {staging} SET state = 'written', reason = NULL WHERE line = tried_line;
-        EXCEPTION WHEN OTHERS THEN
-            IF SQLSTATE ~ {not_of_a_row} THEN
+        EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+            GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+            IF SQLSTATE || context ~ {not_of_a_row} THEN
                 RAISE;
             END IF;
             UPDATE {staging} SET
