@@ -8,7 +8,6 @@ computed again is listed beside the price, not in it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
@@ -78,7 +77,7 @@ class RollbackPrice:
     @property
     def by_table(self) -> Mapping[str, int]:
         """Table → rows."""
-        return MappingProxyType({table.table: table.total for table in self.tables})
+        return {table.table: table.total for table in self.tables}
 
     @property
     def carried_rows(self) -> int:

@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.assessment.account import unknown_rows
-from ops.books.copies import Fingerprint, last_fingerprints
+from ops.books.copies import last_fingerprints
 from ops.carrying.edited_documents import edited_documents
 from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec, tables_of
@@ -102,29 +102,25 @@ class Price:
         """Rows that no further copy of these groups brings: those of other tables, and those that
         do not fit."""
         copied = {spec.table for spec in tables_of(groups)}
-        return (
-            sum(map(len, self._beside.values()))
-            + sum(self.unknown.values())
-            + sum(
-                table.rejected if name in copied else table.rows
-                for name, table in self.tables.items()
-            )
+        coming = sum(
+            table.rows - table.rejected for name, table in self.tables.items() if name in copied
         )
+        return self.total - coming
 
     def advice(self) -> str:
         """One line: what would be lost, and what to do about it."""
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
-        said = [self._advice_on_rows()] if self.tables or self.unknown else []
-        for name, found in self._beside.items():
-            said.append(f"{_IN_WORDS[name]}: {len(found)}, {'; '.join(found[:EXAMPLES])}")
-        way = ", or" if self._copies() else ";"
-        return f"{'; '.join(said)}{way} swap with --accept-loss {self.total}"
-
-    def _advice_on_rows(self) -> str:
-        rows = {name: count for name, count in self.by_table.items() if name not in self._beside}
+        beside, copies = self._beside, self._copies()
+        rows = {name: count for name, count in self.by_table.items() if name not in beside}
         lost = ", ".join(f"{count:,} of {name}" for name, count in rows.items() if count)
-        return f"the new pair lacks rows of legacy: {lost}{self._reasons()}{self._copies()}"
+        said = (
+            [f"the new pair lacks rows of legacy: {lost}{self._reasons()}{copies}"] if lost else []
+        )
+        for name, found in beside.items():
+            said.append(f"{_IN_WORDS[name]}: {len(found)}, {'; '.join(found[:EXAMPLES])}")
+        way = ", or" if copies else ";"
+        return f"{'; '.join(said)}{way} swap with --accept-loss {self.total}"
 
     def _reasons(self) -> str:
         rejected = sum(table.rejected for table in self.tables.values())
@@ -134,20 +130,14 @@ class Price:
         return f" ({'; '.join(reasons)})" if reasons else ""
 
     def _copies(self) -> str:
-        groups = [
-            group
-            for group in OWNED_GROUPS
-            if any(spec.table in self.tables for spec in GROUPS[group])
-        ]
+        priced = self.tables.keys()
+        groups = [name for name in OWNED_GROUPS if any(one.table in priced for one in GROUPS[name])]
         copies = " and ".join(f"`sigmasight copy --group {group}`" for group in groups)
         return f"; run {copies}" if copies else ""
 
 
 def swap_price(
-    legacy_url: URL,
-    core_url: URL,
-    ai_url: URL,
-    unknown: Mapping[str, int] | None = None,
+    legacy_url: URL, core_url: URL, ai_url: URL, unknown: Mapping[str, int] | None = None
 ) -> Price:
     """Price a swap now; nothing is changed. A table that legacy lacks costs nothing.
 
@@ -171,18 +161,14 @@ def price_now(sessions: Sessions, unknown: Mapping[str, int] | None = None) -> P
     found: dict[str, TablePrice] = {}
     for spec in specs:
         last = unwritten.get(spec.table)
-        if last is None or not _all_came(sessions, spec, last):
+        # What a proof of parity leaves open is only what was rejected, and had no part in it.
+        if last is None or last.rejected_rows or not parity_of(sessions, spec, last).proved:
             found[spec.table] = _table_price(sessions, spec, coming, spec.table in copied)
     if unknown is None:
         unknown = unknown_rows(legacy.connection, legacy.place.name)
     equities, edited = other_equities(sessions), edited_documents(sessions)
     priced = {table: price for table, price in found.items() if price.rows}
     return Price(priced, unknown, equities, edited)
-
-
-def _all_came(sessions: Sessions, spec: TableSpec, last: Fingerprint) -> bool:
-    """What a proof of parity leaves open is only what was rejected, and had no part in it."""
-    return not last.rejected_rows and parity_of(sessions, spec, last).proved
 
 
 def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming, copied: bool) -> TablePrice:
