@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from ops.backup.files import written_whole
 from ops.carrying.changes import Changes, changed_rows
-from ops.carrying.losses_file import MANIFEST, Kind, Manifest, member_of, open_losses
+from ops.carrying.losses_file import MANIFEST, Manifest, member_of, open_losses
 from ops.carrying.rollback_price import counted
 from ops.copy.stream import csv_of
 from ops.database_identity import identity_in
@@ -62,17 +62,16 @@ def refuse_taken(path: Path, source: Mapping[str, Any], since: datetime) -> None
 
 
 def _manifest(changes: Changes) -> Manifest:
-    found = {
-        price.table: {kind: rows for kind in get_args(Kind) if (rows := getattr(price, kind))}
-        for price in counted(changes.core)
-    }
     return Manifest(
         format="sigmasight losses",
         version=3,
         written_at=datetime.now(UTC),
         since=changes.since,
         source={"core": identity_in(changes.core), "ai": identity_in(changes.ai)},
-        changes=found,
+        changes={
+            price.table: {kind: rows for kind, rows in price.counts.items() if rows}
+            for price in counted(changes.core)
+        },
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Table
 
 from app.models import Base
 from ops.carrying.changes import Changes
+from ops.carrying.losses_file import Kind
 from ops.sql_files import statement
 from ops.user_tables import USER_TABLES, user_table
 
@@ -39,9 +40,14 @@ class TablePrice:
     examples: Sequence[str] = ()
 
     @property
+    def counts(self) -> dict[Kind, int]:
+        """How many of each kind."""
+        return {"inserted": self.inserted, "updated": self.updated, "deleted": self.deleted}
+
+    @property
     def total(self) -> int:
         """Rows in all."""
-        return self.inserted + self.updated + self.deleted
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True)
@@ -100,14 +106,10 @@ class RollbackPrice:
     def rows(self) -> list[dict[str, str | int]]:
         """For a table in the run history."""
         return [
-            {
-                "table": table.table,
-                "inserted": table.inserted,
-                "updated": table.updated,
-                "deleted": table.deleted,
-                "for example": ", ".join(table.examples),
-            }
-            for table in self.tables
+            {"table": one.table}
+            | {str(kind): rows for kind, rows in one.counts.items()}
+            | {"for example": ", ".join(one.examples)}
+            for one in self.tables
         ]
 
     def _lines(self) -> Iterator[str]:
@@ -134,10 +136,8 @@ def _listed(rows: Mapping[str, int]) -> str:
 
 
 def _shown(table: TablePrice) -> str:
-    return (
-        f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
-        f"{table.deleted:,} deleted"
-    )
+    counts = ", ".join(f"{rows:,} {kind}" for kind, rows in table.counts.items())
+    return f"  {table.table}: {counts}"
 
 
 def price_of(changes: Changes) -> RollbackPrice:

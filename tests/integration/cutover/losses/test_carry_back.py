@@ -48,6 +48,8 @@ def test_every_kind_of_row_is_carried_back_whole(pair: Pair, locked: URL) -> Non
 
     assert carry(pair, locked) == tried
     assert contents(locked, locked) == contents(*pair)
+    times = "SELECT id, created_at, updated_at FROM users ORDER BY email"
+    assert rows_of(locked, times) == rows_of(pair.core, times)
 
     again = carry(pair, locked)
     assert (again.total, again.carried) == (0, ())
