@@ -2,7 +2,7 @@
 by which they are: row `t` by the staged row `s`."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -126,17 +126,16 @@ class Target:
         return self._updating(values, rows)
 
     def deletion(self, rows: sql.Composable) -> sql.Composed:
-        """Delete rows. One by which others would go too, or forget what they refer to, stays."""
+        """Delete rows, with what was computed from them, as it went where users deleted them. A row
+        by which others would go too, or forget what they refer to, stays."""
+        doomed = sql.SQL("id IN (SELECT key FROM {} AS s WHERE {})").format(self.staging, rows)
         others = (one for one in self.references if one.reaches and not one.is_computed)
         alone = (sql.SQL(" AND NOT EXISTS ({})").format(one.to_row()) for one in others)
-        return sql.SQL("DELETE FROM {} AS t USING {} AS s WHERE t.id = s.key AND {}{}").format(
+        own = sql.SQL("DELETE FROM {} AS t USING {} AS s WHERE t.id = s.key AND {}{}").format(
             self.name, self.staging, rows, sql.SQL("").join(alone)
         )
-
-    def deletions_of_computed(self, rows: sql.Composable) -> Iterator[sql.Composed]:
-        """Delete what was computed from rows, as it went where users deleted them."""
-        doomed = sql.SQL("id IN (SELECT key FROM {} AS s WHERE {})").format(self.staging, rows)
-        return self._computed_from(self.references, self.name, doomed)
+        computed = self._computed_from(self.references, self.name, doomed)
+        return sql.SQL("; ").join([*computed, own])
 
     def _computed_from(
         self, references: Iterable[Reference], table: sql.Composable, rows: sql.Composable
@@ -148,20 +147,23 @@ class Target:
                 yield from self._computed_from(further, one.name, naming)
                 yield sql.SQL("DELETE FROM {} WHERE {}").format(one.name, naming)
 
-    def lending(self, rows: sql.Composable, *, doomed: bool) -> sql.Composed | None:
-        """Lend rows values of their own, while what only one row may have passes from one to
-        another; None where the table has nothing that could be lent.
-
-        Args:
-            doomed: whether the rows are about to be deleted; else only what changes is lent.
-        """
-        lent = {
-            column: sql.SQL("true") if doomed else changed(self.table, column)
-            for column in self.lendable()
-            if doomed or column in self.table.counted
-        }
+    def passing(self, rows: sql.Composable) -> sql.Composed:
+        """Update rows among which passes what only one row may have."""
+        if self.stands_alone:
+            return sql.SQL("{}; {}").format(self.deletion(rows), self.insertion(rows))
+        lent = self.lendable().keys() & set(self.table.counted)
         if not lent:
-            return None
+            return self.update(rows)
+        lending = self._lending({name: changed(self.table, name) for name in lent}, rows)
+        return sql.SQL("{}; {}").format(lending, self.update(rows))
+
+    def making_room(self, rows: sql.Composable) -> sql.Composed:
+        """Have rows that are about to be deleted hold nothing that only one row may have; of a
+        table that has something `lendable`."""
+        return self._lending(dict.fromkeys(self.lendable(), sql.SQL("true")), rows)
+
+    def _lending(self, lent: Mapping[str, sql.Composable], rows: sql.Composable) -> sql.Composed:
+        """Lend rows values of their own in the columns of which the condition is true."""
         values = (
             sql.SQL("{0} = CASE WHEN {1} THEN {2} ELSE t.{0} END").format(
                 sql.Identifier(column),
