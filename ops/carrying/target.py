@@ -164,11 +164,10 @@ class Target:
 
     def _lending(self, lent: Mapping[str, sql.Composable], rows: sql.Composable) -> sql.Composed:
         """Lend rows values of their own in the columns of which the condition is true."""
+        key, is_text = sql.Identifier("s", "key"), self.lendable()
         values = (
             sql.SQL("{0} = CASE WHEN {1} THEN {2} ELSE t.{0} END").format(
-                sql.Identifier(column),
-                condition,
-                lent_value(sql.Identifier("s", "key"), is_text=self.lendable()[column]),
+                sql.Identifier(column), condition, lent_value(key, is_text=is_text[column])
             )
             for column, condition in lent.items()
         )
