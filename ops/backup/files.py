@@ -17,9 +17,11 @@ PART = ".part"
 def written_whole(path: Path) -> Iterator[int]:
     """A descriptor to write to; the file has its name when the block ends well and it is on disk.
 
-    A kill leaves a file that ends in `.part`, which `forget_parts` removes.
+    A kill leaves a hidden file that ends in `.part`, which the next of that name replaces and
+    `forget_parts` removes.
     """
-    part = path.with_name(path.name + PART)
+    part = path.with_name(f".{path.name}{PART}")
+    part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         yield descriptor
@@ -51,7 +53,7 @@ def own_folder(folder: Path) -> None:
 
 def forget_parts(folder: Path, database: str) -> None:
     """Remove what a killed backup of this database left half-written."""
-    for part in folder.glob(f"{database}-*.dump{PART}"):
+    for part in folder.glob(f"*{database}-*.dump{PART}"):
         part.unlink(missing_ok=True)
 
 

@@ -1,13 +1,11 @@
 """The baseline of a rollback's price: what users owned as the swap left it."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import psycopg
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
-from ops.books.copies import TableState
 from ops.carrying.changes import Changes, find_changes, pair_sessions, states_of
 from ops.copy.report import Guard, no_guard
 from ops.sql_files import statement
@@ -30,10 +28,13 @@ def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> i
 def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guard) -> int:
     """`record_baseline` over sessions that are open."""
     with core.transaction(), ai.transaction():
-        before = _seen(core)
+        row = core.execute("SELECT seen FROM ops.cutover_baseline_moment").fetchone()
+        before = states_of(row[0]) if row else {}  # void or not
         changes = Changes(core, ai, datetime.now(UTC))
         find_changes(changes, before)
-        _bring_up_to_date(core, changes.seen)
+        remember_changes(core)
+        documents = Jsonb({name: one.document() for name, one in changes.seen.items()})
+        core.execute(statement("carrying/baseline_now"), {"seen": documents})
         if not before:
             core.execute("ANALYZE ops.cutover_baseline")
         row = core.execute("SELECT count(*) FROM ops.cutover_baseline").fetchone()
@@ -41,14 +42,6 @@ def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guar
     return int(row[0]) if row else 0
 
 
-def _seen(core: psycopg.Connection) -> dict[str, TableState]:
-    """How the tables were when the baseline was last recorded, void or not."""
-    row = core.execute("SELECT seen FROM ops.cutover_baseline_moment").fetchone()
-    return states_of(row[0]) if row else {}
-
-
-def _bring_up_to_date(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
-    core.execute(statement("carrying/baseline_forget"))
+def remember_changes(core: psycopg.Connection) -> None:
+    """Have the baseline say of each changed row what it is now."""
     core.execute(statement("carrying/baseline_remember"))
-    documents = Jsonb({name: one.document() for name, one in seen.items()})
-    core.execute(statement("carrying/baseline_now"), {"seen": documents})

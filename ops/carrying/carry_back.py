@@ -5,36 +5,31 @@ out, rejected or read otherwise there is not touched. The lock lets one transact
 What the old database cannot hold is the price.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.copies import TableState
+from ops.carrying.baseline import remember_changes
 from ops.carrying.changes import (
     CHANGES,
+    COLUMNS,
     Changes,
     bring_to_ai,
     changed_rows,
     changes_within,
     pair_sessions,
 )
-from ops.carrying.import_staging import classify, make_staging, stage_rows
-from ops.carrying.import_target import Target, read_target
-from ops.carrying.import_writing import Writer, make_refused
-from ops.carrying.rollback_price import (
-    EXAMPLES,
-    RollbackPrice,
-    TablePrice,
-    changed_tables,
-    recomputable,
-)
+from ops.carrying.rollback_price import RollbackPrice, counted, recomputable
+from ops.carrying.staging import classify, make_staging, stage_rows
+from ops.carrying.target import read_target
 from ops.carrying.trigger_effects import TriggerEffects
+from ops.carrying.writing import DONE, NOT_TAKEN, write_staged
 from ops.connection import explained
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import csv_of, rows_of, stream
@@ -43,12 +38,6 @@ from ops.sql_files import statement
 from ops.user_tables import USER_TABLES
 from ops.write_lock.lock import CARRYING, end_sessions, lock_epoch, writing_session
 from ops.write_lock.passing import let_through
-
-_JOURNAL = sql.Identifier("sigmasight_cutover", "carried")
-_KEYS = sql.Identifier("cutover_keys")
-_REFUSED_BEFORE = sql.Identifier("carrying_refused")
-_NOTED = ("table_name", "key", "digest")
-_DONE, _REFUSED = ("written", "already"), ("conflict",)
 
 # Called before anything is kept, with the changes that the old database did not take.
 Accept = Callable[[Changes, RollbackPrice], None]
@@ -125,12 +114,15 @@ class CarryingSessions:
                 self._note_journal(seen or {})
             guard(self.core)
         if written:
-            self.legacy.execute(sql.SQL("DELETE FROM {}").format(_JOURNAL))
+            self.legacy.execute("DELETE FROM sigmasight_cutover.carried")
             self.legacy.commit()
 
     def _note_journal(self, seen: Mapping[str, TableState]) -> None:
-        journal = sql.SQL("SELECT table_name, key, digest FROM {}").format(_JOURNAL)
-        if _bring_keys(self.legacy, journal, self.core):
+        self.core.execute(statement("carrying/changes"))
+        query = sql.SQL("SELECT table_name, key, digest FROM sigmasight_cutover.carried")
+        columns = ("table_name", "key", "after")
+        if stream(rows_of(self.legacy, query), self.core, CHANGES, columns):
+            remember_changes(self.core)
             self.core.execute(statement("carrying/carried_noted"))
         _see_now(self.core, seen)
 
@@ -156,113 +148,64 @@ def carry_changes(
 ) -> RollbackPrice:
     """Write them into the old database, in its open transaction, which may write there; of the
     changes those that it did not take remain for whoever accepts them."""
-    tables = changed_tables(changes)
-    place = enter_legacy(legacy, url, [table.name for table in USER_TABLES])
-    targets = [read_target(legacy, table, place.name) for table in tables]
-    if any(table.database == "ai" for table in tables):
-        bring_to_ai(changes)
+    schema = enter_legacy(legacy, url, [table.name for table in USER_TABLES]).name
+    changed = {price.table for price in counted(changes.core)}
+    targets = [
+        read_target(legacy, table, schema, changes.since)
+        for table in USER_TABLES
+        if table.name in changed
+    ]
+    bring_to_ai(changes)
+    make_staging(legacy, targets)
+    # Being locked, it would not take now what it did not take in an earlier carrying of this
+    # session, and users need not wait for that.
+    legacy.execute("CREATE TEMPORARY TABLE IF NOT EXISTS carrying_refused (LIKE cutover_changes)")
     for target in targets:
-        make_staging(legacy, target)
-        session = changes.session(target.table)
-        stage_rows(legacy, target, csv_of(session, changed_rows(target.table)))
-    make_refused(legacy)
-    legacy.execute(statement("carrying/refused_before"))
-    for target in targets:
-        classify(legacy, target, changes.since)
-        _refuse_again(legacy, target)
-    effects = TriggerEffects(legacy, place.name, targets)
-    Writer(legacy, targets).write()
-    carried = _counts(legacy, targets, _DONE)
+        rows = csv_of(changes.session(target.table), changed_rows(target.table))
+        stage_rows(target, rows)
+        classify(target)
+    legacy.execute(_REFUSE_AGAIN)
+    effects = TriggerEffects(legacy, schema, targets)
+    write_staged(legacy, targets)
+    carried, refused = counted(legacy, DONE), counted(legacy, NOT_TAKEN)
     if carried:
-        _write_journal(legacy, targets)
-    for target in targets:
-        _remember_refused(legacy, target)
-    refused, by_triggers = _counts(legacy, targets, _REFUSED), effects.found(changes.core)
+        legacy.execute(statement("carrying/carried_table"))
+        legacy.execute(_WRITE_JOURNAL, [DONE])
+    legacy.execute(_REMEMBER_REFUSED, [NOT_TAKEN])
+    by_triggers = effects.found(changes.core)
     price = RollbackPrice(changes.since, refused, carried=carried, by_triggers=by_triggers)
     if accept is not None:
-        if targets:
-            _keep_refused(changes, legacy, targets)
+        _keep_refused(changes, legacy)
         accept(changes, price)
     return price
+
+
+_REFUSE_AGAIN = """
+UPDATE cutover_changes AS c SET state = 'conflict', reason = r.reason FROM carrying_refused AS r
+WHERE c.state = 'pending' AND r.table_name = c.table_name AND r.key = c.key
+    AND r.after IS NOT DISTINCT FROM c.after
+"""
+_REMEMBER_REFUSED = """
+INSERT INTO carrying_refused SELECT * FROM cutover_changes WHERE state = ANY(%s)
+"""
+_WRITE_JOURNAL = """
+INSERT INTO sigmasight_cutover.carried (table_name, key, digest)
+SELECT table_name, key, after FROM cutover_changes WHERE state = ANY(%s)
+ON CONFLICT (table_name, key) DO UPDATE SET digest = excluded.digest
+"""
+
+
+def _keep_refused(changes: Changes, legacy: psycopg.Connection) -> None:
+    """Of the changes those remain that the old database did not take."""
+    refused = sql.SQL(
+        "SELECT table_name, key, before, after FROM cutover_changes WHERE state = ANY({})"
+    ).format(sql.Literal(NOT_TAKEN))
+    changes.core.execute("DELETE FROM cutover_changes")
+    stream(rows_of(legacy, refused), changes.core, CHANGES, COLUMNS)
+    bring_to_ai(changes)
 
 
 def _see_now(core: psycopg.Connection, seen: Mapping[str, TableState]) -> None:
     """Remember how tables are seen now that their changes were carried."""
     documents = Jsonb({name: one.document() for name, one in seen.items()})
     core.execute("UPDATE ops.cutover_baseline_moment SET seen = seen || %s", [documents])
-
-
-def _refuse_again(legacy: psycopg.Connection, target: Target) -> None:
-    legacy.execute(
-        sql.SQL(
-            "UPDATE {} AS s SET loss_state = 'conflict', loss_reason = r.reason FROM {} AS r"
-            " WHERE s.loss_state = 'pending' AND r.table_name = {} AND r.key = s.loss_key"
-            " AND r.digest IS NOT DISTINCT FROM s.loss_after"
-        ).format(target.staging, _REFUSED_BEFORE, sql.Literal(target.table.name))
-    )
-
-
-def _remember_refused(legacy: psycopg.Connection, target: Target) -> None:
-    legacy.execute(
-        sql.SQL(
-            "INSERT INTO {} SELECT {}, loss_key, loss_after, loss_reason FROM {}"
-            " WHERE loss_state = 'conflict'"
-        ).format(_REFUSED_BEFORE, sql.Literal(target.table.name), target.staging)
-    )
-
-
-def _write_journal(legacy: psycopg.Connection, targets: Sequence[Target]) -> None:
-    legacy.execute(statement("carrying/carried_table"))
-    for target in targets:
-        legacy.execute(
-            sql.SQL(
-                "INSERT INTO {} (table_name, key, digest) SELECT {}, loss_key, loss_after FROM {}"
-                " WHERE loss_state = ANY({})"
-                " ON CONFLICT (table_name, key) DO UPDATE SET digest = excluded.digest"
-            ).format(
-                _JOURNAL, sql.Literal(target.table.name), target.staging, sql.Literal(list(_DONE))
-            )
-        )
-
-
-def _keep_refused(changes: Changes, legacy: psycopg.Connection, targets: Sequence[Target]) -> None:
-    """Of the changes those remain that the old database did not take."""
-    refused = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {}::text, loss_key, loss_after FROM {} WHERE loss_state = ANY({})").format(
-            sql.Literal(target.table.name), target.staging, sql.Literal(list(_REFUSED))
-        )
-        for target in targets
-    )
-    _bring_keys(legacy, refused, changes.core)
-    changes.core.execute(
-        sql.SQL(
-            "DELETE FROM {} AS c WHERE NOT EXISTS (SELECT FROM {} AS k"
-            " WHERE k.table_name = c.table_name AND k.key = c.key)"
-        ).format(CHANGES, _KEYS)
-    )
-    bring_to_ai(changes)
-
-
-def _bring_keys(legacy: psycopg.Connection, query: sql.Composable, core: psycopg.Connection) -> int:
-    core.execute(statement("carrying/keys"))
-    return stream(rows_of(legacy, query), core, _KEYS, _NOTED)
-
-
-def _counts(
-    legacy: psycopg.Connection, targets: Sequence[Target], states: Sequence[str]
-) -> tuple[TablePrice, ...]:
-    """Tables with changes of these states."""
-    query = statement("carrying/staged_counts").decode()
-    if not targets:
-        return ()
-    counts = sql.SQL(" UNION ALL ").join(
-        sql.SQL(query).format(
-            table=sql.Literal(target.table.name),
-            staging=target.staging,
-            states=sql.Literal(list(states)),
-            examples=EXAMPLES,
-        )
-        for target in targets
-    )
-    with legacy.cursor(row_factory=class_row(TablePrice)) as cursor:
-        return tuple(cursor.execute(counts))

@@ -33,7 +33,7 @@ from ops.user_tables import (
 )
 
 CHANGES = sql.Identifier("cutover_changes")
-_COLUMNS = ("table_name", "key", "before", "after")
+COLUMNS = ("table_name", "key", "before", "after")
 _PRESENT = sql.Identifier("cutover_present")
 
 
@@ -111,9 +111,9 @@ def bring_to_ai(changes: Changes) -> None:
     changes.ai.execute("DROP TABLE IF EXISTS pg_temp.cutover_changes")
     changes.ai.execute(statement("carrying/changes"))
     query = sql.SQL("SELECT {} FROM {} WHERE table_name = ANY({})").format(
-        sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)), CHANGES, sql.Literal(names)
+        sql.SQL(", ").join(map(sql.Identifier, COLUMNS)), CHANGES, sql.Literal(names)
     )
-    stream(rows_of(changes.core, query), changes.ai, CHANGES, _COLUMNS)
+    stream(rows_of(changes.core, query), changes.ai, CHANGES, COLUMNS)
 
 
 def changed_rows(table: UserTable) -> sql.Composed:
@@ -151,9 +151,12 @@ def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> None:
         now = looked.get(table.name)
         if now is None or not now.unchanged:
             only = seen[table.name].new_rows if now and now.new_rows is not None else EVERY
-            _find_new(changes, table, row_digests(table, leftovers, only))
+            _add(changes, "carrying/changes_new", table, row_digests(table, leftovers, only))
         if now is None or not now.only_inserted:
-            _find_gone(changes, table, leftovers)
+            rows = sql.SQL("SELECT id AS key, NULL::text AS digest FROM {} WHERE {}").format(
+                sql.Identifier("public", table.name), counts(table.name, leftovers) or EVERY
+            )
+            _add(changes, "carrying/changes_gone", table, rows)
     changes.seen.update({name: now.seen for name, now in looked.items()})
 
 
@@ -175,32 +178,15 @@ def _looks(
     return looks(session, wanted)
 
 
-def _find_new(changes: Changes, table: UserTable, rows: sql.Composed) -> None:
-    if table.database == "ai":
-        rows = _brought_to_core(changes, rows, ("key", "digest"))
-    _add(changes, "carrying/changes_new", table, rows)
-
-
-def _find_gone(changes: Changes, table: UserTable, leftovers: Leftovers) -> None:
-    rows = sql.SQL("SELECT id AS key FROM {} WHERE {}").format(
-        sql.Identifier("public", table.name), counts(table.name, leftovers) or EVERY
-    )
-    if table.database == "ai":
-        rows = _brought_to_core(changes, rows, ("key",))
-    _add(changes, "carrying/changes_gone", table, rows)
-
-
-def _add(changes: Changes, name: str, table: UserTable, rows: sql.Composed) -> None:
-    query = statement(name).decode()
-    changes.core.execute(sql.SQL(query).format(table=sql.Literal(table.name), rows=rows))
-
-
-def _brought_to_core(
-    changes: Changes, rows: sql.Composed, columns: tuple[str, ...]
-) -> sql.Composed:
-    """A query of the same rows in Core's session. Core's own never leave the server."""
+def _add(changes: Changes, name: str, table: UserTable, rows: sql.Composable) -> None:
+    """Find changes by the keys and digests of rows; Core's own never leave the server."""
     core = changes.core
-    core.execute("DROP TABLE IF EXISTS pg_temp.cutover_present")
-    core.execute(statement("carrying/present"))
-    stream(rows_of(changes.ai, rows), core, _PRESENT, columns)
-    return sql.SQL("SELECT * FROM {}").format(_PRESENT)
+    if table.database == "ai":
+        core.execute("DROP TABLE IF EXISTS pg_temp.cutover_present")
+        core.execute(
+            "CREATE TEMPORARY TABLE cutover_present (key uuid, digest text) ON COMMIT DROP"
+        )
+        stream(rows_of(changes.ai, rows), core, _PRESENT, ("key", "digest"))
+        rows = sql.SQL("TABLE cutover_present")
+    query = statement(name).decode()
+    core.execute(sql.SQL(query).format(table=sql.Literal(table.name), rows=rows))

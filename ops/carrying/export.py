@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
+from ops.backup.files import written_whole
 from ops.carrying.changes import Changes, changed_rows
-from ops.carrying.losses_file import MANIFEST, Kind, Manifest, member_of, open_losses
-from ops.carrying.rollback_price import table_prices
+from ops.carrying.losses_file import MANIFEST, Manifest, member_of, open_losses
+from ops.carrying.rollback_price import counted
 from ops.copy.stream import csv_of
 from ops.database_identity import identity_in
 from ops.errors import BadInputError, ConfigurationError, RefusedError
@@ -61,17 +62,16 @@ def refuse_taken(path: Path, source: Mapping[str, Any], since: datetime) -> None
 
 
 def _manifest(changes: Changes) -> Manifest:
-    counted = {
-        price.table: {kind: rows for kind in get_args(Kind) if (rows := getattr(price, kind))}
-        for price in table_prices(changes)
-    }
     return Manifest(
         format="sigmasight losses",
         version=3,
         written_at=datetime.now(UTC),
         since=changes.since,
         source={"core": identity_in(changes.core), "ai": identity_in(changes.ai)},
-        changes=counted,
+        changes={
+            price.table: {kind: rows for kind, rows in price.counts.items() if rows}
+            for price in counted(changes.core)
+        },
     )
 
 
@@ -85,35 +85,17 @@ def _write(changes: Changes, table: UserTable, archive: ZipFile) -> None:
 def _new_archive(path: Path, manifest: Manifest) -> Iterator[ZipFile]:
     """A file that appears under its name when the block ends well."""
     refuse_taken(path, manifest.source, manifest.since)
-    part = path.with_name(f".{path.name}.part")
     try:
-        part.unlink(missing_ok=True)  # of a run that was killed
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+        with written_whole(path) as descriptor:
             # Requests wait meanwhile: the fastest level takes half the time, for little more space.
-            with ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+            with (
+                open(descriptor, "wb", closefd=False) as file,
+                ZipFile(file, "w", ZIP_DEFLATED, compresslevel=1) as archive,
+            ):
                 archive.writestr(MANIFEST, manifest.model_dump_json())
                 yield archive
-            file.flush()
-            os.fsync(file.fileno())
-        _name(part, path, manifest)
+            refuse_taken(path, manifest.source, manifest.since)  # by somebody, meanwhile
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written ({error.strerror or error}); correct that or name another"
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _name(part: Path, path: Path, manifest: Manifest) -> None:
-    """Unlike a renaming, a link never replaces what somebody else put there meanwhile."""
-    try:
-        os.link(part, path)
-    except OSError:  # it is taken, or this is a file system without links
-        refuse_taken(path, manifest.source, manifest.since)
-        part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -2,31 +2,27 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
-from ops.carrying.import_staging import check_digests, classify, make_staging, stage
-from ops.carrying.import_target import Target, read_target
-from ops.carrying.import_writing import REFUSED, Writer, make_refused
 from ops.carrying.losses_file import LossesFile, Manifest, open_losses
+from ops.carrying.staging import classify, make_staging, stage_file
+from ops.carrying.target import Target, read_target
+from ops.carrying.writing import ELSEWHERE, NOT_TAKEN, write_staged
 from ops.connection import connect, explained, shown_address
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import rows_of, stream
-from ops.errors import (
-    ConfigurationError,
-    RefusedError,
-    SigmaSightError,
-    WrongDatabaseError,
-)
+from ops.errors import ConfigurationError, RefusedError, SigmaSightError, WrongDatabaseError
 from ops.legacy_schema import NoInstallationError, enter_legacy
-from ops.user_tables import USER_TABLES, Half, user_tables
+from ops.user_tables import USER_TABLES, Half, UserTable
 from ops.write_lock.lock import lock_state
 
 _LOCK_TIMEOUT = "30s"
@@ -119,119 +115,97 @@ def import_losses(
         RefusedError: the database is locked against writes.
         WrongDatabaseError: the database holds none of the tables.
     """
-    with open_losses(path) as file:
+    # Core before AI: what AI holds refers to Core.
+    pair: dict[URL, tuple[Half, ...]] = {core_url: ("core",), ai_url: ("ai",)}
+    if same_database(core_url, ai_url):
+        pair = {core_url: ("core", "ai")}
+    with open_losses(path) as file, ExitStack() as stack:
         file.check()  # the whole, before any database is asked
-        with _open(core_url, ai_url) as databases:
-            for database in databases:
-                database.prepare(file.manifest)
-            _write(databases, file)
-            report = _report(databases, path)
-            guard(databases[0].connection)
-            for database in databases:
-                database.connection.commit()
+        databases = [stack.enter_context(_opened(url, pair[url], file.manifest)) for url in pair]
+        _write(databases, file)
+        report = _report(databases, path)
+        guard(databases[0].session)
+        for database in databases:
+            database.session.commit()
     return report
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Database:
-    """A database of the pair, in one transaction.
+    """A database of the pair, in one transaction, with its tables that the file has changes of."""
 
-    Attributes:
-        halves: both where one database is the pair.
-    """
-
-    url: URL
-    connection: psycopg.Connection
-    halves: tuple[Half, ...]
-    targets: tuple[Target, ...] = ()
-
-    def prepare(self, manifest: Manifest) -> None:
-        """Look at the tables and make room for the file's rows.
-
-        Raises:
-            RefusedError: the database is locked against writes.
-            WrongDatabaseError: it is none of ours.
-            LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
-        """
-        self.connection.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
-        tables = [table for table in manifest.tables if table.database in self.halves]
-        schema = self._schema()
-        self.targets = tuple(read_target(self.connection, table, schema) for table in tables)
-        self._check_ours(schema)
-        for target in self.targets:
-            if target.relation is not None:
-                # From here on nobody can lock the table against writes.
-                self.connection.execute(
-                    sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(target.name)
-                )
-        if (found := lock_state(self.url)).any_locked:
-            raise RefusedError(
-                f"{shown_address(self.url)} is {found} against writes since the swap, so nothing "
-                "can be imported there; roll back first, or correct the address"
-            )
-        for target in self.targets:
-            make_staging(self.connection, target)
-        make_refused(self.connection)
-
-    def _schema(self) -> str:
-        """Where the tables are: an old database may have them anywhere."""
-        wanted = [table.name for table in USER_TABLES if table.database in self.halves]
-        try:
-            return enter_legacy(self.connection, self.url, wanted).name
-        except NoInstallationError:
-            return "public"
-
-    def _check_ours(self, schema: str) -> None:
-        """An old database may lack any table but the first."""
-        first = user_tables(self.halves[0])[0]
-        if read_target(self.connection, first, schema).relation is None:
-            raise WrongDatabaseError(
-                f"{shown_address(self.url)} has no table {first.name!r} of ours; "
-                "correct the address"
-            )
+    session: psycopg.Connection
+    targets: Sequence[Target]
 
 
 @contextmanager
-def _open(core_url: URL, ai_url: URL) -> Iterator[list[_Database]]:
-    """Core before AI: what AI holds refers to Core."""
-    shared = same_database(core_url, ai_url)
-    pair: list[tuple[URL, tuple[Half, ...]]] = (
-        [(core_url, ("core", "ai"))] if shared else [(core_url, ("core",)), (ai_url, ("ai",))]
-    )
-    with ExitStack() as stack:
-        databases = []
-        for url, halves in pair:
-            stack.enter_context(explained(url))
-            connection = stack.enter_context(connect(url, application_name="import"))
-            databases.append(_Database(url, connection, halves))
-        yield databases
+def _opened(url: URL, halves: Sequence[Half], manifest: Manifest) -> Iterator[_Database]:
+    """Make room for the file's rows in a database that holds these halves.
+
+    Raises:
+        RefusedError: the database is locked against writes.
+        WrongDatabaseError: it is none of ours.
+        LegacySchemaError: see `ops.legacy_schema.enter_legacy`.
+    """
+    with explained(url), connect(url, application_name="import") as session:
+        session.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
+        owned = [table for table in USER_TABLES if table.database in halves]
+        schema = _schema(session, url, owned)
+        targets = [
+            read_target(session, table, schema, manifest.since)
+            for table in owned
+            if table in manifest.tables
+        ]
+        for target in targets:
+            if target.relation is not None:
+                # From here on nobody can lock the table against writes.
+                session.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(target.name))
+        if (found := lock_state(url)).any_locked:
+            raise RefusedError(
+                f"{shown_address(url)} is {found} against writes since the swap, so nothing can "
+                "be imported there; roll back first, or correct the address"
+            )
+        make_staging(session, targets)
+        yield _Database(session, targets)
+
+
+def _schema(session: psycopg.Connection, url: URL, owned: Sequence[UserTable]) -> str:
+    """Where the tables are: an old database may have them anywhere, and lack any but the first."""
+    try:
+        schema = enter_legacy(session, url, [table.name for table in owned]).name
+    except NoInstallationError:
+        schema = "public"
+    if read_target(session, owned[0], schema).relation is None:
+        raise WrongDatabaseError(
+            f"{shown_address(url)} has no table {owned[0].name!r} of ours; correct the address"
+        )
+    return schema
 
 
 def _write(databases: list[_Database], file: LossesFile) -> None:
+    targets = [target for database in databases for target in database.targets]
+    for target in targets:
+        stage_file(target, file)
+    for target in targets:
+        classify(target)
     for database in databases:
-        for target in database.targets:
-            stage(database.connection, target, file)
-            check_digests(database.connection, target, file)
-    for place_in_order, database in enumerate(databases):
-        for target in database.targets:
-            classify(database.connection, target, file.manifest.since)
-        if place_in_order:
-            _take_refused(databases[0].connection, database.connection)
-        Writer(database.connection, database.targets).write()
+        if database is not databases[0]:
+            _tell_not_taken(databases[0].session, database.session)
+        write_staged(database.session, database.targets)
 
 
-def _take_refused(core: psycopg.Connection, ai: psycopg.Connection) -> None:
-    """Tell AI which rows of Core were not imported."""
-    query = sql.SQL("SELECT table_name, key FROM {}").format(REFUSED)
-    stream(rows_of(core, query), ai, REFUSED, ("table_name", "key"))
+def _tell_not_taken(core: psycopg.Connection, ai: psycopg.Connection) -> None:
+    """Tell AI which rows of Core were not taken; its own rows of those are not imported either."""
+    rows = sql.SQL(
+        "SELECT table_name, key, {}::text FROM cutover_changes WHERE before IS NULL"
+        " AND state <> 'conflict' AND state = ANY({})"
+    ).format(ELSEWHERE, sql.Literal(NOT_TAKEN))
+    columns = ("table_name", "key", "state")
+    stream(rows_of(core, rows), ai, sql.Identifier("cutover_changes"), columns)
 
 
 def _report(databases: list[_Database], path: Path) -> ImportReport:
-    tables = tuple(
-        _counted(database.connection, target)
-        for database in databases
-        for target in database.targets
-    )
+    tables = tuple(table for database in databases for table in _counted(database))
     conflicts = path.with_name(f"{path.name}.conflicts")
     if not any(table.conflicts for table in tables):
         conflicts.unlink(missing_ok=True)  # of an earlier run, whose conflicts are settled
@@ -240,15 +214,15 @@ def _report(databases: list[_Database], path: Path) -> ImportReport:
     return ImportReport(tables, conflicts)
 
 
-def _counted(connection: psycopg.Connection, target: Target) -> TableImport:
-    rows = connection.execute(
-        sql.SQL(
-            "SELECT CASE loss_state WHEN 'written' THEN loss_change WHEN 'conflict' THEN"
-            " 'conflicts' ELSE loss_state END, count(*) FROM {} GROUP BY 1"
-        ).format(target.staging)
-    ).fetchall()
-    counts: Mapping[str, int] = dict(rows)
-    return TableImport(target.table.name, **counts)
+def _counted(database: _Database) -> Iterator[TableImport]:
+    query = (
+        "SELECT table_name, CASE state WHEN 'written' THEN change WHEN 'already' THEN state"
+        " ELSE 'conflicts' END, count(*) FROM cutover_changes GROUP BY 1, 2"
+    )
+    rows = database.session.execute(query).fetchall()
+    for target in database.targets:
+        name = target.table.name
+        yield TableImport(name, **{what: count for table, what, count in rows if table == name})
 
 
 def _write_conflicts(databases: list[_Database], path: Path) -> None:
@@ -257,30 +231,18 @@ def _write_conflicts(databases: list[_Database], path: Path) -> None:
     Raises:
         ConfigurationError: the list cannot be written; nothing is imported then.
     """
+    query = (
+        "SELECT line AS row, table_name AS table, change, key::text, reason FROM cutover_changes"
+        " WHERE state = ANY(%s) ORDER BY table_name, line"
+    )
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             for database in databases:
-                for target in database.targets:
-                    for line in _conflicts(database.connection, target):
+                with database.session.cursor("conflicts", row_factory=dict_row) as cursor:
+                    for line in cursor.execute(query, [NOT_TAKEN]):
                         file.write(json.dumps(line) + "\n")
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written ({error.strerror or error}), so conflicts could not be "
             "listed; nothing was imported"
         ) from None
-
-
-def _conflicts(connection: psycopg.Connection, target: Target) -> Iterator[Mapping[str, object]]:
-    query = sql.SQL(
-        "SELECT loss_line, loss_change, loss_key::text, loss_reason FROM {}"
-        " WHERE loss_state = 'conflict' ORDER BY loss_line"
-    ).format(target.staging)
-    with connection.cursor(name="conflicts") as cursor:
-        for row, change, key, reason in cursor.execute(query):
-            yield {
-                "row": row,
-                "table": target.table.name,
-                "change": change,
-                "key": key,
-                "reason": reason,
-            }

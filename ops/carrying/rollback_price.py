@@ -8,7 +8,6 @@ computed again is listed beside the price, not in it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
@@ -17,10 +16,11 @@ from sqlalchemy import Table
 
 from app.models import Base
 from ops.carrying.changes import Changes
+from ops.carrying.losses_file import Kind
 from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, UserTable, user_table
+from ops.user_tables import USER_TABLES, user_table
 
-EXAMPLES = 5
+_EXAMPLES = 5
 # No endpoint writes them, and no batch.
 _SCENARIOS = "stress_test_scenarios"
 
@@ -40,9 +40,14 @@ class TablePrice:
     examples: Sequence[str] = ()
 
     @property
+    def counts(self) -> dict[Kind, int]:
+        """How many of each kind."""
+        return {"inserted": self.inserted, "updated": self.updated, "deleted": self.deleted}
+
+    @property
     def total(self) -> int:
         """Rows in all."""
-        return self.inserted + self.updated + self.deleted
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class RollbackPrice:
     @property
     def by_table(self) -> Mapping[str, int]:
         """Table → rows."""
-        return MappingProxyType({table.table: table.total for table in self.tables})
+        return {table.table: table.total for table in self.tables}
 
     @property
     def carried_rows(self) -> int:
@@ -101,14 +106,10 @@ class RollbackPrice:
     def rows(self) -> list[dict[str, str | int]]:
         """For a table in the run history."""
         return [
-            {
-                "table": table.table,
-                "inserted": table.inserted,
-                "updated": table.updated,
-                "deleted": table.deleted,
-                "for example": ", ".join(table.examples),
-            }
-            for table in self.tables
+            {"table": one.table}
+            | {str(kind): rows for kind, rows in one.counts.items()}
+            | {"for example": ", ".join(one.examples)}
+            for one in self.tables
         ]
 
     def _lines(self) -> Iterator[str]:
@@ -135,31 +136,24 @@ def _listed(rows: Mapping[str, int]) -> str:
 
 
 def _shown(table: TablePrice) -> str:
-    return (
-        f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, "
-        f"{table.deleted:,} deleted"
-    )
+    counts = ", ".join(f"{rows:,} {kind}" for kind, rows in table.counts.items())
+    return f"  {table.table}: {counts}"
 
 
 def price_of(changes: Changes) -> RollbackPrice:
     """What of them counts."""
-    return RollbackPrice(changes.since, table_prices(changes))
+    return RollbackPrice(changes.since, counted(changes.core))
 
 
-def table_prices(changes: Changes) -> tuple[TablePrice, ...]:
-    """The tables with changes, in the order of their references."""
-    with changes.core.cursor(row_factory=class_row(TablePrice)) as cursor:
-        cursor.execute(statement("carrying/change_counts"), {"examples": EXAMPLES})
+def counted(
+    session: psycopg.Connection, states: Sequence[str] = ("pending",)
+) -> tuple[TablePrice, ...]:
+    """The tables with changes of these states, in the order of their references."""
+    with session.cursor(row_factory=class_row(TablePrice)) as cursor:
+        which = {"examples": _EXAMPLES, "states": list(states)}
+        cursor.execute(statement("carrying/change_counts"), which)
         priced = {price.table: price for price in cursor}
     return tuple(priced[table.name] for table in USER_TABLES if table.name in priced)
-
-
-def changed_tables(changes: Changes) -> list[UserTable]:
-    """Those with changes, in the order of their references."""
-    found = {
-        row[0] for row in changes.core.execute("SELECT DISTINCT table_name FROM cutover_changes")
-    }
-    return [table for table in USER_TABLES if table.name in found]
 
 
 def recomputable(core: psycopg.Connection, since: datetime) -> dict[str, int]:

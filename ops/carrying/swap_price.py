@@ -8,13 +8,13 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.assessment.account import unknown_rows
-from ops.books.copies import Fingerprint, last_fingerprints
+from ops.books.copies import last_fingerprints
 from ops.carrying.edited_documents import edited_documents
 from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec, tables_of
 from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
-from ops.copy.merge import differs, missing, missing_or_different
+from ops.copy.merge import missing, missing_or_different
 from ops.copy.parity import pairs, parity_of
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
@@ -102,29 +102,25 @@ class Price:
         """Rows that no further copy of these groups brings: those of other tables, and those that
         do not fit."""
         copied = {spec.table for spec in tables_of(groups)}
-        return (
-            sum(map(len, self._beside.values()))
-            + sum(self.unknown.values())
-            + sum(
-                table.rejected if name in copied else table.rows
-                for name, table in self.tables.items()
-            )
+        coming = sum(
+            table.rows - table.rejected for name, table in self.tables.items() if name in copied
         )
+        return self.total - coming
 
     def advice(self) -> str:
         """One line: what would be lost, and what to do about it."""
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
-        said = [self._advice_on_rows()] if self.tables or self.unknown else []
-        for name, found in self._beside.items():
-            said.append(f"{_IN_WORDS[name]}: {len(found)}, {'; '.join(found[:EXAMPLES])}")
-        way = ", or" if self._copies() else ";"
-        return f"{'; '.join(said)}{way} swap with --accept-loss {self.total}"
-
-    def _advice_on_rows(self) -> str:
-        rows = {name: count for name, count in self.by_table.items() if name not in self._beside}
+        beside, copies = self._beside, self._copies()
+        rows = {name: count for name, count in self.by_table.items() if name not in beside}
         lost = ", ".join(f"{count:,} of {name}" for name, count in rows.items() if count)
-        return f"the new pair lacks rows of legacy: {lost}{self._reasons()}{self._copies()}"
+        said = (
+            [f"the new pair lacks rows of legacy: {lost}{self._reasons()}{copies}"] if lost else []
+        )
+        for name, found in beside.items():
+            said.append(f"{_IN_WORDS[name]}: {len(found)}, {'; '.join(found[:EXAMPLES])}")
+        way = ", or" if copies else ";"
+        return f"{'; '.join(said)}{way} swap with --accept-loss {self.total}"
 
     def _reasons(self) -> str:
         rejected = sum(table.rejected for table in self.tables.values())
@@ -134,20 +130,14 @@ class Price:
         return f" ({'; '.join(reasons)})" if reasons else ""
 
     def _copies(self) -> str:
-        groups = [
-            group
-            for group in OWNED_GROUPS
-            if any(spec.table in self.tables for spec in GROUPS[group])
-        ]
+        priced = self.tables.keys()
+        groups = [name for name in OWNED_GROUPS if any(one.table in priced for one in GROUPS[name])]
         copies = " and ".join(f"`sigmasight copy --group {group}`" for group in groups)
         return f"; run {copies}" if copies else ""
 
 
 def swap_price(
-    legacy_url: URL,
-    core_url: URL,
-    ai_url: URL,
-    unknown: Mapping[str, int] | None = None,
+    legacy_url: URL, core_url: URL, ai_url: URL, unknown: Mapping[str, int] | None = None
 ) -> Price:
     """Price a swap now; nothing is changed. A table that legacy lacks costs nothing.
 
@@ -171,18 +161,14 @@ def price_now(sessions: Sessions, unknown: Mapping[str, int] | None = None) -> P
     found: dict[str, TablePrice] = {}
     for spec in specs:
         last = unwritten.get(spec.table)
-        if last is None or not _all_came(sessions, spec, last):
+        # What a proof of parity leaves open is only what was rejected, and had no part in it.
+        if last is None or last.rejected_rows or not parity_of(sessions, spec, last).proved:
             found[spec.table] = _table_price(sessions, spec, coming, spec.table in copied)
     if unknown is None:
         unknown = unknown_rows(legacy.connection, legacy.place.name)
     equities, edited = other_equities(sessions), edited_documents(sessions)
     priced = {table: price for table, price in found.items() if price.rows}
     return Price(priced, unknown, equities, edited)
-
-
-def _all_came(sessions: Sessions, spec: TableSpec, last: Fingerprint) -> bool:
-    """What a proof of parity leaves open is only what was rejected, and had no part in it."""
-    return not last.rejected_rows and parity_of(sessions, spec, last).proved
 
 
 def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming, copied: bool) -> TablePrice:
@@ -209,49 +195,34 @@ def _compared(sessions: Sessions, plan: TablePlan, coming: Coming) -> TablePrice
     with target.transaction(undone=True):
         forget_rejects(target.books, plan.table)
         stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress))
-        absent, other, examples = _unequal(target.session, plan)
+        unequal = _unequal(target.session, plan)
         waiting, rejected = _rejected(target.books, plan, coming)
-        if absent and "id" in plan.names:
-            coming[plan.table] = _absent_ids(target.session, plan)
+        comes = coming.setdefault(plan.table, set())
+        comes.update(key for key, absent, _ in unequal if absent)
         gone = _gone(sessions, plan)
-    coming.setdefault(plan.table, set()).update(waiting)
+    comes.update(waiting)
+    priced = [key for key, absent, lacking in unequal if lacking or not absent]
+    different = sum(not absent for _, absent, _ in unequal)
     return TablePrice(
-        absent + len(waiting) + len(rejected),
+        len(priced) - different + len(waiting) + len(rejected),
         len(rejected),
-        other,
+        different,
         len(gone),
-        (*examples, *waiting, *rejected, *gone)[:EXAMPLES],
+        (*priced[:EXAMPLES], *waiting, *rejected, *gone)[:EXAMPLES],
     )
 
 
-def _unequal(session: psycopg.Connection, plan: TablePlan) -> tuple[int, int, list[str]]:
-    lacking = missing(plan, "t")
+def _unequal(session: psycopg.Connection, plan: TablePlan) -> list[tuple[str, bool, bool]]:
+    """Ids of the rows that are missing or different: whether the row is missing, and whether the
+    new pair lacks what it says."""
+    lacking = absent = missing(plan, "t")
     if plan.table == "ai_kb_documents":
-        lacking = sql.SQL("{} AND NOT {}").format(lacking, _TWIN)
-    row = session.execute(
+        lacking = sql.SQL("{} AND NOT {}").format(absent, _TWIN)
+    return session.execute(
         sql.SQL(
-            "SELECT count(*) FILTER (WHERE {lacking}),"
-            " count(*) FILTER (WHERE NOT {missing} AND {differs}),"
-            " (array_agg(s.id::text ORDER BY s.id) FILTER (WHERE {lacking} OR NOT {missing}))"
-            "[1:{examples}] FROM {pairs} WHERE {unequal}"
-        ).format(
-            lacking=lacking,
-            missing=missing(plan, "t"),
-            differs=differs(plan, "t", "s"),
-            examples=sql.Literal(EXAMPLES),
-            pairs=pairs(plan),
-            unequal=missing_or_different(plan, "t", "s"),
-        )
-    ).fetchone()
-    absent, other, examples = row or (0, 0, None)
-    return int(absent), int(other), list(examples or [])
-
-
-def _absent_ids(session: psycopg.Connection, plan: TablePlan) -> set[str]:
-    rows = session.execute(
-        sql.SQL("SELECT s.id::text FROM {} WHERE {}").format(pairs(plan), missing(plan, "t"))
-    )
-    return {row[0] for row in rows}
+            "SELECT coalesce(s.id::text, 'NULL'), {}, {} FROM {} WHERE {} ORDER BY s.id"
+        ).format(absent, lacking, pairs(plan), missing_or_different(plan, "t", "s"))
+    ).fetchall()
 
 
 # A document says what it says under whatever id.

@@ -5,7 +5,7 @@ table, and undoes it all. A made-up row is a real one of the new pair under an i
 the made-up rows that it belongs to.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -14,16 +14,14 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.carrying.changes import pair_sessions
-from ops.carrying.import_staging import make_staging, stage_rows
-from ops.carrying.import_target import Target, read_target
-from ops.carrying.import_writing import Writer, make_refused
-from ops.carrying.writing_statements import lendable, lent_value
+from ops.carrying.staging import make_staging, stage_rows
+from ops.carrying.target import Target, lent_value, own_triggers, read_target
+from ops.carrying.writing import NOT_TAKEN, write_staged
 from ops.connection import explained
 from ops.copy.groups import references_of
 from ops.copy.stream import csv_of
 from ops.legacy_schema import enter_legacy
-from ops.sql_files import statement
-from ops.user_tables import USER_TABLES, UserTable, content_digest
+from ops.user_tables import USER_TABLES, content_digest
 from ops.write_lock.lock import writing_session
 
 _LOCK_TIMEOUT = "5s"
@@ -60,82 +58,68 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
         legacy.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         schema = enter_legacy(legacy, legacy_url, [table.name for table in USER_TABLES]).name
         targets = [read_target(legacy, table, schema) for table in USER_TABLES]
-        made_up = _MadeUp(legacy, {"core": core, "ai": ai})
+        make_staging(legacy, targets)
+        untried, made_up = {}, dict[str, UUID]()
         for target in targets:
-            made_up.stage(target)
-        return WayBack(_refused(legacy, made_up.targets), made_up.untried)
-
-
-class _MadeUp:
-    """Made-up rows of the tables that can be tried, staged."""
-
-    def __init__(self, legacy: psycopg.Connection, pair: Mapping[str, psycopg.Connection]) -> None:
-        self.legacy, self.pair = legacy, pair
-        self.targets: list[Target] = []
-        self.untried: dict[str, str] = {}
-        self._ids: dict[str, UUID] = {}
-
-    def stage(self, target: Target) -> None:
-        """Stage a row for a table, or say why not."""
-        name = target.table.name
-        if target.relation is None:
-            self.untried[name] = "the old database has no such table"
-        elif triggers := self._triggers(target.relation.oid):
-            self.untried[name] = f"it has triggers of its own ({', '.join(triggers)})"
-        else:
-            self._ids[name] = uuid4()
-            make_staging(self.legacy, target)
-            session = self.pair[target.table.database]
-            if stage_rows(self.legacy, target, csv_of(session, self._row(target))):
-                self.targets.append(target)
+            name = target.table.name
+            if reason := _reason_not_to(target):
+                untried[name] = reason
             else:
-                self.untried[name] = "there is no row yet"
-                del self._ids[name]
+                session, key = core if target.table.database == "core" else ai, uuid4()
+                if stage_rows(target, csv_of(session, _row(target, key, made_up))):
+                    made_up[name] = key
+                else:
+                    untried[name] = "there is no row yet"
+        tried = [target for target in targets if target.table.name in made_up]
+        return WayBack(_refused(legacy, tried), untried)
 
-    def _triggers(self, oid: int) -> list[str]:
-        found = self.legacy.execute(statement("carrying/own_triggers"), {"oids": [oid]})
-        return [name for (name,) in found]
 
-    def _row(self, target: Target) -> sql.Composed:
-        table, own = target.table, lendable(self.legacy, target)
-        values = sql.SQL(", ").join(self._value(table, name, own) for name in table.columns)
-        return sql.SQL("SELECT 'inserted', {}, NULL, '', {} FROM {} LIMIT 1").format(
-            sql.Literal(self._ids[table.name]), values, sql.Identifier("public", table.name)
-        )
+def _reason_not_to(target: Target) -> str | None:
+    if target.relation is None:
+        return "the old database has no such table"
+    triggers = own_triggers(target.session, [target])
+    return f"it has triggers of its own ({', '.join(triggers)})" if triggers else None
 
-    def _value(self, table: UserTable, column: str, lent: Mapping[str, bool]) -> sql.Composable:
-        own, key = sql.Identifier(column), sql.Literal(str(self._ids[table.name]))
+
+def _row(target: Target, key: UUID, made_up: Mapping[str, UUID]) -> sql.Composed:
+    """A query, in the new pair, of a made-up row as it is staged.
+
+    Args:
+        made_up: table → the id of its made-up row, of those before.
+    """
+    lent, named = target.lendable(), references_of(target.table.name)
+    values: list[sql.Composable] = []
+    for column in target.table.columns:
+        own, parent = sql.Identifier(column), made_up.get(named.get(column, ""))
         if column == "id":
-            return key
-        if column in lent:
-            return lent_value(key, is_text=lent[column])
-        parent = self._ids.get(references_of(table.name).get(column, ""))
-        if parent is None:
-            return sql.SQL("{}::text").format(own)
-        return sql.SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(own, sql.Literal(str(parent)))
+            values.append(sql.Literal(str(key)))
+        elif column in lent:
+            values.append(lent_value(sql.Literal(str(key)), is_text=lent[column]))
+        elif parent is not None:
+            values.append(sql.SQL("CASE WHEN {} IS NOT NULL THEN {} END").format(own, str(parent)))
+        else:
+            values.append(sql.SQL("{}::text").format(own))
+    return sql.SQL("SELECT 'inserted', {}, NULL, '', {} FROM {} LIMIT 1").format(
+        str(key), sql.SQL(", ").join(values), sql.Identifier("public", target.table.name)
+    )
 
 
 def _refused(legacy: psycopg.Connection, targets: Sequence[Target]) -> dict[str, str]:
-    make_refused(legacy)
     for change, before, gone in _CHANGES:
         for target in targets:
             digest = sql.NULL if gone else content_digest(target.table, "s")
             legacy.execute(
                 sql.SQL(
-                    "UPDATE {} AS s SET loss_change = {}, loss_state = 'pending', loss_before = {},"
-                    " loss_after = {}, id = CASE WHEN NOT {} THEN id END"
+                    "UPDATE {} AS s SET change = {}, state = 'pending', before = {}, after = {},"
+                    " id = CASE WHEN NOT {} THEN id END"
                 ).format(target.staging, change, before, digest, gone)
             )
-        Writer(legacy, targets).write()
-        if refused := dict(_conflicts(legacy, targets)):
-            return refused
+        write_staged(legacy, targets)
+        refused = legacy.execute(
+            "SELECT table_name, change || ': ' || reason FROM cutover_changes"
+            " WHERE state = ANY(%s)",
+            [NOT_TAKEN],
+        ).fetchall()
+        if refused:
+            return dict(refused)
     return {}
-
-
-def _conflicts(legacy: psycopg.Connection, targets: Sequence[Target]) -> Iterator[tuple[str, str]]:
-    for target in targets:
-        query = sql.SQL(
-            "SELECT loss_change || ': ' || loss_reason FROM {} WHERE loss_state = 'conflict'"
-        )
-        for (reason,) in legacy.execute(query.format(target.staging)).fetchall():
-            yield target.table.name, reason

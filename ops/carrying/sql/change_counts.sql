@@ -1,15 +1,10 @@
--- Changes by table and kind, each row once, with the keys of the first few.
+-- Changes of some states by table and kind, with the keys of the first few, and the reasons.
 SELECT
-    c.table_name AS table,
-    count(*) FILTER (WHERE c.before IS NULL) AS inserted,
-    count(*) FILTER (WHERE c.before IS NOT NULL AND c.after IS NOT NULL) AS updated,
-    count(*) FILTER (WHERE c.after IS NULL) AS deleted,
-    ARRAY(
-        SELECT f.key::text
-        FROM cutover_changes AS f
-        WHERE f.table_name = c.table_name
-        ORDER BY f.key
-        LIMIT %(examples)s
-    ) AS examples
-FROM cutover_changes AS c
-GROUP BY c.table_name
+    table_name AS table,
+    count(*) FILTER (WHERE before IS NULL) AS inserted,
+    count(*) FILTER (WHERE before IS NOT NULL AND after IS NOT NULL) AS updated,
+    count(*) FILTER (WHERE after IS NULL) AS deleted,
+    (array_agg(concat_ws(': ', key, reason) ORDER BY key))[:%(examples)s] AS examples
+FROM cutover_changes
+WHERE state = ANY(%(states)s)
+GROUP BY table_name

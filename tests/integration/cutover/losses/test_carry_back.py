@@ -9,6 +9,7 @@ from users_rows import (
     ALICE,
     APPLE,
     BOB,
+    BOOK,
     CHAT,
     TAGGED,
     TESLA,
@@ -48,6 +49,8 @@ def test_every_kind_of_row_is_carried_back_whole(pair: Pair, locked: URL) -> Non
 
     assert carry(pair, locked) == tried
     assert contents(locked, locked) == contents(*pair)
+    times = "SELECT id, created_at, updated_at FROM users ORDER BY email"
+    assert rows_of(locked, times) == rows_of(pair.core, times)
 
     again = carry(pair, locked)
     assert (again.total, again.carried) == (0, ())
@@ -101,6 +104,28 @@ def test_what_was_computed_of_a_deleted_row_goes_with_it(pair: Pair, locked: URL
 
     assert rows_of(locked, "SELECT 1 FROM position_greeks") == []
     assert contents(locked, locked) == contents(*pair)
+
+
+def test_what_is_computed_is_not_carried_and_shown_as_of_its_day(pair: Pair, locked: URL) -> None:
+    snapshot = (
+        "INSERT INTO portfolio_snapshots (id, portfolio_id, snapshot_date, total_value, cash_value,"
+        " long_value, short_value, gross_exposure, net_exposure, num_positions,"
+        " num_long_positions, num_short_positions, created_at)"
+        " VALUES (%s, %s, %s, 1, 1, 1, 1, 1, 1, 1, 1, 1, now())"
+    )
+    release_any_lock(locked)
+    run(locked, snapshot, APPLE, BOOK, "2025-12-01")
+    lock_and_prove(locked)
+    run(pair.core, snapshot, APPLE, BOOK, "2025-12-09")
+
+    with carrying_sessions(*pair, locked) as carrying:
+        price = carrying.tried()
+        assert carrying.carry_back().carried == ()
+
+    assert "portfolio_snapshots 1; the old database shows it as of 2025-12-01" in price.lines()[-1]
+    assert rows_of(locked, "SELECT snapshot_date::text FROM portfolio_snapshots") == [
+        ("2025-12-01",)
+    ]
 
 
 def test_a_carried_row_is_a_copied_row(pair: Pair, locked: URL) -> None:

@@ -114,7 +114,10 @@ def test_what_it_can_hold_is_carried(
         assert contents(locked, locked) == contents(*pair)
 
 
-@pytest.mark.parametrize("code", ["42501", *soaked("45000", "SS001", "0A000", "55000", "XX000")])
+_CODES = ["42501", "57014", *soaked("40001", "53100", "45000", "SS001", "0A000", "55000", "XX000")]
+
+
+@pytest.mark.parametrize("code", _CODES)
 def test_a_trigger_may_refuse_a_row_by_any_code(pair: Pair, locked: URL, code: str) -> None:
     refusing = f"RAISE EXCEPTION 'we say no' USING ERRCODE = '{code}';"
     run(pair.core, TAG, NEW, ALICE, "refused", 1)
@@ -175,6 +178,18 @@ def test_what_triggers_take_away_again_is_the_price(pair: Pair, locked: URL) -> 
     assert [(one.table, one.total) for one in price.tables] == [("agent_messages", 1)]
     assert "another row of it" in price.example
     assert price.by_triggers == {"agent_messages": 2}
+
+
+def test_a_row_that_is_made_anew_is_carried_with_its_time(pair: Pair, locked: URL) -> None:
+    """One that was only changed keeps the old database's."""
+    tags = "SELECT name, created_at > now() - interval '1 hour' FROM tags_v2 ORDER BY name"
+    run(pair.core, "DELETE FROM tags_v2 WHERE id = %s", GROWTH)
+    run(pair.core, TAG, GROWTH, ALICE, "anew", 0)
+    run(pair.core, "UPDATE users SET full_name = 'B', created_at = created_at - interval '1 day'")
+    assert carry(pair, locked).total == 0
+    assert rows_of(locked, tags) == rows_of(pair.core, tags) == [("anew", True)]
+    users = "SELECT DISTINCT created_at::date::text FROM users"
+    assert rows_of(locked, users) == [("2025-12-01",)] != rows_of(pair.core, users)
 
 
 def test_a_whole_number_is_one_however_it_is_written(pair: Pair, locked: URL) -> None:

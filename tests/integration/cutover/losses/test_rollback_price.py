@@ -22,9 +22,11 @@ from users_rows import (
 )
 
 from app.agent.bounds import VERIFICATION_ROUTE
+from ops.carrying import changes
 from ops.carrying.baseline import record_baseline
 from ops.connection import connect
 from ops.demo.marker import DEMO_USERS
+from ops.sql_files import statement
 from tests.groups import first_of_each
 
 Statement = tuple[str, str, list[object]]
@@ -226,6 +228,27 @@ def test_a_user_who_chats_on_the_route_of_verification_loses_that_too(
         "ai_memories": (1, 0, 0),
         "ai_feedback": (1, 0, 0),
     }
+
+
+def test_a_row_of_ai_is_not_seen_without_what_it_names(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users write to both while the snapshots are taken."""
+
+    def after_the_first_of_core(name: str) -> bytes:
+        if name == "carrying/changes":
+            run(
+                pair.core,
+                "INSERT INTO agent_messages (id, conversation_id, role, tool_calls, created_at)"
+                " VALUES (%s, %s, 'user', '[]', now())",
+                APPLE,
+                CHAT,
+            )
+            run(pair.ai, "INSERT INTO ai_feedback (message_id, rating) VALUES (%s, 'up')", APPLE)
+        return statement(name)
+
+    monkeypatch.setattr(changes, "statement", after_the_first_of_core)
+    assert _price(pair) == {}
 
 
 def test_analytics_written_since_the_swap_are_listed_beside_the_price(

@@ -44,6 +44,7 @@ _OBSTACLES = {
 def test_what_the_old_database_would_not_take_is_named(
     pair: Pair, legacy: URL, make: str, unmake: str, said: dict[str, str]
 ) -> None:
+    before = contents(legacy, legacy)
     run(legacy, make)
     try:
         found = try_way_back(*pair, legacy).refused
@@ -51,6 +52,7 @@ def test_what_the_old_database_would_not_take_is_named(
         run(legacy, unmake)
     (table, reason), *_of_its_children = found.items()
     assert said[table] in reason
+    assert contents(legacy, legacy) == before
 
 
 def test_a_table_with_triggers_of_its_own_is_named_not_tried(pair: Pair, legacy: URL) -> None:
