@@ -106,10 +106,6 @@ def connect_prefect(start_databases: bool) -> None:
             databases.up()
     with step("Prefect server"):
         server.wait()
-    if server.ours:
-        from flows.run_history import try_events_thrice
-
-        try_events_thrice()
 
 
 def flow_named(name: str) -> Callable[..., Any]:

@@ -41,23 +41,27 @@ def swap_conditions(installation: Installation) -> list[Finding]:
 
 
 def refuse_unmet(
-    conditions: Sequence[Finding], *, one_way: bool = False, unlocked: bool = False
+    conditions: Sequence[Finding],
+    beside: Sequence[str] = (),
+    *,
+    one_way: bool = False,
+    unlocked: bool = False,
 ) -> None:
     """Let nothing pass that does not hold.
 
     Args:
+        beside: what will be refused later, and is better known now too.
         one_way: whether rows may be unable to come back.
         unlocked: whether legacy may be written to where no lock reaches.
 
     Raises:
-        RefusedError: the first condition that does not hold, in its words.
+        RefusedError: all conditions that do not hold, each in its words.
     """
     given_up = {ROWS_COME_BACK: one_way, WHOLLY_LOCKED: unlocked}
     accepted = {condition for condition, accepts in given_up.items() if accepts}
-    unmet = [one for one in conditions if not one.met and one.condition not in accepted]
+    unmet = [one.reason for one in conditions if not one.met and one.condition not in accepted]
     if unmet:
-        more = f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
-        raise RefusedError(f"not swapped: {unmet[0].reason}{more}")
+        raise RefusedError(f"not swapped: {'. And: '.join([*unmet, *beside])}")
 
 
 def _way_back(installation: Installation) -> Finding:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.books.active_pair import Pair
+from ops.cutover.forecast import in_words
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.errors import BadInputError, FencedOutError, RefusedError, SigmaSightError
 from tests.groups import soaked, soaked_unless
@@ -408,8 +409,16 @@ def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
         assert plan.price.by_table["tags_v2"] == plan.price.by_table["users"] == 1
         assert system.plan_swap().plan_id == plan.plan_id
         assert system.everything() == before
-        with pytest.raises(RefusedError, match=r"never verified .* \(and 1 more\)$"):
+        assert re.fullmatch(
+            r"users would wait \d\.\d\d s or longer \(lock legacy \d\.\d\d s, parity and price "
+            r"\d\.\d\d s\)",
+            in_words(plan.forecast),
+        )
+        both = r"never verified .*\. And: nothing was computed yet; run `sigmasight backfill`"
+        with pytest.raises(RefusedError, match=rf"{both}$"):
             system.swap(accept_loss=2)
+        with pytest.raises(RefusedError, match=rf"{both}\. And: the new pair lacks .* 1 of users"):
+            system.swap()
     assert system.everything() == pristine["old"]
 
 
