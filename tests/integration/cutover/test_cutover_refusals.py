@@ -422,12 +422,30 @@ def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
     assert system.everything() == pristine["old"]
 
 
-@pytest.mark.parametrize("step", ["release", *soaked("watch legacy")])
+@pytest.mark.parametrize(
+    ("step", "error", "says"),
+    [
+        (
+            "release",
+            KeyboardInterrupt,
+            "interrupted when the pair had changed: the new pair serves, and stays; run "
+            "`sigmasight swap` again, which finishes what is left",
+        ),
+        *soaked(
+            ("release", RefusedError, "nothing is held any more"),
+            ("watch legacy", RefusedError, d.STOPPED),
+        ),
+    ],
+)
 def test_a_swap_that_fails_once_the_pair_has_changed_is_finished_by_the_next(
-    systems: Systems, pristine: dict[Pair, dict[str, object]], step: str
+    systems: Systems,
+    pristine: dict[Pair, dict[str, object]],
+    step: str,
+    error: type[BaseException],
+    says: str,
 ) -> None:
     system = systems["old"]
-    with d.fails(step)(system) as options, pytest.raises(SigmaSightError):
+    with d.fails(step, error)(system) as options, pytest.raises(SigmaSightError, match=says):
         system.swap(**options)
     assert (system.active(), system.serving()) == ("new", "new")
     assert system.legacy_is() != "open"
