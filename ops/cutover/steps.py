@@ -103,7 +103,7 @@ def carry_out(
         work: does them; returns for how many seconds requests were held, and the rows lost.
 
     Raises:
-        SigmaSightError: the operator stopped it when the pair had changed, and so stopped the undoing.
+        SigmaSightError: the operator stopped it when the pair had changed, which stands.
     """
     begun = begin_cutover(
         installation.core, kind, plan_id, legacy, accepted_loss, installation.guard
