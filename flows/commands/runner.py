@@ -85,7 +85,7 @@ def settings_now() -> "OperatorSettings":
 
     settings = operator_settings()
     for line in misspelt_settings():
-        where = f", so the databases are those of {settings.state.root}"
+        where = f" The databases are those of {settings.state.root}"
         err().print(f"warning: {line}{where if settings.embedded else ''}")
     return settings
 

@@ -18,10 +18,10 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy.engine import URL
 
 import ops.price_sources as room
+from flows import cli
 from flows.new_prices import take_new_prices
 from ops.connection import connect
 from ops.endpoints import Endpoints
-from ops.errors import ConfigurationError
 from ops.price_files.reading import read_prices
 from ops.price_sources import (
     Answers,
@@ -97,14 +97,21 @@ def test_what_fails_is_asked_for_again_until_it_is_not_the_symbol(
     assert (answers.missing, len(waited)) == (missing, waits)
 
 
-def test_without_the_package_one_line_says_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_without_the_package_one_line_says_how_to_install_it_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "yfinance", None)
-    with pytest.raises(
-        ConfigurationError, match=r"run `\.venv/bin/pip install yfinance`, or leave"
-    ):
-        prepare_yfinance(tmp_path)
+    monkeypatch.setenv("PRICES_FROM", "yfinance")
+    monkeypatch.setenv("SIGMASIGHT_HOME", str(tmp_path / "home"))
+    operator_settings.cache_clear()
+    monkeypatch.setattr(sys, "argv", ["sigmasight", "dashboard"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err == (
+        "error: yfinance is not installed here; run `.venv/bin/pip install yfinance`, or leave "
+        "PRICES_FROM out\n"
+    )
+    assert not (tmp_path / "home").exists()
 
 
 class Yahoo(BaseHTTPRequestHandler):
