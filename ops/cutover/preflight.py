@@ -1,6 +1,7 @@
 """What must hold before a swap."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -25,19 +26,27 @@ ROWS_COME_BACK = "rows come back"
 
 
 def swap_conditions(installation: Installation) -> list[Finding]:
-    """Look at everything that must hold before a swap; none hides the others."""
+    """Look at everything that must hold before a swap, and tell each; none hides the others."""
     with open_books(installation.core) as session:
         ledger, changes = read_ledger(session), last_changes(session)
     last = last_verification(installation.settings.state, installation.core)
     expected = installation.settings.backend_expected
-    return [
-        verified(last, changes, datetime.now(UTC), backend_expected=expected),
-        _no_drift(installation),
-        backfill_complete(ledger),
-        connections_fit(installation),
-        _way_back(installation),
-        _rows_come_back(installation),
-    ]
+    looks = (
+        lambda: verified(last, changes, datetime.now(UTC), backend_expected=expected),
+        lambda: _no_drift(installation),
+        lambda: backfill_complete(ledger),
+        lambda: connections_fit(installation),
+        lambda: _way_back(installation),
+        lambda: _rows_come_back(installation),
+    )
+    return [_told(installation, look) for look in looks]
+
+
+def _told(installation: Installation, look: Callable[[], Finding]) -> Finding:
+    begun = time.monotonic()
+    found = look()
+    installation.announce(f"condition: {found.condition}", time.monotonic() - begun)
+    return found
 
 
 def refuse_unmet(

@@ -74,9 +74,12 @@ def plan_swap(installation: Installation) -> SwapPlan:
     legacy = identity(installation.legacy)
     conditions = swap_conditions(installation)
     with recorded_access(installation.core, installation.legacy, "swap plan"):
-        lock, begun = rehearse_lock(installation), time.monotonic()
+        lock = rehearse_lock(installation)
+        installation.announce("rehearse the lock", lock.seconds)
+        begun = time.monotonic()
         price = swap_price(installation.legacy, installation.core, installation.ai)
         seconds = {LOCKED: lock.seconds, "parity and price": time.monotonic() - begun}
+        installation.announce("price", seconds["parity and price"])
     groups = copied_groups(installation.core)
     copied = {spec.table for spec in tables_of(groups)}
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
