@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.engine import URL
 
-from app.calculations.factors import REQUIRED_ETFS
+from app.calculations.factors import MARKET_ETF, REQUIRED_ETFS
 from ops.connection import connect, explained
 from ops.errors import ConfigurationError
 from ops.legacy_schema import enter_legacy
@@ -55,11 +55,19 @@ def prepare_yfinance(folder: Path) -> None:
 
 
 def wanted_prices(core: URL) -> tuple[list[str], date]:
-    """The symbols that the book and the factors need, and the first day of stored prices."""
+    """The symbols that the book and the factors need, the market's first and then those whose
+    prices end earliest, so that none is always the one that is not reached; and the first day of
+    stored prices."""
     with explained(core), connect(core, application_name="new prices") as connection:
         symbols = {row[0] for row in connection.execute(statement("backfill/symbols"))}
-        first = connection.execute("SELECT min(date) FROM market_data_cache").fetchone()
-    return sorted(symbols | {*REQUIRED_ETFS}), (first and first[0]) or date.today()
+        asked = "SELECT symbol, min(date), max(date) FROM market_data_cache GROUP BY symbol"
+        stored = connection.execute(asked).fetchall()
+    last = {symbol: day for symbol, _, day in stored}
+    ordered = sorted(
+        symbols | {*REQUIRED_ETFS},
+        key=lambda symbol: (symbol != MARKET_ETF, last.get(symbol, date.min), symbol),
+    )
+    return ordered, min((day for _, day, _ in stored), default=date.today())
 
 
 def ask_yahoo(

@@ -236,9 +236,16 @@ def test_prices_of_legacy_are_a_price_file(pair: Endpoints, tmp_path: Path) -> N
     assert (rows.dates.tolist(), rows.values[0].tolist()) == ([FRIDAY, MONDAY], [100.0] * 4 + [0])
 
 
-def test_the_factors_etfs_are_wanted_from_the_first_stored_day(pair: Endpoints) -> None:
+def test_the_market_is_wanted_first_and_then_what_lacks_most(pair: Endpoints) -> None:
+    with connect(pair.core, application_name="tests") as database:
+        database.execute(
+            "INSERT INTO market_data_cache (id, symbol, date, close, data_source, created_at,"
+            " updated_at) VALUES (gen_random_uuid(), 'IWM', %s, 100, 'tests', now(), now())",
+            [FRIDAY],
+        )
     symbols, first = wanted_prices(pair.core)
-    assert (symbols[-1], len(symbols), first) == ("VUG", 8, FRIDAY)
+    assert (symbols[:2], symbols[-1], len(symbols)) == (["SPY", "MTUM"], "IWM", 8)
+    assert first == FRIDAY
 
 
 @pytest.fixture
