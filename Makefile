@@ -61,10 +61,8 @@ clean: ## Stop what runs here and remove the environment (data stays in .sigmasi
 
 $(BIN)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
-	@echo "installing packages into .venv"
+	@echo "installing packages and sigmasight itself into .venv"
 	@tools/install_packages.sh "$(PYTHON)" requirements.txt
-	@echo "installing sigmasight itself"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 $(BIN)/.installed-test: requirements-test.txt $(BIN)/.installed

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from sqlalchemy.engine import URL
 
 from flows.artifacts import Progress, count_table, days_grid
 from flows.heartbeat import phase_flow
+from flows.new_prices import take_new_prices
 from flows.progress import moved, step
 from flows.retrying import phase_task
 from ops.backfill import Engine, Mode
@@ -38,7 +38,6 @@ from ops.batch_jobs import batch_job
 from ops.books.run_lock import Fence, exclusive_run
 from ops.endpoints import resolve_endpoints
 from ops.errors import VerificationError
-from ops.new_prices import TakenFile, take_prices
 from ops.nightly import Night, tonight
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
@@ -82,7 +81,7 @@ def backfill(
     with batch_job(core, batch_run_id) as job:
         require_engine(engine, scheduler)
         if last is None:
-            take_new_prices(core)
+            take_new_prices()
         night = tonight(core, datetime.now(UTC)) if last is None else None
         request = BackfillRequest(first, night.priced if night else cast(date, last), mode)
         with exclusive_run(core) as fence:
@@ -95,28 +94,6 @@ def backfill(
         days_grid(core, request.first, request.last)
     _refuse_failures(report.failures)
     return _nothing_new(night) if night and not report.portfolio_days else report
-
-
-def take_new_prices(core: URL) -> None:
-    """Bring what the files of PRICES_FOLDER have and Core lacks."""
-    settings = operator_settings()
-    if settings.PRICES_FOLDER is None:
-        return
-    with exclusive_run(core) as fence:
-        taken = new_prices_task(core, settings.PRICES_FOLDER, settings.PRICES_ACCEPT, fence)
-    for one in taken:
-        for doubt in one.doubts:
-            get_run_logger().warning("%s: %s", one.name, doubt)
-        days = f", days from {one.first} on are computed" if one.first else ""
-        get_run_logger().info("%s: %d new prices%s", one.name, one.rows, days)
-
-
-@phase_task("new prices")
-def new_prices_task(
-    core: URL, folder: Path, accept: Sequence[str], fence: Fence
-) -> list[TakenFile]:
-    """Judge the files, compare them with what is stored, and write what is new."""
-    return take_prices(core, folder, accept, fence.check)
 
 
 def _nothing_new(night: Night) -> State[Any]:

@@ -34,5 +34,4 @@ def show_own_lines() -> None:
             if shown.quiet:
                 handler.setLevel(logging.WARNING)
     if not shown.verbose:  # a hundred lines where the server goes away, which is told in one
-        logging.getLogger("prefect._internal").setLevel(logging.CRITICAL)
         logging.raiseExceptions = False

@@ -15,11 +15,11 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.states import Crashed
 
-from flows.heartbeat import HEARTBEAT_SECONDS, without_prefects_heartbeats
-from ops.processes import identity_of, is_known_to_be_gone
+from flows.heartbeat import HEARTBEAT_SECONDS, PROCESS, without_prefects_heartbeats
+from ops.processes import is_known_to_be_gone
 from ops.rehearsal.commands import rehearsing
 
-_PREFIX = "process"
+REHEARSAL = "rehearsal"  # the tag of its runs
 MOST_RUNS = 200
 AUTOMATION = "crashed runs"
 # Nine beats missed; the server looks every five seconds, so that it takes less than two minutes.
@@ -29,9 +29,8 @@ _MESSAGE = "its process is gone; run the same command again to finish it"
 
 @contextmanager
 def own_process() -> Iterator[None]:
-    """Tag the runs of this block with the process they live in."""
-    own = (f"{_PREFIX}:{identity_of()}", *(["rehearsal"] if rehearsing() else []))
-    with tags(*own), without_prefects_heartbeats():
+    """Runs of this block are those of a command, and of a rehearsal's where it is one."""
+    with tags(*([REHEARSAL] if rehearsing() else [])), without_prefects_heartbeats():
         yield
 
 
@@ -89,9 +88,5 @@ def _automation(silent_seconds: int) -> AutomationCore:
 
 
 def _is_dead(run: FlowRun) -> bool:
-    return any(_names_dead_process(tag) for tag in run.tags)
-
-
-def _names_dead_process(tag: str) -> bool:
-    prefix, _, identity = tag.partition(":")
-    return prefix == _PREFIX and identity.count(":") >= 2 and is_known_to_be_gone(identity)
+    identity = str(run.labels.get(PROCESS, ""))
+    return identity.count(":") >= 2 and is_known_to_be_gone(identity)

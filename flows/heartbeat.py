@@ -17,11 +17,13 @@ from prefect.states import Failed
 from flows.commands.output import sentence
 from flows.run_history import PhaseFlow, asking_no_more, only_noted
 from ops.errors import RefusedError
+from ops.processes import identity_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 HEARTBEAT_SECONDS = 10
+PROCESS = "process"  # the label of a run that names its process
 
 
 def phase_flow(name: str, **options: Any) -> Callable[[Callable[P, R]], Flow[P, R]]:
@@ -60,9 +62,17 @@ def rename_run(name: str) -> None:
         client.update_flow_run(UUID(str(flow_run.id)), name=name)
 
 
+@only_noted()
+def _label_run() -> None:
+    """Let it be known in which process the current run lives."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(UUID(str(flow_run.id)), {PROCESS: identity_of()})
+
+
 @contextmanager
 def _heard() -> Iterator[None]:
     """Send heartbeats of the current run while the block lasts."""
+    _label_run()
     ended = threading.Event()
     beats = (f"prefect.flow-run.{flow_run.id}", ended)
     threading.Thread(target=copy_context().run, args=(_beat, *beats), daemon=True).start()

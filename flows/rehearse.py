@@ -11,7 +11,8 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.sorting import FlowRunSort
 
-from flows.heartbeat import phase_flow
+from flows.crashed_runs import MOST_RUNS, REHEARSAL
+from flows.heartbeat import PROCESS, phase_flow
 from flows.prefect_server import PrefectServer
 from ops.books.rehearsals import last_rehearsal
 from ops.plan_figures import FIRST_DAY, LAST_DAY
@@ -74,13 +75,14 @@ def _told_when_interrupted() -> Iterator[None]:
 def _links(commands: Iterable[RanCommand]) -> dict[str, str]:
     """Where the run of each command is seen in the dashboard."""
     dashboard = PrefectServer(operator_settings().state).dashboard
-    found = {}
+    asked = FlowRunFilter(tags=FlowRunFilterTags(all_=[REHEARSAL]))
     with get_client(sync_client=True) as client:
-        for command in (one for one in commands if one.process):
-            tag = FlowRunFilterTags(all_=[f"process:{command.process}"])
-            runs = client.read_flow_runs(
-                flow_run_filter=FlowRunFilter(tags=tag), sort=FlowRunSort.START_TIME_ASC, limit=1
-            )
-            if runs:
-                found[command.name] = f"{dashboard}/runs/flow-run/{runs[0].id}"
-    return found
+        runs = client.read_flow_runs(
+            flow_run_filter=asked, sort=FlowRunSort.START_TIME_DESC, limit=MOST_RUNS
+        )
+    first = {str(run.labels.get(PROCESS)): run.id for run in runs}  # the oldest of each stays
+    return {
+        command.name: f"{dashboard}/runs/flow-run/{first[command.process]}"
+        for command in commands
+        if command.process in first
+    }

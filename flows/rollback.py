@@ -6,13 +6,13 @@ from prefect import get_run_logger
 
 from flows.artifacts import rows_table
 from flows.cleanup_schedule import deactivate_cleanup_schedule
-from flows.commands.cutover import refuse_priced
 from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
-from ops.cutover.blind import roll_back_blindly
+from ops.cutover.blind import refuse_priced, roll_back_blindly
 from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
+from ops.cutover.plan import refuse_planned_look
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback
 from ops.cutover.rollback import rollback as roll_back
 from ops.cutover.steps import CutoverReport
@@ -43,8 +43,9 @@ def rollback(
         max_hold: for how many seconds users may wait; a rollback that takes longer is none.
         blind: only for a lost Core or AI: go back without a price, whatever users wrote.
     """
+    refuse_priced(blind, accept_loss, export, dry_run, plan_id)
+    refuse_planned_look(dry_run, plan_id)
     if blind:
-        refuse_priced(accept_loss, export, dry_run, plan_id)
         return _without_core(stream_seconds, max_hold)
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:

@@ -70,10 +70,14 @@ class PhaseFlow(Flow[P, R], Generic[P, R]):
 
 
 def asking_no_more(work: Callable[P, R]) -> Callable[P, R]:
-    """The same work, after which the engine does not ask a server for minutes that is gone."""
+    """The same work, during and after which nothing asks a server for minutes that is gone."""
 
     @wraps(work)
     def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Our own line tells of the loss, not one of the engine for each event.
+        logging.getLogger("prefect._internal.concurrency").disabled = True
+        if PrefectServer(operator_settings().state).ours:
+            _try_events_thrice()
         try:
             return work(*args, **kwargs)
         finally:
@@ -84,7 +88,7 @@ def asking_no_more(work: Callable[P, R]) -> Callable[P, R]:
     return asked
 
 
-def try_events_thrice() -> None:
+def _try_events_thrice() -> None:
     """Let the engine give an event up after three tries at once. By default it tries eleven times,
     from the fourth on a second apart, so that a server which is gone holds up the end of a command
     for each event that is left. A server of ours does not go away for a moment only."""
@@ -104,7 +108,6 @@ def only_noted() -> Iterator[None]:
 
 
 def _tell() -> None:
-    logging.getLogger("prefect._internal").setLevel(logging.CRITICAL)  # of each event that is left
     if not shown.history_lost:
         shown.history_lost = True
         err().print(f"warning: {_LOST}")

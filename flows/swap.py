@@ -8,8 +8,9 @@ from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
+from ops.cutover.forecast import in_words
 from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
-from ops.cutover.plan import SWAP_STEPS
+from ops.cutover.plan import SWAP_STEPS, refuse_planned_look
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
@@ -41,6 +42,7 @@ def swap(
         accept_one_way: whether rows may be unable to come back by a rollback.
         accept_unlocked: whether the old database may be written to afterwards beyond its lock.
     """
+    refuse_planned_look(dry_run, plan_id)
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
@@ -93,7 +95,12 @@ def swap_task(
 
 
 def _markdown(plan: SwapPlan) -> str:
-    lines = [f"Plan `{plan.plan_id}`", "", "| condition | holds | found |", "|---|---|---|"]
+    lines = [
+        f"Plan `{plan.plan_id}`: {in_words(plan.forecast)}",
+        "",
+        "| condition | holds | found |",
+        "|---|---|---|",
+    ]
     lines += [
         f"| {c.condition} | {'yes' if c.met else 'no'} | {c.reason} |" for c in plan.conditions
     ]

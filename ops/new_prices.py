@@ -1,5 +1,4 @@
-"""New days of prices from a folder of files, after the move: what contradicts is never replaced
-silently."""
+"""New days of prices from files, after the move: what contradicts is never replaced silently."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,13 +43,24 @@ class TakenFile:
     doubts: tuple[str, ...]
 
 
+def price_files(folder: Path) -> list[Path]:
+    """The price files of a folder, in order of their names.
+
+    Raises:
+        BadInputError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise BadInputError(f"PRICES_FOLDER: there is no folder {folder}; correct its path")
+    return sorted(each for each in folder.iterdir() if each.name.lower().endswith(_ENDINGS))
+
+
 def take_prices(
     core: URL,
-    folder: Path,
+    files: Sequence[Path],
     accept: Collection[str],
     guard: Callable[[psycopg.Connection], None],
 ) -> list[TakenFile]:
-    """Bring what Core lacks of a folder's price files, in one transaction; days that were computed
+    """Bring what Core lacks of price files, in one transaction; days that were computed
     without it are computed again by the next backfill.
 
     Args:
@@ -58,9 +68,9 @@ def take_prices(
         guard: stops the transaction of a run that another has overtaken.
 
     Raises:
-        BadInputError: the folder or a file cannot be used, or contradicts what is stored.
+        BadInputError: a file cannot be used, or contradicts what is stored.
     """
-    read = [read_prices(path) for path in _files(folder)]
+    read = [read_prices(path) for path in files]
     with explained(core), connect(core, application_name="new prices") as connection:
         guard(connection)
         connection.execute(statement("new_prices_staging"))
@@ -69,12 +79,6 @@ def take_prices(
         if firsts:
             forget_days(connection, min(firsts))
     return taken
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise BadInputError(f"PRICES_FOLDER: there is no folder {folder}; correct its path")
-    return sorted(each for each in folder.iterdir() if each.name.lower().endswith(_ENDINGS))
 
 
 def _take(connection: psycopg.Connection, rows: PriceRows, accept: Collection[str]) -> TakenFile:

@@ -49,9 +49,8 @@ def tonight(core: URL, now: datetime) -> Night:
     behind = trading_days(priced, session)[1:]
     if len(behind) >= SESSIONS_WITHOUT_PRICES:
         raise VerificationError(
-            f"{len(behind)} sessions ended without new prices, {behind[0]} to {session}; load them "
-            "into market_data_cache (`sigmasight copy`, if the old database has them), then start "
-            "this again"
+            f"{len(behind)} sessions ended without new prices, {behind[0]} to {session}; say by "
+            "PRICES_FOLDER or PRICES_FROM whence they come, then start this again"
         )
     return Night(session, priced)
 

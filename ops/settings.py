@@ -93,8 +93,10 @@ class OperatorSettings(BaseSettings):
     SIGMASIGHT_STACK: str | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None
-    # The folder from whose files a nightly backfill takes new prices; by default none.
+    # From where a nightly backfill takes new prices: the files of a folder, and a source beside
+    # it; by default neither.
     PRICES_FOLDER: Path | None = None
+    PRICES_FROM: Literal["legacy", "yfinance"] | None = None
     # Which errors of price files are let pass, by their names, separated by commas.
     PRICES_ACCEPT: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_accepted)] = ()
     # Whom a verification and a cutover log in as, a file of their passwords (lines

@@ -90,7 +90,7 @@ def flow_runs_of(server: PrefectServer, pid: int) -> list[dict[str, Any]]:
     return [
         run
         for run in ask(server, "flow_runs/filter", {"sort": "START_TIME_DESC"})
-        if any(tag.startswith("process:") and f":{pid}:" in tag for tag in run["tags"])
+        if f":{pid}:" in run["labels"].get("process", "")
     ]
 
 

@@ -8,7 +8,6 @@ import typer
 from flows.commands.options import AsJson, output_file
 from flows.commands.output import answer, out
 from flows.commands.runner import flow_named, run_phase
-from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from ops.cutover.follow import FollowReport
@@ -48,7 +47,12 @@ def swap(
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
-    _refuse_planned_look(dry_run, plan_id)
+
+    def judge() -> None:
+        from ops.cutover.plan import refuse_planned_look
+
+        refuse_planned_look(dry_run, plan_id)
+
     done = run_phase(
         lambda: flow_named("swap")(
             accept_loss,
@@ -58,7 +62,8 @@ def swap(
             max_hold,
             accept_one_way,
             accept_unlocked,
-        )
+        ),
+        judge=judge,
     )
     show = _show_swap_plan if hasattr(done, "price") else _show_report
     answer(done, _after("swap", done), show, as_json=as_json)
@@ -80,13 +85,19 @@ def rollback(
 ) -> None:
     """Serve from the old database again, with what users wrote since the swap."""
     file = output_file("--export", export)
-    if blind:
-        refuse_priced(accept_loss, file, dry_run, plan_id)
-    _refuse_planned_look(dry_run, plan_id)
+
+    def judge() -> None:
+        from ops.cutover.blind import refuse_priced
+        from ops.cutover.plan import refuse_planned_look
+
+        refuse_priced(blind, accept_loss, file, dry_run, plan_id)
+        refuse_planned_look(dry_run, plan_id)
+
     done = run_phase(
         lambda: flow_named("rollback")(
             accept_loss, file, dry_run, plan_id, stream_seconds, blind, max_hold
         ),
+        judge=judge,
         start_databases=not blind,
     )
     show = _show_rollback_plan if dry_run else _show_report
@@ -102,21 +113,6 @@ def follow(
     """Carry what users wrote since the swap into the old database, while they work."""
     done = run_phase(lambda: flow_named("follow")(end))
     answer(done, "sigmasight status", _show_follow, as_json=as_json)
-
-
-def refuse_priced(*unusable: object) -> None:
-    """See that a blind rollback is not told what only a priced one can heed.
-
-    Raises:
-        BadInputError: it is.
-    """
-    if any(unusable):
-        raise BadInputError("a blind rollback knows no price; give --blind alone")
-
-
-def _refuse_planned_look(dry_run: bool, plan_id: str | None) -> None:
-    if dry_run and plan_id is not None:
-        raise BadInputError("a dry run prints the plan's id; give --plan-id without --dry-run")
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
@@ -153,6 +149,7 @@ def _show_follow(done: "FollowReport") -> None:
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:
+    from ops.cutover.forecast import in_words
     from ops.cutover.plan import SWAP_STEPS
 
     for condition in plan.conditions:
@@ -162,6 +159,7 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
         )
     _show_price("rows only in the old database", plan.price.by_table)
     out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
+    out().print(in_words(plan.forecast), highlight=False)
     _show_steps(SWAP_STEPS)
     out().print(f"plan id: {plan.plan_id}", highlight=False)
 

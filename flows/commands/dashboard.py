@@ -11,7 +11,12 @@ def dashboard() -> None:
     from flows.prefect_server import PrefectServer
     from ops.settings import operator_settings
 
+    settings = operator_settings()
     with display(shown.command):
+        if settings.PRICES_FROM == "yfinance":
+            from ops.price_sources import prepare_yfinance
+
+            prepare_yfinance(settings.state.root)  # or the first night would find out
         connect_prefect(start_databases=True)
         with step("deployments"):
             names = _registered()
@@ -19,7 +24,7 @@ def dashboard() -> None:
             worker = _worker()
     out().print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
     out().print(f"worker: {worker}", highlight=False)
-    server = PrefectServer(operator_settings().state)
+    server = PrefectServer(settings.state)
     out().print(f"dashboard: {server.dashboard}", highlight=False)
     out().print(f"what runs have left to see: {server.dashboard}/artifacts", highlight=False)
     if not server.ours:

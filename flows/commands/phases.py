@@ -106,7 +106,7 @@ def rebuild(
     demo: Demo = False,
     as_json: AsJson = False,
 ) -> None:
-    """The whole plan: provision, migrate, seed, copy, backfill, serve, verify."""
+    """The whole plan: provision, migrate, seed, copy, backfill, serve, verify, swap."""
     done: RebuildReport = run_phase(
         lambda: flow_named("rebuild")(first, last, demo),
         judge=lambda: give_prices(prices, accept),

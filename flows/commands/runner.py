@@ -85,7 +85,7 @@ def settings_now() -> "OperatorSettings":
 
     settings = operator_settings()
     for line in misspelt_settings():
-        where = f", so the databases are those of {settings.state.root}"
+        where = f" The databases are those of {settings.state.root}"
         err().print(f"warning: {line}{where if settings.embedded else ''}")
     return settings
 
@@ -106,10 +106,6 @@ def connect_prefect(start_databases: bool) -> None:
             databases.up()
     with step("Prefect server"):
         server.wait()
-    if server.ours:
-        from flows.run_history import try_events_thrice
-
-        try_events_thrice()
 
 
 def flow_named(name: str) -> Callable[..., Any]:

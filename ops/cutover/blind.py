@@ -13,7 +13,12 @@ from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public, ask_staged, names
 from ops.cutover.steps import CutoverReport, Steps
 from ops.database_identity import identity
-from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
+from ops.errors import (
+    BadInputError,
+    DatabaseUnavailableError,
+    RefusedError,
+    SigmaSightError,
+)
 from ops.evidence.cutovers import swap_in_force
 from ops.waiting import wait_until
 from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
@@ -21,6 +26,16 @@ from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
 _DOCUMENT = "blind_rollback"
 # Until each backend has given up asking a lost Core, and looked at the lock.
 _NOTICED_SECONDS = 30.0
+
+
+def refuse_priced(blind: bool, *unusable: object) -> None:
+    """See that a blind rollback is not told what only a priced one can heed.
+
+    Raises:
+        BadInputError: it is.
+    """
+    if blind and any(unusable):
+        raise BadInputError("a blind rollback knows no price; give --blind alone")
 
 
 def roll_back_blindly(installation: Installation) -> CutoverReport:

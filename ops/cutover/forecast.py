@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ops.errors import RefusedError
 
+LOCKED = "lock legacy"
 # While requests wait → the steps before that did the same.
 _SEEN_AS = {
     "final delta": ("first delta", "delta again"),
@@ -19,7 +20,7 @@ def forecast(lock_seconds: float, seconds: Mapping[str, float]) -> dict[str, flo
         lock_seconds: of the lock's rehearsal.
         seconds: of the steps until now.
     """
-    found = {"lock legacy": lock_seconds}
+    found = {LOCKED: lock_seconds}
     for step, before in _SEEN_AS.items():
         found[step] = min(seconds[name] for name in before if name in seconds)
     return found
@@ -30,6 +31,12 @@ def fits(predicted: Mapping[str, float], most_seconds: float) -> bool:
     return sum(predicted.values()) <= most_seconds
 
 
+def in_words(predicted: Mapping[str, float]) -> str:
+    """The one figure, and what it is made of."""
+    steps = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in predicted.items())
+    return f"users would wait {sum(predicted.values()):.2f} s or longer ({steps})"
+
+
 def refuse_long_hold(predicted: Mapping[str, float], most_seconds: float) -> None:
     """Let nobody wait for a swap that would not be one.
 
@@ -38,9 +45,7 @@ def refuse_long_hold(predicted: Mapping[str, float], most_seconds: float) -> Non
     """
     if fits(predicted, most_seconds):
         return
-    steps = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in predicted.items())
     raise RefusedError(
-        f"not swapped: users would wait {sum(predicted.values()):.2f} s or longer ({steps}), and "
-        f"may for {most_seconds:.2f} s; swap when less is written, or let them wait longer by "
-        "--max-hold"
+        f"not swapped: {in_words(predicted)}, and may for {most_seconds:.2f} s; swap when less is "
+        "written, or let them wait longer by --max-hold"
     )

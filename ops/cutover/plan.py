@@ -8,7 +8,7 @@ from typing import Any
 from ops.books.cutovers import Kind
 from ops.connection import shown_address
 from ops.cutover.installation import Installation
-from ops.errors import RefusedError
+from ops.errors import BadInputError, RefusedError
 
 SWAP_STEPS = (
     "first delta",
@@ -60,6 +60,16 @@ def plan_id(
     ]
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_SHOWN]
+
+
+def refuse_planned_look(dry_run: bool, plan_id: str | None) -> None:
+    """See that a look is not held to a plan.
+
+    Raises:
+        BadInputError: it is.
+    """
+    if dry_run and plan_id is not None:
+        raise BadInputError("a dry run prints the plan's id; give --plan-id without --dry-run")
 
 
 def refuse_moved(given: str | None, now: str) -> None:

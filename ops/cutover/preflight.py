@@ -1,6 +1,7 @@
 """What must hold before a swap."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import psycopg
@@ -25,39 +26,51 @@ ROWS_COME_BACK = "rows come back"
 
 
 def swap_conditions(installation: Installation) -> list[Finding]:
-    """Look at everything that must hold before a swap; none hides the others."""
+    """Look at everything that must hold before a swap, and tell each; none hides the others."""
     with open_books(installation.core) as session:
         ledger, changes = read_ledger(session), last_changes(session)
     last = last_verification(installation.settings.state, installation.core)
     expected = installation.settings.backend_expected
-    return [
-        verified(last, changes, datetime.now(UTC), backend_expected=expected),
-        _no_drift(installation),
-        backfill_complete(ledger),
-        connections_fit(installation),
-        _way_back(installation),
-        _rows_come_back(installation),
-    ]
+    looks = (
+        lambda: verified(last, changes, datetime.now(UTC), backend_expected=expected),
+        lambda: _no_drift(installation),
+        lambda: backfill_complete(ledger),
+        lambda: connections_fit(installation),
+        lambda: _way_back(installation),
+        lambda: _rows_come_back(installation),
+    )
+    return [_told(installation, look) for look in looks]
+
+
+def _told(installation: Installation, look: Callable[[], Finding]) -> Finding:
+    begun = time.monotonic()
+    found = look()
+    installation.announce(f"condition: {found.condition}", time.monotonic() - begun)
+    return found
 
 
 def refuse_unmet(
-    conditions: Sequence[Finding], *, one_way: bool = False, unlocked: bool = False
+    conditions: Sequence[Finding],
+    beside: Sequence[str] = (),
+    *,
+    one_way: bool = False,
+    unlocked: bool = False,
 ) -> None:
     """Let nothing pass that does not hold.
 
     Args:
+        beside: what will be refused later, and is better known now too.
         one_way: whether rows may be unable to come back.
         unlocked: whether legacy may be written to where no lock reaches.
 
     Raises:
-        RefusedError: the first condition that does not hold, in its words.
+        RefusedError: all conditions that do not hold, each in its words.
     """
     given_up = {ROWS_COME_BACK: one_way, WHOLLY_LOCKED: unlocked}
     accepted = {condition for condition, accepts in given_up.items() if accepts}
-    unmet = [one for one in conditions if not one.met and one.condition not in accepted]
+    unmet = [one.reason for one in conditions if not one.met and one.condition not in accepted]
     if unmet:
-        more = f" (and {len(unmet) - 1} more)" if len(unmet) > 1 else ""
-        raise RefusedError(f"not swapped: {unmet[0].reason}{more}")
+        raise RefusedError(f"not swapped: {'. And: '.join([*unmet, *beside])}")
 
 
 def _way_back(installation: Installation) -> Finding:

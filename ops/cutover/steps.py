@@ -21,6 +21,7 @@ from ops.books.cutovers import (
     last_cutover,
 )
 from ops.cutover.installation import Installation
+from ops.errors import SigmaSightError
 
 T = TypeVar("T")
 
@@ -100,6 +101,9 @@ def carry_out(
 
     Args:
         work: does them; returns for how many seconds requests were held, and the rows lost.
+
+    Raises:
+        SigmaSightError: the operator stopped it when the pair had changed, which stands.
     """
     begun = begin_cutover(
         installation.core, kind, plan_id, legacy, accepted_loss, installation.guard
@@ -112,6 +116,11 @@ def carry_out(
             end_cutover(
                 installation.core, begun, "undone", steps.seconds, reason=first_words(error)
             )
+        elif _interrupted(error):
+            raise SigmaSightError(
+                f"interrupted when the pair had changed: the {LEADS_TO[kind]} pair serves, and "
+                f"stays; run `sigmasight {kind}` again, which finishes what is left"
+            ) from None
         raise
     end_cutover(installation.core, begun, "done", steps.seconds, held_seconds=held)
     ended = last_cutover(installation.core, "done")
@@ -123,4 +132,11 @@ def carry_out(
         steps.seconds,
         lost,
         ended_at=ended.ended_at if ended else None,
+    )
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C began it, whatever failed then."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt) or _interrupted(error.__context__)
     )

@@ -1,5 +1,6 @@
 """Phase 9: the backend changes from the old database to Core and AI, and no request is lost."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from ops.copy.sessions import Connections, Sessions, copy_connections, copy_sess
 from ops.copy.snapshot import copy_delta, copy_groups
 from ops.copy.source import copied_groups
 from ops.cutover.bounded_hold import bounded_hold
-from ops.cutover.forecast import fits, forecast, refuse_long_hold
+from ops.cutover.forecast import LOCKED, fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
 from ops.cutover.lock_rehearsal import rehearse_lock
 from ops.cutover.plan import plan_id, refuse_moved
@@ -52,7 +53,8 @@ class SwapPlan:
         price: rows of legacy that the new pair lacks now.
         groups: what the swap copies again before it changes anything.
         legacy: identity of the old database.
-        lock_seconds: how long its lock takes, by a rehearsal.
+        forecast: steps while users wait, with the seconds that each took just now: of its lock, by
+            a rehearsal, and of the price.
     """
 
     conditions: list[Finding]
@@ -60,7 +62,7 @@ class SwapPlan:
     groups: tuple[str, ...]
     legacy: Mapping[str, Any]
     plan_id: str
-    lock_seconds: float
+    forecast: Mapping[str, float]
 
 
 def plan_swap(installation: Installation) -> SwapPlan:
@@ -73,7 +75,11 @@ def plan_swap(installation: Installation) -> SwapPlan:
     conditions = swap_conditions(installation)
     with recorded_access(installation.core, installation.legacy, "swap plan"):
         lock = rehearse_lock(installation)
+        installation.announce("rehearse the lock", lock.seconds)
+        begun = time.monotonic()
         price = swap_price(installation.legacy, installation.core, installation.ai)
+        seconds = {LOCKED: lock.seconds, "parity and price": time.monotonic() - begun}
+        installation.announce("price", seconds["parity and price"])
     groups = copied_groups(installation.core)
     copied = {spec.table for spec in tables_of(groups)}
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
@@ -83,7 +89,7 @@ def plan_swap(installation: Installation) -> SwapPlan:
         groups,
         legacy,
         plan_id("swap", installation, legacy, lasting),
-        lock.seconds,
+        seconds,
     )
 
 
@@ -117,11 +123,13 @@ def swap(
     if last is not None:
         return _already(installation, last, recovered)
     planned = plan_swap(installation)
-    refuse_unmet(planned.conditions, one_way=one_way, unlocked=unlocked)
+    lost = planned.price.lasting(planned.groups) > accept_loss
+    beside = [planned.price.advice()] if lost else []
+    refuse_unmet(planned.conditions, beside, one_way=one_way, unlocked=unlocked)
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:
-        unknown, seconds = planned.price.unknown, planned.lock_seconds
+        unknown, seconds = planned.price.unknown, planned.forecast[LOCKED]
         one = SwapSteps(installation, steps, planned.groups, unknown, accept_loss, seconds)
         return one.carry_out(), 0
 

@@ -65,6 +65,7 @@ def test_ends_with_the_six_figures_of_the_plan(rebuilt: Rebuilt) -> None:
 def test_every_phase_is_a_completed_flow_run_of_few_tasks(rebuilt: Rebuilt) -> None:
     runs = flow_runs_of(rebuilt.prefect, rebuilt.pid)
     assert {run["name"]: run["state_type"] for run in runs} == dict.fromkeys(FLOW_RUNS, "COMPLETED")
+    assert {tag for run in runs for tag in run["tags"]} == set()  # numbers tell a reader nothing
     ids = {"id": {"any_": [run["id"] for run in runs]}}
     assert 0 < ask(rebuilt.prefect, "task_runs/count", {"flow_runs": ids}) <= MOST_TASK_RUNS
     artifacts = ask(rebuilt.prefect, "artifacts/filter", {"flow_runs": ids})

@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from ops.books.run_lock import exclusive_run
 from ops.connection import connect
 from ops.errors import BadInputError, FencedOutError
-from ops.new_prices import TakenFile, take_prices
+from ops.new_prices import TakenFile, price_files, take_prices
 from tests.conftest import NewDatabase
 
 HEADER = "symbol,date,open,high,low,close,volume"
@@ -42,7 +42,7 @@ def take(core: URL, folder: Path, *accept: str, **files: tuple[str, ...]) -> lis
     for name, rows in files.items():
         (folder / f"{name}.csv").write_text("\n".join([HEADER, *rows]) + "\n")
     with exclusive_run(core) as fence:
-        return take_prices(core, folder, accept, fence.check)
+        return take_prices(core, price_files(folder), accept, fence.check)
 
 
 def row(symbol: str, day: date, close: float) -> str:
@@ -138,5 +138,5 @@ def test_a_run_that_was_overtaken_takes_nothing(core: URL, tmp_path: Path) -> No
 
     (tmp_path / "a.csv").write_text("\n".join([HEADER, row("SPY", MONDAY, 1)]))
     with pytest.raises(FencedOutError):
-        take_prices(core, tmp_path, (), overtaken)
+        take_prices(core, price_files(tmp_path), (), overtaken)
     assert stored(core) == BEFORE

@@ -99,7 +99,7 @@ def test_after_three_sessions_without_prices_it_fails_and_says_what_to_do(
     price(core, WEEK)
     with pytest.raises(VerificationError, match="3 sessions ended without new prices") as failed:
         tonight(core, evening(now))
-    assert "2025-12-22 to 2025-12-24; load them into market_data_cache" in str(failed.value)
+    assert "2025-12-22 to 2025-12-24; say by PRICES_FOLDER or PRICES_FROM" in str(failed.value)
 
 
 @pytest.mark.parametrize("symbols", [SYMBOLS[1:], SYMBOLS[:3]], ids=["no market", "half"])

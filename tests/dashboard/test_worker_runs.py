@@ -20,6 +20,7 @@ from ops.embedded.databases import SPECS, EmbeddedDatabases
 from tests.acceptance.test_secrets import files_with
 from tests.dashboard.conftest import FIRST, LAST
 from tests.dashboard.dashboard import Dashboard
+from tests.groups import soaked
 
 # Longer than between two beats.
 SILENT_SECONDS = 2 * HEARTBEAT_SECONDS
@@ -63,14 +64,32 @@ ALONE = [
         "sessions ended without new prices",
     ),
 ]
-# It needs no databases.
-REFUSED = Press(
-    "rehearse",
-    {"first": LAST, "last": FIRST},
-    f"rehearse {LAST}..{FIRST}",
-    "Failed",
-    "is reversed; give the earlier day first",
-)
+# They need no databases.
+REFUSED = [
+    Press(
+        "rehearse",
+        {"first": LAST, "last": FIRST},
+        f"rehearse {LAST}..{FIRST}",
+        "Failed",
+        "is reversed; give the earlier day first",
+    ),
+    *soaked(
+        Press(
+            "rollback",
+            {"blind": True, "accept_loss": 3},
+            "rollback to the old database",
+            "Failed",
+            "a blind rollback knows no price",
+        ),
+        Press(
+            "swap",
+            {"dry_run": True, "plan_id": "ab12"},
+            "swap (dry run)",
+            "Failed",
+            "give --plan-id without --dry-run",
+        ),
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -180,8 +199,11 @@ def test_buttons_pressed_together_are_carried_out_by_the_worker(
     check(dashboard, pressed[TOGETHER.index(press)], press)
 
 
-def test_a_button_that_is_refused_fails_with_the_sentence(dashboard: Dashboard) -> None:
-    check(dashboard, dashboard.press(REFUSED.deployment, **REFUSED.form), REFUSED)
+@pytest.mark.parametrize("press", REFUSED, ids=name_of)
+def test_a_button_that_is_refused_fails_with_the_sentence(
+    dashboard: Dashboard, press: Press
+) -> None:
+    check(dashboard, dashboard.press(press.deployment, **press.form), press)
 
 
 @pytest.mark.soak

@@ -27,6 +27,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("cleanup --approve ab12 --plan-id ab12", {}, "--approve is for the schedule alone"),
     ("copy --accept-deleted 3", {}, "--accept-deleted is for another old database; add --accept-l"),
     ("up --preview", {}, "only a declared stack has a preview; say which by --target"),
+    ("status", {"PRICES_FROM": "yahoo"}, "PRICES_FROM: .*'legacy' or 'yfinance'"),
     ("up --target moon", {}, "'moon' is not one of 'embedded', 'docker', 'external'"),
     ("backup moon", {}, "'moon' is not one of 'core', 'ai', 'legacy'"),
     ("backup --keep 0", {}, "'--keep'.*greater than or equal to 1; see `sigmasight backup --help`"),

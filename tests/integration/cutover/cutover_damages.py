@@ -197,11 +197,11 @@ def open_passwords(system: SmallSystem) -> Iterator[dict[str, Any]]:
     path.chmod(0o600)
 
 
-def fails(step: str) -> Damage:
-    """A step that does its work and then fails."""
+def fails(step: str, error: type[BaseException] = RefusedError) -> Damage:
+    """A step that does its work and then fails, or is interrupted."""
 
     def stop() -> None:
-        raise RefusedError(STOPPED)
+        raise error(STOPPED)
 
     return given(then={step: stop})
 

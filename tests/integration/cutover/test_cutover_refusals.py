@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.books.active_pair import Pair
+from ops.cutover.forecast import in_words
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.errors import BadInputError, FencedOutError, RefusedError, SigmaSightError
 from tests.groups import soaked, soaked_unless
@@ -408,17 +409,43 @@ def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
         assert plan.price.by_table["tags_v2"] == plan.price.by_table["users"] == 1
         assert system.plan_swap().plan_id == plan.plan_id
         assert system.everything() == before
-        with pytest.raises(RefusedError, match=r"never verified .* \(and 1 more\)$"):
+        assert re.fullmatch(
+            r"users would wait \d\.\d\d s or longer \(lock legacy \d\.\d\d s, parity and price "
+            r"\d\.\d\d s\)",
+            in_words(plan.forecast),
+        )
+        both = r"never verified .*\. And: nothing was computed yet; run `sigmasight backfill`"
+        with pytest.raises(RefusedError, match=rf"{both}$"):
             system.swap(accept_loss=2)
+        with pytest.raises(RefusedError, match=rf"{both}\. And: the new pair lacks .* 1 of users"):
+            system.swap()
     assert system.everything() == pristine["old"]
 
 
-@pytest.mark.parametrize("step", ["release", *soaked("watch legacy")])
+@pytest.mark.parametrize(
+    ("step", "error", "says"),
+    [
+        (
+            "release",
+            KeyboardInterrupt,
+            "interrupted when the pair had changed: the new pair serves, and stays; run "
+            "`sigmasight swap` again, which finishes what is left",
+        ),
+        *soaked(
+            ("release", RefusedError, "nothing is held any more"),
+            ("watch legacy", RefusedError, d.STOPPED),
+        ),
+    ],
+)
 def test_a_swap_that_fails_once_the_pair_has_changed_is_finished_by_the_next(
-    systems: Systems, pristine: dict[Pair, dict[str, object]], step: str
+    systems: Systems,
+    pristine: dict[Pair, dict[str, object]],
+    step: str,
+    error: type[BaseException],
+    says: str,
 ) -> None:
     system = systems["old"]
-    with d.fails(step)(system) as options, pytest.raises(SigmaSightError):
+    with d.fails(step, error)(system) as options, pytest.raises(SigmaSightError, match=says):
         system.swap(**options)
     assert (system.active(), system.serving()) == ("new", "new")
     assert system.legacy_is() != "open"
