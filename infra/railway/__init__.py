@@ -41,6 +41,8 @@ BACKEND_SETTINGS: Mapping[str, object] = {
     "healthcheckPath": "/ready",
     "healthcheckTimeout": 120,
     "drainingSeconds": 30,
+    "restartPolicyType": "ON_FAILURE",
+    "restartPolicyMaxRetries": 3,
 }
 
 

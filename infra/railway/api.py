@@ -171,8 +171,8 @@ def _token() -> tuple[dict[str, str], str]:
     given = {name: os.environ[name].strip() for name in _TOKENS if os.environ.get(name)}
     if len(given) != 1:
         raise ConfigurationError(
-            f"{'both' if given else 'neither'} of RAILWAY_TOKEN (a project's) and "
-            "RAILWAY_API_TOKEN (an account's or workspace's) set; set one in the environment"
+            "set one of RAILWAY_TOKEN (a project's) and RAILWAY_API_TOKEN (an account's or "
+            f"workspace's) in the environment; {'both are' if given else 'neither is'} set there"
         )
     ((name, token),) = given.items()
     if not (token.isascii() and token.isprintable()):

@@ -71,7 +71,9 @@ input VariableCollectionUpsertInput {
 input ServiceInstanceUpdateInput {
   source: ServiceSourceInput preDeployCommand: [String!] startCommand: String
   healthcheckPath: String healthcheckTimeout: Int drainingSeconds: Int
+  restartPolicyType: RestartPolicyType restartPolicyMaxRetries: Int
 }
+enum RestartPolicyType { ALWAYS NEVER ON_FAILURE }
 input ServiceSourceInput { image: String }
 """)
 
@@ -249,8 +251,10 @@ def silent(seconds: float) -> Answer:
     """No answer for a while."""
 
     def wait() -> Chunks:
-        time.sleep(seconds)
-        yield b""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:  # the end of the server is seen between two
+            time.sleep(0.05)
+            yield b""
 
     return wait
 

@@ -1,11 +1,15 @@
 """The railway target's program: what it declares, and what it refuses before anything is made."""
 
+import tomllib
+
 import pulumi
 import pytest
 from sqlalchemy.engine import make_url
 
+from app.chain_folders import PROJECT_ROOT
 from infra.policies.rules import Hidden
 from infra.program import declare
+from infra.railway import BACKEND_SETTINGS
 from infra.stack_secrets import secrets_to_set
 from infra.topology import Topology
 from tests.infra.mocks import Program, Recorded, run_program
@@ -68,6 +72,13 @@ def test_the_backend_is_told_private_addresses_and_waits_for_the_roles() -> None
     assert {"core-provisioning", "ai-provisioning"} <= declared.dependencies
     assert declared.inputs["settings"]["healthcheckPath"] == "/ready"
     assert not declared.protect
+
+
+def test_railways_file_and_the_target_say_the_same() -> None:
+    """The seconds are a number: the platform's parser refuses the text that its page shows."""
+    deploy = tomllib.loads((PROJECT_ROOT / "railway.toml").read_text())["deploy"]
+    assert dict(BACKEND_SETTINGS) == deploy
+    assert (deploy["healthcheckPath"], deploy["drainingSeconds"]) == ("/ready", 30)
 
 
 def test_the_phases_get_the_owners_addresses_by_the_proxy() -> None:

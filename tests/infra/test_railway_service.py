@@ -205,8 +205,8 @@ def test_a_deployment_that_takes_too_long_is_named(
 
 
 REFUSED: list[tuple[dict[str, str], dict[str, str], str]] = [
-    ({"RAILWAY_TOKEN": ""}, {}, "neither of RAILWAY_TOKEN"),
-    ({"RAILWAY_API_TOKEN": "canary-other"}, {}, "both of RAILWAY_TOKEN"),
+    ({"RAILWAY_TOKEN": ""}, {}, "set one of RAILWAY_TOKEN (a project's) and"),
+    ({"RAILWAY_API_TOKEN": "canary-other"}, {}, "both are set there"),
     ({"RAILWAY_TOKEN": "canary\nHost: elsewhere"}, {}, "RAILWAY_TOKEN is no token"),
     ({"RAILWAY_TOKEN": "canary-wrong"}, {}, "“Project Token not found”"),
     ({}, {"project": "another"}, "“Not Authorized”: see that the stack's railwayProject"),

@@ -18,10 +18,13 @@ from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from ops.waiting import wait_until
+from tests.acceptance.command_line import COMMAND_SECONDS, CommandLine
 from tests.acceptance.test_secrets import files_with
 from tests.conftest import running_server
 from tests.infra.conftest import collect_loops
-from tests.infra.railway_server import ENVIRONMENT, PROJECT, TOKEN, Railway, railway
+from tests.infra.railway_server import ENVIRONMENT, PROJECT, TOKEN, Railway, railway, silent
+from tests.infra.test_embedded_stack import told
 from tests.served_pair import have_serve
 
 # Of a failed operation's event loop, which the SDK leaves open.
@@ -45,10 +48,10 @@ class World:
         return f"railway-{self.stack.configuration()['identity']}-{role}"
 
     def deployed(self) -> list[str]:
-        """The services that were deployed since the last look, in their order."""
+        """The services that were deployed since the last look; two databases at once."""
         found = [name for what, name in self.platform.changes if what == DEPLOYED]
         self.platform.changes.clear()
-        return [name.rsplit("-", 1)[1] for name in found]
+        return sorted(name.rsplit("-", 1)[1] for name in found)
 
 
 @pytest.fixture
@@ -95,7 +98,7 @@ def test_the_life_of_a_stack_on_railway(world: World) -> None:
     with pytest.raises(ConfigurationError, match="finds by its name what was made"):
         stack.up()
     stack.up()
-    assert world.deployed() == ["core", "ai", "backend"]
+    assert world.deployed() == ["ai", "backend", "core"]
     assert len(platform.services) == 3
     assert len(platform.volumes) == 2
     assert stack.preview().changes == ()
@@ -131,6 +134,25 @@ def test_the_life_of_a_stack_on_railway(world: World) -> None:
     assert len(platform.volumes) == 3, "the data stay, the old ones too"
 
     _nothing_is_told(world)
+
+
+@pytest.mark.soak
+def test_a_run_that_is_killed_is_finished_by_the_next(
+    world: World, command_line: CommandLine
+) -> None:
+    """While it waits for the volumes."""
+    stack, platform = world.stack, world.platform
+    stack.preview()
+    platform.failures["volumeCreate"] = [silent(COMMAND_SECONDS)] * 2
+    environment = {**told(stack.state), "RAILWAY_API_URL": platform.address, "RAILWAY_TOKEN": TOKEN}
+    running = command_line.start(("up", "--target", "railway"), environment)
+    wait_until(lambda: len(platform.services) == 2, COMMAND_SECONDS)
+    running.kill()
+    platform.failures.clear()
+    stack.up()
+    assert world.deployed() == ["ai", "backend", "core"]
+    assert (len(platform.services), len(platform.volumes)) == (3, 2)
+    assert stack.preview().changes == ()
 
 
 def _the_old_service_goes_with_the_old_database(
