@@ -31,6 +31,7 @@ from ops.provision import APP, OWNER
 
 # Railway's own, with TLS and pgvector; it wants its data below the mount path.
 DATABASE_IMAGE = "ghcr.io/railwayapp-templates/postgres-ssl:17"
+BACKEND_SERVICE = "railwayBackendService"
 _DATA = "/var/lib/postgresql/data"
 _PORT = 5432
 _MIGRATE = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
@@ -68,7 +69,7 @@ class _Project:
     config: StackConfig
 
     def name(self, role: str) -> str:
-        given = self.config.optional_text("railwayBackendService")
+        given = self.config.optional_text(BACKEND_SERVICE)
         if role == "backend" and given is not None:
             return given
         stack = stack_on_host(pulumi.get_stack(), self.config.optional_text("identity"))
@@ -150,6 +151,8 @@ def _declare_backend(
         image = project.config.optional_text("backendImage") or ""
         opts = ResourceOptions(parent=parent, depends_on=needed)
         told = {"variables": parent.environment, "settings": BACKEND_SETTINGS}
+        if project.config.optional_text(BACKEND_SERVICE) is not None:
+            told["remove_data"] = False  # the stack did not make it
         project.service("backend", opts, image, **told)
 
     return Backend(inputs, build)

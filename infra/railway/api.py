@@ -62,10 +62,11 @@ class RailwayApi:
         return found[0] if found else None
 
     def volume(self, service: str) -> dict[str, Any] | None:
-        """The volume that is attached to a service, if any: `id`, `name`, `mountPath`."""
+        """The volume that is attached to a service, if any: `id`, `name`."""
         for each in self._pages(operations.VOLUMES, "volumeInstances"):
             if each["serviceId"] == service and not each["isPendingDeletion"]:
-                return {**each["volume"], "mountPath": each["mountPath"]}
+                found: dict[str, Any] = each["volume"]
+                return found
         return None
 
     def proxies(self, service: str) -> list[dict[str, Any]]:
@@ -182,8 +183,8 @@ def _token() -> tuple[dict[str, str], str]:
 
 
 def _refusal(message: str, hidden: Iterable[str]) -> SigmaSightError:
-    """A refusal of a value repeats the value."""
-    for secret in sorted(filter(None, hidden), key=len, reverse=True):
+    """A refusal of a value repeats the value; what is shorter, such as a flag, is no secret."""
+    for secret in sorted((each for each in hidden if len(each) > 5), key=len, reverse=True):
         message = message.replace(secret, "…")
     said = " ".join(message.split())[:200]
     if "not authorized" in said.lower() or "not found" in said.lower():

@@ -15,7 +15,7 @@ query ($project: String!, $environment: String!, $after: String) {
   environment(id: $environment, projectId: $project) {
     projectId
     volumeInstances(after: $after) {
-      edges { node { serviceId mountPath isPendingDeletion volume { id name } } }
+      edges { node { serviceId isPendingDeletion volume { id name } } }
       pageInfo { hasNextPage endCursor }
     }
   }
@@ -27,7 +27,7 @@ mutation ($environment: String!, $service: String!) {
   serviceDelete(environmentId: $environment, id: $service)
 }"""
 CREATE_VOLUME = """
-mutation ($input: VolumeCreateInput!) { volumeCreate(input: $input) { id name } }"""
+mutation ($input: VolumeCreateInput!) { volumeCreate(input: $input) { id } }"""
 DELETE_VOLUME = """
 mutation ($volume: String!) { volumeDelete(volumeId: $volume) }"""
 PROXIES = """

@@ -16,7 +16,7 @@ _INPUTS = (
     "port",
     "remove_data",
 )
-_PLACE = ("project", "environment", "service", "mount_path")
+_PLACE = ("project", "environment", "service")
 LONGEST_NAME = 32
 
 

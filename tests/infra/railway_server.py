@@ -48,7 +48,7 @@ type ServiceInstance { serviceId: String! serviceName: String! latestDeployment:
 type VolumeInstances { edges: [VolumeInstanceEdge!]! pageInfo: PageInfo! }
 type VolumeInstanceEdge { node: VolumeInstance! }
 type VolumeInstance {
-  serviceId: String mountPath: String! isPendingDeletion: Boolean! volume: Volume!
+  serviceId: String isPendingDeletion: Boolean! volume: Volume!
 }
 type PageInfo { hasNextPage: Boolean! endCursor: String }
 type Service { id: ID! }

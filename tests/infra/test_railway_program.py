@@ -96,8 +96,10 @@ def test_a_host_without_tls_is_accepted_by_name_alone() -> None:
 
 
 def test_a_service_that_is_there_can_become_the_backend() -> None:
-    declared = service(program(railwayBackendService="api"), "backend")
-    assert (declared.inputs["service"], declared.inputs["image"]) == ("api", "")
+    found = program(railwayBackendService="api", removeData="true")
+    told, core = service(found, "backend").inputs, service(found, "core").inputs
+    assert (told["service"], told["image"]) == ("api", ""), "which keeps its source"
+    assert (told["remove_data"], core["remove_data"]) == (False, True)
 
 
 def test_without_legacy_the_backend_serves_the_new_pair_alone() -> None:

@@ -117,7 +117,7 @@ def test_a_deleted_service_is_gone_and_a_crashed_one_is_deployed_again(platform:
     assert PROVIDER.read(id_, outputs).id == ""
 
 
-@pytest.mark.parametrize("key", ["project", "environment", "service", "mount_path"])
+@pytest.mark.parametrize("key", ["project", "environment", "service"])
 def test_another_place_is_a_replacement_which_a_protected_service_refuses(
     platform: Railway, key: str
 ) -> None:

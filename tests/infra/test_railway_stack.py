@@ -28,10 +28,13 @@ from tests.infra.test_embedded_stack import told
 from tests.served_pair import have_serve
 
 # Of a failed operation's event loop, which the SDK leaves open.
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:Exception ignored in. <socket.socket fd=\d+, family=1,"
-    ":pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{left}:pytest.PytestUnraisableExceptionWarning")
+    for left in (
+        r"Exception ignored in. <socket.socket fd=\d+, family=1,",
+        "Exception ignored in. <coroutine object run_in_stack",
+    )
+]
 LEGACY = "postgresql://old:canary-old@old.proxy.rlwy.net:7000/railway?sslmode=require"
 DEPLOYED = "serviceInstanceDeployV2"
 
@@ -145,6 +148,9 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
     stack.preview()
     platform.failures["volumeCreate"] = [silent(COMMAND_SECONDS)] * 2
     environment = {**told(stack.state), "RAILWAY_API_URL": platform.address, "RAILWAY_TOKEN": TOKEN}
+    key = "sigmasight:railwayProject"
+    words = ("pulumi", "config", "set", "--stack", "railway", key, PROJECT)
+    assert command_line.run(*words, **told(stack.state)).code == 0
     running = command_line.start(("up", "--target", "railway"), environment)
     wait_until(lambda: len(platform.services) == 2, COMMAND_SECONDS)
     running.kill()
