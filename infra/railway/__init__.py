@@ -7,6 +7,7 @@ import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 from sqlalchemy.engine import URL
 
+from infra.backend_key import backend_key
 from infra.components import (
     Backend,
     BackendInputs,
@@ -64,9 +65,17 @@ class RailwayDatabase:
 
 @dataclass(frozen=True)
 class _Project:
-    """Where the services are, and what all of them share."""
+    """Where the services are, and what all of them share.
+
+    Attributes:
+        project, environment: ids.
+        backend_image: empty to leave the source that the service has.
+    """
 
     config: StackConfig
+    project: str
+    environment: str
+    backend_image: str
 
     def name(self, role: str) -> str:
         given = self.config.optional_text(BACKEND_SERVICE)
@@ -79,8 +88,8 @@ class _Project:
         self, role: str, opts: ResourceOptions, image: str, **inputs: object
     ) -> RailwayService:
         told = {
-            "project": self.config.text("railwayProject"),
-            "environment": self.config.text("railwayEnvironment"),
+            "project": self.project,
+            "environment": self.environment,
             "service": self.name(role),
             "image": image,
             "settings": {},
@@ -117,13 +126,16 @@ def declare_railway(topology: Topology, config: StackConfig) -> DeclaredStack:
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
     """
-    project = _Project(config)
-    made: dict[Name, RailwayDatabase] = {
-        instance.name: _declare_database(project, instance)
-        for instance in topology.instances
-        if instance.name != "legacy"
-    }
-    instances = {name: found.component for name, found in made.items()}
+    old = given_database("legacy", config) if topology.legacy == "present" else None
+    project = _project(config)
+    made: dict[Name, RailwayDatabase] = {}
+    instances: dict[Name, PostgresInstance] = {}
+    for instance in topology.instances:
+        if old is not None and instance.name == "legacy":
+            instances["legacy"] = component(instance, old)
+        else:
+            made[instance.name] = _declare_database(project, instance)
+            instances[instance.name] = made[instance.name].component
     settings: dict[str, Input[str]] = {
         # The first `up` comes before the seed, and has to end with a backend that is ready.
         "SKIP_STARTUP_VALIDATION": "true",
@@ -133,13 +145,23 @@ def declare_railway(topology: Topology, config: StackConfig) -> DeclaredStack:
     }
     if (hosts := config.optional_text(HOSTS_WITHOUT_TLS)) is not None:
         settings["HOSTS_WITHOUT_TLS"] = hosts
-    legacy_url = None
-    for instance in topology.instances:
-        if instance.name == "legacy":
-            given = given_database("legacy", config)
-            instances["legacy"], legacy_url = component(instance, given), given.app_url
-    inputs = inputs_at_gate(made["core"].app_url, made["ai"].app_url, legacy_url, config, settings)
+    old_url = old.app_url if old is not None else None
+    inputs = inputs_at_gate(made["core"].app_url, made["ai"].app_url, old_url, config, settings)
     return DeclaredStack(instances, _declare_backend(project, inputs, made))
+
+
+def _project(config: StackConfig) -> _Project:
+    """Everything that must be said, so that nothing is made of a stack that lacks something."""
+    for name in ("core", "ai"):
+        instance_passwords(name, config)
+    backend_key(config)
+    has_source = config.optional_text(BACKEND_SERVICE) is not None
+    return _Project(
+        config,
+        config.text("railwayProject"),
+        config.text("railwayEnvironment"),
+        config.optional_text("backendImage") or ("" if has_source else config.text("backendImage")),
+    )
 
 
 def _declare_backend(
@@ -148,12 +170,11 @@ def _declare_backend(
     needed = [database.ready for database in databases.values()]
 
     def build(parent: Backend) -> None:
-        image = project.config.optional_text("backendImage") or ""
         opts = ResourceOptions(parent=parent, depends_on=needed)
         told = {"variables": parent.environment, "settings": BACKEND_SETTINGS}
         if project.config.optional_text(BACKEND_SERVICE) is not None:
             told["remove_data"] = False  # the stack did not make it
-        project.service("backend", opts, image, **told)
+        project.service("backend", opts, project.backend_image, **told)
 
     return Backend(inputs, build)
 

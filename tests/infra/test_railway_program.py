@@ -17,6 +17,7 @@ from tests.infra.mocks import Program, Recorded, run_program
 LEGACY = "postgresql://old:canary-old@old.example:5432/everything?sslmode=require"
 CONFIG = {"target": "railway", "identity": "ab12", "active": "new"}
 CONFIG |= {"railwayProject": "project-1", "railwayEnvironment": "environment-1"}
+CONFIG |= {"backendImage": "registry.example/backend:1"}
 GIVEN = {"legacyDatabaseUrl": LEGACY}
 SECRETS = {
     key: f"canary-{value}"
@@ -96,7 +97,7 @@ def test_a_host_without_tls_is_accepted_by_name_alone() -> None:
 
 
 def test_a_service_that_is_there_can_become_the_backend() -> None:
-    found = program(railwayBackendService="api", removeData="true")
+    found = program(railwayBackendService="api", backendImage=None, removeData="true")
     told, core = service(found, "backend").inputs, service(found, "core").inputs
     assert (told["service"], told["image"]) == ("api", ""), "which keeps its source"
     assert (told["remove_data"], core["remove_data"]) == (False, True)
@@ -123,6 +124,7 @@ def test_no_secret_leaves_in_the_open() -> None:
     [
         ({"railwayProject": None}, "the stack's railwayProject is missing"),
         ({"railwayEnvironment": None}, "the stack's railwayEnvironment is missing"),
+        ({"backendImage": None}, "the stack's backendImage is missing"),
         ({"shmSizeMb": "20"}, "the stack's shmSizeMb is 20, less than maintenanceWorkMemMb"),
         ({"removeData": "perhaps"}, "the stack's removeData is 'perhaps'"),
     ],

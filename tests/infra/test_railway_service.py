@@ -154,6 +154,12 @@ FAILURES: list[tuple[str, Answer, type[SigmaSightError], str]] = [
         "see that the stack's railwayProject and railwayEnvironment are right",
     ),
     (
+        "serviceInstances",
+        answered(200, {"data": {"environment": {"projectId": "another"}}}),
+        ConfigurationError,
+        "the environment environment-1 is of another Railway project",
+    ),
+    (
         "volumeCreate",
         answered(
             200, {"data": {"volumeCreate": {"id": "1"}}, "errors": [{"message": "over\nquota"}]}

@@ -152,7 +152,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
     words = ("pulumi", "config", "set", "--stack", "railway", key, PROJECT)
     assert command_line.run(*words, **told(stack.state)).code == 0
     running = command_line.start(("up", "--target", "railway"), environment)
-    wait_until(lambda: len(platform.services) == 2, COMMAND_SECONDS)
+    assert wait_until(lambda: len(platform.services) == 2, COMMAND_SECONDS)
     running.kill()
     platform.failures.clear()
     stack.up()
