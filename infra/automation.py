@@ -34,9 +34,9 @@ from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
 from ops.state_folder import StateFolder
 
-# Docker's provider compares with what was recorded, so that a container which has gone would never
-# come back: the engine looks first. Our own provider, of embedded servers, always looks.
-_BLIND: tuple[Target, ...] = ("docker",)
+# A provider that compares with what was recorded would never bring back a container or service that
+# has gone: the engine looks first. That of embedded servers always looks.
+_BLIND: tuple[Target, ...] = ("docker", "railway")
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,8 @@ class DrivenStack:
             legacy=cast(Presence, known.get("legacy", "present")),
             active=cast(Pair, known.get("active", "old")),
         )
-        if topology.target == "docker" and SECRET_KEY not in known and not known.get("identity"):
+        shared = topology.target in ("docker", "railway")  # a host or project of others too
+        if shared and SECRET_KEY not in known and not known.get("identity"):
             self.configure(identity=secrets.token_hex(4))  # new: nothing has an older name
         for key, value in secrets_to_set(topology, known, self.given).items():
             self.configure_secret(key, value)
@@ -278,8 +279,8 @@ class DrivenStack:
         if found := self.target or stack_target(self.name):
             return found
         raise ConfigurationError(
-            f"there is no stack {self.name} yet; say what it is by --target embedded, docker or "
-            "external"
+            f"there is no stack {self.name} yet; say what it is by --target embedded, docker, "
+            "external or railway"
         )
 
     def _forget_dead_locks(self) -> bool:

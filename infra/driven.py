@@ -51,9 +51,10 @@ def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
     stack.configure(legacy="absent", active="new")
     stack.unprotect("legacy")
     stack.up()
-    if stack.target == "external":
+    left = _left_over(stack)
+    if stack.target in ("external", "railway"):
         stack.forget(*LEGACY_ADDRESSES)
-    return _left_over(stack)
+    return left
 
 
 def _left_over(stack: "DrivenStack") -> tuple[str, ...]:
@@ -61,6 +62,10 @@ def _left_over(stack: "DrivenStack") -> tuple[str, ...]:
         name = stack_on_host(stack.name, stack.configuration().get("identity"))
         volume = f"sigmasight-{name}-legacy-data"
         return (f"its data are in the Docker volume {volume}: `docker volume rm {volume}`",)
+    if stack.target == "railway":
+        from infra.railway.old_service import remove_old_service
+
+        return remove_old_service(stack.configuration())
     if stack.target == "external":
         return ("its server is not ours to remove: on the platform, delete the service itself",)
     return ()

@@ -54,17 +54,24 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
     Raises:
         ConfigurationError: an address is missing or no address, or two lead to one database.
     """
-    databases = {instance.name: _given(instance.name, config) for instance in topology.instances}
+    databases = {
+        instance.name: given_database(instance.name, config) for instance in topology.instances
+    }
     _check_distinct(databases)
     instances = {
-        instance.name: _component(instance, databases[instance.name])
+        instance.name: component(instance, databases[instance.name])
         for instance in topology.instances
     }
     backend = Backend(_backend_inputs(databases, config))
     return DeclaredStack(instances, backend)
 
 
-def _given(name: Name, config: StackConfig) -> ExternalDatabase:
+def given_database(name: Name, config: StackConfig) -> ExternalDatabase:
+    """A database whose address the stack's secrets give.
+
+    Raises:
+        ConfigurationError: the address is missing, or is none.
+    """
     key = STACK_KEYS[name]
     app_url, location = config.secret(f"{key}Url"), _parsed(f"{key}Url", config)
     admin = config.optional_secret(f"{key}AdminUrl")
@@ -104,7 +111,9 @@ def _meet(first: ExternalDatabase, second: ExternalDatabase) -> bool:
     return any(same_database(place, other) for place in places for other in others)
 
 
-def _component(instance: DatabaseInstance, database: ExternalDatabase) -> PostgresInstance:
+def component(instance: DatabaseInstance, database: ExternalDatabase) -> PostgresInstance:
+    """Declare a database that is given."""
+
     def build(_parent: PostgresInstance) -> Place:
         # A host name is no password, but whoever wrote it into a secret did not mean to show it.
         host = Output.secret(database.location.host or "")

@@ -1,4 +1,4 @@
-"""The gate of a docker or external stack, whose backend is deployed once; and stacks of any target,
+"""The gate of a stack whose backend is deployed once, not embedded; and stacks of any target,
 which report the pair."""
 
 from infra.driven import Log, last_stack

@@ -77,6 +77,10 @@ def _declare_target(topology: Topology, config: StackConfig) -> DeclaredStack:
         from infra.external import declare_external
 
         return declare_external(topology, config)
+    if topology.target == "railway":
+        from infra.railway import declare_railway
+
+        return declare_railway(topology, config)
     from infra.embedded import declare_embedded
 
     return declare_embedded(topology, config)

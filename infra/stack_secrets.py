@@ -7,7 +7,7 @@ from infra.topology import Topology
 from ops.embedded.databases import NAMES, Name
 from ops.settings import OperatorSettings
 
-# Configuration key of an external stack: the environment variable that gives it.
+# Configuration key of servers that exist: the environment variable that gives it.
 _GIVEN = {
     "databaseUrl": "DATABASE_URL",
     "databaseAdminUrl": "DATABASE_ADMIN_URL",
@@ -19,14 +19,16 @@ _GIVEN = {
 SECRET_KEY = "secretKey"
 # In which schema of the old database its tables are, where that has been said.
 LEGACY_SCHEMA = "legacySchema"
+# Which service of a Railway project the old database is.
+OLD_SERVICE = "railwayLegacyService"
 # The databases' hosts, separated by commas, that may be reached without TLS.
 HOSTS_WITHOUT_TLS = "hostsWithoutTls"
-# What an external stack holds of the old database.
+# What a stack holds of an old database that it is given.
 LEGACY_ADDRESSES = ("legacyDatabaseUrl", "legacyDatabaseAdminUrl", LEGACY_SCHEMA)
 
 
 def docker_secrets(names: Iterable[Name]) -> tuple[str, ...]:
-    """The keys that must hold secrets before a docker stack can be declared."""
+    """The keys that must hold secrets before these servers can be declared."""
     return (*(key for name in names for key in password_keys(name)), SECRET_KEY)
 
 
@@ -61,18 +63,21 @@ def secrets_to_set(
     if topology.target == "embedded":
         return {}
     generated = {key: secrets.token_urlsafe(32) for key in _generated(topology) if key not in known}
-    if topology.target == "docker":
-        return generated
     wanted = {key: value for key, value in given.items() if _belongs(key, topology)}
     return generated | {key: value for key, value in wanted.items() if known.get(key) != value}
 
 
 def _belongs(key: str, topology: Topology) -> bool:
     """An old database that is gone is not brought back by an address that is still given."""
-    return topology.legacy == "present" or key not in LEGACY_ADDRESSES
+    if key in LEGACY_ADDRESSES:
+        return topology.legacy == "present" and topology.target in ("external", "railway")
+    return topology.target == "external" or (topology.target, key) == ("railway", HOSTS_WITHOUT_TLS)
 
 
 def _generated(topology: Topology) -> tuple[str, ...]:
+    names = [instance.name for instance in topology.instances]
     if topology.target == "docker":
-        return docker_secrets(instance.name for instance in topology.instances)
+        return docker_secrets(names)
+    if topology.target == "railway":
+        return docker_secrets(name for name in names if name != "legacy")
     return (SECRET_KEY,)

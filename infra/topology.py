@@ -13,7 +13,7 @@ Presence = Literal["present", "absent"]
 
 
 def stack_on_host(name: str, identity: str | None) -> str:
-    """What a stack is called on a Docker host, which other installations may use too."""
+    """What a stack is called on a Docker host or in a project, which others may use too."""
     return f"{name}-{identity}" if identity else name
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url, same_database
-from ops.books.declared_stack import declared_target, declared_urls
+from ops.books.declared_stack import Target, declared_target, declared_urls
 from ops.books.marker import Role
 from ops.connection import direct_by, within_schema
 from ops.embedded.databases import EmbeddedDatabases, Name
@@ -35,7 +34,7 @@ class Endpoints:
     core: URL
     ai: URL
     legacy: URL | None
-    target: Literal["embedded", "docker", "external"]
+    target: Target
 
     @property
     def shared(self) -> bool:

@@ -4,14 +4,14 @@ import re
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import CommaSeparated, DatabaseUrl, SigningKey
-from ops.books.declared_stack import declared_backend, declared_target
+from ops.books.declared_stack import Target, declared_backend, declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
 from ops.state_folder import StateFolder
@@ -89,7 +89,7 @@ class OperatorSettings(BaseSettings):
     # How many backend processes are told of the same number.
     BACKEND_REPLICAS: Annotated[int, Field(ge=1)] = 2
     # With either, `up` lets Pulumi bring the declared stack up; by default nothing is declared.
-    SIGMASIGHT_TARGET: Literal["embedded", "docker", "external"] | None = None
+    SIGMASIGHT_TARGET: Target | None = None
     SIGMASIGHT_STACK: str | None = None
     DEMO_PASSWORD: SecretStr | None = None
     PRICES: Path | None = None

@@ -116,7 +116,7 @@ class _Declaration:
             settings.accepted_servers.get(name),
             ResourceOptions(parent=parent, depends_on=[container]),
         )
-        found.vector_version.apply(lambda version: _warn(name, version, found))
+        found.vector_version.apply(lambda version: warn_of_vector(name, version, found))
         return found
 
     def url(
@@ -198,7 +198,8 @@ def _health_check() -> docker.ContainerHealthcheckArgs:
     )
 
 
-def _warn(name: str, version: str | None, resource: Provisioning) -> None:
+def warn_of_vector(name: str, version: str | None, resource: Provisioning) -> None:
+    """Say what is to be said of the vector extension, if anything."""
     line = vector_warning(name, version)
     if line is not None:
         pulumi.log.warn(line, resource)

@@ -6,7 +6,7 @@ is done before the backend starts, again when a container or a password is new; 
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -37,6 +37,7 @@ _INPUTS = (
     "readonly_password",
     "container",
     "accepted_server",
+    "sslmode",
 )
 
 
@@ -47,11 +48,12 @@ class Server:
     host: str
     port: int
     password: str = field(repr=False)
+    sslmode: str | None = None
 
     def url(self, database: str) -> URL:
         """The superuser's address of a database."""
-        driver = "postgresql+psycopg"
-        return URL.create(driver, SUPERUSER, self.password, self.host, self.port, database)
+        driver, query = "postgresql+psycopg", {"sslmode": self.sslmode} if self.sslmode else {}
+        return URL.create(driver, SUPERUSER, self.password, self.host, self.port, database, query)
 
 
 class ProvisioningProvider(dynamic.ResourceProvider):
@@ -77,12 +79,14 @@ class ProvisioningProvider(dynamic.ResourceProvider):
 
 
 def _comparable(props: Mapping[str, Any], key: str) -> Any:
-    # Numbers come back from the engine as floats.
-    return int(props[key]) if key == "port" and props.get(key) is not None else props.get(key)
+    # Numbers come back from the engine as floats; one that is not known yet is no number.
+    found = props.get(key)
+    return int(found) if isinstance(found, float) else found
 
 
 def _provisioned(props: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
-    server = Server(props["host"], int(props["port"]), props["superuser_password"])
+    port, password = int(props["port"]), props["superuser_password"]
+    server = Server(props["host"], port, password, props.get("sslmode"))
     admitted = admitted_server(server, olds.get("superuser_password"))
     identifier = _known_identifier(admitted, props, olds.get("system_identifier"))
     if admitted != server:
@@ -143,7 +147,7 @@ def admitted_server(server: Server, previous: str | None) -> Server:
                 "password; set the …SuperuserPassword of the stack to that one, run again, "
                 "and rotate it afterwards"
             ) from refusal
-        return Server(server.host, server.port, previous)
+        return replace(server, password=previous)
     return server
 
 
@@ -215,18 +219,21 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
     def __init__(
         self,
         instance: DatabaseInstance,
-        host: str,
-        port: int,
+        host: Input[str],
+        port: Input[int],
         passwords: InstancePasswords,
         container: Input[str],
         accepted_server: str | None,
         opts: ResourceOptions,
+        *,
+        sslmode: Input[str] | None = None,
     ) -> None:
         """Declare it for a server.
 
         Args:
             container: the id of the server's container; another one is provisioned again.
             accepted_server: the system identifier of restored or upgraded data, if there are any.
+            sslmode: what is asked of the connection, if anything.
         """
         declared: dict[str, Any] = {
             "instance": instance.name,
@@ -241,6 +248,7 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
             "readonly_password": passwords.readonly,
             "container": container,
             "accepted_server": accepted_server or "",
+            **({"sslmode": sslmode} if sslmode is not None else {}),
         }
         computed = {"vector_version": None, "system_identifier": None}
         name = f"{instance.name}-provisioning"

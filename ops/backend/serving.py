@@ -47,7 +47,7 @@ def refuse_undeclared(settings: OperatorSettings) -> None:
         ConfigurationError: they are given by address, so that nothing says which pair serves.
     """
     target = declared_target(settings.state)
-    given = target == "docker" and settings.DATABASE_URL is not None
+    given = target in ("docker", "railway") and settings.DATABASE_URL is not None
     if not settings.embedded and (target in (None, "embedded") or given):
         raise ConfigurationError(
             "the databases are given by address, so nothing here says which of them the backend "

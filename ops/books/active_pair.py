@@ -36,7 +36,7 @@ def pair_before(state: StateFolder, *, has_legacy: bool) -> Pair:
         ConfigurationError: a stack was brought up by an earlier version, which recorded nothing, or
             the file of one holds something else.
     """
-    if declared_target(state) in ("docker", "external"):
+    if declared_target(state) not in (None, "embedded"):
         return _declared(state)
     found = state.read(_DOCUMENT).get("pair") or ("old" if has_legacy else "new")
     if found not in get_args(Pair):

@@ -6,7 +6,7 @@ from typing import Literal
 from app.gate.serving_pair import Pair
 from ops.state_folder import StateFolder
 
-Target = Literal["embedded", "docker", "external"]
+Target = Literal["embedded", "docker", "external", "railway"]
 _DOCUMENT = "stack"
 _DATABASES = ("core", "ai", "legacy")
 
@@ -61,8 +61,8 @@ def declared_login(state: StateFolder, name: str) -> str | None:
 
 
 def declared_active(state: StateFolder) -> Pair | None:
-    """The pair that a docker or external stack reported when it was brought up last; None where
-    there is no such stack, or it was brought up before this was recorded."""
+    """The pair that a stack whose servers are not embedded reported when it was brought up last;
+    None where there is no such stack, or it was brought up before this was recorded."""
     found: Pair | None = state.read(_DOCUMENT).get("active")
     return found
 

@@ -16,7 +16,7 @@ from ops.sql_files import statement
 
 _SERVICE = (
     "the database is gone, its server is not: on Railway remove the service and its volume in the "
-    "dashboard, since it stays billed"
+    "dashboard, since it stays billed, unless the stack names it"
 )
 STOCK = ("postgres", "template0", "template1")
 _NO_DATABASE = 0

@@ -1,12 +1,11 @@
 """`sigmasight serve`, and the literal start command, as a deployment runs them."""
 
+import ast
 import os
-import shlex
 import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -165,8 +164,8 @@ def test_two_may_start_at_once(scene: Scene, start: Start, legacy: bool) -> None
 def test_the_literal_start_command_twice_at_once_on_an_empty_pair(
     scene: Scene, start: Start
 ) -> None:
-    railway = tomllib.loads((PROJECT_ROOT / "railway.toml").read_text())
-    words = shlex.split(railway["deploy"]["startCommand"])
+    dockerfile = (PROJECT_ROOT / "Dockerfile").read_text()
+    words = ast.literal_eval(dockerfile.rpartition("CMD ")[2])
     core, ai = scene.database(), scene.database()
     ports = [free_port(), free_port()]
     environment = {**scene.pair(core, ai), "SECRET_KEY": SECRET}

@@ -201,6 +201,11 @@ def run_program(
             "vector_version": vector_version,
             "system_identifier": "7412",
         },
+        "pulumi-python:dynamic/infra:RailwayService": {
+            "host": "a.proxy.rlwy.net",
+            "proxy_port": 15140,
+            "deployment": "deployment-1",
+        },
     }
     answers = _Answers(computed)
     given = {f"sigmasight:{key}": value for key, value in {**config, **secrets}.items()}

@@ -37,10 +37,10 @@ def last(dockerfile: list[tuple[str, str]], instruction: str) -> str:
 
 def test_both_deployments_start_as_the_plan_says(dockerfile: list[tuple[str, str]]) -> None:
     railway = tomllib.loads((PROJECT_ROOT / "railway.toml").read_text())
-    command = ast.literal_eval(last(dockerfile, "CMD"))
-    assert command == ["sh", "-c", " && ".join(PLAN)]
-    assert shlex.split(railway["deploy"]["startCommand"]) == command
-    assert railway["deploy"]["healthcheckPath"] == "/health"
+    assert ast.literal_eval(last(dockerfile, "CMD")) == ["sh", "-c", " && ".join(PLAN)]
+    (before,) = railway["deploy"]["preDeployCommand"]
+    assert shlex.split(before) == ["sh", "-c", " && ".join(PLAN[:-1])]
+    assert shlex.split(railway["deploy"]["startCommand"]) == ["sh", "-c", PLAN[-1]]
     assert railway["build"]["dockerfilePath"] == "Dockerfile"
 
 

@@ -47,7 +47,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
         {"DATABASE_URL": CORE},
         "roles are the embedded servers'; this address has the one given",
     ),
-    ("seed", {"SIGMASIGHT_TARGET": "moon"}, "SIGMASIGHT_TARGET: .*'embedded', 'docker' or 'exter"),
+    ("seed", {"SIGMASIGHT_TARGET": "moon"}, "SIGMASIGHT_TARGET: .*'embedded', 'docker', 'exter"),
     ("cleanup", {"CLEANUP_DATE": "31/12/2026"}, "CLEANUP_DATE: .*valid date"),
     ("swap", {"BACKEND_REPLICAS": "0"}, "BACKEND_REPLICAS: .*greater than or equal to 1"),
     ("verify", {"PROBE_ACCOUNTS": "ann"}, "PROBE_ACCOUNTS: 'ann' is no e-mail address"),

@@ -4,9 +4,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Chunks = Iterator[bytes]
@@ -20,6 +20,7 @@ class Request:
     path: str
     body: bytes
     token: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Behaviour = Callable[[Request], Chunks]
@@ -90,7 +91,7 @@ def _request(connection: socket.socket) -> Request:
         body += connection.recv(65_536)
     method, path, _ = first.split(" ")
     token = headers.get("authorization", "").removeprefix("Bearer ") or None
-    return Request(method, path, body, token)
+    return Request(method, path, body, token, headers)
 
 
 def drip(chunk: bytes, seconds: float = 0.05) -> Chunks:
