@@ -10,6 +10,7 @@ from infra.docker.images import pulled_image
 from infra.docker.passwords import check_secrets
 from infra.docker.prefect import Prefect
 from infra.docker.settings import docker_settings
+from infra.docker_daemon import docker_daemon, refuse_foreign_volumes
 from infra.stack_config import StackConfig
 from infra.topology import Topology
 
@@ -19,9 +20,13 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
 
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
+        RefusedError: another's volume has the name of one of the stack's.
     """
     settings = docker_settings(topology, config)
     check_secrets(topology, config)
+    with docker_daemon(pulumi.Config("docker").get) as daemon:
+        if daemon is not None:
+            refuse_foreign_volumes(daemon, map(settings.volume, settings.ports), settings.stack)
     host = docker_host(settings)
     image = pulled_image("database-image", settings.database_image)
     databases = declare_databases(host, topology.instances, image, config)

@@ -377,7 +377,7 @@ def test_a_wrong_value_is_refused_in_one_line(config: dict[str, str], message: s
 
 
 def test_the_memory_of_another_docker_host_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://10.1.2.3:2376")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     assert docker_program(sharedBuffersMb="9000000").warnings == []
 
 
