@@ -115,6 +115,7 @@ def inputs_at_gate(
     """What a backend is told that is deployed once and serves either pair: the addresses of all
     databases, whichever is active; those of the new pair alone where there is no old one."""
     told = {**settings, "ENVIRONMENT": "production", "SECRET_KEY": backend_key(config)}
+    told["BACKEND_REPLICAS"] = str(config.replicas())
     if legacy_database_url is None:
         return BackendInputs("new", database_url, ai_database_url, told)
     if (schema := config.optional_text(LEGACY_SCHEMA)) is not None:

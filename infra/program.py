@@ -39,7 +39,7 @@ def declare(
         stack.export()
         if not pulumi.runtime.is_dry_run():
             login = login if state else login_in_use(config.state)
-            record_when_up(stack, last, topology, config.state, login)
+            record_when_up(stack, last, topology, config, login)
     except SigmaSightError as error:
         raise pulumi.RunError(str(error)) from None
     pulumi.export("target", topology.target)
