@@ -63,8 +63,10 @@ def _declare_guarded(
     stack = _declare_target(topology, config)
     if topology.target == "external":  # whose databases are not the stack's to delete
         return stack, stack.backend
-    protect = config.flag("protect", True)
-    return stack, DeletionGuard(stack.backend, declared, protect=protect)
+    options = pulumi.ResourceOptions(
+        parent=stack.backend, depends_on=declared, protect=config.flag("protect", True)
+    )
+    return stack, DeletionGuard("deletion-guard", options)
 
 
 def _declare_target(topology: Topology, config: StackConfig) -> DeclaredStack:

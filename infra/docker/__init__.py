@@ -8,7 +8,7 @@ from infra.docker.containers import docker_host
 from infra.docker.databases import declare_databases
 from infra.docker.images import pulled_image
 from infra.docker.passwords import check_secrets
-from infra.docker.prefect import Prefect
+from infra.docker.prefect import declare_prefect
 from infra.docker.settings import docker_settings
 from infra.docker_daemon import docker_daemon, refuse_foreign_volumes
 from infra.stack_config import StackConfig
@@ -32,5 +32,5 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
     databases = declare_databases(host, topology.instances, image, config)
     backend = declare_backend(host, databases, config)
     if config.flag("prefect", False):
-        pulumi.export("prefect_api_url", Prefect(host, databases, config).api_url)
-    return DeclaredStack({name: found.component for name, found in databases.items()}, backend)
+        pulumi.export("prefect_api_url", declare_prefect(host, databases, config).api_url)
+    return DeclaredStack(databases, backend)

@@ -291,8 +291,13 @@ def test_the_phases_get_the_owners_published_address(program: Program) -> None:
 
 
 def test_another_stack_can_refer_to_where_a_database_answers(program: Program) -> None:
-    place = {"host": "127.0.0.1", "port": 5442, "database": "sigmasight_ai"}
-    assert program.outputs["databases"]["ai"] == place
+    assert program.outputs["databases"]["ai"] == {
+        "host": "127.0.0.1",
+        "port": 5442,
+        "database": "sigmasight_ai",
+        "volume": "sigmasight-docker-ai-data",
+        "container": "sigmasight-docker-ai",
+    }
 
 
 def test_the_instances_register_their_outputs(program: Program) -> None:
