@@ -7,10 +7,12 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import Input, ResourceOptions
 
+from app.chain_folders import SCRIPT_LOCATIONS, ChainName
 from infra.components import Backend, BackendArgs, backend_at_gate
 from infra.docker.containers import RESTART, DockerHost, container_options, environment
 from infra.docker.databases import DockerPostgres
 from infra.docker.images import backend_image
+from infra.docker.migration import Migration, MigrationArgs
 from infra.stack_config import StackConfig
 from ops.embedded.databases import Name
 
@@ -82,8 +84,15 @@ def declare_backend(
         return Backend(_NAME, _args(host, databases, config))
     told = _args(host, databases, config, url=host.settings.http_url(_NAME))
     image = backend_image(host.settings, config)
-    needed = [database.ready for database in databases.values()]
+    needed: list[pulumi.Resource] = [database.ready for database in databases.values()]
+    needed += [_migration(chain, databases[chain]) for chain in SCRIPT_LOCATIONS]
     return DockerBackend(_NAME, DockerBackendArgs(told, host, image, needed))
+
+
+def _migration(chain: ChainName, database: DockerPostgres) -> pulumi.Resource:
+    args = MigrationArgs(chain, database.owner_url, database.ready.system_identifier)
+    options = ResourceOptions(parent=database, depends_on=[database.ready])
+    return Migration(f"{chain}-migration", args, options)
 
 
 def _args(
@@ -100,10 +109,11 @@ def _args(
         # The first `up` comes before the seed, and has to end with a backend that is healthy.
         "SKIP_STARTUP_VALIDATION": "true",
         "HOSTS_WITHOUT_TLS": host.hosts_without_tls(),
-        # The start command migrates, which the backend's own role may not.
-        "DATABASE_ADMIN_URL": core.internal_owner_url,
-        "AI_DATABASE_ADMIN_URL": ai.internal_owner_url,
     }
+    if url is None:
+        # A backend that runs elsewhere migrates at its start, which its own role may not.
+        settings["DATABASE_ADMIN_URL"] = core.internal_owner_url
+        settings["AI_DATABASE_ADMIN_URL"] = ai.internal_owner_url
     old_url = legacy.internal_app_url if legacy is not None else None
     new_urls = (core.internal_app_url, ai.internal_app_url)
     return backend_at_gate(*new_urls, old_url, config, settings, url)
