@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What a cutover runs through.
 MOVED := ops/cutover ops/carrying ops/write_lock ops/legacy_access ops/copy ops/cleanup
 
-.PHONY: help rebuild dashboard check test coverage soak mutants bench lint unit style types imports clean
+.PHONY: help rebuild dashboard check test coverage soak mutants bench wheels audit lint unit style types imports clean
 .DEFAULT_GOAL := help
 
 help: ## Show this help
@@ -54,6 +54,12 @@ mutants: $(BIN)/.installed-test ## Do the tests notice a fault? make mutants [SE
 
 bench: $(BIN)/.installed-test ## Measure against the peers, ratios in one run
 	@$(BIN)/python -m benchmarks
+
+wheels: $(BIN)/.installed-test ## Is there a wheel of every pin, for each Python and machine?
+	@tools/check_wheels.sh
+
+audit: $(BIN)/.installed-test ## Known vulnerabilities of the pins; asks services on the internet
+	@$(BIN)/uvx pip-audit --strict --disable-pip --require-hashes -r requirements.txt -r requirements-backend.txt
 
 clean: ## Stop what runs here and remove the environment (data stays in .sigmasight)
 	@test ! -x $(BIN)/sigmasight || $(BIN)/sigmasight down

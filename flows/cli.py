@@ -20,7 +20,7 @@ from flows.commands.output import err, report, sentence, shown
 from flows.commands.phases import backfill, copy, drift, migrate, rebuild, seed, serve, verify
 from flows.commands.prices import prices
 from flows.commands.rehearsal import rehearse
-from flows.commands.retention import backup, cleanup
+from flows.commands.retention import backup, cleanup, restore_legacy
 from flows.commands.servers import down, dsn, pulumi, up
 from flows.commands.status import status
 from flows.commands.uninstall import uninstall
@@ -60,6 +60,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     rollback,
     follow,
     backup,
+    restore_legacy,
     cleanup,
     dashboard,
     prices,

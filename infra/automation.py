@@ -20,7 +20,7 @@ from pulumi.automation import LocalWorkspace, OutputMap, PulumiCommand, Stack, U
 from pulumi.automation._stack import StackInitMode
 
 from app.chain_folders import PROJECT_ROOT
-from infra.docker_leftovers import remove_container
+from infra.docker_daemon import docker_daemon, remove_container
 from infra.engine_events import Change, EventRecord
 from infra.engine_failures import explained
 from infra.program import declare
@@ -199,8 +199,10 @@ class DrivenStack:
         self._operate(
             lambda stack, record: stack.refresh(on_event=record.take, clear_pending_creates=True)
         )
-        for operation in pending:
-            remove_container(operation["resource"], self.log)
+        known = self.configuration()
+        with docker_daemon(lambda key: known.get(f"docker:{key}")) as daemon:
+            for operation in pending if daemon is not None else ():
+                remove_container(daemon, operation["resource"], self.log)
 
     def _rewrite(self, arguments: list[str]) -> None:
         """Change the stack's file as a whole: the command line empties a file before it fills it,

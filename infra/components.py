@@ -1,8 +1,8 @@
 """What every target is made of: database instances, and the backend's configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 from pulumi import ComponentResource, Input, Output, ResourceOptions
@@ -31,6 +31,7 @@ class Place:
         owner_url: the owner's address, as flows use it from outside.
         app_url: the backend's address, as the backend reaches it.
         database: what it is called there, if not as ours are.
+        volume, container: what holds its data and what runs it, by their names in Docker.
     """
 
     host: Input[str]
@@ -38,91 +39,93 @@ class Place:
     owner_url: Input[str]
     app_url: Input[str]
     database: Input[str] | None = None
+    volume: Input[str] | None = None
+    container: Input[str] | None = None
 
 
 class PostgresInstance(ComponentResource):
-    """A PostgreSQL server with one database, whichever target runs it.
+    """A PostgreSQL server with one database, whichever target runs it: each has its own subclass,
+    which declares what that takes and then says where it answers.
 
     Attributes:
-        host, port, database: where it answers.
+        place: for whoever uses the database, another stack too: `host`, `port`, `database`, and on
+            docker `volume` and `container`.
         owner_url: the owner's address; secret.
         app_url: the backend's address; secret.
     """
 
-    host: Output[str]
-    port: Output[int]
-    database: Output[str]
+    place: dict[str, Output[Any]]
     owner_url: Output[str]
     app_url: Output[str]
 
     def __init__(
-        self,
-        instance: DatabaseInstance,
-        build: Callable[["PostgresInstance"], Place],
-        opts: ResourceOptions | None = None,
+        self, name: str, args: DatabaseInstance, opts: ResourceOptions | None = None
     ) -> None:
-        """Declare the instance.
-
-        Args:
-            build: declares the target's own resources with this component as their parent.
-        """
+        """Declare the instance; what runs it has this component as its parent."""
         inputs = {
-            "database": instance.database,
-            "extensions": list(instance.extensions),
-            "marker": instance.marker,
+            "database": args.database,
+            "extensions": list(args.extensions),
+            "marker": args.marker,
         }
-        super().__init__("sigmasight:infra:PostgresInstance", instance.name, inputs, opts)
-        place = build(self)
-        self.host = Output.from_input(place.host)
-        self.port = Output.from_input(place.port)
-        self.database = Output.from_input(place.database or instance.database)
+        self._database = args.database
+        super().__init__("sigmasight:infra:PostgresInstance", name, inputs, opts)
+
+    def answers_at(self, place: Place) -> None:
+        """Make outputs of where it answers, once all of it is declared."""
+        known: dict[str, Input[Any] | None] = {
+            "host": place.host,
+            "port": place.port,
+            "database": place.database or self._database,
+            "volume": place.volume,
+            "container": place.container,
+        }
+        self.place = {
+            key: Output.from_input(found) for key, found in known.items() if found is not None
+        }
         self.owner_url = Output.secret(place.owner_url)
         self.app_url = Output.secret(place.app_url)
-        self.register_outputs(
-            {
-                "host": self.host,
-                "port": self.port,
-                "database": self.database,
-                "owner_url": self.owner_url,
-                "app_url": self.app_url,
-            }
-        )
+        urls = {"owner_url": self.owner_url, "app_url": self.app_url}
+        self.register_outputs({**self.place, **urls})
 
 
 @dataclass(frozen=True)
-class BackendInputs:
+class BackendArgs:
     """What the backend is configured with.
 
     Attributes:
         pair: whose addresses these are; `gate` are those of both pairs, of which Core says from
             moment to moment which is served.
         settings: further environment variables.
+        url: where users reach it, if that is known.
     """
 
     pair: Literal["new", "gate"]
     database_url: Input[str]
     ai_database_url: Input[str]
     settings: Mapping[str, Input[str]]
+    url: str | None = None
 
 
-def inputs_at_gate(
+def backend_at_gate(
     database_url: Input[str],
     ai_database_url: Input[str],
     legacy_database_url: Output[str] | None,
     config: StackConfig,
     settings: Mapping[str, Input[str]],
-) -> BackendInputs:
+    url: str | None = None,
+) -> BackendArgs:
     """What a backend is told that is deployed once and serves either pair: the addresses of all
     databases, whichever is active; those of the new pair alone where there is no old one."""
     told = {**settings, "ENVIRONMENT": "production", "SECRET_KEY": backend_key(config)}
+    told["BACKEND_REPLICAS"] = str(config.replicas())
     if legacy_database_url is None:
-        return BackendInputs("new", database_url, ai_database_url, told)
+        return BackendArgs("new", database_url, ai_database_url, told, url)
     if (schema := config.optional_text(LEGACY_SCHEMA)) is not None:
         legacy_database_url = legacy_database_url.apply(
             lambda url: conninfo(within_schema(parse_database_url(url), schema))
         )
     told["LEGACY_DATABASE_URL"] = legacy_database_url
-    return BackendInputs("gate", database_url, ai_database_url, told)
+    return BackendArgs("gate", database_url, ai_database_url, told, url)
 
 
 class Backend(ComponentResource):
@@ -137,32 +140,19 @@ class Backend(ComponentResource):
     environment: Output[dict[str, str]]
     start_command: Output[str]
 
-    def __init__(
-        self,
-        inputs: BackendInputs,
-        build: Callable[["Backend"], None] | None = None,
-        opts: ResourceOptions | None = None,
-        *,
-        url: str | None = None,
-    ) -> None:
-        """Declare the backend.
-
-        Args:
-            build: declares what the target runs it in, with this component as its parent.
-        """
+    def __init__(self, name: str, args: BackendArgs, opts: ResourceOptions | None = None) -> None:
+        """Declare the backend; what runs it has this component as its parent."""
         # The addresses are secret: whose they are is what a plan shows of a change.
-        super().__init__("sigmasight:infra:Backend", "backend", {"pair": inputs.pair}, opts)
+        super().__init__("sigmasight:infra:Backend", name, {"pair": args.pair}, opts)
         variables = {
-            **inputs.settings,
-            "ACTIVE_PAIR": inputs.pair,
-            "DATABASE_URL": inputs.database_url,
-            "AI_DATABASE_URL": inputs.ai_database_url,
+            **args.settings,
+            "ACTIVE_PAIR": args.pair,
+            "DATABASE_URL": args.database_url,
+            "AI_DATABASE_URL": args.ai_database_url,
         }
         self.environment = Output.secret(Output.all(**variables))
         self.start_command = Output.from_input(START_COMMAND)
-        self.url = url
-        if build is not None:
-            build(self)
+        self.url = args.url
         self.register_outputs(
             {"environment": self.environment, "start_command": self.start_command}
         )
@@ -181,11 +171,7 @@ class DeclaredStack:
         for name in NAMES:
             found = self.instances.get(name)
             pulumi.export(f"{name}_url", found.owner_url if found else None)
-        places = {
-            name: {"host": found.host, "port": found.port, "database": found.database}
-            for name, found in self.instances.items()
-        }
-        pulumi.export("databases", places)
+        pulumi.export("databases", {name: db.place for name, db in self.instances.items()})
         pulumi.export("backend_environment", self.backend.environment)
         pulumi.export("backend_start_command", self.backend.start_command)
         pulumi.export("backend_url", self.backend.url)

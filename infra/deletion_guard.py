@@ -30,12 +30,12 @@ class DeletionGuard(ComponentResource):
     """Keeps `destroy` from touching anything while it is protected, whoever starts it, with a
     preview or without."""
 
-    def __init__(self, last: ComponentResource, guarded: list[Resource], *, protect: bool) -> None:
+    def __init__(self, name: str, opts: ResourceOptions) -> None:
         """Declare it.
 
         Args:
-            last: a component that may be without resources of its own.
+            opts: it depends on all that it guards; its parent is a component that may be without
+                resources of its own.
         """
-        options = ResourceOptions(parent=last, depends_on=guarded, protect=protect)
-        super().__init__("sigmasight:infra:DeletionGuard", "deletion-guard", {}, options)
+        super().__init__("sigmasight:infra:DeletionGuard", name, {}, opts)
         self.register_outputs({})

@@ -5,14 +5,15 @@ provider below runs in a process of its own, to which the engine hands plain val
 a folder. Passwords stay in that folder and are read there when they are needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pulumi
 from pulumi import Output, ResourceOptions, dynamic
 
-from infra.components import Backend, BackendInputs, DeclaredStack, Place, PostgresInstance
+from infra.components import Backend, BackendArgs, DeclaredStack, Place, PostgresInstance
 from infra.stack_config import StackConfig
 from infra.topology import DatabaseInstance, Topology
 from ops.connection import conninfo
@@ -84,6 +85,24 @@ def _seen(props: Mapping[str, Any]) -> dict[str, Any]:
     return {"running": port is not None, "port": port}
 
 
+@dataclass(frozen=True)
+class EmbeddedPostgresArgs:
+    """What an embedded database is told.
+
+    Attributes:
+        state: the state folder that its server lies in.
+        remove_data: whether its data go when the server's resource goes.
+        protect: whether that is refused.
+        earlier: what is there before its server is touched.
+    """
+
+    instance: DatabaseInstance
+    state: StateFolder
+    remove_data: bool
+    protect: bool
+    earlier: Sequence[pulumi.Resource] = ()
+
+
 class EmbeddedInstance(dynamic.Resource, module="infra", name="EmbeddedInstance"):
     """One embedded server as a resource.
 
@@ -95,66 +114,62 @@ class EmbeddedInstance(dynamic.Resource, module="infra", name="EmbeddedInstance"
     port: Output[int]
     running: Output[bool]
 
-    def __init__(
-        self, instance: Name, state: StateFolder, *, remove_data: bool, opts: ResourceOptions
-    ) -> None:
-        """Declare the server `instance` of a state folder.
-
-        Args:
-            remove_data: whether its data go when the resource goes.
-        """
+    def __init__(self, name: Name, args: EmbeddedPostgresArgs, opts: ResourceOptions) -> None:
+        """Declare the server `name` of a state folder."""
         declared = {
-            "instance": instance,
-            "state_folder": str(state.root),
-            "remove_data": remove_data,
+            "instance": name,
+            "state_folder": str(args.state.root),
+            "remove_data": args.remove_data,
         }
-        super().__init__(
-            EmbeddedProvider(), instance, {**declared, "port": None, "running": None}, opts
-        )
+        computed = {"port": None, "running": None}
+        super().__init__(EmbeddedProvider(), name, {**declared, **computed}, opts)
+
+
+class EmbeddedPostgres(PostgresInstance):
+    """A database on an embedded server.
+
+    Attributes:
+        server: whoever comes after it waits for it.
+    """
+
+    def __init__(
+        self, name: Name, args: EmbeddedPostgresArgs, opts: ResourceOptions | None = None
+    ) -> None:
+        """Declare it with its server."""
+        super().__init__(name, args.instance, opts)
+        options = ResourceOptions(parent=self, protect=args.protect, depends_on=args.earlier)
+        self.server = EmbeddedInstance(name, args, options)
+        port = self.server.port
+        owner_url = _address(args.state, name, "owner", port)
+        self.answers_at(Place(LOOPBACK, port, owner_url, _address(args.state, name, "app", port)))
 
 
 def declare_embedded(topology: Topology, config: StackConfig) -> DeclaredStack:
     """Declare the servers of the state folder, and the backend that uses them."""
-    servers: list[pulumi.Resource] = []
-    instances = {
-        instance.name: _declare_instance(instance, config, servers)
-        for instance in topology.instances
-    }
-    inputs = BackendInputs(
+    instances = _declare_instances(topology, config)
+    args = BackendArgs(
         pair="gate" if "legacy" in instances else "new",
         database_url=instances["core"].app_url,
         ai_database_url=instances["ai"].app_url,
         settings=_settings(config.state, instances),
     )
-    return DeclaredStack(instances, Backend(inputs))
+    return DeclaredStack(instances, Backend("backend", args))
 
 
-def _declare_instance(
-    instance: DatabaseInstance, config: StackConfig, earlier: list[pulumi.Resource]
-) -> PostgresInstance:
+def _declare_instances(topology: Topology, config: StackConfig) -> Mapping[Name, PostgresInstance]:
     """One after the other, the old database first: a state folder that records Core and AI alone
     is one that was declared without legacy, never one whose making was interrupted."""
-
-    def build(parent: PostgresInstance) -> Place:
-        server = EmbeddedInstance(
-            instance.name,
+    found: dict[Name, EmbeddedPostgres] = {}
+    for instance in topology.instances:
+        args = EmbeddedPostgresArgs(
+            instance,
             config.state,
             remove_data=config.flag("removeData", False),
-            opts=ResourceOptions(
-                parent=parent,
-                protect=config.flag("protect", True),
-                depends_on=list(earlier),
-            ),
+            protect=config.flag("protect", True),
+            earlier=[database.server for database in found.values()],
         )
-        earlier.append(server)
-        return Place(
-            host=LOOPBACK,
-            port=server.port,
-            owner_url=_address(config.state, instance.name, "owner", server.port),
-            app_url=_address(config.state, instance.name, "app", server.port),
-        )
-
-    return PostgresInstance(instance, build)
+        found[instance.name] = EmbeddedPostgres(instance.name, args)
+    return found
 
 
 def _address(state: StateFolder, name: Name, role: LoginRole, port: Output[int]) -> Output[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import Input, Output
+from pulumi import Input, Output, ResourceOptions
 from sqlalchemy.engine import URL
 
 from app.database_url import (
@@ -14,11 +14,11 @@ from app.database_url import (
 )
 from infra.components import (
     Backend,
-    BackendInputs,
+    BackendArgs,
     DeclaredStack,
     Place,
     PostgresInstance,
-    inputs_at_gate,
+    backend_at_gate,
 )
 from infra.stack_config import PROJECT, StackConfig
 from infra.stack_secrets import HOSTS_WITHOUT_TLS
@@ -41,6 +41,7 @@ class ExternalDatabase:
         location: where the backend's address leads, for checks; never shown.
     """
 
+    instance: DatabaseInstance
     app_url: Output[str]
     admin_url: Output[str]
     has_admin: bool
@@ -55,29 +56,27 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
         ConfigurationError: an address is missing or no address, or two lead to one database.
     """
     databases = {
-        instance.name: given_database(instance.name, config) for instance in topology.instances
+        instance.name: given_database(instance, config) for instance in topology.instances
     }
     _check_distinct(databases)
-    instances = {
-        instance.name: component(instance, databases[instance.name])
-        for instance in topology.instances
-    }
-    backend = Backend(_backend_inputs(databases, config))
+    instances = {name: GivenPostgres(name, database) for name, database in databases.items()}
+    backend = Backend("backend", _backend_args(databases, config))
     return DeclaredStack(instances, backend)
 
 
-def given_database(name: Name, config: StackConfig) -> ExternalDatabase:
+def given_database(instance: DatabaseInstance, config: StackConfig) -> ExternalDatabase:
     """A database whose address the stack's secrets give.
 
     Raises:
         ConfigurationError: the address is missing, or is none.
     """
-    key = STACK_KEYS[name]
+    key = STACK_KEYS[instance.name]
     app_url, location = config.secret(f"{key}Url"), _parsed(f"{key}Url", config)
     admin = config.optional_secret(f"{key}AdminUrl")
     if admin is None:
-        return ExternalDatabase(app_url, app_url, False, location, location)
-    return ExternalDatabase(app_url, admin, True, location, _parsed(f"{key}AdminUrl", config))
+        return ExternalDatabase(instance, app_url, app_url, False, location, location)
+    admin_location = _parsed(f"{key}AdminUrl", config)
+    return ExternalDatabase(instance, app_url, admin, True, location, admin_location)
 
 
 def _parsed(key: str, config: StackConfig) -> URL:
@@ -111,22 +110,22 @@ def _meet(first: ExternalDatabase, second: ExternalDatabase) -> bool:
     return any(same_database(place, other) for place in places for other in others)
 
 
-def component(instance: DatabaseInstance, database: ExternalDatabase) -> PostgresInstance:
-    """Declare a database that is given."""
+class GivenPostgres(PostgresInstance):
+    """A database on a server that exists."""
 
-    def build(_parent: PostgresInstance) -> Place:
+    def __init__(
+        self, name: Name, args: ExternalDatabase, opts: ResourceOptions | None = None
+    ) -> None:
+        """Declare where it is."""
+        super().__init__(name, args.instance, opts)
         # A host name is no password, but whoever wrote it into a secret did not mean to show it.
-        host = Output.secret(database.location.host or "")
-        port = Output.secret(database.location.port or 5432)
-        name = Output.secret(database.location.database or "")
-        return Place(host, port, database.admin_url, database.app_url, name)
-
-    return PostgresInstance(instance, build)
+        host = Output.secret(args.location.host or "")
+        port = Output.secret(args.location.port or 5432)
+        database = Output.secret(args.location.database or "")
+        self.answers_at(Place(host, port, args.admin_url, args.app_url, database))
 
 
-def _backend_inputs(
-    databases: Mapping[Name, ExternalDatabase], config: StackConfig
-) -> BackendInputs:
+def _backend_args(databases: Mapping[Name, ExternalDatabase], config: StackConfig) -> BackendArgs:
     core, ai, legacy = databases["core"], databases["ai"], databases.get("legacy")
     admin = {"DATABASE_ADMIN_URL": core, "AI_DATABASE_ADMIN_URL": ai}
     settings: dict[str, Input[str]] = {
@@ -135,4 +134,4 @@ def _backend_inputs(
     if (hosts := config.optional_text(HOSTS_WITHOUT_TLS)) is not None:
         settings["HOSTS_WITHOUT_TLS"] = hosts
     old_url = legacy.app_url if legacy is not None else None
-    return inputs_at_gate(core.app_url, ai.app_url, old_url, config, settings)
+    return backend_at_gate(core.app_url, ai.app_url, old_url, config, settings)

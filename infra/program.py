@@ -39,7 +39,7 @@ def declare(
         stack.export()
         if not pulumi.runtime.is_dry_run():
             login = login if state else login_in_use(config.state)
-            record_when_up(stack, last, topology, config.state, login)
+            record_when_up(stack, last, topology, config, login)
     except SigmaSightError as error:
         raise pulumi.RunError(str(error)) from None
     pulumi.export("target", topology.target)
@@ -63,8 +63,10 @@ def _declare_guarded(
     stack = _declare_target(topology, config)
     if topology.target == "external":  # whose databases are not the stack's to delete
         return stack, stack.backend
-    protect = config.flag("protect", True)
-    return stack, DeletionGuard(stack.backend, declared, protect=protect)
+    options = pulumi.ResourceOptions(
+        parent=stack.backend, depends_on=declared, protect=config.flag("protect", True)
+    )
+    return stack, DeletionGuard("deletion-guard", options)
 
 
 def _declare_target(topology: Topology, config: StackConfig) -> DeclaredStack:

@@ -8,7 +8,7 @@ import pulumi
 from pulumi import Output, Resource
 
 from infra.components import DeclaredStack
-from infra.stack_config import PROJECT
+from infra.stack_config import PROJECT, StackConfig
 from infra.topology import Topology
 from ops.backend.serving import serving_pair
 from ops.books.active_pair import Pair
@@ -19,7 +19,7 @@ from ops.state_folder import StateFolder
 
 
 def record_when_up(
-    stack: DeclaredStack, last: Resource, topology: Topology, state: StateFolder, login: str | None
+    stack: DeclaredStack, last: Resource, topology: Topology, config: StackConfig, login: str | None
 ) -> None:
     """Record where the stack's databases are, once it is up.
 
@@ -28,7 +28,8 @@ def record_when_up(
         login: where the engine keeps the stack's state, if not in the state folder.
     """
     embedded = topology.target == "embedded"  # whose servers have a record of their own
-    active = None if embedded else _active(topology, state)
+    state = config.state
+    active, replicas = (None, None) if embedded else (_active(topology, state), config.replicas())
 
     def record(known: dict[str, Any]) -> None:
         del known["last"]
@@ -40,6 +41,7 @@ def record_when_up(
             active=active,
             backend=stack.backend.url,
             login=login,
+            replicas=replicas,
         )
 
     urls = {} if embedded else {name: db.owner_url for name, db in stack.instances.items()}

@@ -85,6 +85,10 @@ class StackConfig:
             raise self._refused(key, f"is {found}", "at most 65535")
         return found
 
+    def replicas(self) -> int:
+        """How many backend processes serve."""
+        return self.integer("backendReplicas", 2, least=1)
+
     def flag(self, key: str, default: bool) -> bool:
         """true or false."""
         return self._converted(key, lambda text: _FLAGS[text.lower()], default, "true or false")

@@ -147,9 +147,12 @@ class Search:
                 "say by LEGACY_SCHEMA which is meant"
             )
         if not homes:
+            advice = "bring them into one schema, by views if need be"
+            if not self.found:
+                advice = "where it is new, fill it by `sigmasight restore-legacy FILE`"
             raise NoInstallationError(
                 f"{self.address} has no schema with {self._needed}{self._seen()}; "
-                "correct LEGACY_DATABASE_URL, or bring them into one schema, by views if need be"
+                f"correct LEGACY_DATABASE_URL, or {advice}"
             )
         return homes[0]
 

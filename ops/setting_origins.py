@@ -11,7 +11,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from app.config import Settings
 from app.database_url import parse_database_url
-from ops.books.declared_stack import declared_urls
+from ops.books.declared_stack import declared_replicas, declared_urls
 from ops.connection import shown_address
 from ops.settings import OperatorSettings
 
@@ -38,6 +38,8 @@ def settings_in_force(settings: OperatorSettings) -> Iterator[SettingInForce]:
             yield SettingInForce(name, _shown(name, getattr(settings, name)), origin)
         elif url := stack.get(_STACK.get(name, "")):
             yield SettingInForce(name, _shown(name, SecretStr(url)), "stack")
+        elif name == "BACKEND_REPLICAS" and (told := declared_replicas(settings.state)):
+            yield SettingInForce(name, str(told), "stack")
         else:
             yield SettingInForce(name, _shown(name, getattr(settings, name)), "default")
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import CommaSeparated, DatabaseUrl, SigningKey
-from ops.books.declared_stack import Target, declared_backend, declared_target
+from ops.books.declared_stack import Target, declared_backend, declared_replicas, declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
 from ops.state_folder import StateFolder
@@ -134,6 +134,13 @@ class OperatorSettings(BaseSettings):
         of another target was brought up."""
         given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
         return given is None and declared_target(self.state) in (None, "embedded")
+
+    @property
+    def replicas(self) -> int:
+        """How many backend processes are told of the same number, by the environment or a stack."""
+        if "BACKEND_REPLICAS" in self.model_fields_set:
+            return self.BACKEND_REPLICAS
+        return 1 if self.embedded else declared_replicas(self.state) or self.BACKEND_REPLICAS
 
     @property
     def backend_expected(self) -> bool:

@@ -1,5 +1,5 @@
 """Texts as vectors of 1,536 numbers: from an OpenAI-compatible endpoint where one is configured,
-else computed here by wordllama, whose weights come with its package."""
+else computed here from the table of vectors that comes with the package wordllama."""
 
 import asyncio
 import math
@@ -7,8 +7,9 @@ import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -18,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from wordllama.inference import WordLlamaInference
+    from tokenizers import Tokenizer
 
 DIMENSIONS = 1536
 LOCAL_MODEL = "wordllama/l2_supercat/256"
@@ -87,24 +88,40 @@ async def embed(texts: Sequence[str]) -> list[list[float]]:
 # Here.
 
 _loading = threading.Lock()
-_loaded: list["WordLlamaInference"] = []
+_loaded: list["_LocalModel"] = []
 
 
-def _local_model() -> "WordLlamaInference":
-    """The model, loaded at its first use: half a second that only who needs it pays."""
+class _LocalModel(NamedTuple):
+    """A vector of 256 numbers for each of 32,000 tokens; a text's is the mean of its tokens'."""
+
+    tokenizer: "Tokenizer"
+    table: np.ndarray[Any, np.dtype[np.float16]]
+
+
+def _local_model() -> _LocalModel:
+    """The model, loaded at its first use, so that only who needs it waits."""
     with _loading:
         if not _loaded:
-            import wordllama
+            from safetensors.numpy import load_file
+            from tokenizers import Tokenizer
 
-            # Its wheel carries the weights; nothing is ever downloaded.
-            folder = Path(wordllama.__file__).parent
-            _loaded.append(wordllama.WordLlama.load(cache_dir=folder, disable_download=True))
+            # The package's two files, not its code, which has wheels for a few platforms only.
+            spec = find_spec("wordllama")
+            assert spec is not None
+            [folder] = map(Path, spec.submodule_search_locations or ())
+            tokenizer = Tokenizer.from_file(
+                str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json")
+            )
+            table = load_file(folder / "weights" / "l2_supercat_256.safetensors")
+            _loaded.append(_LocalModel(tokenizer, table["embedding.weight"]))
         return _loaded[0]
 
 
 def _embed_here(texts: list[str]) -> list[list[float]]:
-    vectors = np.asarray(_local_model().embed(texts), dtype=np.float64)
-    return _unit_vectors(vectors)
+    tokenizer, table = _local_model()
+    tokens = [each.ids for each in tokenizer.encode_batch(texts, add_special_tokens=False)]
+    means = [table[ids].sum(axis=0, dtype=np.float32) / max(len(ids), 1) for ids in tokens]
+    return _unit_vectors(np.asarray(means, dtype=np.float64))
 
 
 def _unit_vectors(vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[list[float]]:

@@ -1,14 +1,20 @@
-"""The commands `backup` and `cleanup`."""
+"""The commands `backup`, `restore-legacy` and `cleanup`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.commands.options import AsJson, DatabaseName
 from flows.commands.output import out, report
-from flows.commands.runner import flow_named, run_phase
+from flows.commands.runner import flow_named, one_step, run_phase, settings_now
 from ops.backup import KEPT
-from ops.errors import BadInputError
+from ops.errors import BadInputError, ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from ops.settings import OperatorSettings
 
 
 def backup(
@@ -23,6 +29,39 @@ def backup(
     taken = run_phase(lambda: flow_named("backup")(names, keep))
     if as_json:
         report({"backups": taken}, "sigmasight status")
+
+
+def restore_legacy(
+    file: Annotated[Path | None, typer.Argument(help="A dump, of pg_dump --format=custom.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="The demo's, instead of a dump.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the old database of a new installation, which is empty, from a dump."""
+    from ops.endpoints import resolve_endpoints
+
+    if (file is None) is not demo:
+        raise BadInputError("say what is restored: a dump's file, or --demo")
+    settings = settings_now()
+    legacy = resolve_endpoints(settings).legacy
+    if legacy is None:
+        raise ConfigurationError("there is no old database to restore into; declare one")
+    with one_step("fill the old database"):
+        filled = _filled(file, legacy, settings)
+    if as_json:
+        report(filled, "sigmasight assess")
+    else:
+        out().print(f"filled: {filled['rows']:,} rows of {filled['tables']} tables")
+
+
+def _filled(file: Path | None, legacy: "URL", settings: "OperatorSettings") -> dict[str, int]:
+    from ops.backup.restore import held, restore
+    from ops.legacy_demo import build_legacy, price_history
+
+    if file is None:
+        build_legacy(legacy, price_history(settings), settings)
+    else:
+        restore(file, legacy)
+    return held(legacy)
 
 
 def cleanup(

@@ -8,8 +8,9 @@ from infra.docker.containers import docker_host
 from infra.docker.databases import declare_databases
 from infra.docker.images import pulled_image
 from infra.docker.passwords import check_secrets
-from infra.docker.prefect import Prefect
+from infra.docker.prefect import declare_prefect
 from infra.docker.settings import docker_settings
+from infra.docker_daemon import docker_daemon, refuse_foreign_volumes
 from infra.stack_config import StackConfig
 from infra.topology import Topology
 
@@ -19,13 +20,17 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
 
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
+        RefusedError: another's volume has the name of one of the stack's.
     """
     settings = docker_settings(topology, config)
     check_secrets(topology, config)
+    with docker_daemon(pulumi.Config("docker").get) as daemon:
+        if daemon is not None:
+            refuse_foreign_volumes(daemon, map(settings.volume, settings.ports), settings.stack)
     host = docker_host(settings)
     image = pulled_image("database-image", settings.database_image)
     databases = declare_databases(host, topology.instances, image, config)
     backend = declare_backend(host, databases, config)
     if config.flag("prefect", False):
-        pulumi.export("prefect_api_url", Prefect(host, databases, config).api_url)
-    return DeclaredStack({name: found.component for name, found in databases.items()}, backend)
+        pulumi.export("prefect_api_url", declare_prefect(host, databases, config).api_url)
+    return DeclaredStack(databases, backend)

@@ -52,7 +52,6 @@ class DockerHost:
 
     def volume(self, role: Role, parent: Resource) -> docker.Volume:
         """A named volume, which neither a destroy nor the end of its stack takes away."""
-        name = f"{self.container_name(role)}-data"
         labels = [
             docker.VolumeLabelArgs(label=f"{PROJECT}.role", value=role),
             docker.VolumeLabelArgs(label=f"{PROJECT}.stack", value=self.settings.stack),
@@ -60,7 +59,9 @@ class DockerHost:
         options = ResourceOptions(
             parent=parent, protect=self.settings.protect, retain_on_delete=True
         )
-        return docker.Volume(f"{role}-data", name=name, labels=labels, opts=options)
+        return docker.Volume(
+            f"{role}-data", name=self.settings.volume(role), labels=labels, opts=options
+        )
 
 
 def docker_host(settings: DockerSettings) -> DockerHost:

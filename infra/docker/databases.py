@@ -1,6 +1,6 @@
 """A database of the stack: a volume with its data, a container that serves it, its roles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from infra.components import Place, PostgresInstance
 from infra.docker.containers import RESTART, DockerHost, container_options
 from infra.docker.passwords import InstancePasswords, instance_passwords
-from infra.docker.provisioning import Provisioning, vector_warning
+from infra.docker.provisioning import Provisioning, ProvisioningArgs, vector_warning
 from infra.stack_config import PROJECT, StackConfig
 from infra.topology import DatabaseInstance
 from ops.connection import conninfo
@@ -28,57 +28,65 @@ _HEALTH = f"pg_isready -q -h 127.0.0.1 -p {PORT} -U {SUPERUSER} -d postgres"
 
 
 @dataclass(frozen=True)
-class DockerDatabase:
-    """A declared database.
+class DockerPostgresArgs:
+    """What a database in a container is told.
 
     Attributes:
-        internal_owner_url: the owner's address within the network; secret.
-        internal_app_url: the backend's; secret.
-        ready: what whoever uses the database has to wait for.
+        host: where the stack's containers live.
+        image: of PostgreSQL with pgvector, by its id.
+        earlier: what has to be there before its container is touched.
     """
 
-    component: PostgresInstance
-    internal_owner_url: Output[str]
-    internal_app_url: Output[str]
-    ready: pulumi.Resource
-
-
-@dataclass(frozen=True)
-class _Declaration:
-    """One database while it is declared."""
-
-    host: DockerHost
     instance: DatabaseInstance
+    host: DockerHost
+    image: Input[str]
     passwords: InstancePasswords
+    earlier: Sequence[pulumi.Resource] = ()
 
-    @property
-    def published_port(self) -> int:
-        return self.host.settings.ports[self.instance.name]
 
-    @property
-    def container_name(self) -> str:
-        return self.host.container_name(self.instance.name)
+class DockerPostgres(PostgresInstance):
+    """A database in a container of its own, on a named volume.
 
-    def volume(self, parent: PostgresInstance) -> docker.Volume:
-        return self.host.volume(self.instance.name, parent)
+    Attributes:
+        ready: what whoever uses the database has to wait for.
+        internal_owner_url: the owner's address within the network; secret.
+        internal_app_url: the backend's; secret.
+    """
 
-    def container(
-        self,
-        image: Input[str],
-        volume: docker.Volume,
-        parent: PostgresInstance,
-        earlier: list[pulumi.Resource],
-    ) -> docker.Container:
-        settings = self.host.settings
+    def __init__(
+        self, name: Name, args: DockerPostgresArgs, opts: ResourceOptions | None = None
+    ) -> None:
+        """Declare it with its volume, container and roles."""
+        super().__init__(name, args.instance, opts)
+        self._args, host, passwords = args, args.host, args.passwords
+        volume = host.volume(name, self)
+        container = self._container(name, volume)
+        self.ready = self._provisioning(name, container)
+        published = (host.settings.reach_address, host.settings.ports[name])
+        within = (host.container_name(name), PORT)
+        self.internal_owner_url = self._url(OWNER, passwords.owner, *within)
+        self.internal_app_url = self._url(APP, passwords.app, *within)
+        self.answers_at(
+            Place(
+                *published,
+                owner_url=self._url(OWNER, passwords.owner, *published),
+                app_url=self._url(APP, passwords.app, *published),
+                volume=volume.name,
+                container=container.name,
+            )
+        )
+
+    def _container(self, name: Name, volume: docker.Volume) -> docker.Container:
+        args, settings = self._args, self._args.host.settings
         return docker.Container(
-            self.instance.name,
-            name=self.container_name,
-            image=image,
+            name,
+            name=args.host.container_name(name),
+            image=args.image,
             command=["postgres", *settings.postgres.arguments()],
             envs=[f"POSTGRES_PASSWORD_FILE={PASSWORD_FILE}"],
             uploads=[
                 docker.ContainerUploadArgs(
-                    file=PASSWORD_FILE, content=self.passwords.superuser, permissions="0400"
+                    file=PASSWORD_FILE, content=args.passwords.superuser, permissions="0400"
                 )
             ],
             volumes=[
@@ -86,11 +94,11 @@ class _Declaration:
                     volume_name=volume.name, container_path=settings.data_path
                 )
             ],
-            ports=self.host.published(PORT, self.published_port),
-            networks_advanced=self.host.joined(),
+            ports=args.host.published(PORT, settings.ports[name]),
+            networks_advanced=args.host.joined(),
             labels=[
-                *self.host.labels("database"),
-                docker.ContainerLabelArgs(label=f"{PROJECT}.database", value=self.instance.name),
+                *args.host.labels("database"),
+                docker.ContainerLabelArgs(label=f"{PROJECT}.database", value=name),
             ],
             healthcheck=_health_check(),
             wait=True,
@@ -102,74 +110,31 @@ class _Declaration:
             destroy_grace_seconds=60,
             # Data that an image keeps at another place than configured is not thrown away.
             remove_volumes=False,
-            opts=container_options(parent, *earlier),
+            opts=container_options(self, *args.earlier),
         )
 
-    def provisioning(self, container: docker.Container, parent: PostgresInstance) -> Provisioning:
-        settings, name = self.host.settings, self.instance.name
-        found = Provisioning(
-            self.instance,
+    def _provisioning(self, name: Name, container: docker.Container) -> Provisioning:
+        settings = self._args.host.settings
+        args = ProvisioningArgs(
+            self._args.instance,
             settings.reach_address,
             settings.ports[name],
-            self.passwords,
+            self._args.passwords,
             container.id,
             settings.accepted_servers.get(name),
-            ResourceOptions(parent=parent, depends_on=[container]),
         )
+        options = ResourceOptions(parent=self, depends_on=[container])
+        found = Provisioning(f"{name}-provisioning", args, options)
         found.vector_version.apply(lambda version: warn_of_vector(name, version, found))
         return found
 
-    def url(
-        self, role: str, password: Output[str], ready: Provisioning, *, internal: bool
-    ) -> Output[str]:
-        host = self.container_name if internal else self.host.settings.reach_address
-        port = PORT if internal else self.published_port
-
+    def _url(self, role: str, password: Output[str], host: str, port: int) -> Output[str]:
         def address(found: list[str]) -> str:
-            driver, database = "postgresql+psycopg", self.instance.database
+            driver, database = "postgresql+psycopg", self._args.instance.database
             return conninfo(URL.create(driver, role, found[0], host, port, database))
 
         # Known only when the role exists, so that whoever uses an address waits for it.
-        return Output.secret(Output.all(password, ready.id).apply(address))
-
-
-def declare_database(
-    host: DockerHost,
-    instance: DatabaseInstance,
-    image: Input[str],
-    config: StackConfig,
-    earlier: list[pulumi.Resource],
-) -> DockerDatabase:
-    """Declare a database with its volume, container and roles.
-
-    Args:
-        earlier: what has to be there before its container is touched.
-
-    Raises:
-        ConfigurationError: one of its passwords is missing.
-    """
-    declaration = _Declaration(host, instance, instance_passwords(instance.name, config))
-    made: list[Provisioning] = []
-
-    def build(parent: PostgresInstance) -> Place:
-        container = declaration.container(image, declaration.volume(parent), parent, earlier)
-        made.append(declaration.provisioning(container, parent))
-        passwords, ready = declaration.passwords, made[0]
-        return Place(
-            host=host.settings.reach_address,
-            port=declaration.published_port,
-            owner_url=declaration.url(OWNER, passwords.owner, ready, internal=False),
-            app_url=declaration.url(APP, passwords.app, ready, internal=False),
-        )
-
-    component = PostgresInstance(instance, build)
-    passwords, ready = declaration.passwords, made[0]
-    return DockerDatabase(
-        component,
-        declaration.url(OWNER, passwords.owner, ready, internal=True),
-        declaration.url(APP, passwords.app, ready, internal=True),
-        ready,
-    )
+        return Output.secret(Output.all(password, self.ready.id).apply(address))
 
 
 def declare_databases(
@@ -177,13 +142,19 @@ def declare_databases(
     instances: tuple[DatabaseInstance, ...],
     image: Input[str],
     config: StackConfig,
-) -> Mapping[Name, DockerDatabase]:
+) -> Mapping[Name, DockerPostgres]:
     """Declare every database of the stack, all on one image. One is replaced after the other, so
-    that a change that does not work for the first leaves the rest as they are."""
-    found: dict[Name, DockerDatabase] = {}
+    that a change that does not work for the first leaves the rest as they are.
+
+    Raises:
+        ConfigurationError: a password is missing.
+    """
+    found: dict[Name, DockerPostgres] = {}
     for instance in instances:
+        passwords = instance_passwords(instance.name, config)
         earlier = [database.ready for database in found.values()]
-        found[instance.name] = declare_database(host, instance, image, config, earlier)
+        args = DockerPostgresArgs(instance, host, image, passwords, earlier)
+        found[instance.name] = DockerPostgres(instance.name, args)
     return found
 
 

@@ -1,13 +1,14 @@
 """Prefect's server and worker as containers, where the stack says `prefect: true`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
-from pulumi import ComponentResource, Input, Output
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from infra.docker.containers import RESTART, DockerHost, container_options, environment
-from infra.docker.databases import DockerDatabase
+from infra.docker.databases import DockerPostgres
 from infra.docker.images import pulled_image
 from infra.stack_config import StackConfig
 from ops.embedded.databases import Name
@@ -22,6 +23,23 @@ _ADMIN_URLS: Mapping[Name, str] = {
 }
 
 
+@dataclass(frozen=True)
+class PrefectArgs:
+    """What Prefect's containers are told.
+
+    Attributes:
+        host: where the stack's containers live.
+        server_image, worker_image: by their ids; the worker's has this project in it.
+        work_pool: the pool that the worker serves.
+    """
+
+    host: DockerHost
+    databases: Mapping[Name, DockerPostgres]
+    server_image: Input[str]
+    worker_image: Input[str]
+    work_pool: Input[str]
+
+
 class Prefect(ComponentResource):
     """A server that records runs, and a worker that runs the flows.
 
@@ -31,31 +49,20 @@ class Prefect(ComponentResource):
 
     api_url: Output[str]
 
-    def __init__(
-        self, host: DockerHost, databases: Mapping[Name, DockerDatabase], config: StackConfig
-    ) -> None:
-        """Declare both.
-
-        Raises:
-            ConfigurationError: an image is missing or not pinned.
-        """
-        super().__init__("sigmasight:infra:Prefect", "prefect")
-        settings = host.settings
-        image = settings.check_image("prefectImage", config.text("prefectImage"))
-        worker = settings.check_image("workerImage", config.text("workerImage", image))
-        server = self._server(host, pulled_image("prefect-image", image))
-        pool = config.text("workPool", "sigmasight")
-        worker_id = pulled_image("worker-image", worker)
-        self._worker(host, worker_id, pool, databases, server)
-        self.api_url = Output.from_input(f"{settings.http_url('prefect')}/api")
+    def __init__(self, name: str, args: PrefectArgs, opts: ResourceOptions | None = None) -> None:
+        """Declare both."""
+        super().__init__("sigmasight:infra:Prefect", name, None, opts)
+        self._worker(args, self._server(args))
+        self.api_url = Output.from_input(f"{args.host.settings.http_url('prefect')}/api")
         self.register_outputs({"api_url": self.api_url})
 
-    def _server(self, host: DockerHost, image: Output[str]) -> docker.Container:
+    def _server(self, args: PrefectArgs) -> docker.Container:
+        host = args.host
         volume = host.volume("prefect", self)
         return docker.Container(
             "prefect-server",
             name=host.container_name("prefect"),
-            image=image,
+            image=args.server_image,
             command=["prefect", "server", "start", "--host", "0.0.0.0", "--port", str(PORT)],
             envs=[f"PREFECT_HOME={_HOME}", "PREFECT_SERVER_ANALYTICS_ENABLED=false"],
             volumes=[docker.ContainerVolumeArgs(volume_name=volume.name, container_path=_HOME)],
@@ -70,19 +77,13 @@ class Prefect(ComponentResource):
             opts=container_options(self),
         )
 
-    def _worker(
-        self,
-        host: DockerHost,
-        image: Output[str],
-        pool: str,
-        databases: Mapping[Name, DockerDatabase],
-        server: docker.Container,
-    ) -> None:
-        command = ["prefect", "worker", "start", "--pool", pool, "--type", "process"]
+    def _worker(self, args: PrefectArgs, server: docker.Container) -> None:
+        host, databases = args.host, args.databases
+        command = ["prefect", "worker", "start", "--pool", args.work_pool, "--type", "process"]
         docker.Container(
             "prefect-worker",
             name=host.container_name("worker"),
-            image=image,
+            image=args.worker_image,
             command=[*command, "--with-healthcheck"],
             envs=environment(Output.all(**_worker_variables(host, databases))),
             networks_advanced=host.joined(),
@@ -97,8 +98,28 @@ class Prefect(ComponentResource):
         )
 
 
+def declare_prefect(
+    host: DockerHost, databases: Mapping[Name, DockerPostgres], config: StackConfig
+) -> Prefect:
+    """Declare both as the stack says.
+
+    Raises:
+        ConfigurationError: an image is missing or not pinned.
+    """
+    image = host.settings.check_image("prefectImage", config.text("prefectImage"))
+    worker = host.settings.check_image("workerImage", config.text("workerImage", image))
+    args = PrefectArgs(
+        host,
+        databases,
+        pulled_image("prefect-image", image),
+        pulled_image("worker-image", worker),
+        config.text("workPool", "sigmasight"),
+    )
+    return Prefect("prefect", args)
+
+
 def _worker_variables(
-    host: DockerHost, databases: Mapping[Name, DockerDatabase]
+    host: DockerHost, databases: Mapping[Name, DockerPostgres]
 ) -> dict[str, Input[str]]:
     """The phases work as owner, on the addresses within the network."""
     urls: dict[str, Input[str]] = {
@@ -110,7 +131,7 @@ def _worker_variables(
     return {**urls, **told, "PREFECT_WORKER_WEBSERVER_PORT": "8080"}
 
 
-def _ready(databases: Mapping[Name, DockerDatabase]) -> list[pulumi.Resource]:
+def _ready(databases: Mapping[Name, DockerPostgres]) -> list[pulumi.Resource]:
     return [database.ready for database in databases.values()]
 
 

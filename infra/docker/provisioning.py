@@ -205,6 +205,25 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
+@dataclass(frozen=True)
+class ProvisioningArgs:
+    """What provisioning is told of a server.
+
+    Attributes:
+        container: the id of the server's container; another one is provisioned again.
+        accepted_server: the system identifier of restored or upgraded data, if there are any.
+        sslmode: what is asked of the connection, if anything.
+    """
+
+    instance: DatabaseInstance
+    host: Input[str]
+    port: Input[int]
+    passwords: InstancePasswords
+    container: Input[str]
+    accepted_server: str | None = None
+    sslmode: Input[str] | None = None
+
+
 class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
     """What a server needs before the chains run, as a resource.
 
@@ -216,40 +235,22 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
     vector_version: Output[str | None]
     system_identifier: Output[str]
 
-    def __init__(
-        self,
-        instance: DatabaseInstance,
-        host: Input[str],
-        port: Input[int],
-        passwords: InstancePasswords,
-        container: Input[str],
-        accepted_server: str | None,
-        opts: ResourceOptions,
-        *,
-        sslmode: Input[str] | None = None,
-    ) -> None:
-        """Declare it for a server.
-
-        Args:
-            container: the id of the server's container; another one is provisioned again.
-            accepted_server: the system identifier of restored or upgraded data, if there are any.
-            sslmode: what is asked of the connection, if anything.
-        """
+    def __init__(self, name: str, args: ProvisioningArgs, opts: ResourceOptions) -> None:
+        """Declare it for a server."""
         declared: dict[str, Any] = {
-            "instance": instance.name,
-            "host": host,
-            "port": port,
-            "database": instance.database,
-            "marker": instance.marker or "",
-            "extensions": list(instance.extensions),
-            "superuser_password": passwords.superuser,
-            "owner_password": passwords.owner,
-            "app_password": passwords.app,
-            "readonly_password": passwords.readonly,
-            "container": container,
-            "accepted_server": accepted_server or "",
-            **({"sslmode": sslmode} if sslmode is not None else {}),
+            "instance": args.instance.name,
+            "host": args.host,
+            "port": args.port,
+            "database": args.instance.database,
+            "marker": args.instance.marker or "",
+            "extensions": list(args.instance.extensions),
+            "superuser_password": args.passwords.superuser,
+            "owner_password": args.passwords.owner,
+            "app_password": args.passwords.app,
+            "readonly_password": args.passwords.readonly,
+            "container": args.container,
+            "accepted_server": args.accepted_server or "",
+            **({"sslmode": args.sslmode} if args.sslmode is not None else {}),
         }
         computed = {"vector_version": None, "system_identifier": None}
-        name = f"{instance.name}-provisioning"
         super().__init__(ProvisioningProvider(), name, {**declared, **computed}, opts)

@@ -60,6 +60,10 @@ class DockerSettings:
         """What the names of all containers, volumes and networks of the stack begin with."""
         return f"{PROJECT}-{self.stack}"
 
+    def volume(self, role: str) -> str:
+        """The name of a volume."""
+        return f"{self.prefix}-{role}-data"
+
     def http_url(self, service: str) -> str:
         """Where this machine reaches what is published on the port of a service."""
         host = f"[{self.reach_address}]" if ":" in self.reach_address else self.reach_address
@@ -132,7 +136,10 @@ def _identity(config: StackConfig) -> str | None:
 
 def _memory() -> int | None:
     """Megabytes that the Docker host has, if that is this machine."""
-    host = os.environ.get("DOCKER_HOST") or pulumi.Config("docker").get("host") or "unix:"
+    given = pulumi.Config("docker").get
+    if given("context") or os.environ.get("DOCKER_CONTEXT"):
+        return None
+    host = given("host") or os.environ.get("DOCKER_HOST") or "unix:"
     return psutil.virtual_memory().total // 2**20 if host.startswith("unix:") else None
 
 

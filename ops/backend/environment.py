@@ -61,8 +61,7 @@ def served_environment(
         told |= {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": _old_address(settings)}
     settings.state.create()
     told["SECRET_KEY"] = settings.secret_key()
-    if settings.embedded:
-        told["BACKEND_REPLICAS"] = "1"
+    told["BACKEND_REPLICAS"] = str(settings.replicas)
     if prefect_api_url is not None:
         told["PREFECT_API_URL"] = prefect_api_url
     # The backend's own folder, by which its process is told from others'.

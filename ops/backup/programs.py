@@ -97,7 +97,7 @@ class Running:
         _, said = self.process.communicate()
         if self.process.returncode == 0:
             return
-        line = _failure_line(said.decode(errors="replace"))
+        line = failure_line(said.decode(errors="replace"))
         if re.search(r"server closed the connection|connection to server", line):
             raise DatabaseUnavailableError(f"{self.name} lost the server; run it again ({line})")
         refusal = VerificationError if self.name == "pg_restore" else ConfigurationError
@@ -158,6 +158,7 @@ def _environment(url: URL) -> dict[str, str]:
     return {**kept, "LC_ALL": "C", **({"PGPASSWORD": str(password)} if password else {})}
 
 
-def _failure_line(output: str) -> str:
+def failure_line(output: str) -> str:
+    """What a program says is wrong, of all that it says."""
     lines = output.strip().splitlines() or ["no message"]
     return next((line for line in lines if "error:" in line or "FATAL" in line), lines[-1])

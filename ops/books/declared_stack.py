@@ -20,6 +20,7 @@ def record_declared(
     active: Pair | None = None,
     backend: str | None = None,
     login: str | None = None,
+    replicas: int | None = None,
 ) -> None:
     """Remember where the databases of a declared stack are, for the phases that follow.
 
@@ -29,9 +30,10 @@ def record_declared(
         active: the pair that it reports; the state folder says that of embedded ones.
         backend: where users reach its backend, if that is a container of its own.
         login: where the engine keeps its state, if not in the state folder.
+        replicas: how many processes serve, as each of them is told.
     """
     told = {"target": target, "name": name or target, "active": active, "backend": backend}
-    state.write(_DOCUMENT, {**told, "login": login, **urls})
+    state.write(_DOCUMENT, {**told, "login": login, "replicas": replicas, **urls})
 
 
 def record_active(state: StateFolder, pair: Pair) -> None:
@@ -70,6 +72,12 @@ def declared_active(state: StateFolder) -> Pair | None:
 def declared_backend(state: StateFolder) -> str | None:
     """Where users reach the backend of a docker stack, if that is a container of its own."""
     found: str | None = state.read(_DOCUMENT).get("backend")
+    return found
+
+
+def declared_replicas(state: StateFolder) -> int | None:
+    """How many processes the backend of a docker or external stack has."""
+    found: int | None = state.read(_DOCUMENT).get("replicas")
     return found
 
 

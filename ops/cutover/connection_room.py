@@ -44,14 +44,14 @@ def _wanted(
     settings: OperatorSettings, pools: Sequence[Pool], room: int, serving: int
 ) -> tuple[int, str]:
     """How many connections there may be to a server, and what to do where that is too many."""
-    planned = 1 if settings.embedded else settings.BACKEND_REPLICAS
     wanted, shared = (
         serving * sum(sizes(pools, room, replicas).values()) + KEPT
-        for replicas in (planned, serving)
+        for replicas in (settings.replicas, serving)
     )
     advice = f"have it allow {wanted - room} more"
     if shared <= room:
-        advice = f"set BACKEND_REPLICAS={serving} here and for each, or {advice}"
+        where = "here and for each (a stack's backendReplicas)"
+        advice = f"set BACKEND_REPLICAS={serving} {where}, or {advice}"
     return wanted, advice
 
 

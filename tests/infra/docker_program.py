@@ -15,6 +15,7 @@ REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 BUILT_IMAGE = "docker:index/image:Image"
 NETWORK = "docker:index/network:Network"
 PROVISIONING = "pulumi-python:dynamic/infra:Provisioning"
+MIGRATION = "pulumi-python:dynamic/infra:Migration"
 INSTANCE = "sigmasight:infra:PostgresInstance"
 BACKEND = "sigmasight:infra:Backend"
 SIGNING_KEY = "canary-" + "k" * 32

@@ -291,8 +291,13 @@ def test_the_phases_get_the_owners_published_address(program: Program) -> None:
 
 
 def test_another_stack_can_refer_to_where_a_database_answers(program: Program) -> None:
-    place = {"host": "127.0.0.1", "port": 5442, "database": "sigmasight_ai"}
-    assert program.outputs["databases"]["ai"] == place
+    assert program.outputs["databases"]["ai"] == {
+        "host": "127.0.0.1",
+        "port": 5442,
+        "database": "sigmasight_ai",
+        "volume": "sigmasight-docker-ai-data",
+        "container": "sigmasight-docker-ai",
+    }
 
 
 def test_the_instances_register_their_outputs(program: Program) -> None:
@@ -364,6 +369,7 @@ def test_the_whole_program_keeps_every_rule(with_prefect: Program) -> None:
         ({"databaseDataPath": "data"}, "databaseDataPath 'data' is no folder of a container"),
         ({"databaseDataPath": "/"}, "databaseDataPath '/' is no folder of a container"),
         ({"shmSizeMb": "64"}, "shmSizeMb is 64, less than maintenanceWorkMemMb (128)"),
+        ({"backendReplicas": "0"}, "backendReplicas is 0; use at least 1"),
         ({"minWalSizeMb": "9999"}, "maxWalSizeMb is 4096, less than minWalSizeMb (9999)"),
         ({"prefect": "true"}, "prefectImage is missing"),
         ({"allowLocalImage": "maybe"}, "allowLocalImage is 'maybe'; use true or false"),
@@ -377,7 +383,7 @@ def test_a_wrong_value_is_refused_in_one_line(config: dict[str, str], message: s
 
 
 def test_the_memory_of_another_docker_host_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://10.1.2.3:2376")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     assert docker_program(sharedBuffersMb="9000000").warnings == []
 
 

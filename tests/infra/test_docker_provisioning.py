@@ -7,15 +7,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from infra.docker.migration import MigrationProvider
 from infra.docker.provisioning import (
     ProvisioningProvider,
     Server,
     admitted_server,
     vector_warning,
 )
-from ops.connection import connect
+from ops.connection import connect, conninfo
 from ops.embedded.server import LOOPBACK, EmbeddedServer
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, SigmaSightError
 from tests.conftest import running_server
 
 Props = dict[str, Any]
@@ -182,3 +183,48 @@ def test_versions_before_the_safe_one_are_warned_of(version: str | None, warned:
 def test_a_server_does_not_show_its_password() -> None:
     server = Server(LOOPBACK, 1, "canary")
     assert "canary" not in repr(replace(server, port=2))
+
+
+# The chains
+
+
+@pytest.fixture
+def migration(props: Props) -> Props:
+    """What the engine hands to the migration of a database that is provisioned."""
+    ProvisioningProvider().create(props)
+    url = Server(props["host"], int(props["port"]), "canary-owner").url(props["database"])
+    owner = conninfo(url.set(username="sigmasight_owner"))
+    return {"chain": "ai", "owner_url": owner, "heads": ["0001"], "system_identifier": "7412"}
+
+
+def test_the_backend_finds_the_chains_run_and_its_role_may_use_them(
+    props: Props, migration: Props
+) -> None:
+    for _ in range(2):
+        MigrationProvider().create(migration)
+    with login(props, "app", "canary-app") as connection:
+        assert connection.execute("SELECT count(*) FROM ai_memories").fetchone() == (0,)
+
+
+def test_a_chain_that_cannot_be_run_is_one_line_without_the_password(migration: Props) -> None:
+    with pytest.raises(SigmaSightError) as refusal:
+        MigrationProvider().update("ai", migration, {**migration, "chain": "core"})
+    assert "canary" not in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "changes"),
+    [
+        ({}, False),
+        ({"heads": ["0002"]}, True),
+        ({"system_identifier": "8000"}, True),
+        ({"system_identifier": None}, False),
+        ({"__provider": "other"}, False),
+    ],
+)
+def test_new_revisions_and_other_data_are_migrated(change: Props, changes: bool) -> None:
+    olds = {"chain": "ai", "owner_url": "x", "heads": ["0001"], "system_identifier": "7412"}
+    result = MigrationProvider().diff("ai", olds, {**olds, **change})
+    assert result.changes is changes
+    assert not result.replaces

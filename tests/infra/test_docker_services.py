@@ -7,11 +7,13 @@ from sqlalchemy.engine import make_url
 
 from app.config import Settings
 from infra.policies.rules import Hidden
+from ops.migrate import heads
 from ops.settings import OperatorSettings
 from tests.infra.docker_program import (
     BACKEND,
     BUILT_IMAGE,
     CONTAINER,
+    MIGRATION,
     PREFECT_IMAGE,
     REMOTE_IMAGE,
     SIGNING_KEY,
@@ -77,12 +79,27 @@ def test_both_pairs_reach_the_backend_as_three_secret_addresses(program: Program
     Settings.model_validate(found)  # within the network there is no TLS
 
 
-def test_migrations_run_as_owner(program: Program) -> None:
-    found = environment(program.one(CONTAINER, "backend").inputs["envs"])
-    assert make_url(found["DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
-    assert make_url(found["AI_DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
+def test_the_chains_are_run_before_the_backend_whose_container_is_not_told_the_owners_password(
+    program: Program,
+) -> None:
+    backend = program.one(CONTAINER, "backend")
+    assert {"core-migration", "ai-migration"} <= backend.dependencies
+    assert "OwnerPassword" not in str(backend.inputs)
+    for chain in ("core", "ai"):
+        migration = program.one(MIGRATION, f"{chain}-migration")
+        assert (migration.parent, migration.dependencies) == (chain, {f"{chain}-provisioning"})
+        inputs = migration.inputs
+        assert make_url(inputs["owner_url"].value).username == "sigmasight_owner"
+        assert (inputs["heads"], inputs["system_identifier"]) == (list(heads(chain)), "7412")
 
-    assert "LEGACY_DATABASE_ADMIN_URL" not in found, "it is left alone"
+
+def test_a_backend_that_runs_elsewhere_migrates_at_its_start() -> None:
+    found = docker_program(backendContainer="false")
+    assert found.of_type(MIGRATION) == []
+    told = found.outputs["backend_environment"].value
+    assert make_url(told["DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
+    assert make_url(told["AI_DATABASE_ADMIN_URL"]).username == "sigmasight_owner"
+    assert "LEGACY_DATABASE_ADMIN_URL" not in told, "it is left alone"
 
 
 def test_tokens_are_signed_with_the_stacks_key(program: Program) -> None:

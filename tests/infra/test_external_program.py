@@ -63,6 +63,7 @@ BOTH_PAIRS = {
     "AI_DATABASE_URL": SECRETS["aiDatabaseUrl"],
     "LEGACY_DATABASE_URL": SECRETS["legacyDatabaseUrl"],
     "ENVIRONMENT": "production",
+    "BACKEND_REPLICAS": "2",
     "SECRET_KEY": SECRETS["secretKey"],
 }
 

@@ -55,6 +55,17 @@ def test_a_stack_that_is_up_is_recorded_with_what_the_phases_need(state: StateFo
     assert state.read("stack")["backend"] == outputs["backend_url"] == "http://127.0.0.1:8000"
 
 
+def test_backend_and_phases_are_told_of_the_same_number_of_processes(state: StateFolder) -> None:
+    def known(**given: str) -> int:
+        told = {"SIGMASIGHT_HOME": state.root, **given}
+        return OperatorSettings.model_validate(told).replicas
+
+    assert known() == 1, "embedded"
+    outputs = docker_program(state=state, backendReplicas="3").outputs
+    assert outputs["backend_environment"].value["BACKEND_REPLICAS"] == "3"
+    assert (known(), known(BACKEND_REPLICAS="4")) == (3, 4)
+
+
 def test_a_preview_records_nothing(state: StateFolder) -> None:
     docker_program(state=state, active="old", dry_run=True)
     assert state.root.is_dir()

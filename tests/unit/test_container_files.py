@@ -97,8 +97,8 @@ def test_every_package_that_the_backend_imports_is_named() -> None:
 
 
 def pins(name: str) -> dict[str, str]:
-    """First line → the pin with all its hashes."""
-    text = (PROJECT_ROOT / name).read_text()
+    """First line → the pin with all its hashes, wherever it is needed."""
+    text = re.sub(r" ; .*(?= \\$)", "", (PROJECT_ROOT / name).read_text(), flags=re.MULTILINE)
     blocks = [block for block in re.split(r"(?m)^(?=[a-z0-9])", text) if block.strip()]
     return {block.splitlines()[0]: block for block in blocks}
 

@@ -138,6 +138,14 @@ def test_without_an_endpoint_texts_are_embedded_here() -> None:
     assert _run([]) == []
 
 
+@pytest.mark.usefixtures("offline")
+def test_vectors_that_are_stored_stay_valid() -> None:
+    """The figures are those that wordllama 0.4.0 gave, under the same name of the model."""
+    [beta] = _run(["What is my beta?"])
+    assert [round(number, 6) for number in beta[:3]] == [-0.007845, -0.096766, 0.067622]
+    assert not any(beta[256:])
+
+
 class Endpoint:
     """An embedding endpoint in memory: answers what it is told, one answer a request."""
 

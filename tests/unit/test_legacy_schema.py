@@ -64,7 +64,7 @@ def test_namesakes_are_told_by_the_table_whose_name_they_bear() -> None:
 
 
 REFUSED = {
-    "nothing": ([], USERS, None, "no schema with portfolios, positions and users; correct"),
+    "nothing": ([], USERS, None, "or where it is new, fill it by `sigmasight restore-legacy FILE`"),
     "two of three": (held("public", *TRIO[:2]), USERS, None, "there is public.users, public.port"),
     "split": (
         [*held("sigma", "users"), *held("public", "portfolios", "positions")],

@@ -17,6 +17,7 @@ IN_FORCE = [
     ("DEMO_PASSWORD", "*****", ".env"),
     ("DATABASE_URL", "h:5432/core", "environment"),
     ("LEGACY_DATABASE_URL", "old:5432/d", "stack"),
+    ("BACKEND_REPLICAS", "3", "stack"),
     ("CLEANUP_DATE", "2026-12-28", "environment"),
     ("CLEANUP_FOLDERS", "/a:/b", ".env"),
     ("PROBE_ACCOUNTS", "ann@example.com,bob@example.com", ".env"),
@@ -47,7 +48,7 @@ def test_shows_each_setting_with_its_origin_and_no_secret(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "state").mkdir()
-    stack = {"target": "external", "legacy": f"postgresql://u:{SECRET}@old/d"}
+    stack = {"target": "external", "replicas": 3, "legacy": f"postgresql://u:{SECRET}@old/d"}
     (here / "state" / "stack.json").write_text(json.dumps(stack))
     (here / ".env").write_text(
         f"DEMO_PASSWORD={SECRET}\nDATABASE_URL=postgresql://h/other\nCLEANUP_FOLDERS=/a:/b\n"
