@@ -55,9 +55,7 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
     Raises:
         ConfigurationError: an address is missing or no address, or two lead to one database.
     """
-    databases = {
-        instance.name: given_database(instance, config) for instance in topology.instances
-    }
+    databases = {instance.name: given_database(instance, config) for instance in topology.instances}
     _check_distinct(databases)
     instances = {name: GivenPostgres(name, database) for name, database in databases.items()}
     backend = Backend("backend", _backend_args(databases, config))

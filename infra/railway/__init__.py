@@ -1,25 +1,26 @@
 """The railway target: both databases and the backend as services of a Railway project."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 from sqlalchemy.engine import URL
 
+from app.chain_folders import SCRIPT_LOCATIONS
 from infra.backend_key import backend_key
 from infra.components import (
     Backend,
-    BackendInputs,
+    BackendArgs,
     DeclaredStack,
     Place,
     PostgresInstance,
-    inputs_at_gate,
+    backend_at_gate,
 )
 from infra.docker.databases import warn_of_vector
-from infra.docker.passwords import InstancePasswords, instance_passwords
-from infra.docker.provisioning import Provisioning
-from infra.external import component, given_database
+from infra.docker.passwords import instance_passwords
+from infra.docker.provisioning import Provisioning, ProvisioningArgs
+from infra.external import GivenPostgres, given_database
 from infra.postgres_settings import postgres_settings
 from infra.railway.service import RailwayService
 from infra.stack_config import StackConfig
@@ -49,22 +50,7 @@ BACKEND_SETTINGS: Mapping[str, object] = {
 
 
 @dataclass(frozen=True)
-class RailwayDatabase:
-    """A declared database.
-
-    Attributes:
-        owner_url, app_url: its addresses within the project's private network; secret.
-        ready: what whoever uses the database has to wait for.
-    """
-
-    component: PostgresInstance
-    owner_url: Output[str]
-    app_url: Output[str]
-    ready: Resource
-
-
-@dataclass(frozen=True)
-class _Project:
+class RailwayProject:
     """Where the services are, and what all of them share.
 
     Attributes:
@@ -103,21 +89,112 @@ class _Project:
         given = (self.config.optional_text(HOSTS_WITHOUT_TLS) or "").split(",")
         return "prefer" if host in given else "require"
 
-    def address(
-        self,
-        role: str,
-        password: Output[str],
-        database: str,
-        place: tuple[Input[str], Input[int]],
-        ready: Provisioning,
+
+@dataclass(frozen=True)
+class RailwayPostgresArgs:
+    """What a database on Railway is told."""
+
+    instance: DatabaseInstance
+    project: RailwayProject
+
+
+class RailwayPostgres(PostgresInstance):
+    """A database as a service with a volume.
+
+    Attributes:
+        ready: what whoever uses the database has to wait for.
+        internal_owner_url: the owner's address within the project's private network; secret.
+        internal_app_url: the backend's; secret.
+    """
+
+    def __init__(
+        self, name: Name, args: RailwayPostgresArgs, opts: ResourceOptions | None = None
+    ) -> None:
+        """Declare it with its volume, proxy and roles."""
+        super().__init__(name, args.instance, opts)
+        self._args, self._passwords = args, instance_passwords(name, args.project.config)
+        service = self._service(name)
+        self.ready = self._provisioning(name, service)
+        outside = (service.host, service.proxy_port)
+        within = (f"{args.project.name(name)}.railway.internal", _PORT)
+        self.internal_owner_url = self._url(OWNER, self._passwords.owner, within)
+        self.internal_app_url = self._url(APP, self._passwords.app, within)
+        self.answers_at(
+            Place(
+                *outside,
+                owner_url=self._url(OWNER, self._passwords.owner, outside),
+                app_url=self._url(APP, self._passwords.app, outside),
+            )
+        )
+
+    def _service(self, name: Name) -> RailwayService:
+        config = self._args.project.config
+        variables = {
+            "POSTGRES_USER": SUPERUSER,
+            "POSTGRES_PASSWORD": self._passwords.superuser,
+            "PGDATA": f"{_DATA}/pgdata",  # a volume is no empty folder
+            "RAILWAY_SHM_SIZE_BYTES": str(postgres_settings(config).shm_size * 1024 * 1024),
+        }
+        image = config.text("railwayDatabaseImage", DATABASE_IMAGE)
+        options = ResourceOptions(parent=self, protect=config.flag("protect", True))
+        told = {"variables": Output.all(**variables), "mount_path": _DATA, "port": _PORT}
+        return self._args.project.service(name, options, image, **told)
+
+    def _provisioning(self, name: Name, service: RailwayService) -> Provisioning:
+        project = self._args.project
+        args = ProvisioningArgs(
+            self._args.instance,
+            service.host,
+            service.proxy_port,
+            self._passwords,
+            service.deployment,
+            project.config.optional_text(f"{name}AcceptedServer"),
+            service.host.apply(project.sslmode),
+        )
+        options = ResourceOptions(parent=self, depends_on=[service])
+        found = Provisioning(f"{name}-provisioning", args, options)
+        found.vector_version.apply(lambda version: warn_of_vector(name, version, found))
+        return found
+
+    def _url(
+        self, role: str, password: Output[str], place: tuple[Input[str], Input[int]]
     ) -> Output[str]:
-        def joined(found: list[str]) -> str:
-            host, query = found[1], {"sslmode": self.sslmode(found[1])}
+        def address(found: list[str]) -> str:
+            host, database = found[1], self._args.instance.database
+            query = {"sslmode": self._args.project.sslmode(host)}
             driver, port = "postgresql+psycopg", int(found[2])
             return conninfo(URL.create(driver, role, found[0], host, port, database, query))
 
         # Known only when the role exists, so that whoever uses an address waits for it.
-        return Output.secret(Output.all(password, *place, ready.id).apply(joined))
+        return Output.secret(Output.all(password, *place, self.ready.id).apply(address))
+
+
+@dataclass(frozen=True)
+class RailwayBackendArgs:
+    """What a backend on Railway is told.
+
+    Attributes:
+        needed: what has to be there before it is deployed.
+    """
+
+    backend: BackendArgs
+    project: RailwayProject
+    needed: Sequence[Resource]
+
+
+class RailwayBackend(Backend):
+    """A backend as a service."""
+
+    def __init__(
+        self, name: str, args: RailwayBackendArgs, opts: ResourceOptions | None = None
+    ) -> None:
+        """Declare it with its service."""
+        super().__init__(name, args.backend, opts)
+        told = {"variables": self.environment, "settings": BACKEND_SETTINGS}
+        if args.project.config.optional_text(BACKEND_SERVICE) is not None:
+            told["remove_data"] = False  # the stack did not make it
+        options = ResourceOptions(parent=self, depends_on=[*args.needed])
+        args.project.service(name, options, args.project.backend_image, **told)
 
 
 def declare_railway(topology: Topology, config: StackConfig) -> DeclaredStack:
@@ -126,111 +203,41 @@ def declare_railway(topology: Topology, config: StackConfig) -> DeclaredStack:
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
     """
-    old = given_database("legacy", config) if topology.legacy == "present" else None
+    declared = {instance.name: instance for instance in topology.instances}
+    old = given_database(declared["legacy"], config) if "legacy" in declared else None
     project = _project(config)
-    made: dict[Name, RailwayDatabase] = {}
-    instances: dict[Name, PostgresInstance] = {}
-    for instance in topology.instances:
-        if old is not None and instance.name == "legacy":
-            instances["legacy"] = component(instance, old)
-        else:
-            made[instance.name] = _declare_database(project, instance)
-            instances[instance.name] = made[instance.name].component
+    core, ai = (
+        RailwayPostgres(name, RailwayPostgresArgs(declared[name], project))
+        for name in SCRIPT_LOCATIONS
+    )
+    instances: dict[Name, PostgresInstance] = {"core": core, "ai": ai}
+    if old is not None:
+        instances["legacy"] = GivenPostgres("legacy", old)
     settings: dict[str, Input[str]] = {
         # The first `up` comes before the seed, and has to end with a backend that is ready.
         "SKIP_STARTUP_VALIDATION": "true",
         # The pre-deploy step migrates, which the backend's own role may not.
-        "DATABASE_ADMIN_URL": made["core"].owner_url,
-        "AI_DATABASE_ADMIN_URL": made["ai"].owner_url,
+        "DATABASE_ADMIN_URL": core.internal_owner_url,
+        "AI_DATABASE_ADMIN_URL": ai.internal_owner_url,
     }
     if (hosts := config.optional_text(HOSTS_WITHOUT_TLS)) is not None:
         settings["HOSTS_WITHOUT_TLS"] = hosts
     old_url = old.app_url if old is not None else None
-    inputs = inputs_at_gate(made["core"].app_url, made["ai"].app_url, old_url, config, settings)
-    return DeclaredStack(instances, _declare_backend(project, inputs, made))
+    new_urls = (core.internal_app_url, ai.internal_app_url)
+    told = backend_at_gate(*new_urls, old_url, config, settings)
+    args = RailwayBackendArgs(told, project, [core.ready, ai.ready])
+    return DeclaredStack(instances, RailwayBackend("backend", args))
 
 
-def _project(config: StackConfig) -> _Project:
+def _project(config: StackConfig) -> RailwayProject:
     """Everything that must be said, so that nothing is made of a stack that lacks something."""
     for name in ("core", "ai"):
         instance_passwords(name, config)
     backend_key(config)
     has_source = config.optional_text(BACKEND_SERVICE) is not None
-    return _Project(
+    return RailwayProject(
         config,
         config.text("railwayProject"),
         config.text("railwayEnvironment"),
         config.optional_text("backendImage") or ("" if has_source else config.text("backendImage")),
     )
-
-
-def _declare_backend(
-    project: _Project, inputs: BackendInputs, databases: Mapping[Name, RailwayDatabase]
-) -> Backend:
-    needed = [database.ready for database in databases.values()]
-
-    def build(parent: Backend) -> None:
-        opts = ResourceOptions(parent=parent, depends_on=needed)
-        told = {"variables": parent.environment, "settings": BACKEND_SETTINGS}
-        if project.config.optional_text(BACKEND_SERVICE) is not None:
-            told["remove_data"] = False  # the stack did not make it
-        project.service("backend", opts, project.backend_image, **told)
-
-    return Backend(inputs, build)
-
-
-def _declare_database(project: _Project, instance: DatabaseInstance) -> RailwayDatabase:
-    config = project.config
-    passwords = instance_passwords(instance.name, config)
-    made: list[Provisioning] = []
-
-    def build(parent: PostgresInstance) -> Place:
-        service, ready = _served(project, instance, passwords, parent)
-        made.append(ready)
-        place, database = (service.host, service.proxy_port), instance.database
-        return Place(
-            host=service.host,
-            port=service.proxy_port,
-            owner_url=project.address(OWNER, passwords.owner, database, place, ready),
-            app_url=project.address(APP, passwords.app, database, place, ready),
-        )
-
-    found, ready = PostgresInstance(instance, build), made[0]
-    place = (f"{project.name(instance.name)}.railway.internal", _PORT)
-    return RailwayDatabase(
-        found,
-        project.address(OWNER, passwords.owner, instance.database, place, ready),
-        project.address(APP, passwords.app, instance.database, place, ready),
-        ready,
-    )
-
-
-def _served(
-    project: _Project,
-    instance: DatabaseInstance,
-    passwords: InstancePasswords,
-    parent: PostgresInstance,
-) -> tuple[RailwayService, Provisioning]:
-    name, config = instance.name, project.config
-    variables = {
-        "POSTGRES_USER": SUPERUSER,
-        "POSTGRES_PASSWORD": passwords.superuser,
-        "PGDATA": f"{_DATA}/pgdata",  # a volume is no empty folder
-        "RAILWAY_SHM_SIZE_BYTES": str(postgres_settings(config).shm_size * 1024 * 1024),
-    }
-    image = config.text("railwayDatabaseImage", DATABASE_IMAGE)
-    opts = ResourceOptions(parent=parent, protect=config.flag("protect", True))
-    told = {"variables": Output.all(**variables), "mount_path": _DATA, "port": _PORT}
-    service = project.service(name, opts, image, **told)
-    ready = Provisioning(
-        instance,
-        service.host,
-        service.proxy_port,
-        passwords,
-        service.deployment,
-        config.optional_text(f"{name}AcceptedServer"),
-        ResourceOptions(parent=parent, depends_on=[service]),
-        sslmode=service.host.apply(project.sslmode),
-    )
-    ready.vector_version.apply(lambda version: warn_of_vector(name, version, ready))
-    return service, ready
