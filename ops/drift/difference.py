@@ -84,7 +84,6 @@ _REPAIRS: Mapping[tuple[str, str], str] = MappingProxyType(
         ("column default", "none"): "run: ALTER TABLE {table} ALTER COLUMN {name} DROP DEFAULT",
         ("constraint validity", "NOT VALID"): "correct the rows that break it, then run: "
         "ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
-        ("constraint validity", "DISABLED"): "run: ALTER TABLE {table} ENABLE TRIGGER ALL",
     }
 )
 _SET_DEFAULT = "run: ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {expected}"
@@ -137,7 +136,9 @@ def difference(
 
 def _repair(kind: str, words: Mapping[str, str]) -> str:
     if kind == "constraint validity":
-        return _REPAIRS[kind, words["found"]]
+        _, disabled, tables = words["found"].partition("DISABLED on ")
+        statements = (f"ALTER TABLE {table} ENABLE TRIGGER ALL" for table in tables.split(", "))
+        return f"run: {'; '.join(statements)}" if disabled else _REPAIRS[kind, words["found"]]
     if kind == "column default" and words["expected"] != "none":
         return _SET_DEFAULT
     return _REPAIRS.get((kind, words["expected"]), "")

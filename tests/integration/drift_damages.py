@@ -27,6 +27,14 @@ DROP_COLOR = "ALTER TABLE tags_v2 DROP CONSTRAINT ck_tags_v2_valid_hex_color; "
 ADD_COLOR = "ALTER TABLE tags_v2 ADD CONSTRAINT ck_tags_v2_valid_hex_color CHECK "
 COLOR_RULE = "(color ~ '^#[0-9A-Fa-f]{6}$')"
 EVENTS_KEY = "position_realized_events.fk_position_realized_events_position_id_positions"
+KEYS_TO_USERS = (
+    "tags_v2.fk_tags_v2_user_id_users",
+    "tags_v2.fk_tags_v2_archived_by_users",
+    "position_tags.fk_position_tags_assigned_by_users",
+    "portfolio_target_prices.fk_portfolio_target_prices_created_by_users",
+    "portfolios.fk_portfolios_user_id_users",
+    "equity_changes.fk_equity_changes_created_by_user_id_users",
+)
 EVENTS_OTHER_KEY = "position_realized_events.fk_position_realized_events_portfolio_id_portfolios"
 FUNCTION = "CREATE FUNCTION ops.noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
 ADD_TRIGGER = f"{FUNCTION} CREATE TRIGGER spy BEFORE INSERT ON users "
@@ -212,6 +220,20 @@ DAMAGES = {
         "ALTER TABLE position_realized_events DISABLE TRIGGER ALL",
         {("constraint validity", EVENTS_KEY), ("constraint validity", EVENTS_OTHER_KEY)},
         "ALTER TABLE position_realized_events ENABLE TRIGGER ALL",
+    ),
+    "triggers off on the table that keys refer to": Damage(
+        "core",
+        "ALTER TABLE users DISABLE TRIGGER ALL",
+        {("constraint validity", key) for key in KEYS_TO_USERS},
+        "ALTER TABLE users ENABLE TRIGGER ALL",
+    ),
+    "a foreign key that is not enforced": Damage(
+        "core",
+        "ALTER TABLE position_realized_events ALTER CONSTRAINT"
+        " fk_position_realized_events_position_id_positions NOT ENFORCED",
+        {("constraint definition", EVENTS_KEY)},
+        "ALTER TABLE position_realized_events ALTER CONSTRAINT"
+        " fk_position_realized_events_position_id_positions ENFORCED",
     ),
     "a missing unique constraint": Damage(
         "core",

@@ -66,8 +66,15 @@ def test_says_what_to_do(label: str, words: str, request: pytest.FixtureRequest)
     assert any(words in each.message for each in drift(url, damage.chain))
 
 
-def test_the_advice_for_a_missing_object_repairs_it(core_url: URL) -> None:
-    for label in ("a missing index", "a missing column", "a missing check", "a missing default"):
+def test_the_advice_repairs_what_can_be_repaired_by_one_statement(core_url: URL) -> None:
+    for label in (
+        "a missing index",
+        "a missing column",
+        "a missing check",
+        "a missing default",
+        "triggers off on the table that keys refer to",
+        "a foreign key that is not enforced",
+    ):
         _run(core_url, DAMAGES[label].do)
     for each in drift(core_url, "core"):
         _run(core_url, each.message.partition("run: ")[2])

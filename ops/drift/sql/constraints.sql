@@ -5,11 +5,14 @@ SELECT
     jsonb_build_object(
         'definition', regexp_replace(pg_get_constraintdef(k.oid), ' NOT VALID$', ''),
         'validity', CASE
+            -- The definition says it, and VALIDATE is refused.
+            WHEN pg_get_constraintdef(k.oid) LIKE '% NOT ENFORCED' THEN 'valid'
             WHEN NOT k.convalidated THEN 'NOT VALID'
-            WHEN EXISTS (
-                SELECT FROM pg_trigger AS g WHERE g.tgconstraint = k.oid AND g.tgenabled = 'D'
-            ) THEN 'DISABLED'
-            ELSE 'valid'
+            -- A key has triggers on its own table and on the one that it refers to.
+            ELSE coalesce((
+                SELECT 'DISABLED on ' || string_agg(DISTINCT g.tgrelid::regclass::text, ', ')
+                FROM pg_trigger AS g WHERE g.tgconstraint = k.oid AND g.tgenabled = 'D'
+            ), 'valid')
         END
     ) AS facts
 FROM pg_constraint AS k
