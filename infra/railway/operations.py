@@ -1,4 +1,4 @@
-"""The GraphQL operations that are asked of Railway; docs/decisions/0018 cites each field."""
+"""The GraphQL operations that are asked of Railway; docs/decisions/0019 cites each field."""
 
 SERVICES = """
 query ($project: String!, $environment: String!, $after: String) {

@@ -1,4 +1,4 @@
-"""A server that speaks the part of Railway's GraphQL API that docs/decisions/0018 cites: any other
+"""A server that speaks the part of Railway's GraphQL API that docs/decisions/0019 cites: any other
 field, argument or type is refused."""
 
 import json
