@@ -35,7 +35,7 @@ from ops.backfill.binary_copy import (
 from ops.connection import shown_address
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.catalogue import Instrument, catalogue
-from ops.demo.marker import MARK, generated_prices
+from ops.demo.marker import generated_prices, mark
 from ops.demo.prices import PriceHistory
 from ops.demo.transaction import driver_connection, transaction
 from ops.errors import ConfigurationError, WrongDatabaseError
@@ -82,7 +82,7 @@ def create_legacy(url: URL, prices: PriceHistory, *, demo_password: str) -> Lega
         _require_vector(database, url)
         _create_tables(connection)
         rows = _fill(database, prices, password_hash(demo_password))
-        _mark(database, prices)
+        mark(database, f"{prices.source} {prices.fingerprint}")
     return LegacyReport(True, prices.source, prices.fingerprint, rows)
 
 
@@ -102,11 +102,6 @@ def _finished(database: psycopg.Connection, url: URL) -> LegacyReport | None:
             "give the legacy demo an empty database"
         )
     return None
-
-
-def _mark(database: psycopg.Connection, prices: PriceHistory) -> None:
-    text = f"{MARK}: {prices.source} {prices.fingerprint}"
-    database.execute(sql.SQL("COMMENT ON TABLE market_data_cache IS {}").format(sql.Literal(text)))
 
 
 def _require_vector(database: psycopg.Connection, url: URL) -> None:

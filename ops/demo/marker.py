@@ -1,6 +1,7 @@
 """By what the demo is known, wherever it lies: its generator's mark, and its users' derived ids."""
 
 import psycopg
+from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.connection import connect, explained
@@ -23,6 +24,23 @@ def generated_prices(database: psycopg.Connection) -> str | None:
     ).fetchone()
     mark, _, described = str(row[0] if row else None).partition(": ")
     return described if mark == MARK else None
+
+
+def mark(database: psycopg.Connection, described: str) -> None:
+    """Have the old database be known as the demo's, with these prices."""
+    text = sql.Literal(f"{MARK}: {described}")
+    database.execute(sql.SQL("COMMENT ON TABLE market_data_cache IS {}").format(text))
+
+
+def keep_mark(source: URL, copied: URL) -> None:
+    """A copy of the demo is the demo's too; a dump leaves comments out."""
+    with (
+        connect(source, application_name="demo", read_only=True) as old,
+        connect(copied, application_name="demo") as new,
+    ):
+        described = generated_prices(old)
+        if described is not None:
+            mark(new, described)
 
 
 def is_demo(legacy: URL | None, core: URL) -> bool:

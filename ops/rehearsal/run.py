@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from ops.backend.supervised import SupervisedBackend
 from ops.books.rehearsals import LastRehearsal, record_end
 from ops.connection import conninfo, shown_address
+from ops.demo.marker import keep_mark
 from ops.disk_space import require_free
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import SigmaSightError
@@ -177,6 +178,7 @@ def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> Non
     urls = EmbeddedDatabases(here).up()
     with accounted(settings, legacy, "rehearsal"):
         copy_whole(legacy, urls["legacy"], here.root)
+        keep_mark(legacy, urls["legacy"])
     # After a swap the real one is locked, and so would its copy be.
     release_lock(urls["legacy"])
 
