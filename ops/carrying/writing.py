@@ -129,13 +129,10 @@ class _Rows:
     def write(self) -> None:
         """Write as many as are taken."""
         write = _WRITES[self.kind]
-        self.try_rows(write)
+        for size in (_ALL, _SOME, _EACH):
+            self.try_rows(write, size)
         if self.kind == "updated":
-            self.try_rows(Target.passing)
-        self.try_rows(write, _SOME)
-        self.try_rows(write, _EACH)
-        if self.kind == "updated":
-            # What only one row may have may pass around among these.
+            # What only one row may have may pass around among these; else each is told its reason.
             self.try_rows(Target.passing, states=["barred"])
             self.try_rows(write, _EACH)
 

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.assessment import Account, TableAccount, assess
+from ops.assessment.report import account_lines
 from ops.carrying.swap_price import swap_price
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError
@@ -32,7 +33,9 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
         " CREATE TABLE half PARTITION OF halves FOR VALUES FROM (0) TO (10);"
         " INSERT INTO halves VALUES (1), (2); CREATE PUBLICATION everything FOR ALL TABLES;"
         " CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;"
-        " CREATE FOREIGN TABLE beyond (id int) SERVER far",
+        " CREATE FOREIGN TABLE beyond (id int) SERVER far;"
+        " CREATE TRIGGER own BEFORE UPDATE ON users FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
     )
     account = assess(owned_url)
     fates = {one.shown: (one.fate, one.rows) for one in account.tables}
@@ -56,6 +59,7 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
     assert (account.go, account.schema) == (True, "public")
     assert account.unknown.items() >= {"public.ai_insights": 12, "auth.users": 1}.items()
     assert list(account.surroundings.publications) == ["everything"]
+    assert "triggers on: public.users" in account_lines(account)
 
 
 def test_what_nobody_knows_has_a_price(

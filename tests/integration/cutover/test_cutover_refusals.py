@@ -169,6 +169,18 @@ SWAP = (
         "large objects (1); give the address of a role that owns them, or accept it by "
         "--accept-unlocked",
     ),
+    Case(
+        "the old database would take no user back",
+        d.changed(
+            "old",
+            "ALTER TABLE users ADD shop text NOT NULL DEFAULT '';"
+            " ALTER TABLE users ALTER shop DROP DEFAULT",
+            "ALTER TABLE users DROP shop",
+        ),
+        "not swapped: a rollback could not carry back rows of users: inserted: null value in "
+        'column "shop"…; correct legacy, or give up what users will write there by '
+        "--accept-one-way",
+    ),
     Case("no old database", d.no_legacy, NO_LEGACY),
     *(
         Case(f"no way back: {name}", damage, NO_WAY_BACK + says.replace(*_OLD))
