@@ -21,14 +21,14 @@ PASSWORD = "canary-8d1f"
 Template = Literal["core", "ai", "seeded"]
 Environment = dict[str, str | Path]
 
-_RUNNING = ("ops.fencing", "ops.legacy_access")
+_RUNNING = ("ops.fencing", "ops.legacy_access", "ops.gate_replicas")
 
 
 def fingerprint(url: URL) -> dict[str, set[tuple[object, ...]]]:
     """Every object and every row of a database, by who wrote it last.
 
-    Left out are the fencing number, since a run that is refused later may have taken one, and the
-    account of our own looks at legacy.
+    Left out are the fencing number, since a run that is refused later may have taken one, the
+    account of our own looks at legacy, and what each backend reports twice a second.
     """
     with connect(url, application_name="tests") as connection:
         objects = connection.execute(

@@ -32,7 +32,8 @@ pytestmark = [
     pytest.mark.filterwarnings(f"ignore:{left}:pytest.PytestUnraisableExceptionWarning")
     for left in (
         r"Exception ignored in. <socket.socket fd=\d+, family=1,",
-        "Exception ignored in. <coroutine object run_in_stack",
+        "Exception ignored in. <coroutine object run_",
+        "Exception ignored in. <function BaseEventLoop.__del__",
     )
 ]
 LEGACY = "postgresql://old:canary-old@old.proxy.rlwy.net:7000/railway?sslmode=require"
