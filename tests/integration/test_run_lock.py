@@ -77,10 +77,12 @@ def test_a_run_that_is_stopped_in_a_transaction_holds_up_nobody(core_url: URL) -
 def _commit_once_waited_for(core_url: URL, writer: psycopg.Connection) -> None:
     with connect(core_url, application_name="tests", autocommit=True) as connection:
         wait_until(
-            lambda: connection.execute(
-                "SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
-            ).fetchone()
-            is not None,
+            lambda: (
+                connection.execute(
+                    "SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+                ).fetchone()
+                is not None
+            ),
             seconds=10,
         )
     writer.commit()
