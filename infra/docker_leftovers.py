@@ -40,7 +40,9 @@ def _is_settled(container: str) -> bool:
 
 
 def _docker(*words: str) -> str:
-    told = {**os.environ, "DOCKER_HOST": os.environ.get("DOCKER_HOST", _HOST)}
+    told = {"DOCKER_HOST": _HOST, **os.environ}
+    if told.get("DOCKER_CONTEXT"):  # wins with the provider; here a host would
+        del told["DOCKER_HOST"]
     try:
         return subprocess.run(("docker", *words), env=told, capture_output=True, text=True).stdout
     except OSError:

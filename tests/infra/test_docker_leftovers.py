@@ -65,3 +65,17 @@ def test_without_dockers_command_line_it_stays(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     remove_container(RESOURCE, print)
+
+
+@pytest.mark.parametrize(
+    ("context", "host"), [("", "unix:///var/run/docker.sock"), ("far", "")], ids=["none", "far"]
+)
+def test_the_provider_s_daemon_is_asked(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, context: str, host: str
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", context)
+    asked = tmp_path / "asked"
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$DOCKER_HOST" >> {asked}\n')
+    remove_container(RESOURCE, print)
+    assert asked.read_text().splitlines() == [host]
