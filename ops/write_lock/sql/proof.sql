@@ -33,7 +33,8 @@ BEGIN
                 WHEN SQLSTATE 'SGW01' THEN outcome := 'trigger';
                 WHEN SQLSTATE 'SGW02' THEN outcome := 'let through';
                 WHEN insufficient_privilege THEN outcome := 'privilege';
-                WHEN lock_not_available THEN outcome := 'not tried';
+                -- Or who reads it waits to write to it: the server calls that a deadlock at once.
+                WHEN lock_not_available OR deadlock_detected THEN outcome := 'not tried';
                 WHEN OTHERS THEN outcome := SQLERRM;
             END;
             found := array_append(found, jsonb_build_object(

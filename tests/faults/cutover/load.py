@@ -19,7 +19,7 @@ READERS, VISITORS, TALKERS, WRITERS = 28, 6, 10, 6
 USERS = READERS + VISITORS + TALKERS + WRITERS
 _SECONDS = 30.0
 # 404: a conversation that a rollback has given up. 429: a user's fourth answer at a time.
-_FINE = (200, 201, 404, 429)
+_FINE = (200, 201, 204, 404, 429)
 _PAUSE = 0.02
 _MODES = "SELECT id::text, mode FROM agent_conversations WHERE id = ANY(%s::uuid[])"
 

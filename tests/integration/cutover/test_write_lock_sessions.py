@@ -67,6 +67,22 @@ def test_a_reader_at_work_only_keeps_truncate_from_being_tried(lockable: URL) ->
         assert prove_locked(connection).not_tried == ()
 
 
+def test_a_reader_who_waits_to_write_is_no_deadlock_of_the_proof(lockable: URL, ask: Ask) -> None:
+    with (
+        ThreadPoolExecutor(1) as pool,
+        connect(lockable, application_name="tests") as writer,
+        connect(lockable, application_name="tests") as connection,
+    ):
+        writer.execute("SELECT * FROM plain")
+        lock_writes(connection)
+        waiting = pool.submit(writer.execute, "INSERT INTO plain (name) VALUES ('late')")
+        _until(lambda: ask(lockable, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
+        proof = prove_locked(connection)
+        connection.rollback()
+        waiting.result(10)
+    assert set(proof.not_tried) == {"plain"}
+
+
 def test_a_writer_that_waits_when_the_lock_commits_is_refused(lockable: URL, ask: Ask) -> None:
     with connect(lockable, application_name="tests") as locker, ThreadPoolExecutor(1) as pool:
         lock_writes(locker)
