@@ -46,6 +46,7 @@ from tests.api.tampering import (
 )
 from tests.conftest import create_database
 from tests.groups import soaked_unless
+from tests.integration.verify_http.tiny_server import Request
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +279,18 @@ def test_what_a_killed_verification_left_is_removed_by_the_next(backend: Verifie
     assert traces(backend, own) == (1, 1, 1)
     # The backend noticed that its listener was gone, and had no trouble with it.
     assert asked(backend, backend.url, "backend log")["backend log"].outcome == "pass"
+
+
+def test_a_user_who_is_chatting_already_is_asked_again(backend: Verified) -> None:
+    busy = [of_status("/chat/send$", 429)] * 2
+
+    def change(request: Request, body: bytes) -> bytes | None:
+        asked_now = busy and request.path.endswith("/chat/send")
+        return busy.pop()(request, body) if asked_now else None
+
+    with between(backend.url, change) as url:
+        assert asked(backend, url, "chat")["chat"].outcome == "pass"
+    assert busy == []
 
 
 def test_two_verifications_do_not_talk_at_once(

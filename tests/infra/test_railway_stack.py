@@ -157,7 +157,7 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
     running.kill()
     platform.failures.clear()
     stack.up()
-    assert world.deployed() == ["ai", "backend", "core"]
+    assert {*world.deployed()} == {"ai", "backend", "core"}  # by the killed run's provider too
     assert (len(platform.services), len(platform.volumes)) == (3, 2)
     assert stack.preview().changes == ()
 

@@ -3,6 +3,7 @@ is deleted afterwards."""
 
 import asyncio
 import re
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from ops.books.run_lock import exclusive_chat_check
 from ops.connection import connect, explained
 from ops.errors import BusyError
 from ops.sql_files import statement
-from ops.verify.http.exchange import Exchange, UnansweredError, UnusableAnswerError
+from ops.verify.http.exchange import Answer, Exchange, UnansweredError, UnusableAnswerError
 from ops.verify.http.facts import Held, Portfolio, read_book
 from ops.verify.http.stream import ServerEvent, read_events, require_order
 from ops.verify.http.visit import Faults, Once, UnaskedError, Visit
@@ -24,6 +25,7 @@ QUESTION = "What are my top holdings?"
 _CONVERSATIONS = "/api/v1/chat/conversations"
 _SEND = "/api/v1/chat/send"
 _BUSY = "another verification talks to the chat"
+_TOO_MANY, _PAUSE_SECONDS = 429, 0.2
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ async def _converse(
     conversation = created.field("id", str, 201)
     try:
         asked = {"conversation_id": conversation, "text": QUESTION}
-        answer = await http.ask("POST", _SEND, token, json=asked, seconds=seconds)
+        answer = await _answered(http, token, asked, seconds)
         answer.expect(200)
         if answer.kind != "text/event-stream":
             raise UnusableAnswerError(f"{answer.question} answers {answer.kind}, no event stream")
@@ -198,6 +200,17 @@ async def _converse(
     finally:
         unremoved = await _delete(http, token, conversation)
     return events, kept, unremoved
+
+
+async def _answered(http: Exchange, token: str, asked: object, seconds: float) -> Answer:
+    """A user may have few answers at a time, and perhaps is chatting just now: then it is asked
+    again, for as long as an answer may take."""
+    given_up = time.monotonic() + seconds
+    while True:
+        found = await http.ask("POST", _SEND, token, json=asked, seconds=seconds)
+        if found.status != _TOO_MANY or time.monotonic() > given_up:
+            return found
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _delete(http: Exchange, token: str, conversation: str) -> str | None:
