@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-# Two processes; tests that share a scene run in one of them (tests/groups.py).
-GROUPED := -n 2 --dist loadgroup --no-loadscope-reorder
+# Three processes, which wait for servers a third of the time; tests that share a scene run in one of
+# them (tests/groups.py).
+GROUPED := -n 3 --dist loadgroup --no-loadscope-reorder
 # The tests start many processes, and each would compile our sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 # What a cutover runs through.
@@ -24,7 +25,7 @@ dashboard: $(BIN)/.installed ## The run history in a browser, with a button and 
 check: $(BIN)/.installed-test ## Format, lint, types and unit tests, in a minute
 	@$(MAKE) --no-print-directory -j2 style types imports unit
 
-test: $(BIN)/.installed-test lint ## Test every rule once, on two cores, in a quarter of an hour
+test: $(BIN)/.installed-test lint ## Test every rule once, on two cores, in ten minutes
 	@$(BIN)/python -m pytest $(GROUPED) --durations=25
 
 coverage: $(BIN)/.installed-test ## The same tests, with branch coverage of what a cutover runs through

@@ -38,11 +38,16 @@ def system(as_role: As, make_system: MakeSystem) -> SmallSystem:
 
 
 def test_the_move_goes_there_and_back_once_that_is_accepted(system: SmallSystem) -> None:
+    """And, by another word, that users who are new could not come back."""
+    system.ask(system.old, "ALTER TABLE users ADD shop text NOT NULL DEFAULT ''")
+    system.ask(system.old, "ALTER TABLE users ALTER shop DROP DEFAULT")
     before = system.everything()
     with pytest.raises(RefusedError, match=r"beyond its lock: auth\.users of .*--accept-unlocked$"):
-        system.swap()
+        system.swap(one_way=True)
+    with pytest.raises(RefusedError, match=r'null value in column "shop".*--accept-one-way$'):
+        system.swap(unlocked=True)
     assert system.everything() == before
-    assert system.swap(unlocked=True).active == "new"
+    assert system.swap(unlocked=True, one_way=True).active == "new"
     system.ask(system.old, WRITE)
     # Asked once: what follows does not take the lock for a part of one.
     assert (system.swap().changed, system.swap().recovered) == (False, None)
