@@ -16,8 +16,9 @@ from ops.waiting import wait_until
 WORK_POOL = "sigmasight"
 START_SECONDS = 60.0
 LOOK_SECONDS = 2  # how often it asks for work
-# A run in its place ends by itself; the worker only has to tell it.
-_STOP_SECONDS = 20.0
+# A run in its place ends by itself; the worker only has to tell it. One that has none in hand takes
+# leave of its server for longer than that, once it has been there for minutes (Prefect 3.8.8).
+_STOP_SECONDS, _IDLE_SECONDS = 20.0, 2.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Worker:
             if self.runs():
                 if self._recorded.document.get("api_url") == api_url:
                     return False
-                self._recorded.stop(_STOP_SECONDS)
+                self._end()
             self._spawn(str(api_url))
         return True
 
@@ -91,7 +92,10 @@ class Worker:
     def stop(self) -> bool:
         """Stop the worker, and the runs that it has in hand; False where none runs."""
         with self.state.lock("worker"):
-            return self._recorded.stop(_STOP_SECONDS)
+            return self._end()
+
+    def _end(self) -> bool:
+        return self._recorded.stop(_STOP_SECONDS, alone=_IDLE_SECONDS)
 
     @property
     def _recorded(self) -> ManagedProcess:

@@ -58,12 +58,23 @@ class ManagedProcess:
         process = spawn(words, told, self.log)
         self.state.write(self.name, {**recorded, "pid": process.pid})
 
-    def stop(self, seconds: float) -> bool:
-        """End it, with what it has started; False where none runs."""
+    def stop(self, seconds: float, *, alone: float | None = None) -> bool:
+        """End it, with what it has started; False where none runs.
+
+        Args:
+            seconds: what it gets to end by itself.
+            alone: the same where nothing runs that it has started; by default no less.
+        """
         process = self.find()
         if process is not None:
-            end([process], seconds)
+            end([process], seconds if alone is None or _has_children(process) else alone)
         return process is not None
+
+
+def _has_children(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.children())
+    return False
 
 
 def spawn(

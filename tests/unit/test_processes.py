@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,13 @@ import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if os.fork():
     print(os.getpid(), flush=True)
+time.sleep(600)
+"""
+
+_LONE = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("here", flush=True)
 time.sleep(600)
 """
 
@@ -42,6 +50,15 @@ def test_one_that_does_not_end_is_killed_with_what_it_started(stubborn: ManagedP
     assert stubborn.stop(0.1)
     assert not any(lives(each) for each in family)
     assert (stubborn.find(), stubborn.stop(0.1)) == (None, False)
+
+
+def test_one_that_has_started_nothing_may_get_less_time(stubborn: ManagedProcess) -> None:
+    lone = replace(stubborn, name="lone", word=_LONE)
+    lone.start([sys.executable, "-c", _LONE], os.environ)
+    assert wait_until(lambda: lone.log.read_text(), 20)
+    assert lone.stop(600, alone=0.1)
+    assert stubborn.stop(0.1, alone=600)
+    assert (lone.find(), stubborn.find()) == (None, None)
 
 
 @pytest.mark.parametrize(
