@@ -5,8 +5,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,6 +32,7 @@ MOST_HELD_SECONDS = 1.0
 ROUNDS = 3
 MESSAGES, TABLES = (1_000, 200_000), (10, 2_000)
 _BETWEEN = 300  # requests that are answered before the next change
+Opened = Callable[[OperatorSettings], AbstractContextManager[GateSwitch]]
 _TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
 
 
@@ -45,16 +45,14 @@ def run() -> list[dict[str, Any]]:
         settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": home})
         return _under_load(settings, current_switch(settings), "as it is")
     with rebuilt() as settings:
-        lines = _at_each_size(settings, "embedded", partial(current_switch, settings))
+        lines = _at_each_size(settings, "embedded", _embedded)
     with rebuilt() as settings:
         SupervisedBackend(settings.state).stop()
-        with _two_backends(settings) as switch:
-            return lines + _at_each_size(settings, "two backends", lambda: switch)
+        return lines + _at_each_size(settings, "two backends", _two_backends)
 
 
-def _at_each_size(
-    settings: OperatorSettings, target: str, switch: Callable[[], GateSwitch]
-) -> list[dict[str, Any]]:
+def _at_each_size(settings: OperatorSettings, target: str, opened: Opened) -> list[dict[str, Any]]:
+    """With new backends for each size: they count the wrong passwords that cutovers try."""
     legacy = resolve_endpoints(settings).legacy
     assert legacy is not None  # the demo's
     lines = []
@@ -63,7 +61,8 @@ def _at_each_size(
         for tables in TABLES:
             _make_tables(legacy, tables)
             name = f"{target}, {count:,} messages, {tables:,} more tables"
-            lines += _under_load(settings, switch(), name)
+            with opened(settings) as switch:
+                lines += _under_load(settings, switch, name)
     return lines
 
 
@@ -122,6 +121,14 @@ def _make_tables(legacy: URL, count: int) -> None:
             session.execute(_TABLE.format(number))
         for number in range(count, len(there)):
             session.execute(f"DROP TABLE others.table_{number}")
+
+
+@contextmanager
+def _embedded(settings: OperatorSettings) -> Iterator[GateSwitch]:
+    SupervisedBackend(settings.state).stop()
+    switch = current_switch(settings)
+    switch.serve_active()
+    yield switch
 
 
 @contextmanager
