@@ -27,7 +27,9 @@ SELECT
             UNION
             SELECT i.inhparent FROM pg_inherits AS i JOIN line ON i.inhrelid = line.oid
         )
-        SELECT array_agg(lower(a.relname)) FROM pg_class AS a JOIN line USING (oid)
+        -- Each by its key: a join is planned for thousands of ancestors, by a scan for each relation.
+        SELECT array_agg(lower((SELECT a.relname FROM pg_class AS a WHERE a.oid = line.oid)))
+        FROM line
     ) AS lineage,
     coalesce(g.tgname IS NOT NULL, false) AS marked,
     -- BEFORE each INSERT, DELETE, UPDATE and TRUNCATE statement (2 + 4 + 8 + 16 + 32), whatever

@@ -139,7 +139,7 @@ class Load:
     async def _visit(self, http: httpx.AsyncClient, number: int) -> None:
         while not self._stop.is_set():
             await self._log_in(http, number)
-            await asyncio.sleep(_PAUSE * 40)
+            await asyncio.sleep(_PAUSE * 200)
 
     async def _talk(self, http: httpx.AsyncClient, number: int) -> None:
         conversation = None
