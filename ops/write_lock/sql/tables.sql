@@ -27,7 +27,7 @@ SELECT
             UNION
             SELECT i.inhparent FROM pg_inherits AS i JOIN line ON i.inhrelid = line.oid
         )
-        -- Each by its key: a join is planned for a hundred ancestors, and scans all for each relation.
+        -- Each by its key: a join, planned for a hundred ancestors, scans all for each relation.
         SELECT array_agg(lower((SELECT a.relname FROM pg_class AS a WHERE a.oid = line.oid)))
         FROM line
     ) AS lineage,
