@@ -48,7 +48,8 @@ def run() -> list[dict[str, Any]]:
         lines = _at_each_size(settings, "embedded", _embedded)
     with rebuilt() as settings:
         SupervisedBackend(settings.state).stop()
-        return lines + _at_each_size(settings, "two backends", _two_backends)
+        told = settings.model_copy(update={"BACKEND_REPLICAS": 2})
+        return lines + _at_each_size(told, "two backends", _two_backends)
 
 
 def _at_each_size(settings: OperatorSettings, target: str, opened: Opened) -> list[dict[str, Any]]:
