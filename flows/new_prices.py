@@ -30,6 +30,8 @@ YAHOO = "ask Yahoo"
 def take_new_prices() -> None:
     """Bring what the files of PRICES_FOLDER and the source PRICES_FROM have and Core lacks."""
     settings = operator_settings()
+    if settings.PRICES_FOLDER is None and settings.PRICES_FROM is None:
+        return
     endpoints = resolve_endpoints(settings)
     if settings.PRICES_FROM == "yfinance":
         prepare_yfinance(settings.state.root)

@@ -15,10 +15,11 @@ from infra.topology import DatabaseInstance
 from ops.connection import conninfo, within_schema
 from ops.embedded.databases import NAMES, Name
 
+MIGRATE_COMMAND = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
 # The runbook's own start command: both chains, then the server. HOST is for containers, whose
 # loopback nobody else reaches.
 START_COMMAND = (
-    "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head && "
+    f"{MIGRATE_COMMAND} && "
     "exec uvicorn app.main:app --host ${HOST:-127.0.0.1} --port ${PORT:-8000}"
 )
 

@@ -77,12 +77,17 @@ def given_database(instance: DatabaseInstance, config: StackConfig) -> ExternalD
     return ExternalDatabase(instance, app_url, admin, True, location, admin_location)
 
 
+def hosts_without_tls(config: StackConfig) -> list[str]:
+    """The hosts that the stack says may be reached without TLS."""
+    given = config.optional_text(HOSTS_WITHOUT_TLS) or ""
+    return [host.strip() for host in given.split(",")]
+
+
 def _parsed(key: str, config: StackConfig) -> URL:
     # The secret's text, for a look at preview time; it goes nowhere else.
-    accepted = (config.optional_text(HOSTS_WITHOUT_TLS) or "").split(",")
     try:
         url = parse_database_url(config.source.get(key) or "")
-        refuse_readable(url, [host.strip() for host in accepted])
+        refuse_readable(url, hosts_without_tls(config))
         return url
     except InvalidDatabaseUrlError as error:
         raise ConfigurationError(

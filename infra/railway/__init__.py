@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from app.chain_folders import SCRIPT_LOCATIONS
 from infra.backend_key import backend_key
 from infra.components import (
+    MIGRATE_COMMAND,
     Backend,
     BackendArgs,
     DeclaredStack,
@@ -20,7 +21,7 @@ from infra.components import (
 from infra.docker.databases import warn_of_vector
 from infra.docker.passwords import instance_passwords
 from infra.docker.provisioning import Provisioning, ProvisioningArgs
-from infra.external import GivenPostgres, given_database
+from infra.external import GivenPostgres, given_database, hosts_without_tls
 from infra.postgres_settings import postgres_settings
 from infra.railway.service import RailwayService
 from infra.stack_config import StackConfig
@@ -36,10 +37,9 @@ DATABASE_IMAGE = "ghcr.io/railwayapp-templates/postgres-ssl:17"
 BACKEND_SERVICE = "railwayBackendService"
 _DATA = "/var/lib/postgresql/data"
 _PORT = 5432
-_MIGRATE = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
 # The same as in railway.toml, which Railway does not read for a service that is new.
 BACKEND_SETTINGS: Mapping[str, object] = {
-    "preDeployCommand": [f"sh -c '{_MIGRATE}'"],
+    "preDeployCommand": [f"sh -c '{MIGRATE_COMMAND}'"],
     "startCommand": "sh -c 'exec uvicorn app.main:app --host 0.0.0.0 --port $PORT'",
     "healthcheckPath": "/ready",
     "healthcheckTimeout": 120,
@@ -86,8 +86,7 @@ class RailwayProject:
         return RailwayService(role, {**told, **inputs}, opts)
 
     def sslmode(self, host: str) -> str:
-        given = (self.config.optional_text(HOSTS_WITHOUT_TLS) or "").split(",")
-        return "prefer" if host in given else "require"
+        return "prefer" if host in hosts_without_tls(self.config) else "require"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ def exclusive_run(core: URL) -> Iterator[Fence]:
             # Who still holds the number has lost the lock that is ours now, perhaps while it was
             # stopped. It would write nothing more than this transaction, which comes to nothing.
             session.execute(_END_FORMER_WRITERS)
-            fence = _next_number(session)
+            with _busy_when_locked(session, "phase"):
+                fence = _next_number(session)
         yield fence
 
 
