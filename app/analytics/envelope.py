@@ -1,7 +1,7 @@
 """What every analytic answer has in common, and how it says that there is nothing to show."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -123,7 +123,7 @@ def staleness(day: date) -> Staleness:
     """How old figures of `day` are. Current: no weekday has passed whole since."""
     today = datetime.now(UTC).date()
     hours = (today - day).days * 24
-    passed = np.busday_count(np.datetime64(day) + 1, np.datetime64(today))
+    passed = np.busday_count(np.datetime64(day + timedelta(days=1)), np.datetime64(today))
     return {
         "snapshot_date": day.isoformat(),
         "age_hours": hours,

@@ -72,7 +72,7 @@ def load_prices(
     wanted = sorted({*symbols, *REQUIRED_ETFS})
     dates = np.array(trading_days(first - timedelta(days=LOOKBACK_DAYS), last), "datetime64[D]")
     rows = _read(core, wanted, dates)
-    sessions = _EPOCH_2000 + rows["day"].astype(np.int64)
+    sessions = _EPOCH_2000 + rows["day"].astype("timedelta64[D]")
     position = np.searchsorted(dates, sessions)
     closes = np.full((len(dates), len(wanted)), np.nan)
     on_session = (position < len(dates)) & (dates[np.minimum(position, len(dates) - 1)] == sessions)

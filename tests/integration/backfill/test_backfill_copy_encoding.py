@@ -103,8 +103,10 @@ def test_all_types_over_more_than_one_piece(copied: psycopg.Connection) -> None:
             "share": Numeric(numbers / 7, 10, 4),
             "doc": Text(every_other, ['{"a":[1,"ü"]}'], version=1),
             "plain": Text(every_other, ['{"b": 2}']),
-            "day": dates(np.datetime64("1999-12-30") + numbers),
-            "moment": timestamps(np.datetime64("1999-12-31T23:59:59.999999") + numbers),
+            "day": dates(np.datetime64("1999-12-30") + numbers.astype("m8[D]")),
+            "moment": timestamps(
+                np.datetime64("1999-12-31T23:59:59.999999") + numbers.astype("m8[us]")
+            ),
             "flag": booleans(numbers % 2 == 0),
             "maybe": integers(np.where(numbers % 5 == 0, np.nan, numbers)),
         },

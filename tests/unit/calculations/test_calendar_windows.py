@@ -27,7 +27,7 @@ def test_a_window_holds_exactly_the_dates_within_its_calendar_days(
     dates = _dates(offsets)
     start, stop = calendar_windows(dates, dates, length)
     for end, low, high in zip(dates, start, stop, strict=True):
-        expected = [d for d in dates if end - length <= d <= end]
+        expected = [d for d in dates if end - np.timedelta64(length, "D") <= d <= end]
         assert list(dates[low:high]) == expected
 
 
@@ -47,7 +47,8 @@ def test_returns_lie_between_neighbouring_own_prices_inside_the_window(
     }
     for column in range(3):
         for day in days:
-            inside = (dates >= dates[day] - length) & (dates <= dates[day]) & open_[:, column]
+            first = dates[day] - np.timedelta64(length, "D")
+            inside = (dates >= first) & (dates <= dates[day]) & open_[:, column]
             own = prices[inside, column]
             expected = own[1:] / own[:-1] - 1 if len(own) else []
             np.testing.assert_allclose(found.get((column, int(day)), []), expected)
