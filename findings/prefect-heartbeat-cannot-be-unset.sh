@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prefect 3.8.8: PREFECT_FLOWS_HEARTBEAT_FREQUENCY is an "int or None" that no environment can set to
+# Prefect 3.8.8 and 3.9.1: PREFECT_FLOWS_HEARTBEAT_FREQUENCY is an "int or None" that no environment can set to
 # None, and its default is not None.
 #
 # What most expect: a setting that may be None is off unless it is set, or can be switched off by an
@@ -13,7 +13,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export PREFECT_HOME="$folder/home"
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install -q --disable-pip-version-check prefect==3.8.8 'fastapi<0.151'
+"$folder/venv/bin/pip" install -q --disable-pip-version-check prefect==3.9.1
 python="$folder/venv/bin/python"
 read_setting='from prefect.settings import get_current_settings as s; print(s().flows.heartbeat_frequency)'
 unset PREFECT_FLOWS_HEARTBEAT_FREQUENCY

@@ -62,7 +62,8 @@ def register(declared: Mapping[str, Any]) -> str:
         collision_strategy=limit["collision_strategy"]
     )
     deployment.storage = _NothingToPull()
-    deployment.apply(schedules=_schedules(declared))
+    # An empty list would be asked what it means; None leaves what a person has added.
+    deployment.apply(schedules=_schedules(declared) or None)
     return f"{deployment.flow_name}/{deployment.name}"
 
 

@@ -13,7 +13,7 @@ from ops.waiting import wait_until
 
 START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
-_PROGRAM = "flows.prefect_process"
+_PROGRAM = "prefect"
 _USUAL_PORT = 4200
 # Pages that ask the server that they come from, whatever its port, also through a tunnel.
 _PAGES = {"PREFECT_SERVER_UI_API_URL": "/api"}

@@ -88,6 +88,19 @@ def test_a_person_activates_the_schedule_of_follow_and_a_deploy_keeps_it(
         client.update_deployment_schedule(*which, active=False)
 
 
+def test_a_schedule_of_ones_own_outlives_a_deploy(dashboard: Dashboard) -> None:
+    """Seen on Prefect 3.9.1: an empty list of schedules warns, and will remove them one day."""
+    path = f"deployments/{dashboard.deployment('backup')['id']}/schedules"
+    dashboard.ask(path, [{"schedule": {"cron": "0 3 * * 0"}, "slug": "sundays"}])
+    (sundays,) = dashboard.schedules("backup")
+    with temporary_settings({PREFECT_API_URL: dashboard.api_url}):
+        register_deployments()
+        assert dashboard.schedules("backup") == [sundays]
+        with get_client(sync_client=True) as client:
+            which = UUID(dashboard.deployment("backup")["id"]), UUID(sundays["id"])
+            client.delete_deployment_schedule(*which)
+
+
 @pytest.mark.soak
 def test_again_and_by_hand_leave_the_same(dashboard: Dashboard) -> None:
     before = {name: shape(dashboard.deployment(name)) for name in NAMED}
