@@ -10,17 +10,17 @@ from ops.sql_files import statement
 Facts = dict[str, str | None]
 Catalogue = dict[str, dict[str, Facts]]
 
-# Section of a catalogue -> how one of its objects is called.
+# Section of a catalogue -> how one of its objects is called; what others need comes before them.
 SECTIONS: Mapping[str, str] = MappingProxyType(
     {
         "tables": "table",
+        "extensions": "extension",
+        "enums": "enum",
         "columns": "column",
         "constraints": "constraint",
         "indexes": "index",
         "triggers": "trigger",
-        "enums": "enum",
         "sequences": "sequence",
-        "extensions": "extension",
     }
 )
 

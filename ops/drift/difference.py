@@ -20,10 +20,10 @@ _MESSAGES: Mapping[str, str] = MappingProxyType(
         "table of the other database": "table {object} belongs to the {expected} database; make "
         "sure that its rows are there, then drop it here",
         "table kind": "{object} is a {found}, " + _OTHER + "; " + _BUILD,
-        "table persistence": "table {object} is {found}, " + _OTHER + "; run: "
-        "ALTER TABLE {object} SET LOGGED (a crash empties an unlogged table)",
-        "table row security": "row security of table {object} is {found}; run: "
-        "ALTER TABLE {object} DISABLE ROW LEVEL SECURITY (it hides rows)",
+        "table persistence": "table {object} is {found}, and a crash empties it; run: "
+        "ALTER TABLE {object} SET LOGGED",
+        "table row security": "row security of table {object} is {found} and hides rows; run: "
+        "ALTER TABLE {object} DISABLE ROW LEVEL SECURITY",
         "missing column": "column {object} is missing; run: "
         "ALTER TABLE {table} ADD COLUMN {name} {expected}",
         "unexpected column": "column {object} ({found}) is not of this chain; " + _ADOPT,
@@ -68,8 +68,8 @@ _MESSAGES: Mapping[str, str] = MappingProxyType(
         "corrupt an HNSW index, and before 0.8.2 a parallel build of one overflows a buffer "
         "(CVE-2026-3172); install a newer pgvector, then as superuser run: "
         "ALTER EXTENSION {object} UPDATE",
-        "revision": "{object} records revision {found}, the head of the chain is {expected}; run "
-        "`sigmasight migrate`",
+        "revision": "{object} records revision {found}, the head of the chain is {expected}; "
+        "{repair}",
         "models": "the models and the database disagree ({found}); write the missing revision",
     }
 )
@@ -87,6 +87,20 @@ _REPAIRS: Mapping[tuple[str, str], str] = MappingProxyType(
     }
 )
 _SET_DEFAULT = "run: ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {expected}"
+# How what is found ends -> the statement by which the column computes nothing any more.
+_UNGENERATED: Mapping[str, str] = MappingProxyType(
+    {
+        "IDENTITY": "run: ALTER TABLE {table} ALTER COLUMN {name} DROP IDENTITY",
+        "STORED": "run: ALTER TABLE {table} ALTER COLUMN {name} DROP EXPRESSION",
+        # PostgreSQL 18 can only drop it; drift then names it as missing.
+        "VIRTUAL": "run: ALTER TABLE {table} DROP COLUMN {name}",
+    }
+)
+_RECORD = "run: DELETE FROM {object}; INSERT INTO {object} VALUES ('{expected}')"
+_RECORD_ANEW = (
+    "run: CREATE TABLE {object} (version_num varchar(32) PRIMARY KEY); "
+    "INSERT INTO {object} VALUES ('{expected}')"
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,25 @@ def _repair(kind: str, words: Mapping[str, str]) -> str:
         _, disabled, tables = words["found"].partition("DISABLED on ")
         statements = (f"ALTER TABLE {table} ENABLE TRIGGER ALL" for table in tables.split(", "))
         return f"run: {'; '.join(statements)}" if disabled else _REPAIRS[kind, words["found"]]
-    if kind == "column default" and words["expected"] != "none":
-        return _SET_DEFAULT
+    if kind == "revision":
+        return _revision_repair(words["found"])
+    if kind == "column default":
+        return _default_repair(words)
     return _REPAIRS.get((kind, words["expected"]), "")
+
+
+def _revision_repair(found: str) -> str:
+    if found == "none":
+        return (
+            "in an empty database run `sigmasight migrate`; if only this is lost, " + _RECORD_ANEW
+        )
+    return (
+        "if it is an older one of the chain, run `sigmasight migrate`; if a later release made it, "
+        "take that release; if neither, and nothing else differs, " + _RECORD
+    )
+
+
+def _default_repair(words: Mapping[str, str]) -> str:
+    if words["found"].startswith("GENERATED "):
+        return _UNGENERATED[words["found"].rpartition(" ")[2]]
+    return _REPAIRS.get(("column default", words["expected"]), _SET_DEFAULT)

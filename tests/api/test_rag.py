@@ -223,6 +223,26 @@ def test_an_empty_question_finds_nothing(ai_url: URL) -> None:
     assert in_session(ai_url, lambda ai: rag_service.retrieve(ai, "", ["global"])) == []
 
 
+def test_why_a_vector_of_zeros_is_passed_over(ai_url: URL) -> None:
+    """pgvector 0.8.5: its distance is NaN, which sorts behind all others and is found; its index
+    leaves it out. Where this fails, the search may stop to look for NaN."""
+    execute(
+        ai_url,
+        "INSERT INTO ai_kb_documents (scope, title, content, embedding)"
+        " VALUES ('global', 'z', 'z', array_fill(0, ARRAY[1536])::vector)",
+    )
+    ask = "SELECT (embedding <=> array_fill(1, ARRAY[1536])::vector)::text FROM ai_kb_documents"
+    with connect(ai_url, application_name="tests") as database:
+        assert database.execute(ask.encode()).fetchall() == [("NaN",)]
+        database.execute("SET enable_seqscan = off; SET enable_sort = off")
+        assert (
+            database.execute(
+                f"{ask} ORDER BY embedding <=> array_fill(1, ARRAY[1536])::vector".encode()
+            ).fetchall()
+            == []
+        )
+
+
 # Whose documents.
 
 

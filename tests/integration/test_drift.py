@@ -22,15 +22,25 @@ WARNINGS = {"redundant index", "redundant constraint", "extension version", "une
     "label",
     first_of_each(DAMAGES, lambda label: frozenset(kind for kind, _ in DAMAGES[label].names)),
 )
-def test_names_the_damage_and_falls_silent_when_it_is_undone(
+def test_names_the_damage_and_falls_silent_when_it_is_undone_or_the_advice_is_taken(
     label: str, request: pytest.FixtureRequest
 ) -> None:
     damage = DAMAGES[label]
     url: URL = request.getfixturevalue(f"{damage.chain}_url")
     _run(url, damage.do)
     _assert_names(drift(url, damage.chain), damage.names)
-    _run(url, damage.undo)
+    if damage.undo:
+        _run(url, damage.undo)
+    else:
+        _take_the_advice(url, damage.chain)
     assert drift(url, damage.chain) == []
+
+
+def _take_the_advice(url: URL, chain: ChainName) -> None:
+    """Twice: of a virtual column it first says that it is to go, then that it is missing."""
+    for _ in range(2):
+        for each in drift(url, chain):
+            _run(url, each.message.partition("run: ")[2])
 
 
 def _assert_names(differences: list[Difference], names: set[tuple[str, str]]) -> None:
@@ -64,21 +74,6 @@ def test_says_what_to_do(label: str, words: str, request: pytest.FixtureRequest)
     url: URL = request.getfixturevalue(f"{damage.chain}_url")
     _run(url, damage.do)
     assert any(words in each.message for each in drift(url, damage.chain))
-
-
-def test_the_advice_repairs_what_can_be_repaired_by_one_statement(core_url: URL) -> None:
-    for label in (
-        "a missing index",
-        "a missing column",
-        "a missing check",
-        "a missing default",
-        "triggers off on the table that keys refer to",
-        "a foreign key that is not enforced",
-    ):
-        _run(core_url, DAMAGES[label].do)
-    for each in drift(core_url, "core"):
-        _run(core_url, each.message.partition("run: ")[2])
-    assert drift(core_url, "core") == []
 
 
 @pytest.mark.parametrize("chain", ["core", "ai"])
@@ -148,6 +143,23 @@ def test_alembic_itself_is_asked(core_url: URL) -> None:
     assert ("positions", "add index ix_positions_symbol") in found
     assert any(said and said.startswith("modify type of quantity") for _, said in found)
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "a check that is NOT VALID",
+        "a foreign key that is not enforced",
+        "a virtual column",
+        *soaked("a foreign key whose triggers are off", "a stored column"),
+    ],
+)
+def test_what_alembic_does_not_see(label: str, core_url: URL) -> None:
+    """Alembic 1.20.1 and SQLAlchemy 2.1.9: where this fails, they see it, and the catalogue need
+    not be asked."""
+    _run(core_url, DAMAGES[label].do)
+    assert model_differences(core_url, "core", set()) == []
+    _assert_names(drift(core_url, "core"), DAMAGES[label].names)
 
 
 def test_a_server_that_does_not_answer_is_one_clear_line() -> None:
