@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,18 @@ class Dashboard:
     def schedules(self, name: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.deployment(name)["schedules"]
         return found
+
+    def planned_runs(self, name: str) -> list[dict[str, Any]]:
+        """What the server has planned, once it has been told not to wait a minute for it."""
+        deployment = self.deployment(name)["id"]
+        years = {"end_time": str(datetime.now(UTC) + timedelta(days=800)), "min_runs": 5}
+        for _ in range(2):
+            self.ask(f"deployments/{deployment}/schedule", years)
+        question = {
+            "deployments": {"id": {"any_": [deployment]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        }
+        return list(self.ask("flow_runs/filter", question))
 
 
 def shape(deployment: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -156,23 +156,10 @@ def test_other_schedules_of_it_do_not_outlive_a_swap(here: Dashboard) -> None:
 def test_a_run_is_planned_once_and_goes_with_a_rollback(here: Dashboard) -> None:
     for _ in range(2):
         activate_cleanup_schedule(datetime.now(UTC))
-        (planned,) = planned_runs(here)
+        (planned,) = here.planned_runs("cleanup")
         assert planned["parameters"] == {"execute": True}
     deactivate_cleanup_schedule()
-    assert planned_runs(here) == []
-
-
-def planned_runs(dashboard: Dashboard) -> list[dict[str, Any]]:
-    """What the server has planned, once it has been told not to wait a minute for it."""
-    deployment = dashboard.deployment("cleanup")["id"]
-    year = {"end_time": str(datetime.now(UTC) + timedelta(days=800)), "min_runs": 5}
-    for _ in range(2):
-        dashboard.ask(f"deployments/{deployment}/schedule", year)
-    question = {
-        "deployments": {"id": {"any_": [deployment]}},
-        "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
-    }
-    return list(dashboard.ask("flow_runs/filter", question))
+    assert here.planned_runs("cleanup") == []
 
 
 def test_core_knows_whether_a_swap_is_in_force(

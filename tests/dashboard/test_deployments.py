@@ -1,8 +1,10 @@
 """What `sigmasight dashboard` and `prefect deploy --all` leave on the server."""
 
 import re
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from prefect import get_client
@@ -11,6 +13,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deployments import register_deployments
 from tests.dashboard.dashboard import NAMED, Dashboard, shape
 
+NEW_YORK = ZoneInfo("America/New_York")
 SECRET_WORDS = re.compile("password|secret|token|url|dsn", re.IGNORECASE)
 
 
@@ -55,12 +58,16 @@ def test_what_waits_and_what_is_turned_away(registered: dict[str, Any]) -> None:
 
 
 def test_the_nightly_backfill_runs_on_weekday_evenings_in_new_york(
-    registered: dict[str, Any],
+    dashboard: Dashboard, registered: dict[str, Any]
 ) -> None:
+    """Seen on Prefect 3.9.1 with whenever 0.10.5, below Python 3.13: the schedule plans nothing."""
     (nightly,) = registered["backfill"]["schedules"]
     assert (nightly["active"], nightly["parameters"]) == (True, {"last": None})
     cron = nightly["schedule"]
     assert (cron["cron"], cron["timezone"]) == ("0 20 * * 1-5", "America/New_York")
+    planned = [run["expected_start_time"] for run in dashboard.planned_runs("backfill")]
+    evenings = {datetime.fromisoformat(at).astimezone(NEW_YORK) for at in planned}
+    assert {(day.hour, day.minute, day.weekday() < 5) for day in evenings} == {(20, 0, True)}
 
 
 def test_the_cleanup_has_one_schedule_that_is_not_active(registered: dict[str, Any]) -> None:
