@@ -16,21 +16,32 @@ if TYPE_CHECKING:  # a fifth of a second of imports, which only a docker stack n
     from docker import DockerClient
     from docker.models.containers import Container
 
+# What an engine has called its own provider in stacks that named none: ours takes its place, and no
+# resource is replaced.
+DEFAULT_PROVIDER = "default_5_2_0"
 INITIALISED_SECONDS = 180.0
 ANSWER_SECONDS = 10
 _HOST = "unix:///var/run/docker.sock"
 _CONTAINER = "docker:index/container:Container"
 
 
-@contextmanager
-def docker_daemon(configured: Callable[[str], str | None]) -> "Iterator[DockerClient | None]":
-    """The daemon of the provider's `docker:context` or `docker:host`, of DOCKER_CONTEXT or
-    DOCKER_HOST, or of this machine. None where it does not answer, or cannot be asked from here,
-    as over SSH: the provider will say what is wrong with it.
+def daemon_address(configured: Callable[[str], str | None]) -> tuple[str | None, str]:
+    """The context of the daemon, if one is named, and the host, which counts without one: as
+    `docker:context` and `docker:host` of the stack say, or DOCKER_CONTEXT and DOCKER_HOST.
 
     Args:
         configured: gives a key of the provider's configuration.
     """
+    context, host = (
+        configured(key) or os.environ.get(f"DOCKER_{key.upper()}") for key in ("context", "host")
+    )
+    return context or None, host or _HOST
+
+
+@contextmanager
+def docker_daemon(configured: Callable[[str], str | None]) -> "Iterator[DockerClient | None]":
+    """The daemon at `daemon_address`. None where it does not answer, or cannot be asked from here,
+    as over SSH: the provider will say what is wrong with it."""
     client = _client(configured)
     try:
         yield client
@@ -85,8 +96,7 @@ def _client(configured: Callable[[str], str | None]) -> "DockerClient | None":
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    context = configured("context") or os.environ.get("DOCKER_CONTEXT")
-    host = configured("host") or os.environ.get("DOCKER_HOST") or _HOST
+    context, host = daemon_address(configured)
     try:
         if context:
             found = ContextAPI.kwargs_from_context(context)

@@ -28,7 +28,7 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
         if daemon is not None:
             refuse_foreign_volumes(daemon, map(settings.volume, settings.ports), settings.stack)
     host = docker_host(settings)
-    image = pulled_image("database-image", settings.database_image)
+    image = pulled_image(host, "database-image", settings.database_image)
     databases = declare_databases(host, topology.instances, image, config)
     backend = declare_backend(host, databases, config)
     if config.flag("prefect", False):

@@ -9,7 +9,7 @@ from pulumi import Input, Output, ResourceOptions
 from sqlalchemy.engine import URL
 
 from infra.components import Place, PostgresInstance
-from infra.docker.containers import RESTART, DockerHost, container_options
+from infra.docker.containers import RESTART, DockerHost
 from infra.docker.passwords import InstancePasswords, instance_passwords
 from infra.docker.provisioning import Provisioning, ProvisioningArgs, vector_warning
 from infra.stack_config import PROJECT, StackConfig
@@ -110,7 +110,7 @@ class DockerPostgres(PostgresInstance):
             destroy_grace_seconds=60,
             # Data that an image keeps at another place than configured is not thrown away.
             remove_volumes=False,
-            opts=container_options(self, *args.earlier),
+            opts=args.host.container_options(self, *args.earlier),
         )
 
     def _provisioning(self, name: Name, container: docker.Container) -> Provisioning:
