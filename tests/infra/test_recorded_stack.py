@@ -19,12 +19,14 @@ from infra.automation import DrivenStack, Operation
 from infra.docker import containers
 from infra.docker.images import pulled_image
 from infra.docker.settings import docker_settings
+from infra.driven import goes_with_legacy
 from infra.program import declare
 from infra.pulumi_cli import login_in_use, own_backend
 from infra.stack_config import StackConfig
 from infra.topology import Topology
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import (
+    Target,
     declared_active,
     declared_login,
     declared_name,
@@ -200,6 +202,17 @@ def test_the_provider_runs_in_the_projects_folder_and_environment(tmp_path: Path
     told = {"PATH": os.defpath, "PULUMI_RUNTIME_VIRTUALENV": str(tmp_path)}
     said = subprocess.check_output([LAUNCHER, "1:2"], cwd=tmp_path, env=told, text=True)
     assert said == f"{PROJECT_ROOT} false -u -m infra.provider_host 1:2\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "goes"),
+    [("docker", {"container sigmasight-blue-3f9c-legacy": "of the stack blue"}), ("external", {})],
+)
+def test_the_plan_of_a_cleanup_names_what_the_stack_will_remove(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch, target: Target, goes: dict[str, str]
+) -> None:
+    monkeypatch.setattr(DrivenStack, "configuration", lambda _self: {"identity": "3f9c"})
+    assert goes_with_legacy(DrivenStack(state, target, "blue", print)) == goes
 
 
 def database_on_docker(state: StateFolder) -> None:
