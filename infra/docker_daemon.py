@@ -1,7 +1,7 @@
 """The Docker daemon that the provider works on, asked for what the provider does not tell."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -50,14 +50,26 @@ def docker_daemon(configured: Callable[[str], str | None]) -> "Iterator[DockerCl
             client.close()
 
 
-def refuse_foreign_volumes(daemon: "DockerClient", names: Iterable[str], stack: str) -> None:
+def refuse_foreign_volumes(
+    daemon: "DockerClient", names: Sequence[str], stack: str, *, identified: bool
+) -> None:
     """See that no volume which the stack is to make is there with another owner's labels: the
     daemon would hand it out as it is. One without labels is taken for a restored one.
 
+    Args:
+        identified: whether the stack has an identity. One that is new needs it, or a stack of the
+            same name in another clone would have the same names and labels.
+
     Raises:
-        RefusedError: one is.
+        RefusedError: one is, or the stack is new and has none.
     """
     found = {volume.name: volume.attrs["Labels"] or {} for volume in daemon.volumes.list()}
+    if not identified and found.keys().isdisjoint(names):
+        raise RefusedError(
+            f"the stack {stack} is new on its Docker host and has no identity, by which its names "
+            "differ from those of a stack of the same name in another clone; "
+            f"`pulumi config set {PROJECT}:identity VALUE`, of up to 16 letters and digits"
+        )
     for name in names:
         labels = found.get(name, {})
         if labels and labels.get(f"{PROJECT}.stack") != stack:

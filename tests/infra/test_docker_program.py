@@ -66,7 +66,7 @@ def test_everything_on_docker_is_at_the_daemon_that_the_stack_or_else_the_enviro
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    found = docker_program(prefect="true", prefectImage=PREFECT_IMAGE, **config)
+    found = docker_program(prefect="true", prefectImage=PREFECT_IMAGE, identity="3f9c", **config)
     inputs = found.one("pulumi:providers:docker", "docker").inputs
     assert {**inputs, **told} == inputs
     used = {key[0]: one.provider for key, one in found.resources.items() if "docker:" in key[0]}
