@@ -1,10 +1,10 @@
 """The declared stack, as far as a cleanup changes it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from infra.automation import DrivenStack
-from infra.driven import forget_legacy, last_stack
+from infra.driven import forget_legacy, goes_with_legacy, last_stack
 from ops.settings import OperatorSettings
 
 Log = Callable[[str], None]
@@ -17,6 +17,9 @@ class CleanedStack:
     settings: OperatorSettings
     stack: DrivenStack
     log: Log
+
+    def goes(self) -> Mapping[str, str]:
+        return goes_with_legacy(self.stack)
 
     def forget_legacy(self) -> None:
         """Not brought up yet: on docker the server has to live until its database is dropped."""

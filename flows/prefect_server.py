@@ -2,7 +2,11 @@
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import psutil
 
 from ops.embedded.server import LOOPBACK, free_port, port_is_free
 from ops.errors import ConfigurationError, DatabaseUnavailableError
@@ -81,7 +85,11 @@ class PrefectServer:
         Raises:
             DatabaseUnavailableError: it does not come up; the message names its log.
         """
-        if not wait_until(self.answers, START_SECONDS, pause=0.1, unless=self._is_gone):
+        comes_up = self._comes_up()
+        if not comes_up and self._has_lost_its_port():
+            self.start()
+            comes_up = self._comes_up()
+        if not comes_up:
             raise DatabaseUnavailableError(
                 f"the Prefect server does not answer at {self.api_url}; read {self._recorded.log}"
             )
@@ -108,6 +116,28 @@ class PrefectServer:
     def _recorded(self) -> ManagedProcess:
         home = str(self.state.root / "prefect")
         return ManagedProcess(self.state, "prefect", _PROGRAM, ("PREFECT_HOME", home))
+
+    def _comes_up(self) -> bool:
+        def answers() -> bool:
+            return self.answers() and self._listens()
+
+        return wait_until(answers, START_SECONDS, pause=0.1, unless=self._is_gone)
+
+    def _listens(self) -> bool:
+        """Whether what answers is the server that was started here, if one was: another may have
+        started at the same moment and taken the port first."""
+        process = self._recorded.find()
+        with suppress(psutil.NoSuchProcess):
+            found = process.net_connections("tcp") if process else []
+            return not self.ours or self._port in {each.laddr.port for each in found if each.laddr}
+        return False
+
+    @property
+    def _port(self) -> int | None:
+        return urlsplit(self.api_url or "").port
+
+    def _has_lost_its_port(self) -> bool:
+        return self._is_gone() and self._port is not None and not port_is_free(self._port)
 
     def _is_gone(self) -> bool:
         return self.ours and not self.runs()

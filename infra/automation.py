@@ -20,7 +20,7 @@ from pulumi.automation import LocalWorkspace, OutputMap, PulumiCommand, Stack, U
 from pulumi.automation._stack import StackInitMode
 
 from app.chain_folders import PROJECT_ROOT
-from infra.docker_daemon import docker_daemon, remove_container
+from infra.docker_daemon import DEFAULT_PROVIDER, docker_daemon, remove_container
 from infra.engine_events import Change, EventRecord
 from infra.engine_failures import explained
 from infra.program import declare
@@ -95,16 +95,20 @@ class DrivenStack:
         Raises:
             SigmaSightError: it failed; what is done stays done, and the next run goes on.
         """
-        look = self._complete_configuration() in _BLIND
+        look, anew = self._looks()
         self._forget_half_made()
-        return self._operate(lambda stack, record: stack.up(on_event=record.take, refresh=look))
+        return self._operate(
+            lambda stack, record: stack.up(on_event=record.take, refresh=look, run_program=anew)
+        )
 
     def preview(self) -> Operation:
         """What `up` would do. Changes nothing but the stack's configuration, which gets what it
         lacks."""
-        look = self._complete_configuration() in _BLIND
+        look, anew = self._looks()
         return self._operate(
-            lambda stack, record: stack.preview(on_event=record.take, refresh=look)
+            lambda stack, record: stack.preview(
+                on_event=record.take, refresh=look, run_program=anew
+            )
         )
 
     def refresh(self) -> Operation:
@@ -171,6 +175,15 @@ class DrivenStack:
         self._prepare_folder()
         environment = {**os.environ, **self._environment(), **(told or {})}
         return subprocess.run(command, cwd=self._folder(), env=environment, **options)
+
+    def _looks(self) -> tuple[bool, bool]:
+        """Whether the engine looks first, and whether with a provider that is told what the program
+        says now, not what it was told before: a daemon may have moved."""
+        if self._complete_configuration() not in _BLIND:
+            return False, False
+        urns = [resource["urn"] for resource in self.export().get("resources", [])]
+        # The engine panics where a provider takes another's place while it looks.
+        return True, not any(urn.endswith(f"::{DEFAULT_PROVIDER}") for urn in urns)
 
     def _complete_configuration(self) -> Target:
         """Secrets that are missing; embedded servers have theirs in the state folder. The stack's

@@ -1,7 +1,7 @@
 """The Docker daemon that the provider works on, asked for what the provider does not tell."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,21 +16,32 @@ if TYPE_CHECKING:  # a fifth of a second of imports, which only a docker stack n
     from docker import DockerClient
     from docker.models.containers import Container
 
+# What an engine has called its own provider in stacks that named none: ours takes its place, and no
+# resource is replaced.
+DEFAULT_PROVIDER = "default_5_2_0"
 INITIALISED_SECONDS = 180.0
 ANSWER_SECONDS = 10
 _HOST = "unix:///var/run/docker.sock"
 _CONTAINER = "docker:index/container:Container"
 
 
-@contextmanager
-def docker_daemon(configured: Callable[[str], str | None]) -> "Iterator[DockerClient | None]":
-    """The daemon of the provider's `docker:context` or `docker:host`, of DOCKER_CONTEXT or
-    DOCKER_HOST, or of this machine. None where it does not answer, or cannot be asked from here,
-    as over SSH: the provider will say what is wrong with it.
+def daemon_address(configured: Callable[[str], str | None]) -> tuple[str | None, str]:
+    """The context of the daemon, if one is named, and the host, which counts without one: as
+    `docker:context` and `docker:host` of the stack say, or DOCKER_CONTEXT and DOCKER_HOST.
 
     Args:
         configured: gives a key of the provider's configuration.
     """
+    context, host = (
+        configured(key) or os.environ.get(f"DOCKER_{key.upper()}") for key in ("context", "host")
+    )
+    return context or None, host or _HOST
+
+
+@contextmanager
+def docker_daemon(configured: Callable[[str], str | None]) -> "Iterator[DockerClient | None]":
+    """The daemon at `daemon_address`. None where it does not answer, or cannot be asked from here,
+    as over SSH: the provider will say what is wrong with it."""
     client = _client(configured)
     try:
         yield client
@@ -39,14 +50,26 @@ def docker_daemon(configured: Callable[[str], str | None]) -> "Iterator[DockerCl
             client.close()
 
 
-def refuse_foreign_volumes(daemon: "DockerClient", names: Iterable[str], stack: str) -> None:
+def refuse_foreign_volumes(
+    daemon: "DockerClient", names: Sequence[str], stack: str, *, identified: bool
+) -> None:
     """See that no volume which the stack is to make is there with another owner's labels: the
     daemon would hand it out as it is. One without labels is taken for a restored one.
 
+    Args:
+        identified: whether the stack has an identity. One that is new needs it, or a stack of the
+            same name in another clone would have the same names and labels.
+
     Raises:
-        RefusedError: one is.
+        RefusedError: one is, or the stack is new and has none.
     """
     found = {volume.name: volume.attrs["Labels"] or {} for volume in daemon.volumes.list()}
+    if not identified and found.keys().isdisjoint(names):
+        raise RefusedError(
+            f"the stack {stack} is new on its Docker host and has no identity, by which its names "
+            "differ from those of a stack of the same name in another clone; "
+            f"`pulumi config set {PROJECT}:identity VALUE`, of up to 16 letters and digits"
+        )
     for name in names:
         labels = found.get(name, {})
         if labels and labels.get(f"{PROJECT}.stack") != stack:
@@ -85,8 +108,7 @@ def _client(configured: Callable[[str], str | None]) -> "DockerClient | None":
     from docker.errors import DockerException
     from docker.utils import kwargs_from_env
 
-    context = configured("context") or os.environ.get("DOCKER_CONTEXT")
-    host = configured("host") or os.environ.get("DOCKER_HOST") or _HOST
+    context, host = daemon_address(configured)
     try:
         if context:
             found = ContextAPI.kwargs_from_context(context)

@@ -1,6 +1,6 @@
 """The stack that was brought up here last, and what cutover and cleanup do to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from infra.stack_secrets import LEGACY_ADDRESSES
@@ -57,10 +57,26 @@ def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:
     return left
 
 
+def goes_with_legacy(stack: "DrivenStack") -> Mapping[str, str]:
+    """What `forget_legacy` will remove beside the database, by its name; an embedded server, which
+    a cleanup removes by itself, not."""
+    if stack.target == "docker":
+        return {f"container {_on_docker(stack)}": f"of the stack {stack.name}"}
+    if stack.target == "railway":
+        from infra.railway.old_service import service_that_goes
+
+        return service_that_goes(stack.configuration())
+    return {}
+
+
+def _on_docker(stack: "DrivenStack") -> str:
+    name = stack_on_host(stack.name, stack.configuration().get("identity"))
+    return f"sigmasight-{name}-legacy"
+
+
 def _left_over(stack: "DrivenStack") -> tuple[str, ...]:
     if stack.target == "docker":
-        name = stack_on_host(stack.name, stack.configuration().get("identity"))
-        volume = f"sigmasight-{name}-legacy-data"
+        volume = f"{_on_docker(stack)}-data"
         return (f"its data are in the Docker volume {volume}: `docker volume rm {volume}`",)
     if stack.target == "railway":
         from infra.railway.old_service import remove_old_service

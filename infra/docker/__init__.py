@@ -20,15 +20,21 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
 
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
-        RefusedError: another's volume has the name of one of the stack's.
+        RefusedError: another's volume has the name of one of the stack's, or the stack is new and
+            has no identity.
     """
     settings = docker_settings(topology, config)
     check_secrets(topology, config)
     with docker_daemon(pulumi.Config("docker").get) as daemon:
         if daemon is not None:
-            refuse_foreign_volumes(daemon, map(settings.volume, settings.ports), settings.stack)
+            refuse_foreign_volumes(
+                daemon,
+                [*map(settings.volume, settings.ports)],
+                settings.stack,
+                identified=settings.stack != pulumi.get_stack(),
+            )
     host = docker_host(settings)
-    image = pulled_image("database-image", settings.database_image)
+    image = pulled_image(host, "database-image", settings.database_image)
     databases = declare_databases(host, topology.instances, image, config)
     backend = declare_backend(host, databases, config)
     if config.flag("prefect", False):

@@ -9,7 +9,7 @@ from pulumi import Input, ResourceOptions
 
 from app.chain_folders import SCRIPT_LOCATIONS, ChainName
 from infra.components import Backend, BackendArgs, backend_at_gate
-from infra.docker.containers import RESTART, DockerHost, container_options, environment
+from infra.docker.containers import RESTART, DockerHost, environment
 from infra.docker.databases import DockerPostgres
 from infra.docker.images import backend_image
 from infra.docker.migration import Migration, MigrationArgs
@@ -67,7 +67,7 @@ class DockerBackend(Backend):
             restart=RESTART,
             # Requests under way are finished; the server itself gives streams ten seconds.
             destroy_grace_seconds=30,
-            opts=container_options(self, *args.needed),
+            opts=args.host.container_options(self, *args.needed),
         )
 
 
@@ -83,7 +83,7 @@ def declare_backend(
     if not config.flag("backendContainer", True):
         return Backend(_NAME, _args(host, databases, config))
     told = _args(host, databases, config, url=host.settings.http_url(_NAME))
-    image = backend_image(host.settings, config)
+    image = backend_image(host, config)
     needed: list[pulumi.Resource] = [database.ready for database in databases.values()]
     needed += [_migration(chain, databases[chain]) for chain in SCRIPT_LOCATIONS]
     return DockerBackend(_NAME, DockerBackendArgs(told, host, image, needed))

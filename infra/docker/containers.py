@@ -1,11 +1,14 @@
-"""What all containers of the stack share: labels, network, ports, volumes, and how they restart."""
+"""What all containers of the stack share: daemon, labels, network, ports, volumes, and how they
+restart."""
 
 from dataclasses import dataclass
 
+import pulumi
 import pulumi_docker as docker
-from pulumi import Output, Resource, ResourceOptions
+from pulumi import Alias, Output, Resource, ResourceOptions
 
 from infra.docker.settings import DockerSettings
+from infra.docker_daemon import DEFAULT_PROVIDER, daemon_address
 from infra.stack_config import PROJECT
 
 RESTART = "unless-stopped"
@@ -17,10 +20,12 @@ class DockerHost:
     """Where the stack's containers live.
 
     Attributes:
+        provider: of all that is declared there.
         network: they find each other there by their containers' names.
     """
 
     settings: DockerSettings
+    provider: docker.Provider
     network: docker.Network
 
     def container_name(self, role: Role) -> str:
@@ -57,33 +62,56 @@ class DockerHost:
             docker.VolumeLabelArgs(label=f"{PROJECT}.stack", value=self.settings.stack),
         ]
         options = ResourceOptions(
-            parent=parent, protect=self.settings.protect, retain_on_delete=True
+            parent=parent,
+            provider=self.provider,
+            protect=self.settings.protect,
+            retain_on_delete=True,
         )
         return docker.Volume(
             f"{role}-data", name=self.settings.volume(role), labels=labels, opts=options
         )
 
+    def container_options(self, parent: Resource, *needed: Resource) -> ResourceOptions:
+        """A container's options. The old one goes first: both would want its name, port and volume.
+        One with another health check is a new one: Docker cannot change it, and the provider does
+        not say so."""
+        return ResourceOptions(
+            parent=parent,
+            provider=self.provider,
+            depends_on=list(needed),
+            delete_before_replace=True,
+            replace_on_changes=["healthcheck"],
+        )
+
 
 def docker_host(settings: DockerSettings) -> DockerHost:
-    """Declare the network of the stack."""
+    """Declare the daemon of the stack, as the provider reaches it, and the network there."""
+    provider = _provider()
     network = docker.Network(
         "network",
         name=settings.prefix,
         driver="bridge",
         labels=[docker.NetworkLabelArgs(label=f"{PROJECT}.stack", value=settings.stack)],
+        opts=ResourceOptions(provider=provider),
     )
-    return DockerHost(settings, network)
+    return DockerHost(settings, provider, network)
 
 
-def container_options(parent: Resource, *needed: Resource) -> ResourceOptions:
-    """A container's options. The old one goes first: both would want its name, port and volume. One
-    with another health check is a new one: Docker cannot change it, and the provider does not say
-    so."""
-    return ResourceOptions(
-        parent=parent,
-        depends_on=list(needed),
-        delete_before_replace=True,
-        replace_on_changes=["healthcheck"],
+def _provider() -> docker.Provider:
+    """Told all that a provider of the engine's own would read of the stack's `docker:` keys."""
+    given = pulumi.Config("docker")
+    context, host = daemon_address(given.get)
+    return docker.Provider(
+        "docker",
+        context=context,
+        host=host,
+        ca_material=given.get_secret("caMaterial"),
+        cert_material=given.get_secret("certMaterial"),
+        key_material=given.get_secret("keyMaterial"),
+        cert_path=given.get("certPath"),
+        registry_auth=given.get_secret_object("registryAuth"),
+        ssh_opts=given.get_object("sshOpts"),
+        opts=ResourceOptions(aliases=[Alias(name=DEFAULT_PROVIDER)]),
     )
 
 

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
-from pulumi import Input, Output, ResourceOptions
-from sqlalchemy.engine import URL
+from pulumi import Input, ResourceOptions
 
-from infra.components import Place, PostgresInstance
-from infra.docker.containers import RESTART, DockerHost, container_options
+from infra.docker.containers import RESTART, DockerHost
 from infra.docker.passwords import InstancePasswords, instance_passwords
-from infra.docker.provisioning import Provisioning, ProvisioningArgs, vector_warning
+from infra.docker.provisioning import ProvisioningArgs
+from infra.provisioned import ProvisionedPostgres
 from infra.stack_config import PROJECT, StackConfig
 from infra.topology import DatabaseInstance
-from ops.connection import conninfo
 from ops.embedded.databases import Name
 from ops.embedded.server import SUPERUSER
-from ops.provision import APP, OWNER
 
 PORT = 5432
 PASSWORD_FILE = "/run/secrets/superuser_password"
@@ -44,40 +41,30 @@ class DockerPostgresArgs:
     earlier: Sequence[pulumi.Resource] = ()
 
 
-class DockerPostgres(PostgresInstance):
-    """A database in a container of its own, on a named volume.
-
-    Attributes:
-        ready: what whoever uses the database has to wait for.
-        internal_owner_url: the owner's address within the network; secret.
-        internal_app_url: the backend's; secret.
-    """
+class DockerPostgres(ProvisionedPostgres):
+    """A database in a container of its own, on a named volume."""
 
     def __init__(
         self, name: Name, args: DockerPostgresArgs, opts: ResourceOptions | None = None
     ) -> None:
         """Declare it with its volume, container and roles."""
         super().__init__(name, args.instance, opts)
-        self._args, host, passwords = args, args.host, args.passwords
-        volume = host.volume(name, self)
+        self._told, settings = args, args.host.settings
+        volume = args.host.volume(name, self)
         container = self._container(name, volume)
-        self.ready = self._provisioning(name, container)
-        published = (host.settings.reach_address, host.settings.ports[name])
-        within = (host.container_name(name), PORT)
-        self.internal_owner_url = self._url(OWNER, passwords.owner, *within)
-        self.internal_app_url = self._url(APP, passwords.app, *within)
-        self.answers_at(
-            Place(
-                *published,
-                owner_url=self._url(OWNER, passwords.owner, *published),
-                app_url=self._url(APP, passwords.app, *published),
-                volume=volume.name,
-                container=container.name,
-            )
+        roles = ProvisioningArgs(
+            args.instance,
+            settings.reach_address,
+            settings.ports[name],
+            args.passwords,
+            container.id,
+            settings.accepted_servers.get(name),
         )
+        kept = {"volume": volume.name, "container": container.name}
+        self.provision(roles, container, args.host.container_name(name), **kept)
 
     def _container(self, name: Name, volume: docker.Volume) -> docker.Container:
-        args, settings = self._args, self._args.host.settings
+        args, settings = self._told, self._told.host.settings
         return docker.Container(
             name,
             name=args.host.container_name(name),
@@ -110,31 +97,8 @@ class DockerPostgres(PostgresInstance):
             destroy_grace_seconds=60,
             # Data that an image keeps at another place than configured is not thrown away.
             remove_volumes=False,
-            opts=container_options(self, *args.earlier),
+            opts=args.host.container_options(self, *args.earlier),
         )
-
-    def _provisioning(self, name: Name, container: docker.Container) -> Provisioning:
-        settings = self._args.host.settings
-        args = ProvisioningArgs(
-            self._args.instance,
-            settings.reach_address,
-            settings.ports[name],
-            self._args.passwords,
-            container.id,
-            settings.accepted_servers.get(name),
-        )
-        options = ResourceOptions(parent=self, depends_on=[container])
-        found = Provisioning(f"{name}-provisioning", args, options)
-        found.vector_version.apply(lambda version: warn_of_vector(name, version, found))
-        return found
-
-    def _url(self, role: str, password: Output[str], host: str, port: int) -> Output[str]:
-        def address(found: list[str]) -> str:
-            driver, database = "postgresql+psycopg", self._args.instance.database
-            return conninfo(URL.create(driver, role, found[0], host, port, database))
-
-        # Known only when the role exists, so that whoever uses an address waits for it.
-        return Output.secret(Output.all(password, self.ready.id).apply(address))
 
 
 def declare_databases(
@@ -167,10 +131,3 @@ def _health_check() -> docker.ContainerHealthcheckArgs:
         start_period="1m0s",
         retries=10,
     )
-
-
-def warn_of_vector(name: str, version: str | None, resource: Provisioning) -> None:
-    """Say what is to be said of the vector extension, if anything."""
-    line = vector_warning(name, version)
-    if line is not None:
-        pulumi.log.warn(line, resource)

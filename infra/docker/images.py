@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pulumi_docker as docker
-from pulumi import Output
+from pulumi import Output, ResourceOptions
 
-from infra.docker.settings import DockerSettings
+from infra.docker.containers import DockerHost
 from infra.stack_config import StackConfig
 
 BASE_IMAGE = (
@@ -15,24 +15,25 @@ BASE_IMAGE = (
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def pulled_image(name: str, reference: str) -> Output[str]:
+def pulled_image(host: DockerHost, name: str, reference: str) -> Output[str]:
     """Declare an image that is pulled, unless this Docker host has it, and return its id.
 
     Containers use the id, not the name: a name that moves would replace them at some later time.
     """
     # Other stacks of the host may use the same image.
-    return docker.RemoteImage(name, name=reference, keep_locally=True).image_id
+    options = ResourceOptions(provider=host.provider)
+    return docker.RemoteImage(name, name=reference, keep_locally=True, opts=options).image_id
 
 
-def backend_image(settings: DockerSettings, config: StackConfig) -> Output[str]:
+def backend_image(host: DockerHost, config: StackConfig) -> Output[str]:
     """Declare the backend's image: the one that is configured, or one built here.
 
     Raises:
         ConfigurationError: an image is not pinned, and local images are not allowed.
     """
-    given = config.optional_text("backendImage")
+    given, settings = config.optional_text("backendImage"), host.settings
     if given is not None:
-        return pulled_image("backend-image", settings.check_image("backendImage", given))
+        return pulled_image(host, "backend-image", settings.check_image("backendImage", given))
     base = settings.check_image("baseImage", config.text("baseImage", BASE_IMAGE))
     build = docker.DockerBuildArgs(
         context=str(_ROOT),
@@ -41,4 +42,7 @@ def backend_image(settings: DockerSettings, config: StackConfig) -> Output[str]:
     )
     # An image that is not pushed has its id in `repo_digest`.
     name = f"{settings.prefix}-backend"
-    return docker.Image("backend-image", image_name=name, build=build, skip_push=True).repo_digest
+    options = ResourceOptions(provider=host.provider)
+    return docker.Image(
+        "backend-image", image_name=name, build=build, skip_push=True, opts=options
+    ).repo_digest

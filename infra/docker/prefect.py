@@ -7,7 +7,7 @@ import pulumi
 import pulumi_docker as docker
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
-from infra.docker.containers import RESTART, DockerHost, container_options, environment
+from infra.docker.containers import RESTART, DockerHost, environment
 from infra.docker.databases import DockerPostgres
 from infra.docker.images import pulled_image
 from infra.stack_config import StackConfig
@@ -74,7 +74,7 @@ class Prefect(ComponentResource):
             wait_timeout=240,
             restart=RESTART,
             destroy_grace_seconds=30,
-            opts=container_options(self),
+            opts=host.container_options(self),
         )
 
     def _worker(self, args: PrefectArgs, server: docker.Container) -> None:
@@ -94,7 +94,7 @@ class Prefect(ComponentResource):
             restart=RESTART,
             # A flow that runs is given time to end its transaction.
             destroy_grace_seconds=60,
-            opts=container_options(self, server, *_ready(databases)),
+            opts=host.container_options(self, server, *_ready(databases)),
         )
 
 
@@ -111,8 +111,8 @@ def declare_prefect(
     args = PrefectArgs(
         host,
         databases,
-        pulled_image("prefect-image", image),
-        pulled_image("worker-image", worker),
+        pulled_image(host, "prefect-image", image),
+        pulled_image(host, "worker-image", worker),
         config.text("workPool", "sigmasight"),
     )
     return Prefect("prefect", args)

@@ -5,7 +5,7 @@ is done before the backend starts, again when a container or a password is new; 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -212,7 +212,7 @@ class ProvisioningArgs:
     Attributes:
         container: the id of the server's container; another one is provisioned again.
         accepted_server: the system identifier of restored or upgraded data, if there are any.
-        sslmode: what is asked of the connection, if anything.
+        sslmode: what is asked of a connection to a host, if anything.
     """
 
     instance: DatabaseInstance
@@ -221,7 +221,7 @@ class ProvisioningArgs:
     passwords: InstancePasswords
     container: Input[str]
     accepted_server: str | None = None
-    sslmode: Input[str] | None = None
+    sslmode: Callable[[str], str] | None = None
 
 
 class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
@@ -250,7 +250,8 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
             "readonly_password": args.passwords.readonly,
             "container": args.container,
             "accepted_server": args.accepted_server or "",
-            **({"sslmode": args.sslmode} if args.sslmode is not None else {}),
         }
+        if args.sslmode is not None:
+            declared["sslmode"] = Output.from_input(args.host).apply(args.sslmode)
         computed = {"vector_version": None, "system_identifier": None}
         super().__init__(ProvisioningProvider(), name, {**declared, **computed}, opts)

@@ -1,6 +1,5 @@
 """The docker target's configuration, read once and checked before anything is declared."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import PurePosixPath
 import psutil
 import pulumi
 
+from infra.docker_daemon import daemon_address
 from infra.policies.rules import is_pinned
 from infra.postgres_settings import PostgresSettings, postgres_settings
 from infra.stack_config import PROJECT, StackConfig
@@ -136,11 +136,9 @@ def _identity(config: StackConfig) -> str | None:
 
 def _memory() -> int | None:
     """Megabytes that the Docker host has, if that is this machine."""
-    given = pulumi.Config("docker").get
-    if given("context") or os.environ.get("DOCKER_CONTEXT"):
-        return None
-    host = given("host") or os.environ.get("DOCKER_HOST") or "unix:"
-    return psutil.virtual_memory().total // 2**20 if host.startswith("unix:") else None
+    context, host = daemon_address(pulumi.Config("docker").get)
+    is_here = context is None and host.startswith("unix:")
+    return psutil.virtual_memory().total // 2**20 if is_here else None
 
 
 def _is_address(text: str) -> bool:

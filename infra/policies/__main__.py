@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_policy.policy
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
@@ -13,11 +14,24 @@ from pulumi_policy import (
     ResourceValidationArgs,
     ResourceValidationPolicy,
 )
+from pulumi_policy.policy import _PolicyAnalyzerServicer
 from pulumi_policy.proxy import UnknownValueError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from infra.policies.rules import RULES, Allowances, Declared, Rule
+
+
+class _ToldOfTheStack(_PolicyAnalyzerServicer):  # type: ignore[misc]
+    """What the engine tells of the stack; the SDK (1.21) keeps none of its configuration."""
+
+    def ConfigureStack(self, request: Any, context: Any) -> Any:
+        for key, value in request.config.items():
+            pulumi.runtime.set_config(key, value)
+        return super().ConfigureStack(request, context)
+
+
+pulumi_policy.policy._PolicyAnalyzerServicer = _ToldOfTheStack
 
 
 def _policy(rule: Rule) -> ResourceValidationPolicy:

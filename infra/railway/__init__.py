@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
-from sqlalchemy.engine import URL
 
 from app.chain_folders import SCRIPT_LOCATIONS
 from infra.backend_key import backend_key
@@ -14,23 +13,20 @@ from infra.components import (
     Backend,
     BackendArgs,
     DeclaredStack,
-    Place,
     PostgresInstance,
     backend_at_gate,
 )
-from infra.docker.databases import warn_of_vector
-from infra.docker.passwords import instance_passwords
-from infra.docker.provisioning import Provisioning, ProvisioningArgs
+from infra.docker.passwords import InstancePasswords, instance_passwords
+from infra.docker.provisioning import ProvisioningArgs
 from infra.external import GivenPostgres, given_database, hosts_without_tls
 from infra.postgres_settings import postgres_settings
+from infra.provisioned import ProvisionedPostgres
 from infra.railway.service import RailwayService
 from infra.stack_config import StackConfig
 from infra.stack_secrets import HOSTS_WITHOUT_TLS
 from infra.topology import DatabaseInstance, Topology, stack_on_host
-from ops.connection import conninfo
 from ops.embedded.databases import Name
 from ops.embedded.server import SUPERUSER
-from ops.provision import APP, OWNER
 
 # Railway's own, with TLS and pgvector; it wants its data below the mount path.
 DATABASE_IMAGE = "ghcr.io/railwayapp-templates/postgres-ssl:17"
@@ -97,75 +93,41 @@ class RailwayPostgresArgs:
     project: RailwayProject
 
 
-class RailwayPostgres(PostgresInstance):
-    """A database as a service with a volume.
-
-    Attributes:
-        ready: what whoever uses the database has to wait for.
-        internal_owner_url: the owner's address within the project's private network; secret.
-        internal_app_url: the backend's; secret.
-    """
+class RailwayPostgres(ProvisionedPostgres):
+    """A database as a service with a volume."""
 
     def __init__(
         self, name: Name, args: RailwayPostgresArgs, opts: ResourceOptions | None = None
     ) -> None:
         """Declare it with its volume, proxy and roles."""
         super().__init__(name, args.instance, opts)
-        self._args, self._passwords = args, instance_passwords(name, args.project.config)
-        service = self._service(name)
-        self.ready = self._provisioning(name, service)
-        outside = (service.host, service.proxy_port)
-        within = (f"{args.project.name(name)}.railway.internal", _PORT)
-        self.internal_owner_url = self._url(OWNER, self._passwords.owner, within)
-        self.internal_app_url = self._url(APP, self._passwords.app, within)
-        self.answers_at(
-            Place(
-                *outside,
-                owner_url=self._url(OWNER, self._passwords.owner, outside),
-                app_url=self._url(APP, self._passwords.app, outside),
-            )
+        project, passwords = args.project, instance_passwords(name, args.project.config)
+        service = self._service(name, project, passwords)
+        roles = ProvisioningArgs(
+            args.instance,
+            service.host,
+            service.proxy_port,
+            passwords,
+            service.deployment,
+            project.config.optional_text(f"{name}AcceptedServer"),
+            project.sslmode,
         )
+        self.provision(roles, service, f"{project.name(name)}.railway.internal")
 
-    def _service(self, name: Name) -> RailwayService:
-        config = self._args.project.config
+    def _service(
+        self, name: Name, project: RailwayProject, passwords: InstancePasswords
+    ) -> RailwayService:
+        config = project.config
         variables = {
             "POSTGRES_USER": SUPERUSER,
-            "POSTGRES_PASSWORD": self._passwords.superuser,
+            "POSTGRES_PASSWORD": passwords.superuser,
             "PGDATA": f"{_DATA}/pgdata",  # a volume is no empty folder
             "RAILWAY_SHM_SIZE_BYTES": str(postgres_settings(config).shm_size * 1024 * 1024),
         }
         image = config.text("railwayDatabaseImage", DATABASE_IMAGE)
         options = ResourceOptions(parent=self, protect=config.flag("protect", True))
         told = {"variables": Output.all(**variables), "mount_path": _DATA, "port": _PORT}
-        return self._args.project.service(name, options, image, **told)
-
-    def _provisioning(self, name: Name, service: RailwayService) -> Provisioning:
-        project = self._args.project
-        args = ProvisioningArgs(
-            self._args.instance,
-            service.host,
-            service.proxy_port,
-            self._passwords,
-            service.deployment,
-            project.config.optional_text(f"{name}AcceptedServer"),
-            service.host.apply(project.sslmode),
-        )
-        options = ResourceOptions(parent=self, depends_on=[service])
-        found = Provisioning(f"{name}-provisioning", args, options)
-        found.vector_version.apply(lambda version: warn_of_vector(name, version, found))
-        return found
-
-    def _url(
-        self, role: str, password: Output[str], place: tuple[Input[str], Input[int]]
-    ) -> Output[str]:
-        def address(found: list[str]) -> str:
-            host, database = found[1], self._args.instance.database
-            query = {"sslmode": self._args.project.sslmode(host)}
-            driver, port = "postgresql+psycopg", int(found[2])
-            return conninfo(URL.create(driver, role, found[0], host, port, database, query))
-
-        # Known only when the role exists, so that whoever uses an address waits for it.
-        return Output.secret(Output.all(password, *place, self.ready.id).apply(address))
+        return project.service(name, options, image, **told)
 
 
 @dataclass(frozen=True)

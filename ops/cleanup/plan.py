@@ -25,12 +25,14 @@ class Removal:
         address: where it is, without a password.
         rows: table → rows.
         own_server: whether its whole server goes, being one of ours.
+        stack: what a declared stack removes, as `DeclaredLegacy.goes` names it.
     """
 
     database: Mapping[str, Any]
     address: str
     rows: Mapping[str, int]
     own_server: bool
+    stack: Mapping[str, str]
     files: tuple[FoundFile, ...]
     repository: FoundFolder | None
 
@@ -38,7 +40,8 @@ class Removal:
         """What must not move between a dry run and its execution."""
         files = {f"file {file.path}": asdict(file) for file in self.files}
         repository = asdict(self.repository) if self.repository else None
-        return {"database": dict(self.database), "repository": repository, **files}
+        server = {"own_server": self.own_server, "stack": dict(self.stack)}
+        return {"database": dict(self.database), **server, "repository": repository, **files}
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def _removal(facts: Facts) -> Removal:
         shown_address(scene.legacy) if scene.legacy else "",
         rows,
         scene.own_server is not None,
+        scene.stack.goes() if scene.stack else {},
         files,
         repository,
     )

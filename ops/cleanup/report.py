@@ -100,6 +100,7 @@ def _removal_lines(removal: Removal) -> list[str]:
         rows = f"{sum(removal.rows.values()):,} rows in {len(removal.rows)} tables"
         server = ", with its whole server" if removal.own_server else ""
         lines.append(f"would go: database {removal.address} ({rows}){server}")
+    lines += [f"would go: {name} ({which})" for name, which in removal.stack.items()]
     if removal.repository:
         lines.append(f"would go: folder {removal.repository.path}")
     lines += [f"would go: file {file.path} ({file.bytes:,} bytes)" for file in removal.files]

@@ -160,6 +160,7 @@ def _what_goes(plan: CleanupPlan) -> dict[str, Any]:
             "rows": dict(removal.rows),
             "own_server": removal.own_server,
         },
+        "stack": dict(removal.stack),
         "repository": asdict(removal.repository) if removal.repository else None,
         "files": [{**asdict(file), "sha256": checksum(file)} for file in removal.files],
         "outcome": {},

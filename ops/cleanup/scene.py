@@ -1,6 +1,6 @@
 """What a cleanup looks at and works on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +20,10 @@ from ops.state_folder import StateFolder
 
 class DeclaredLegacy(Protocol):
     """A declared stack, as far as a cleanup changes it. Each method is idempotent."""
+
+    def goes(self) -> Mapping[str, str]:
+        """What the stack will remove with the old database, by its name, with what tells it from
+        another of that name. Nothing is changed."""
 
     def forget_legacy(self) -> None:
         """Declare the old database as absent and lift its protection, so that no later `up` brings

@@ -39,6 +39,14 @@ def _needs_engine(item: pytest.Item) -> bool:
     return "engine" in getattr(item, "fixturenames", ())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_daemon() -> Iterator[None]:
+    """A Docker daemon of this machine plays no part."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        yield
+
+
 @pytest.fixture(scope="session")
 def engine() -> str:
     """The command line's path; without one the real engine's tests are skipped.

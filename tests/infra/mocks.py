@@ -33,6 +33,7 @@ class Recorded:
     Attributes:
         inputs: plain values, and `Hidden` around what is secret.
         parent: the name of its parent; None for a resource of the stack itself.
+        provider: the name of the one that it is told to use, if any.
         dependencies: the names of what it waits for.
     """
 
@@ -40,6 +41,7 @@ class Recorded:
     name: str
     inputs: Mapping[str, Any]
     parent: str | None
+    provider: str | None
     protect: bool
     retain_on_delete: bool
     delete_before_replace: bool
@@ -129,6 +131,7 @@ class _Recorder(MockMonitor):
             name=request.name,
             inputs={key: readable(value) for key, value in _raw(request.object).items()},
             parent=_parent(request.parent),
+            provider=_name(request.provider.rpartition("::")[0]) if request.provider else None,
             protect=request.protect,
             retain_on_delete=request.retainOnDelete,
             delete_before_replace=request.deleteBeforeReplace,
@@ -176,6 +179,10 @@ def readable(value: Any) -> Any:
     return value
 
 
+def _full(key: str) -> str:
+    return key if ":" in key else f"sigmasight:{key}"
+
+
 def run_program(
     config: Mapping[str, str],
     secrets: Mapping[str, str],
@@ -189,8 +196,8 @@ def run_program(
     """Run `declare` as the engine would, and return what it declared.
 
     Args:
-        config: plain keys of the project.
-        secrets: secret keys of the project.
+        config: plain keys of the project, or with the name of a provider's before a colon.
+        secrets: secret keys likewise.
         state: by default one that is gone afterwards.
     """
     program = Program()
@@ -208,8 +215,8 @@ def run_program(
         },
     }
     answers = _Answers(computed)
-    given = {f"sigmasight:{key}": value for key, value in {**config, **secrets}.items()}
-    set_all_config(given, [f"sigmasight:{key}" for key in secrets])
+    given = {_full(key): value for key, value in {**config, **secrets}.items()}
+    set_all_config(given, [_full(key) for key in secrets])
     recorder = _Recorder(answers, program)
     settings = mocks.MockSettings(
         monitor=recorder,

@@ -118,6 +118,13 @@ def test_a_volume_of_the_stack_or_a_restored_one_is_used(
     assert "GET /volumes" in daemon.told
 
 
+def test_a_new_stack_needs_an_identity_that_no_clone_shares(daemon: Daemon) -> None:
+    daemon.volumes["others"] = None
+    with pytest.raises(pulumi.RunError, match="is new on its Docker host and has no identity"):
+        docker_program()
+    docker_program(identity="3f9c")
+
+
 # What an engine that was killed has left
 
 

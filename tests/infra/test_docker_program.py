@@ -9,6 +9,7 @@ from infra.policies.rules import Allowances, Hidden, violations
 from infra.program import declare
 from tests.infra.docker_program import (
     BACKEND,
+    BUILT_IMAGE,
     CONTAINER,
     INSTANCE,
     NETWORK,
@@ -20,6 +21,7 @@ from tests.infra.docker_program import (
 )
 from tests.infra.mocks import IMAGE_ID, Program, run_program
 
+ON_DOCKER = (CONTAINER, VOLUME, REMOTE_IMAGE, NETWORK, BUILT_IMAGE)
 DATABASES = ("legacy", "core", "ai")
 
 
@@ -35,6 +37,47 @@ def with_prefect() -> Program:
 
 def labels(inputs: list[dict[str, str]]) -> dict[str, str]:
     return {label["label"]: label["value"] for label in inputs}
+
+
+# The daemon
+
+
+@pytest.mark.parametrize(
+    ("environment", "config", "told"),
+    [
+        ({}, {}, {"host": "unix:///var/run/docker.sock"}),
+        ({"DOCKER_HOST": "tcp://a:1"}, {}, {"host": "tcp://a:1"}),
+        ({"DOCKER_HOST": "tcp://a:1"}, {"docker:host": "tcp://b:1"}, {"host": "tcp://b:1"}),
+        (
+            {"DOCKER_CONTEXT": "lab"},
+            {"docker:certPath": "/certificates", "docker:sshOpts": '["-i","key"]'},
+            {"context": "lab", "certPath": "/certificates", "sshOpts": '["-i", "key"]'},
+        ),
+        ({"DOCKER_CONTEXT": "lab"}, {"docker:context": "other"}, {"context": "other"}),
+    ],
+)
+def test_everything_on_docker_is_at_the_daemon_that_the_stack_or_else_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    config: dict[str, str],
+    told: dict[str, str],
+) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = docker_program(prefect="true", prefectImage=PREFECT_IMAGE, identity="3f9c", **config)
+    inputs = found.one("pulumi:providers:docker", "docker").inputs
+    assert {**inputs, **told} == inputs
+    used = {key[0]: one.provider for key, one in found.resources.items() if "docker:" in key[0]}
+    assert used == dict.fromkeys(ON_DOCKER, "docker")
+
+
+def test_what_logs_in_to_a_registry_stays_secret() -> None:
+    login = '[{"address": "registry.example", "password": "canary"}]'
+    found = docker_program(changed={"docker:registryAuth": login})
+    inputs = found.one("pulumi:providers:docker", "docker").inputs
+    assert inputs["registryAuth"] == Hidden(login)
 
 
 # Images and network

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.chain_folders import PROJECT_ROOT
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.state_folder import StateFolder
+from tests.infra.test_external_program import SECRETS
 
 HOST = "pulumi-language-python"
 
@@ -93,3 +95,23 @@ def test_a_fresh_clone_is_brought_up_by_pulumi_alone(clone: tuple[Clone, Path]) 
     assert "the stack says active: new, but old serves" in refused.stdout
     found = {name: server.pid for name in NAMES if (server := servers.server(name).process())}
     assert (found, typed.changed()) == (pids, before)
+
+
+@pytest.mark.soak
+def test_the_example_workflow_previews_a_pull_request_with_the_policy_pack(
+    clone: tuple[Clone, Path],
+) -> None:
+    typed, _ = clone
+    stacks = {"PULUMI_BACKEND_URL": f"file://{typed.folder.parent}/stacks", "STACK": "external"}
+    typed.done("pulumi", "stack", "init", "external", **stacks)
+    for key, value in SECRETS.items():
+        typed.done("pulumi", "config", "set", "--secret", key, value, **stacks)
+    file = typed.folder / "Pulumi.external.yaml"
+    workflow = yaml.safe_load((typed.folder / "docs/examples/preview.yml").read_text())
+    lines = [step["run"] for step in workflow["jobs"]["preview"]["steps"] if "run" in step]
+    told = {**stacks, "STACK_FILE": file.read_text()}
+    file.unlink()
+    # The clone has its environment already.
+    said = [typed.done("sh", "-ec", line, **told) for line in lines if not line.startswith("make")]
+    assert "sigmasight@v0.1.0 (local: infra/policies)" in said[-1]
+    assert "PostgresInstance" in said[-1]

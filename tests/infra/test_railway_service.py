@@ -7,7 +7,7 @@ import pytest
 
 from infra.railway import api
 from infra.railway.api import RailwayApi
-from infra.railway.old_service import remove_old_service
+from infra.railway.old_service import remove_old_service, service_that_goes
 from infra.railway.service import RailwayServiceProvider
 from ops.errors import BusyError, ConfigurationError, DatabaseUnavailableError, SigmaSightError
 from tests.infra.railway_server import (
@@ -292,6 +292,8 @@ STAYS = "its service stays, and stays billed: on Railway, delete the service and
 def test_a_cleanup_removes_the_old_service_that_the_address_leads_to_and_no_other(
     old: Railway, changed: dict[str, str], changes: list[str], left: str
 ) -> None:
+    goes = service_that_goes(old_stack(**changed))
+    assert {f"{name.split()[1]}Delete" for name in goes} == set(changes), "as a plan has shown"
     said = remove_old_service(old_stack(**changed))
     assert steps(old) == changes
     assert " ".join(said).startswith(left)

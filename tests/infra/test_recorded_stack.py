@@ -2,21 +2,31 @@
 
 import os
 import subprocess
+import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pulumi
+import pulumi_docker as docker
 import pytest
 from sqlalchemy.engine import URL
 
 from app.chain_folders import PROJECT_ROOT
-from infra.automation import DrivenStack
+from infra import automation
+from infra.automation import DrivenStack, Operation
+from infra.docker import containers
+from infra.docker.images import pulled_image
+from infra.docker.settings import docker_settings
+from infra.driven import goes_with_legacy
 from infra.program import declare
 from infra.pulumi_cli import login_in_use, own_backend
+from infra.stack_config import StackConfig
 from infra.topology import Topology
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import (
+    Target,
     declared_active,
     declared_login,
     declared_name,
@@ -150,10 +160,11 @@ def test_the_engine_looks_at_containers_before_it_compares(
 ) -> None:
     """Docker's provider would not notice that one has gone."""
     told: list[bool] = []
-    engine = SimpleNamespace(
-        up=lambda **words: told.append(words["refresh"]),
-        preview=lambda **words: told.append(words["refresh"]),
-    )
+
+    def asked(**words: bool) -> None:
+        told.extend([words["refresh"], words["run_program"]])
+
+    engine = SimpleNamespace(up=asked, preview=asked)
     known = {"target": target, "secretKey": "x"}
     monkeypatch.setattr(DrivenStack, "configuration", lambda _self: known)
     monkeypatch.setattr(DrivenStack, "configure_secret", lambda _self, _key, _value: None)
@@ -162,7 +173,7 @@ def test_the_engine_looks_at_containers_before_it_compares(
     stack = DrivenStack(state, None, "blue", print)
     stack.preview()
     stack.up()
-    assert told == [looked, looked]
+    assert told == [looked] * 4
 
 
 def test_where_the_engine_keeps_its_state_is_asked_of_the_command_line(
@@ -191,3 +202,48 @@ def test_the_provider_runs_in_the_projects_folder_and_environment(tmp_path: Path
     told = {"PATH": os.defpath, "PULUMI_RUNTIME_VIRTUALENV": str(tmp_path)}
     said = subprocess.check_output([LAUNCHER, "1:2"], cwd=tmp_path, env=told, text=True)
     assert said == f"{PROJECT_ROOT} false -u -m infra.provider_host 1:2\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "goes"),
+    [("docker", {"container sigmasight-blue-3f9c-legacy": "of the stack blue"}), ("external", {})],
+)
+def test_the_plan_of_a_cleanup_names_what_the_stack_will_remove(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch, target: Target, goes: dict[str, str]
+) -> None:
+    monkeypatch.setattr(DrivenStack, "configuration", lambda _self: {"identity": "3f9c"})
+    assert goes_with_legacy(DrivenStack(state, target, "blue", print)) == goes
+
+
+def database_on_docker(state: StateFolder) -> None:
+    """A network, an image, a volume and a container, as the docker target declares them."""
+    config = StackConfig(state)
+    host = containers.docker_host(docker_settings(config.topology(), config))
+    image = pulled_image(host, "database-image", host.settings.database_image)
+    parent = pulumi.ComponentResource("sigmasight:infra:PostgresInstance", "core")
+    host.volume("core", parent)
+    docker.Container("core", image=image, opts=host.container_options(parent))
+
+
+def changes(operation: Operation) -> set[tuple[str, str]]:
+    return {(change.operation, change.resource) for change in operation.changes}
+
+
+def test_a_stack_that_named_no_provider_gets_one_and_keeps_all_that_it_has(
+    engine: str, homes: Callable[[], StateFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = tmp_path / "pulumi-resource-docker"
+    plugin.write_text(f"#!/bin/sh\nexec {sys.executable} -m tests.infra.docker_provider\n")
+    plugin.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT_ROOT))
+    monkeypatch.setenv("DOCKER_HOST", "tcp://docker.example:2376")
+    monkeypatch.setattr(automation, "declare", lambda state, *_: database_on_docker(state))
+    monkeypatch.setattr(DrivenStack, "_complete_configuration", lambda _self: "docker")
+    stack = DrivenStack(homes(), "docker", "docker", print)
+    with monkeypatch.context() as before:
+        before.setattr(containers, "_provider", lambda: None)
+        assert ("create", "core-data") in changes(stack.up())
+    assert changes(stack.up()) == {("update", "docker")}
+    monkeypatch.setenv("DOCKER_HOST", "tcp://moved.example:2376")
+    assert changes(stack.preview()) == {("update", "docker")}, "where a plan shows it"

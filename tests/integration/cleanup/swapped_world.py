@@ -58,6 +58,9 @@ class WrittenStack:
     def active(self) -> Pair:
         return self.read()["active"]  # type: ignore[no-any-return]
 
+    def goes(self) -> dict[str, str]:
+        return dict(self.read().get("goes", {}))
+
     def forget_legacy(self) -> None:
         self._write(legacy="absent", protected=False)
 

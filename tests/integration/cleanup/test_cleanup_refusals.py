@@ -4,6 +4,7 @@ A case damages one thing, is refused for exactly that, and mends it. The last te
 world is as it was: there, everything holds again.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -359,7 +360,18 @@ def _changed_repository(world: World) -> Iterator[str]:
     file.unlink()
 
 
-@pytest.mark.parametrize("move", [_changed_file, *soaked(_more_files, _changed_repository)])
+@contextmanager
+def _another_service(world: World) -> Iterator[str]:
+    file = world.stack.file
+    kept = file.read_text()
+    file.write_text(json.dumps({**json.loads(kept), "goes": {"Railway service Postgres": "9f"}}))
+    yield "stack"
+    file.write_text(kept)
+
+
+@pytest.mark.parametrize(
+    "move", [_changed_file, _another_service, *soaked(_more_files, _changed_repository)]
+)
 def test_what_has_moved_since_the_dry_run_is_named(world: World, plan_id: str, move: Any) -> None:
     with move(world) as named:
         before = world.everything()
