@@ -8,7 +8,7 @@ import pytest
 from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deployments import register_deployments
+from flows.deployments import are_registered, register_deployments
 from tests.dashboard.dashboard import NAMED, Dashboard, shape
 
 SECRET_WORDS = re.compile("password|secret|token|url|dsn", re.IGNORECASE)
@@ -86,6 +86,18 @@ def test_a_person_activates_the_schedule_of_follow_and_a_deploy_keeps_it(
         register_deployments()
         assert [one["active"] for one in dashboard.schedules("follow")] == [True]
         client.update_deployment_schedule(*which, active=False)
+
+
+def test_a_rebuild_makes_again_what_the_server_lacks_only(dashboard: Dashboard) -> None:
+    with (
+        temporary_settings({PREFECT_API_URL: dashboard.api_url}),
+        get_client(sync_client=True) as client,
+    ):
+        assert are_registered()
+        client.delete_deployment(client.read_deployment_by_name("rehearse/rehearse").id)
+        assert not are_registered()
+        register_deployments()
+        assert are_registered()
 
 
 @pytest.mark.soak
