@@ -73,5 +73,5 @@ $(BIN)/.installed: requirements.txt pyproject.toml
 	@touch $@
 
 $(BIN)/.installed-test: requirements-test.txt $(BIN)/.installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@tools/install_packages.sh "$(PYTHON)" requirements-test.txt
 	@touch $@

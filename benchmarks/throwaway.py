@@ -46,14 +46,21 @@ def ready_for_backfill() -> Iterator[URL]:
 
 
 @contextmanager
-def backfilled_pair() -> Iterator[tuple[URL, URL]]:
-    """Core as a rebuild leaves it, and a migrated AI database."""
+def pair_ready_for_backfill() -> Iterator[tuple[URL, URL]]:
+    """The same beside a migrated AI database, with a server for the flows of the block."""
     with databases("legacy", "core", "ai") as urls:
         _fill(urls["legacy"], urls["core"])
         upgrade("ai", urls["ai"])
         with prefect_server():
-            run_backfill(urls["core"], FIRST_DAY)
-        yield urls["core"], urls["ai"]
+            yield urls["core"], urls["ai"]
+
+
+@contextmanager
+def backfilled_pair() -> Iterator[tuple[URL, URL]]:
+    """Core as a rebuild leaves it, and a migrated AI database."""
+    with pair_ready_for_backfill() as (core, ai):
+        run_backfill(core, FIRST_DAY)
+        yield core, ai
 
 
 @contextmanager

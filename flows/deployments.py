@@ -2,6 +2,8 @@
 `prefect deploy --all` does, but within this process and in a second."""
 
 from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,23 @@ def register_deployments() -> list[str]:
     return [register(one) for one in declared]
 
 
+def are_registered() -> bool:
+    """Whether the server has every deployment as this release declares it."""
+    declared = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]
+    with get_client(sync_client=True) as client:
+        known = {one.name for one in client.read_deployments() if one.version == _release()}
+    return known >= {one["name"] for one in declared}
+
+
+@cache
+def _release() -> str:
+    """What deployments are made of: their file, and the flows with their parameters."""
+    digest = sha256(PREFECT_FILE.read_bytes())
+    for module in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(module.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def make_work_pool() -> None:
     """Make the pool whose runs a worker on this machine takes, unless there is one."""
     pool = WorkPoolCreate(
@@ -53,6 +72,7 @@ def register(declared: Mapping[str, Any]) -> str:
         entrypoint=declared["entrypoint"],
         name=declared["name"],
         description=declared["description"],
+        version=_release(),
         tags=declared["tags"],
         concurrency_limit=limit["limit"],
         work_pool_name=declared["work_pool"]["name"],

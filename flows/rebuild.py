@@ -16,7 +16,7 @@ from flows.artifacts import links_to_phases
 from flows.assess import account_for_legacy
 from flows.backfill import backfill
 from flows.copy import copy
-from flows.deployments import register_deployments
+from flows.deployments import are_registered, register_deployments
 from flows.heartbeat import phase_flow
 from flows.migrate import migrate
 from flows.prefect_server import PrefectServer
@@ -116,7 +116,8 @@ def _bring_data(endpoints: Endpoints, clock: PhaseClock, demo: bool) -> None:
 def _offer_deployments() -> None:
     """Show in the dashboard what can be started, and the one date of the cleanup, which the swap
     activates. Only on a server of our own: another is given its deployments on purpose."""
-    if PrefectServer(operator_settings().state).ours and not rehearsing():
+    ours = PrefectServer(operator_settings().state).ours
+    if ours and not rehearsing() and not are_registered():
         register_deployments()
 
 

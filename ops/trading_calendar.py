@@ -1,21 +1,21 @@
 """NYSE trading days."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from holidays import HALF_DAY, PUBLIC, financial_holidays
 
 from ops.errors import BadInputError
 
-if TYPE_CHECKING:
-    from exchange_calendars import ExchangeCalendar
-
-
-@lru_cache
-def _calendar() -> "ExchangeCalendar":
-    import exchange_calendars  # and pandas with it, which many commands do without
-
-    return exchange_calendars.get_calendar("XNYS")
+# From here on two calendars agree; before, the exchange traded on Saturdays, and other rules held.
+_FIRST = date(1970, 1, 1)
+_KNOWN_AHEAD = timedelta(days=365)
+_NEW_YORK = ZoneInfo("America/New_York")
+_CLOSE, _EARLY_CLOSE = time(16), time(13)
+_SATURDAY = 5
+_LONGEST_PAUSE = timedelta(days=14)
 
 
 @lru_cache
@@ -27,13 +27,10 @@ def trading_days(first: date, last: date) -> tuple[date, ...]:
     """
     if first > last:
         raise BadInputError(f"the range {first}..{last} is reversed; give the earlier day first")
-    calendar = _calendar()
-    if first < calendar.first_session.date() or last > calendar.last_session.date():
-        raise BadInputError(
-            f"the range {first}..{last} leaves the NYSE calendar "
-            f"({calendar.first_session.date()}..{calendar.last_session.date()})"
-        )
-    days = tuple(day.date() for day in calendar.sessions_in_range(str(first), str(last)))
+    end = _end()
+    if first < _FIRST or last > end:
+        raise BadInputError(f"the range {first}..{last} leaves the NYSE calendar ({_FIRST}..{end})")
+    days = tuple(_sessions(first, last))
     if not days:
         raise BadInputError(f"there is no NYSE trading day in {first}..{last}; widen the range")
     return days
@@ -42,15 +39,30 @@ def trading_days(first: date, last: date) -> tuple[date, ...]:
 def days_without_session(days: Sequence[date]) -> list[date]:
     """Those of `days` on which the NYSE was closed; days that the calendar does not reach are
     taken for sessions."""
-    first, last = _calendar().first_session.date(), _calendar().last_session.date()
-    sessions = {day.date() for day in _calendar().sessions}
-    return [day for day in days if first <= day <= last and day not in sessions]
+    reached = [day for day in days if _FIRST <= day <= _end()]
+    if not reached:
+        return []
+    sessions = set(_sessions(min(reached), max(reached)))
+    return [day for day in reached if day not in sessions]
 
 
 def last_finished_session(now: datetime) -> date:
     """The last session whose closing bell has rung at `now`, which has a time zone; early closes
     are known."""
-    closes = _calendar().closes
-    ended = closes.index[closes <= now]
-    last: date = ended[-1].date()
-    return last
+    there = now.astimezone(_NEW_YORK)
+    today = there.date()
+    early = today in financial_holidays("NYSE", years=today.year, categories=HALF_DAY)
+    rung = there.time() >= (_EARLY_CLOSE if early else _CLOSE)
+    last = today if rung else today - timedelta(days=1)
+    return _sessions(last - _LONGEST_PAUSE, last)[-1]
+
+
+def _end() -> date:
+    return date.today() + _KNOWN_AHEAD
+
+
+def _sessions(first: date, last: date) -> list[date]:
+    years = range(first.year, last.year + 1)
+    closed = financial_holidays("NYSE", years=years, categories=PUBLIC)
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if day.weekday() < _SATURDAY and day not in closed]

@@ -3,7 +3,7 @@ second time: with sets of dates as bits of a number, and nothing of the batch's 
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from math import log
@@ -58,7 +58,24 @@ class CommonDates:
         """Whether a symbol's returns between these dates are not all alike."""
         if (symbol, dates) not in self._moves:
             known = self._closes[symbol]
-            logs = [log(known[session]) for session in sorted(known) if dates >> session & 1]
-            returns = [after - before for before, after in pairwise(logs)]
-            self._moves[symbol, dates] = max(returns) - min(returns) > _ALIKE
+            logs = (log(known[session]) for session in _numbers(dates))
+            self._moves[symbol, dates] = _differ(b - a for a, b in pairwise(logs))
         return self._moves[symbol, dates]
+
+
+def _numbers(bits: int) -> Iterator[int]:
+    """The numbers of the bits that are set, ascending."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
+
+
+def _differ(returns: Iterator[float]) -> bool:
+    """Whether they are not all alike; looks no further than it has to."""
+    low = high = next(returns)
+    for one in returns:
+        low, high = min(low, one), max(high, one)
+        if high - low > _ALIKE:
+            return True
+    return False

@@ -10,7 +10,7 @@ import pytest
 from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deployments import register_deployments
+from flows.deployments import are_registered, register_deployments
 from tests.dashboard.dashboard import NAMED, Dashboard, shape
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -106,6 +106,18 @@ def test_a_schedule_of_ones_own_outlives_a_deploy(dashboard: Dashboard) -> None:
         with get_client(sync_client=True) as client:
             which = UUID(dashboard.deployment("backup")["id"]), UUID(sundays["id"])
             client.delete_deployment_schedule(*which)
+
+
+def test_a_rebuild_makes_again_what_the_server_lacks_only(dashboard: Dashboard) -> None:
+    with (
+        temporary_settings({PREFECT_API_URL: dashboard.api_url}),
+        get_client(sync_client=True) as client,
+    ):
+        assert are_registered()
+        client.delete_deployment(client.read_deployment_by_name("rehearse/rehearse").id)
+        assert not are_registered()
+        register_deployments()
+        assert are_registered()
 
 
 @pytest.mark.soak
