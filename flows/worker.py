@@ -17,7 +17,7 @@ WORK_POOL = "sigmasight"
 START_SECONDS = 60.0
 LOOK_SECONDS = 2  # how often it asks for work
 # A run in its place ends by itself; the worker only has to tell it. One that has none in hand takes
-# leave of its server for longer than that, once it has been there for minutes (Prefect 3.8.8).
+# leave of its server for longer than that, once it has been there for minutes (Prefect 3.9.1).
 _STOP_SECONDS, _IDLE_SECONDS = 20.0, 2.0
 
 
