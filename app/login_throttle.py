@@ -37,6 +37,13 @@ def record_failure(email: str, address: str) -> None:
         _limiter.hit(item, *key)
 
 
+def record_login(email: str, address: str) -> None:
+    """A login succeeded: who mistyped before it, or tried on purpose as a verification does with
+    its probe account, is not refused for that."""
+    item, key = _rules(email, address)[0]
+    _limiter.clear(item, *key)
+
+
 def record_registration(address: str) -> None:
     """Somebody registers.
 

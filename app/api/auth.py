@@ -21,7 +21,7 @@ from app.api.storable import Text, storable_text
 from app.config import get_settings
 from app.errors import UnauthorizedError
 from app.json_response import JsonResponse, utc_text
-from app.login_throttle import record_failure, record_registration, refuse_guessing
+from app.login_throttle import record_failure, record_login, record_registration, refuse_guessing
 from app.security import TOKEN_LIFETIME, issue_token
 
 router = APIRouter(prefix="/auth", tags=["authentication"])
@@ -91,6 +91,7 @@ async def login(body: Login, request: Request, session: Core) -> Response:
     except UnauthorizedError:
         record_failure(body.email, address)
         raise
+    record_login(body.email, address)
     return await _token(session, account.id, account.email)
 
 

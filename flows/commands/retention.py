@@ -9,7 +9,7 @@ from flows.commands.options import AsJson, DatabaseName
 from flows.commands.output import out, report
 from flows.commands.runner import flow_named, one_step, run_phase, settings_now
 from ops.backup import KEPT
-from ops.errors import BadInputError, ConfigurationError
+from ops.errors import BadInputError, ConfigurationError, SigmaSightError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -42,26 +42,38 @@ def restore_legacy(
     if (file is None) is not demo:
         raise BadInputError("say what is restored: a dump's file, or --demo")
     settings = settings_now()
-    legacy = resolve_endpoints(settings).legacy
-    if legacy is None:
+    endpoints = resolve_endpoints(settings)
+    if endpoints.legacy is None:
         raise ConfigurationError("there is no old database to restore into; declare one")
     with one_step("fill the old database"):
-        filled = _filled(file, legacy, settings)
+        filled = _filled(file, endpoints.legacy, endpoints.core, settings)
     if as_json:
         report(filled, "sigmasight assess")
     else:
         out().print(f"filled: {filled['rows']:,} rows of {filled['tables']} tables")
 
 
-def _filled(file: Path | None, legacy: "URL", settings: "OperatorSettings") -> dict[str, int]:
+def _filled(
+    file: Path | None, legacy: "URL", core: "URL", settings: "OperatorSettings"
+) -> dict[str, int]:
     from ops.backup.restore import held, restore
     from ops.legacy_demo import build_legacy, price_history
 
     if file is None:
         build_legacy(legacy, price_history(settings), settings)
     else:
-        restore(file, legacy)
+        restore(file, legacy, locked=_is_left(core))
     return held(legacy)
+
+
+def _is_left(core: "URL") -> bool:
+    """Whether users were moved from the old database to Core, or nobody can say."""
+    from ops.evidence.cutovers import users_may_write_to_new
+
+    try:
+        return users_may_write_to_new(core)
+    except SigmaSightError:
+        return True
 
 
 def cleanup(

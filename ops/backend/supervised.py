@@ -150,7 +150,7 @@ class SupervisedBackend:
         # A database may answer a little later; one that is not there will not come.
         allowed = _PATIENCE_SECONDS if word == "not ready" else START_SECONDS
         if self.url is None or waited > allowed or (failed and word == "silent"):
-            missing = "a database is missing or behind"
+            missing = "a database is missing, behind, or locked though Core knows no swap"
             return f"is not ready: {missing}" if word == "not ready" else "is not there"
         return ""
 

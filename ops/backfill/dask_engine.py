@@ -7,6 +7,7 @@ portfolio is written once in a run, whoever tries.
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -23,9 +24,12 @@ from ops.books.run_lock import Fence
 from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
+    from distributed import Client, Future, LocalCluster
 
 ANSWER_SECONDS = 5
+LOOK_SECONDS = 5
+# For how long there may be no worker: those that a cluster starts again need some seconds.
+ALONE_SECONDS = 60
 
 
 def require_engine(engine: Engine, scheduler: str | None) -> None:
@@ -138,18 +142,18 @@ def run_on_dask(
     """Yield the report of each block as it ends.
 
     Raises:
-        ConfigurationError: workers die at a block, each time that it is tried.
+        ConfigurationError: workers die at a block, each time that it is tried, or none is left.
         DatabaseUnavailableError: the scheduler went away, or a worker does not reach Core.
         FencedOutError: a newer run has taken over.
     """
-    from distributed import KilledWorker, as_completed
+    from distributed import KilledWorker
 
     # As part of the function, for Dask looks for futures in arguments. Each call has a key of its
     # own (`pure`): one that was used before would get the answer of that time.
     works = [partial(run_block, core, block, fence.check, once=True) for block in blocks]
     futures = [client.submit(work, pure=False) for work in works]
     try:
-        for future in as_completed(futures, loop=client.loop):
+        for future in _as_they_end(client, futures):
             yield future.result()
             future.release()
     except KilledWorker:
@@ -160,3 +164,24 @@ def run_on_dask(
         raise DatabaseUnavailableError(
             "the Dask scheduler went away; start it again and run the command again"
         ) from None
+
+
+def _as_they_end(client: "Client", futures: "Sequence[Future]") -> "Iterator[Future]":
+    """Dask itself would wait for workers without an end, and without a word."""
+    from distributed import wait
+
+    left, seen_at = set(futures), time.monotonic()
+    while left:
+        try:
+            with client.as_current():
+                done, left = wait(left, LOOK_SECONDS, "FIRST_COMPLETED")
+        except TimeoutError:
+            done = set()
+        if done or client.ncores():
+            seen_at = time.monotonic()
+        elif time.monotonic() - seen_at > ALONE_SECONDS:
+            raise ConfigurationError(
+                "the Dask scheduler has no workers any more; start some and run this again, which "
+                "goes on with what is missing"
+            )
+        yield from done

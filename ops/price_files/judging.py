@@ -167,6 +167,27 @@ def _of_coverage(rows: PriceRows, once: NDArray[np.intp], needed: Needed) -> Ite
             f"sessions {needed.first}..{needed.last}: {_listed(thin)}"
         )
         yield Concern("coverage", text, error=True)
+    yield from _of_holes(np.searchsorted(sessions, rows.dates[inside]), symbols, counts, needed)
+
+
+def _of_holes(
+    sessions: NDArray[np.intp],
+    symbols: NDArray[np.str_],
+    counts: NDArray[np.intp],
+    needed: Needed,
+) -> Iterator[Concern]:
+    """Sessions between a symbol's first and its last, which lie together, that have no price."""
+    ends = np.cumsum(counts)
+    lacking = sessions[ends - 1] - sessions[ends - counts] + 1 - counts
+    holes = [
+        (-n, symbol)
+        for n, symbol in zip(lacking.tolist(), symbols.tolist(), strict=True)
+        if n and symbol in needed.symbols
+    ]
+    if holes:
+        worst = _listed([f"{symbol} {-n}" for n, symbol in sorted(holes)])
+        text = f"{len(holes)} needed symbols lack sessions between their first and last: {worst}"
+        yield Concern("holes", text)
 
 
 def _row(rows: PriceRows, row: int | np.intp) -> str:

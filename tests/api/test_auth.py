@@ -277,3 +277,10 @@ def test_guessing_is_slowed_down_and_only_failures_count(anonymous: httpx.Client
     assert 1 <= int(guesses[-1].headers["retry-after"]) <= 300
     assert log_in(anonymous, HNW, DEMO_PASSWORD).status_code == 429
     assert log_in(anonymous, INDIVIDUAL, DEMO_PASSWORD).status_code == 200
+
+
+def test_who_logs_in_between_failures_is_not_refused_for_these(anonymous: httpx.Client) -> None:
+    # As each step of a swap does with its probe account: in, and once with a wrong password.
+    for _ in range(11):
+        assert log_in(anonymous, HNW, DEMO_PASSWORD).status_code == 200
+        assert log_in(anonymous, HNW, "not the password").status_code == 401

@@ -17,11 +17,13 @@ from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer
 from ops.errors import SigmaSightError
 from ops.provision import APP, OWNER, DatabaseSpec, Passwords, provision
+from ops.write_lock.lock import lock_and_prove, lock_state, release_lock
 from tests.conftest import running_server
 
 PASSWORDS = Passwords("of the owner", "of the app", "of readers")
 _OLD = """
 CREATE ROLE someone;
+CREATE SCHEMA apart;
 CREATE EXTENSION vector;
 CREATE TABLE users (id serial PRIMARY KEY, email text, liking vector(2));
 ALTER TABLE users OWNER TO someone;
@@ -30,6 +32,8 @@ COMMENT ON EXTENSION vector IS 'anything';
 INSERT INTO users (email, liking) VALUES ('ann@example.com', '[1,2]'), ('é', NULL);
 CREATE TABLE portfolios (user_id int REFERENCES users);
 INSERT INTO portfolios VALUES (1), (1), (2);
+CREATE VIEW positions AS SELECT 'AAPL' AS symbol;
+CREATE TABLE apart.prices (close numeric);
 """
 
 
@@ -69,7 +73,7 @@ def test_a_dump_is_restored_as_the_owners_and_the_backend_may_write(
     legacy: URL, dumped: Path
 ) -> None:
     restore(dumped, legacy)
-    assert held(legacy) == {"tables": 2, "rows": 5}
+    assert held(legacy) == {"tables": 3, "rows": 5}
     app = legacy.set(username=APP, password=PASSWORDS.app)
     with connect(app, application_name="tests") as session:
         session.execute("INSERT INTO users (email) VALUES ('new')")
@@ -77,9 +81,45 @@ def test_a_dump_is_restored_as_the_owners_and_the_backend_may_write(
             "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename IN ('users', 'portfolios')"
         ).fetchall()
         assert owners == [(OWNER,)]
-    with pytest.raises(SigmaSightError, match="is not empty: it holds 2 tables, such as public"):
+    with pytest.raises(SigmaSightError, match="is not empty: it holds 3 tables, such as apart"):
         restore(dumped, legacy)
-    assert held(legacy) == {"tables": 2, "rows": 6}
+    assert held(legacy) == {"tables": 3, "rows": 6}
+
+
+def test_a_dump_of_one_schema_fills_the_one_that_is_there(
+    legacy: URL, there: EmbeddedServer, tmp_path: Path
+) -> None:
+    options = ("--format=custom", "--schema=public")
+    restore(dump(there.url("old"), 16, tmp_path / "public", *options), legacy)
+    assert held(legacy) == {"tables": 2, "rows": 5}
+
+
+@pytest.mark.parametrize(("swapped", "state"), [(False, "open"), (True, "locked")])
+def test_the_lock_of_a_dump_is_restored_where_users_have_left_alone(
+    swapped: bool, state: str, legacy: URL, there: EmbeddedServer, tmp_path: Path
+) -> None:
+    old = there.url("old")
+    lock_and_prove(old)
+    file = dump(old, 16, tmp_path / "locked", "--format=custom")
+    release_lock(old)
+    restore(file, legacy, locked=swapped)
+    assert lock_state(legacy).state == state
+
+
+def dumped_with(*options: str) -> Callable[[Path, EmbeddedServer, Path], Path]:
+    return lambda _, there, folder: dump(
+        there.url("old"), 16, folder / "part", "--format=custom", *options
+    )
+
+
+def of_a_role_that_is_gone(_: Path, there: EmbeddedServer, folder: Path) -> Path:
+    with connect(there.url("old"), application_name="tests", autocommit=True) as session:
+        session.execute("CREATE ROLE gone")
+        session.execute("CREATE POLICY readers ON users TO gone USING (true)")
+        file = dump(there.url("old"), 16, folder / "roles", "--format=custom")
+        session.execute("DROP POLICY readers ON users")
+        session.execute("DROP ROLE gone")
+    return file
 
 
 def plain(_: Path, there: EmbeddedServer, folder: Path) -> Path:
@@ -99,9 +139,14 @@ def headless(dumped: Path, _: EmbeddedServer, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (plain, "old.sql is no dump that pg_restore reads; make one by `pg_dump --format=custom`"),
-        (lambda *_: Path("none"), "none cannot be read (No such file or directory); name a dump"),
+        (plain, "old.sql is no dump in pg_dump's custom format; make one by `pg_dump --format"),
+        (lambda *_: Path("none"), "none cannot be read (No such file or directory); name a file"),
+        (lambda *where: where[2], "cannot be read (Is a directory); name a file of `pg_dump --f"),
+        (dumped_with("--schema=apart"), "it does not make portfolios, positions, users, market"),
+        (dumped_with("--data-only"), "it does not make portfolios, positions, users, market"),
+        (dumped_with("--schema-only"), "part holds no rows; make it by `pg_dump --format=custom`"),
         (headless, "headless cannot be read (pg_restore: error: could not read from input file"),
+        (of_a_role_that_is_gone, 'role "gone" does not exist; have a superuser of the old'),
         (cut, "pg_restore failed: pg_restore: error: "),
     ],
 )
@@ -149,7 +194,7 @@ def test_the_command_says_what_the_database_holds_then(
     legacy: URL, dumped: Path, tmp_path: Path
 ) -> None:
     done = command(legacy, tmp_path, "restore-legacy", str(dumped), "--json")
-    assert json.loads(done.stdout) == {"tables": 2, "rows": 5, "next": "sigmasight assess"}
+    assert json.loads(done.stdout) == {"tables": 3, "rows": 5, "next": "sigmasight assess"}
     assert command(legacy, tmp_path, "restore-legacy").stderr == (
         "error: say what is restored: a dump's file, or --demo\n"
     )

@@ -243,6 +243,7 @@ DOUBTS = {
     "times 4": (history(lambda n: 4 if n > 9 else 1), "large-move", False, "from 100 to 400"),
     "thin": (history(level)[:13], "coverage", True, "1 needed symbols .*: SPY 59%"),
     "absent": (history(level, "A"), "coverage", True, "SPY 0%"),
+    "a hole": ([*history(level)[:9], *history(level)[12:]], "holes", False, "last: SPY 3$"),
 }  # fmt: skip
 
 
@@ -252,7 +253,7 @@ def test_what_is_doubtful_is_named(
 ) -> None:
     rows = read(tmp_path, HEADER, *lines)
     needed = Needed(("SPY",), SESSIONS[0], SESSIONS[-1])
-    concerns = judge(rows, needed if name == "coverage" else None)
+    concerns = judge(rows, needed if name in ("coverage", "holes") else None)
     (found,) = [each for each in concerns if each.name == name]
     assert found.error == error
     assert re.search(words, found.text), found.text

@@ -108,6 +108,23 @@ def test_a_task_that_runs_again_writes_nothing_more(pair: tuple[Book, UUID, UUID
     assert book.value("SELECT count(*) FROM portfolio_snapshots") == 2 * len(DAYS)
 
 
+def test_a_scheduler_whose_workers_are_all_gone_is_not_waited_for(
+    pair: tuple[Book, UUID, UUID], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client, LocalCluster
+
+    monkeypatch.setattr(ops.backfill.dask_engine, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(ops.backfill.dask_engine, "ALONE_SECONDS", 0.3)
+    core = pair[0].url
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        exclusive_run(core) as fence,
+        pytest.raises(ConfigurationError, match="has no workers any more; start some"),
+    ):
+        list(run_on_dask(client, core, [[]], fence))
+
+
 @pytest.fixture
 def silent() -> Iterator[str]:
     """The address of something that listens and never answers."""
