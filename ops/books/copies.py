@@ -31,7 +31,7 @@ class TableState:
     def new_rows(self) -> sql.Composable:
         """A condition over the table: the row may have been written since."""
         oldest = sql.Literal(str(self.oldest % 2**32))
-        newer = sql.SQL("age(xmin) <= age({}::text::xid)").format(oldest)
+        newer = sql.SQL("age(xmin) <= (SELECT age({}::text::xid))").format(oldest)
         if self.own is None:
             return newer
         own = sql.Literal(str(self.own % 2**32))

@@ -23,6 +23,7 @@ SWAP_STEPS = (
     "commit the lock",
     "flip",
     "release",
+    "prove the lock",
     "lock the rest",
     "ask the public address",
     "watch legacy",

@@ -33,7 +33,7 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import LOCKING, lock_writes, writing_session
+from ops.write_lock.lock import LOCKING, lock_writes, prove_from_outside, writing_session
 from ops.write_lock.proof import prove_statements
 from ops.write_lock.tables import moved_tables, relations
 
@@ -190,6 +190,9 @@ class SwapSteps:
                 self.installation.switch.retire("new")
             raise
         with undone_on_failure(self.installation, undo_swap):
+            # As it was committed, before it is made whole, which would mend it unseen.
+            legacy = self.installation.legacy
+            self.steps.run("prove the lock", lambda: prove_from_outside(legacy, moved_tables))
             # Nobody waits for what the move does not read: other applications' tables.
             self.steps.run("lock the rest", self.installation.lock_legacy)
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "new"))

@@ -261,8 +261,17 @@ def lock_and_prove(legacy: URL, still_ours: Callable[[], object] = lambda: None)
         end_sessions(lock, LOCKING, CARRYING)
         lock_writes(lock)
         prove_locked(lock)
+    prove_from_outside(legacy)
+
+
+def prove_from_outside(legacy: URL, choose: Choose = lockable_tables) -> None:
+    """Try to write from a session that did not make the lock. See `prove_locked`.
+
+    Raises:
+        RefusedError: a write went through.
+    """
     with explained(legacy), writing_session(legacy, "cutover proof") as session:
-        prove_locked(session)
+        prove_locked(session, choose)
 
 
 def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: None) -> None:
