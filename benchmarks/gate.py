@@ -2,11 +2,11 @@
 and for how long some waited, as the users measure it."""
 
 import os
+import re
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,38 +32,44 @@ MOST_HELD_SECONDS = 1.0
 ROUNDS = 3
 MESSAGES, TABLES = (1_000, 200_000), (10, 2_000)
 _BETWEEN = 300  # requests that are answered before the next change
-Opened = Callable[[OperatorSettings], AbstractContextManager[GateSwitch]]
+Opened = Callable[[OperatorSettings], AbstractContextManager[tuple[OperatorSettings, GateSwitch]]]
 _TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
 
 
 def run() -> list[dict[str, Any]]:
     """For each target, length of history and number of tables that are not ours: three swaps and
-    rollbacks. `SIGMASIGHT_BENCH_HOME` names a home that serves the old pair instead, of a stack on
-    Docker for example: that is moved there and back, as it is."""
+    rollbacks. `SIGMASIGHT_BENCH_CELLS`, a regular expression, chooses some of them by their names.
+    `SIGMASIGHT_BENCH_HOME` names a home that serves the old pair instead, of a stack on Docker for
+    example: that is moved there and back, as it is."""
     home = os.environ.get("SIGMASIGHT_BENCH_HOME")
     if home:
         settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": home})
         return _under_load(settings, current_switch(settings), "as it is")
-    with rebuilt() as settings:
-        lines = _at_each_size(settings, "embedded", _embedded)
-    with rebuilt() as settings:
-        SupervisedBackend(settings.state).stop()
-        told = settings.model_copy(update={"BACKEND_REPLICAS": 2})
-        return lines + _at_each_size(told, "two backends", _two_backends)
+    targets: dict[str, Opened] = {"embedded": _embedded, "two backends": _two_backends}
+    return [line for target, opened in targets.items() for line in _at_each_size(target, opened)]
 
 
-def _at_each_size(settings: OperatorSettings, target: str, opened: Opened) -> list[dict[str, Any]]:
-    """With new backends for each size: they count the wrong passwords that cutovers try."""
-    legacy = resolve_endpoints(settings).legacy
-    assert legacy is not None  # the demo's
-    lines = []
-    for before, count in pairwise((0, *MESSAGES)):
-        chat(legacy, count - before)
-        for tables in TABLES:
+def _at_each_size(target: str, opened: Opened) -> list[dict[str, Any]]:
+    sizes = {
+        f"{target}, {messages:,} messages, {tables:,} more tables": (messages, tables)
+        for messages in MESSAGES
+        for tables in TABLES
+    }
+    chosen = [
+        name for name in sizes if re.search(os.environ.get("SIGMASIGHT_BENCH_CELLS", ""), name)
+    ]
+    lines, written = list[dict[str, Any]](), 0
+    if not chosen:
+        return lines
+    with rebuilt() as home, opened(home) as (settings, switch):
+        legacy = resolve_endpoints(settings).legacy
+        assert legacy is not None  # the demo's
+        for name in chosen:
+            messages, tables = sizes[name]
+            chat(legacy, messages - written)
+            written = messages
             _make_tables(legacy, tables)
-            name = f"{target}, {count:,} messages, {tables:,} more tables"
-            with opened(settings) as switch:
-                lines += _under_load(settings, switch, name)
+            lines += _under_load(settings, switch, name)
     return lines
 
 
@@ -125,16 +131,15 @@ def _make_tables(legacy: URL, count: int) -> None:
 
 
 @contextmanager
-def _embedded(settings: OperatorSettings) -> Iterator[GateSwitch]:
-    SupervisedBackend(settings.state).stop()
-    switch = current_switch(settings)
-    switch.serve_active()
-    yield switch
+def _embedded(settings: OperatorSettings) -> Iterator[tuple[OperatorSettings, GateSwitch]]:
+    yield settings, current_switch(settings)
 
 
 @contextmanager
-def _two_backends(settings: OperatorSettings) -> Iterator[GateSwitch]:
+def _two_backends(settings: OperatorSettings) -> Iterator[tuple[OperatorSettings, GateSwitch]]:
     """As on a platform: two processes on the same databases, and a proxy before them."""
+    SupervisedBackend(settings.state).stop()
+    told_of_two = settings.model_copy(update={"BACKEND_REPLICAS": 2})
     endpoints = resolve_endpoints(settings)
     assert endpoints.legacy is not None
     told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(endpoints.legacy)}
@@ -146,4 +151,4 @@ def _two_backends(settings: OperatorSettings) -> Iterator[GateSwitch]:
             one = backend_process(endpoints.core, endpoints.ai, place, **told)
             urls.append(stack.enter_context(one).answering())
         address = stack.enter_context(by_turns(urls))
-        yield GateSwitch(endpoints.core, endpoints.legacy, "old", lambda: address)
+        yield told_of_two, GateSwitch(endpoints.core, endpoints.legacy, "old", lambda: address)

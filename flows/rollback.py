@@ -11,6 +11,7 @@ from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import Fence, exclusive_run
 from ops.cutover.blind import refuse_priced, roll_back_blindly
+from ops.cutover.forecast import in_words
 from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
 from ops.cutover.plan import refuse_planned_look
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback
@@ -75,7 +76,8 @@ def _without_core(stream_seconds: float, max_hold: float) -> CutoverReport:
 def plan_task(installation: Installation) -> RollbackPlan:
     """Try to carry back what users wrote since the swap; nothing is kept."""
     plan = plan_rollback(installation)
-    get_run_logger().info("plan %s: %s", plan.plan_id, plan.price.summary())
+    said = "plan %s: %s; %s"
+    get_run_logger().info(said, plan.plan_id, plan.price.summary(), in_words(plan.forecast))
     rows_table("rollback-price", "What the old database cannot hold", plan.price.rows())
     return plan
 

@@ -165,10 +165,12 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:
+    from ops.cutover.forecast import in_words
     from ops.cutover.plan import ROLLBACK_STEPS
 
     for line in plan.price.lines():
         out().print(line, markup=False, soft_wrap=True)
+    out().print(in_words(plan.forecast), highlight=False)
     _show_steps(ROLLBACK_STEPS)
     out().print(f"plan id: {plan.plan_id}", highlight=False)
 

@@ -31,7 +31,7 @@ class TableState:
     def new_rows(self) -> sql.Composable:
         """A condition over the table: the row may have been written since."""
         oldest = sql.Literal(str(self.oldest % 2**32))
-        newer = sql.SQL("age(xmin) <= age({}::text::xid)").format(oldest)
+        newer = sql.SQL("age(xmin) <= (SELECT age({}::text::xid))").format(oldest)
         if self.own is None:
             return newer
         own = sql.Literal(str(self.own % 2**32))
@@ -114,10 +114,12 @@ def record_fingerprint(core: psycopg.Connection, table: str, found: Fingerprint)
 def look_again(
     core: psycopg.Connection, table: str, source: TableState | None, target: TableState | None
 ) -> None:
-    """Remember how both sides are seen now, their content being what it was."""
+    """Remember how both sides are seen now, their content being what it was; so is their proof."""
     core.execute(
-        "UPDATE ops.copy_fingerprints SET source_seen = %s, core_seen = %s WHERE table_name = %s",
-        [_document(source), _document(target), table],
+        "UPDATE ops.copy_fingerprints SET source_seen = %(source)s, core_seen = %(target)s,"
+        " proved_seen = CASE WHEN proved THEN %(source)s ELSE proved_seen END"
+        " WHERE table_name = %(table)s",
+        {"source": _document(source), "target": _document(target), "table": table},
     )
 
 

@@ -22,10 +22,12 @@ def record_baseline(core_url: URL, ai_url: URL, *, guard: Guard = no_guard) -> i
         guard: called with Core's connection as the last act of the transaction.
     """
     with pair_sessions(core_url, ai_url, "baseline") as (core, ai):
-        return bring_baseline(core, ai, guard)
+        bring_baseline(core, ai, guard)
+        row = core.execute("SELECT count(*) FROM ops.cutover_baseline").fetchone()
+    return int(row[0]) if row else 0
 
 
-def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guard) -> int:
+def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guard) -> None:
     """`record_baseline` over sessions that are open."""
     with core.transaction(), ai.transaction():
         row = core.execute("SELECT seen FROM ops.cutover_baseline_moment").fetchone()
@@ -37,9 +39,7 @@ def bring_baseline(core: psycopg.Connection, ai: psycopg.Connection, guard: Guar
         core.execute(statement("carrying/baseline_now"), {"seen": documents})
         if not before:
             core.execute("ANALYZE ops.cutover_baseline")
-        row = core.execute("SELECT count(*) FROM ops.cutover_baseline").fetchone()
         guard(core)
-    return int(row[0]) if row else 0
 
 
 def remember_changes(core: psycopg.Connection) -> None:

@@ -5,9 +5,11 @@ out, rejected or read otherwise there is not touched. The lock lets one transact
 What the old database cannot hold is the price.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
@@ -57,12 +59,18 @@ class CarryingSessions:
         """All of them, Core's first."""
         return self.core, self.ai, self.legacy
 
-    def tried(self) -> RollbackPrice:
-        """What a carrying would do now; nothing is kept."""
-        price = self.carry_back(keep=False)
+    def tried(self) -> tuple[RollbackPrice, float]:
+        """What a carrying would do now, and the seconds of another one right after it; nothing is
+        kept."""
+        with explained(self.legacy_url):
+            epoch = lock_epoch(self.legacy)
+            price, seen = self._carried(epoch, keep=False)
+            begun = time.monotonic()
+            self._carried(epoch, keep=False, since=seen)
+            seconds = time.monotonic() - begun
         with self.core.transaction():
             written = recomputable(self.core, price.since)
-        return replace(price, recomputable=written, as_of=self._as_of())
+        return replace(price, recomputable=written, as_of=self._as_of()), seconds
 
     def _as_of(self) -> str | None:
         """The day of the old database's newest snapshot, if it has any."""
@@ -72,9 +80,7 @@ class CarryingSessions:
             return str(row[0]) if row and row[0] else None
         return None
 
-    def carry_back(
-        self, accept: Accept | None = None, *, keep: bool = True, guard: Guard = no_guard
-    ) -> RollbackPrice:
+    def carry_back(self, accept: Accept | None = None, guard: Guard = no_guard) -> RollbackPrice:
         """Carry what users wrote since the swap, or the last carrying, and tell its price.
 
         A run that is killed leaves what it carried in a journal beside the lock, of which the next
@@ -82,7 +88,6 @@ class CarryingSessions:
 
         Args:
             accept: raises where the price is too high; then nothing was carried.
-            keep: whether the old database keeps it; else this was a try.
             guard: called with Core's connection before what was carried counts there.
 
         Raises:
@@ -91,18 +96,33 @@ class CarryingSessions:
         with explained(self.legacy_url):
             # Before the snapshot: whoever took the lock off since, and made another, is noticed.
             epoch = lock_epoch(self.legacy)
-            if keep:
-                self._take_note(guard)
-            with (
-                changes_within(self.core, self.ai) as changes,
-                self.legacy.transaction(force_rollback=not keep),
-                let_through(self.legacy, epoch),
-            ):
-                price = carry_changes(changes, self.legacy, self.legacy_url, accept)
-            if keep:
-                refused = {table.table for table in price.tables}
-                self._take_note(guard, {k: v for k, v in changes.seen.items() if k not in refused})
+            self._take_note(guard)
+            price, seen = self._carried(epoch, accept)
+            refused = {table.table for table in price.tables}
+            self._take_note(guard, {k: v for k, v in seen.items() if k not in refused})
         return price
+
+    def _carried(
+        self,
+        epoch: datetime | None,
+        accept: Accept | None = None,
+        *,
+        keep: bool = True,
+        since: Mapping[str, TableState] | None = None,
+    ) -> tuple[RollbackPrice, Mapping[str, TableState]]:
+        """Carry once; what came of it, and how each table was seen.
+
+        Args:
+            keep: whether the old database keeps it; else this was a try.
+            since: how each was seen before; by default when the baseline was recorded.
+        """
+        with (
+            changes_within(self.core, self.ai, since) as changes,
+            self.legacy.transaction(force_rollback=not keep),
+            let_through(self.legacy, epoch),
+        ):
+            price = carry_changes(changes, self.legacy, self.legacy_url, accept)
+        return price, changes.seen
 
     def _take_note(self, guard: Guard, seen: Mapping[str, TableState] | None = None) -> None:
         """Core knows of each row that it was carried, and of each table how it was seen then."""

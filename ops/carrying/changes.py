@@ -82,8 +82,13 @@ def changes_since_swap(core_url: URL, ai_url: URL) -> Iterator[Changes]:
 
 
 @contextmanager
-def changes_within(core: psycopg.Connection, ai: psycopg.Connection) -> Iterator[Changes]:
+def changes_within(
+    core: psycopg.Connection, ai: psycopg.Connection, last: Mapping[str, TableState] | None = None
+) -> Iterator[Changes]:
     """Compare the new pair with the baseline; in the databases, not in memory.
+
+    Args:
+        last: how each table was seen, if only what was written since matters.
 
     Raises:
         RefusedError: no swap is in force, so there is nothing to compare with.
@@ -101,7 +106,7 @@ def changes_within(core: psycopg.Connection, ai: psycopg.Connection) -> Iterator
             )
         since, seen = row
         changes = Changes(core, ai, since)
-        find_changes(changes, states_of(seen))
+        find_changes(changes, states_of(seen) if last is None else last)
         yield changes
 
 
@@ -150,14 +155,24 @@ def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> None:
     for table in USER_TABLES:
         now = looked.get(table.name)
         if now is None or not now.unchanged:
-            only = seen[table.name].new_rows if now and now.new_rows is not None else EVERY
+            only = EVERY if now is None or now.newer is None else now.newer
             _add(changes, "carrying/changes_new", table, row_digests(table, leftovers, only))
-        if now is None or not now.only_inserted:
+        if now is None or not (now.only_inserted or _all_there(changes, table, now.seen.rows)):
             rows = sql.SQL("SELECT id AS key, NULL::text AS digest FROM {} WHERE {}").format(
                 sql.Identifier("public", table.name), counts(table.name, leftovers) or EVERY
             )
             _add(changes, "carrying/changes_gone", table, rows)
     changes.seen.update({name: now.seen for name, now in looked.items()})
+
+
+def _all_there(changes: Changes, table: UserTable, rows: int) -> bool:
+    """Whether a table's rows, so many, are those of the baseline and those that were inserted."""
+    known = changes.core.execute(
+        "SELECT (SELECT count(*) FROM ops.cutover_baseline WHERE table_name = %(table)s)"
+        " + (SELECT count(*) FROM cutover_changes WHERE table_name = %(table)s AND before IS NULL)",
+        {"table": table.name},
+    ).fetchone()
+    return known == (rows,)
 
 
 def _looks(

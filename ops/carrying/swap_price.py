@@ -15,7 +15,7 @@ from ops.copy.groups import GROUPS, TableSpec, tables_of
 from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.merge import missing, missing_or_different
-from ops.copy.parity import pairs, parity_of
+from ops.copy.parity import TableParity, pairs, parity_of
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
@@ -153,16 +153,30 @@ def swap_price(
         return price_now(sessions, unknown)
 
 
-def price_now(sessions: Sessions, unknown: Mapping[str, int] | None = None) -> Price:
-    """`swap_price` in a snapshot that is open, of these groups at least."""
+def price_now(
+    sessions: Sessions,
+    unknown: Mapping[str, int] | None = None,
+    proved: Sequence[TableParity] = (),
+) -> Price:
+    """`swap_price` in a snapshot that is open, of these groups at least.
+
+    Args:
+        proved: what was found of some tables just now.
+    """
     legacy, specs = sessions.legacy, tables_of(OWNED_GROUPS)
-    copied, unwritten = last_fingerprints(sessions.core), sessions.unwritten(specs)
+    copied, known = last_fingerprints(sessions.core), {one.table: one for one in proved}
+    unwritten = sessions.unwritten([spec for spec in specs if spec.table not in known])
+    known |= {
+        name: parity_of(sessions, spec, unwritten[name])
+        for spec in specs
+        if (name := spec.table) in unwritten
+    }
     coming: Coming = {}
     found: dict[str, TablePrice] = {}
     for spec in specs:
-        last = unwritten.get(spec.table)
+        last, parity = copied.get(spec.table), known.get(spec.table)
         # What a proof of parity leaves open is only what was rejected, and had no part in it.
-        if last is None or last.rejected_rows or not parity_of(sessions, spec, last).proved:
+        if last is None or last.rejected_rows or parity is None or not parity.proved:
             found[spec.table] = _table_price(sessions, spec, coming, spec.table in copied)
     if unknown is None:
         unknown = unknown_rows(legacy.connection, legacy.place.name)

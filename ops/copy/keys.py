@@ -10,6 +10,7 @@ from psycopg import sql
 from ops.copy.core import Destination
 from ops.copy.legacy import Legacy
 from ops.copy.plan import EVERY, TablePlan
+from ops.copy.side_by_side import side_by_side
 from ops.copy.stream import rows_of, stream
 
 _ARRIVING = sql.Identifier("pg_temp", "copy_arriving_keys")
@@ -95,8 +96,11 @@ def _unequal_parts(
         sql.Literal(plan.table)
     )
     with legacy.reading(plan.table):
-        there = _parts(legacy.connection, plan.source_rows, "id")
-    return sorted({part for part, _, _ in there ^ _parts(books, copied, "key")})
+        there, here = side_by_side(
+            lambda: _parts(legacy.connection, plan.source_rows, "id"),
+            lambda: _parts(books, copied, "key"),
+        )
+    return sorted({part for part, _, _ in there ^ here})
 
 
 def _parts(

@@ -151,8 +151,7 @@ def _since_proof(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> sql.
     if last.proved_seen is None:
         return None
     source = sessions.look_at_source(plan, replace(last, source_seen=last.proved_seen))
-    told = source is not None and source.new_rows is not None
-    return last.proved_seen.new_rows if told else None
+    return None if source is None else source.newer
 
 
 def _compared(sessions: Sessions, plan: TablePlan) -> TableParity:

@@ -9,13 +9,7 @@ from typing import TypeVar
 
 from psycopg import IntegrityError, sql
 
-from ops.books.copies import (
-    Fingerprint,
-    TableState,
-    last_fingerprint,
-    look_again,
-    record_fingerprint,
-)
+from ops.books.copies import Fingerprint, TableState, look_again, record_fingerprint
 from ops.books.copy_source import record_source
 from ops.content_hash import TableHash, content_hash, rows_hash
 from ops.copy.core import Destination
@@ -49,35 +43,32 @@ _WORTH_ANALYSIS = 1_000
 
 @dataclass
 class TableCopy:
-    """One table's copy."""
+    """One table's copy; `last` is what the copy before recorded."""
 
     sessions: Sessions
     target: Destination
     plan: TablePlan
+    last: Fingerprint | None
     guard: Guard
     on_progress: OnProgress
     hashing_seconds: float = 0.0
     deleted: int = 0
 
     @cached_property
-    def _last(self) -> Fingerprint | None:
-        return last_fingerprint(self.target.books, self.plan.table)
-
-    @cached_property
     def _source(self) -> StateChange | None:
-        return self.sessions.look_at_source(self.plan, self._last)
+        return self.sessions.look_at_source(self.plan, self.last)
 
     def delete(self) -> None:
         """Delete what was copied once and is gone from legacy."""
         books, table = self.target.books, self.plan.table
-        if not self.plan.spec.keeps_ids or not has_copied_keys(books, table):
+        if not self.plan.spec.keeps_ids or (self._source and self._source.only_inserted):
             return
-        if self._source is not None and self._source.only_inserted:
+        if not has_copied_keys(books, table):
             return
         target = None
         with self.target.transaction():
             for keys in gone_keys(self.sessions.legacy, books, self.plan):
-                target = target or self.sessions.look_at_target(self.plan, self._last)
+                target = target or self.sessions.look_at_target(self.plan, self.last)
                 self.deleted += delete_rows(self.target.session, table, keys)
                 forget_keys(books, table, keys)
             if target is not None and target.unchanged:
@@ -86,23 +77,21 @@ class TableCopy:
 
     def _remember_deletion(self) -> None:
         """Nobody but us has written to the target, so that a delta still is all it needs."""
-        last = self._last
+        last = self.last
         if last is None or last.core_seen is None:
             return
         left = replace(last.core_seen, rows=last.core_seen.rows - self.deleted)
         look_again(self.target.books, self.plan.table, last.source_seen, left)
-        del self._last
+        self.last = replace(last, core_seen=left)
 
-    def run(self) -> TableReport:
-        """Bring the table to what legacy holds."""
+    def run(self, *, unwritten: bool) -> TableReport:
+        """Bring the table to what legacy holds.
+
+        Args:
+            unwritten: whether there is nothing to do, because nobody wrote to either side since.
+        """
         started = time.monotonic()
-        last, source = self._last, self._source
-        target = self.sessions.look_at_target(self.plan, last)
-        report = (
-            self._unwritten(last, source, target)
-            or self._delta(last, source, target)
-            or self._whole(last, source, target)
-        )
+        report = self._same(self.last) if unwritten and self.last else self._copied()
         total = time.monotonic() - started
         return replace(
             report,
@@ -113,26 +102,23 @@ class TableCopy:
             hashing_seconds=self.hashing_seconds,
         )
 
-    def _unwritten(
-        self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
-    ) -> TableReport | None:
-        """Nothing to do, because nobody wrote to either side."""
-        if last is None or source is None or target is None:
-            return None
-        return self._same(last) if source.unchanged and target.unchanged else None
+    def _copied(self) -> TableReport:
+        last, source = self.last, self._source
+        target = self.sessions.look_at_target(self.plan, last)
+        return self._delta(last, source, target) or self._whole(last, source, target)
 
     def _delta(
         self, last: Fingerprint | None, source: StateChange | None, target: StateChange | None
     ) -> TableReport | None:
         """Only what was written since, where the rest is known to be as the last copy left it."""
-        if last is None or last.source_seen is None or source is None or source.new_rows is None:
+        if last is None or source is None or source.new_rows is None or source.newer is None:
             return None
         if target is None or not target.unchanged or not self.plan.unique or last.rejected_rows:
             return None
         meter = Meter(self.plan.table, source.new_rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
-            report = self._merged(meter, last.source_seen.new_rows, source.new_rows)
+            report = self._merged(meter, source.newer, source.new_rows)
             accepted = source.seen.rows - report.rejected_rows
             found = Fingerprint(source.seen.rows, accepted, "", "", source.seen)
             self._record(replace(found, proved_seen=last.proved_seen), report)

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from sqlalchemy.engine import URL
 
 from app.database_url import same_database
-from ops.books.copies import Fingerprint, last_fingerprints
+from ops.books.copies import Fingerprint, TableState, last_fingerprints
 from ops.books.copy_source import recorded_source
 from ops.books.ledger import first_computed_days
 from ops.connection import connect, shown_address
@@ -20,7 +20,7 @@ from ops.copy.errors import OtherLegacyError
 from ops.copy.groups import TableSpec, specs_of
 from ops.copy.legacy import Legacy, legacy_snapshot
 from ops.copy.plan import TablePlan, plan_table
-from ops.copy.table_state import Look, StateChange, looks, unchanged
+from ops.copy.table_state import Look, StateChange, looks
 from ops.copy.which_rows import NOTHING_WRITTEN, Written
 from ops.database_identity import identity_in, in_words, same_identity
 from ops.errors import BadInputError
@@ -55,6 +55,7 @@ class Sessions:
         source: legacy's identity.
         recorded: whether that is written down as what is copied from.
         targets: the new pair's tables of the copy, by name.
+        seen: what looks at the snapshot found, by table and what they began from.
     """
 
     legacy: Legacy
@@ -65,6 +66,7 @@ class Sessions:
     source: Mapping[str, Any]
     recorded: bool
     targets: Mapping[str, Relation]
+    seen: dict[tuple[str, TableState | None], StateChange] = field(default_factory=dict)
 
     def target(self, spec: TableSpec) -> Destination:
         """Where the rows of a table go."""
@@ -76,9 +78,23 @@ class Sessions:
 
     def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """Legacy's table, beside what the last copy saw of it."""
-        wanted = {plan.table: plan.look(plan.source, last.source_seen if last else None)}
-        with self.legacy.reading(plan.table):
-            return looks(self.legacy.connection, wanted).get(plan.table)
+        self.look_at_sources([plan], {} if last is None else {plan.table: last})
+        return self.seen.get((plan.table, last.source_seen if last else None))
+
+    def look_at_sources(self, plans: Sequence[TablePlan], lasts: Mapping[str, Fingerprint]) -> None:
+        """`look_at_source` at many tables in one statement. A snapshot stands still, so that
+        nothing is looked at twice, and what was seen in it is unchanged."""
+        states = {table: last.source_seen for table, last in lasts.items()}
+        asked = {
+            plan.table: plan.look(plan.source, states.get(plan.table))
+            for plan in plans
+            if (plan.table, states.get(plan.table)) not in self.seen
+        }
+        with self.legacy.reading(next(iter(asked)) if len(asked) == 1 else "tables"):
+            found = looks(self.legacy.connection, asked)
+        for table, change in found.items():
+            self.seen[table, change.seen] = StateChange(change.seen, 0, change.seen.rows)
+            self.seen[table, asked[table].since] = change
 
     def look_at_target(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """The new pair's table, beside what the last copy left of it."""
@@ -90,15 +106,20 @@ class Sessions:
         database is asked once for all of them."""
         lasts = last_fingerprints(self.core)
         plans = [plan for spec in specs if spec.table in lasts and (plan := self.plan(spec))]
-        sources = {one.table: one.look(one.source, lasts[one.table].source_seen) for one in plans}
-        with self.legacy.reading("tables"):
-            there = unchanged(self.legacy.connection, sources)
+        self.look_at_sources(plans, lasts)
         targets = defaultdict[psycopg.Connection, dict[str, Look]](dict)
         for one in plans:
-            look = one.look(one.target, lasts[one.table].core_seen)
-            targets[self.target(one.spec).session][one.table] = look
-        here = set[str]().union(*(unchanged(*asked) for asked in targets.items()))
-        return {table: lasts[table] for table in there & here}
+            last = lasts[one.table]
+            source = self.seen.get((one.table, last.source_seen))
+            if source is not None and source.unchanged:
+                look = one.look(one.target, last.core_seen)
+                targets[self.target(one.spec).session][one.table] = look
+        return {
+            table: lasts[table]
+            for session, asked in targets.items()
+            for table, change in looks(session, asked).items()
+            if change.unchanged
+        }
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """Copying groups of tables from legacy to the new pair, all of them as they were at one moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy.engine import URL
 
+from ops.books.copies import last_fingerprints
 from ops.copy.groups import TableSpec, in_order, specs_of, tables_of
 from ops.copy.report import (
     CopyReport,
@@ -79,19 +80,25 @@ def copy_groups(
     on_progress: OnProgress = ignore_progress,
 ) -> list[CopyReport]:
     """`copy_delta` from a snapshot that is open."""
-    plans = {spec.table: sessions.plan(spec) for spec in tables_of(groups)}
+    plans = [plan for spec in tables_of(groups) if (plan := sessions.plan(spec))]
+    lasts = last_fingerprints(sessions.core)
     copies = {
-        table: TableCopy(sessions, sessions.target(plan.spec), plan, guard, on_progress)
-        for table, plan in plans.items()
-        if plan is not None
+        plan.table: TableCopy(
+            sessions, sessions.target(plan.spec), plan, lasts.get(plan.table), guard, on_progress
+        )
+        for plan in plans
     }
+    sessions.look_at_sources(plans, lasts)
     for copy in reversed(copies.values()):  # what names a row goes before it
         copy.delete()
-    return [_group_report(sessions, name, copies) for name in in_order(groups)]
+    unwritten = sessions.unwritten(tables_of(groups))
+    return [_group_report(sessions, name, copies, unwritten) for name in in_order(groups)]
 
 
-def _group_report(sessions: Sessions, group: str, copies: Mapping[str, TableCopy]) -> CopyReport:
-    tables = tuple(_report(sessions, spec, copies) for spec in specs_of(group))
+def _group_report(
+    sessions: Sessions, group: str, copies: Mapping[str, TableCopy], unwritten: Collection[str]
+) -> CopyReport:
+    tables = tuple(_report(sessions, spec, copies, unwritten) for spec in specs_of(group))
     if not any(table.table == "portfolios" for table in tables):
         return CopyReport(group, tables)
     found = sessions.core.execute(statement("copy/without_snapshots")).fetchall()
@@ -103,19 +110,27 @@ def _group_report(sessions: Sessions, group: str, copies: Mapping[str, TableCopy
     return CopyReport(group, tables, tuple(assumed))
 
 
-def _report(sessions: Sessions, spec: TableSpec, copies: Mapping[str, TableCopy]) -> TableReport:
+def _report(
+    sessions: Sessions,
+    spec: TableSpec,
+    copies: Mapping[str, TableCopy],
+    unwritten: Collection[str],
+) -> TableReport:
     copy = copies.get(spec.table)
-    report = TableReport(spec.table, "absent") if copy is None else _accounted(sessions, copy)
+    if copy is None:
+        report = TableReport(spec.table, "absent")
+    else:
+        report = _accounted(sessions, copy, unwritten=spec.table in unwritten)
     return replace(report, namesakes=sessions.legacy.place.namesakes_of(spec.table))
 
 
-def _accounted(sessions: Sessions, copy: TableCopy) -> TableReport:
+def _accounted(sessions: Sessions, copy: TableCopy, *, unwritten: bool) -> TableReport:
     """The copy, with the rows that are left out by rule.
 
     Raises:
         VerificationError: together they are not all rows of legacy.
     """
-    report = copy.run()
+    report = copy.run(unwritten=unwritten)
     if copy.plan.counts is None:
         return report
     counted, left_out = sessions.legacy.counted(copy.plan.source, copy.plan.counts)

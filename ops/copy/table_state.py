@@ -23,6 +23,8 @@ from ops.sql_files import statement
 
 # Beyond it the age of a number says nothing.
 _HALF_ROUND = 2**31
+# So many rows are found again by their places, for which no table is read.
+_FEW = 1_000
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class StateChange:
         seen: as it is now.
         new_rows: how many rows may have been written since; None where nothing can be said.
         before: how many rows there were.
+        newer: a condition that these rows meet, in the snapshot that looked.
     """
 
     seen: TableState
     new_rows: int | None = None
     before: int | None = None
+    newer: sql.Composable | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -75,18 +79,29 @@ class Look:
             table=self.relation.identifier,
             rows=self.rows,
             new=sql.SQL("false") if self.since is None else self.since.new_rows,
+            few=sql.Literal(_FEW),
         )
 
     def change(
-        self, connection: psycopg.Connection, place: str, oldest: int, newest: int, *rows: int
+        self,
+        connection: psycopg.Connection,
+        place: str,
+        oldest: int,
+        newest: int,
+        rows: int,
+        new_rows: int,
+        places: list[str] | None,
     ) -> StateChange:
         """What that row says."""
         text = f"{self.shape} {self.rows.as_string(connection)}"
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        seen, since = TableState(f"{place}/{digest}", int(oldest), rows[0]), self.since
+        seen, since = TableState(f"{place}/{digest}", int(oldest), rows), self.since
         if since is None or since.place != seen.place or newest - since.oldest >= _HALF_ROUND:
             return StateChange(seen)
-        return StateChange(seen, rows[1], since.rows)
+        newer = since.new_rows
+        if places is not None:
+            newer = sql.SQL("ctid = ANY({}::tid[])").format(sql.Literal(places))
+        return StateChange(seen, new_rows, since.rows, newer)
 
 
 def looks(connection: psycopg.Connection, wanted: Mapping[str, Look]) -> dict[str, StateChange]:
@@ -101,11 +116,6 @@ def looks(connection: psycopg.Connection, wanted: Mapping[str, Look]) -> dict[st
     queries = sql.SQL(" UNION ALL ").join(one.query(name) for name, one in plain.items())
     found = connection.execute(queries).fetchall()
     return {name: plain[name].change(connection, *told) for name, *told in found}
-
-
-def unchanged(connection: psycopg.Connection, wanted: Mapping[str, Look]) -> set[str]:
-    """Those of the tables to which nothing was written since."""
-    return {name for name, change in looks(connection, wanted).items() if change.unchanged}
 
 
 def look(

@@ -12,7 +12,7 @@ from ops.cutover.installation import Installation
 from ops.errors import BusyError, SigmaSightError
 from ops.evidence.finding import Finding
 from ops.write_lock.lock import LockReport, beyond_lock, lock_writes, writing_session
-from ops.write_lock.proof import prove_locked
+from ops.write_lock.proof import prove_statements
 from ops.write_lock.table_locks import lock_tables
 from ops.write_lock.tables import moved_tables, relations
 
@@ -89,7 +89,7 @@ def _timed(legacy: URL, most_seconds: float) -> tuple[LockReport, float]:
         lock_tables(session, chosen, "SHARE ROW EXCLUSIVE", _PATIENCE_SECONDS)
         begun = time.monotonic()
         report = lock_writes(session, choose=moved_tables, hold=0)
-        prove_locked(session, moved_tables)
+        prove_statements(session, chosen)
         return report, time.monotonic() - begun
 
 

@@ -15,6 +15,7 @@ from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.bounded_hold import bounded_hold
+from ops.cutover.forecast import CARRIED, fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.questions import ask_public, ask_staged
@@ -83,11 +84,13 @@ class RollbackPlan:
     Attributes:
         price: what of users' rows is carried back, and what the old database cannot hold.
         legacy: identity of the old database.
+        forecast: steps while users wait, with the seconds that each took just now.
     """
 
     price: RollbackPrice
     legacy: Mapping[str, Any]
     plan_id: str
+    forecast: Mapping[str, float]
 
 
 def plan_rollback(installation: Installation) -> RollbackPlan:
@@ -105,8 +108,9 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
         recorded_access(installation.core, installation.legacy, "rollback plan"),
         installation.carrying() as carrying,
     ):
-        price = carrying.tried()
-    return RollbackPlan(price, legacy, plan_id("rollback", installation, legacy, price.by_table))
+        price, seconds = carrying.tried()
+    planned = plan_id("rollback", installation, legacy, price.by_table)
+    return RollbackPlan(price, legacy, planned, {CARRIED: seconds})
 
 
 def legacy_of(swap: Cutover, installation: Installation) -> Mapping[str, Any]:
@@ -202,6 +206,7 @@ class RollbackSteps:
             with self.installation.carrying() as carrying:
                 # While users work, so that they wait for what is written meanwhile alone.
                 self.steps.run("carry back", lambda: self._carry(carrying))
+                self._refuse_long_hold(carrying)
                 self._stage()
                 held, lost = self._change(carrying)
         except BaseException:
@@ -215,6 +220,14 @@ class RollbackSteps:
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "old"))
         self.installation.switch.retire("new")
         return held, lost
+
+    def _refuse_long_hold(self, carrying: CarryingSessions) -> None:
+        """The first carrying may have brought what a week had left; a second one brings what users
+        wrote meanwhile, as the last one will."""
+        most = self.installation.max_hold_seconds
+        if not fits(forecast(self.steps.seconds), most):
+            self.steps.run("carry again", lambda: self._carry(carrying))
+            refuse_long_hold("rollback", forecast(self.steps.seconds), most)
 
     def _stage(self) -> None:
         address = self.steps.run(
@@ -240,7 +253,7 @@ class RollbackSteps:
             fence.taken_down_on_failure(),
         ):
             run("fence the new pair", lambda: fence.put_up(one.max_hold_seconds))
-            lost = run("carry the rest back", lambda: self._carry(carrying, self._accept))
+            lost = run(CARRIED, lambda: self._carry(carrying, self._accept))
             # First the pair, then the lock, by which backends go that do not hear of it: a kill in
             # between leaves the lock to the next run. The fence is an open transaction until the
             # pair has changed, as a swap's lock is until just before.

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
-from sqlalchemy.engine import URL
 
 from ops.books.cutovers import Cutover
 from ops.carrying.baseline import bring_baseline, record_baseline
+from ops.carrying.changes import pair_sessions
 from ops.carrying.swap_price import OWNED_GROUPS, Price, price_now, swap_price
 from ops.connection import end_in_time, explained
 from ops.copy.groups import in_order, tables_of
 from ops.copy.parity import prove_copied, proven_parity
 from ops.copy.sessions import Connections, Sessions, copy_connections, copy_sessions, sessions_of
+from ops.copy.side_by_side import side_by_side
 from ops.copy.snapshot import copy_delta, copy_groups
 from ops.copy.source import copied_groups
 from ops.cutover.bounded_hold import bounded_hold
-from ops.cutover.forecast import LOCKED, fits, forecast, refuse_long_hold
+from ops.cutover.forecast import COMPARED, LOCKED, fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
 from ops.cutover.lock_rehearsal import rehearse_lock
 from ops.cutover.plan import plan_id, refuse_moved
@@ -32,16 +33,11 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import (
-    LOCKING,
-    PROVING,
-    lock_writes,
-    prove_from_outside,
-    seal_lock,
-    writing_session,
-)
-from ops.write_lock.proof import prove_locked
-from ops.write_lock.tables import moved_tables
+from ops.write_lock.lock import LOCKING, lock_writes, prove_from_outside, writing_session
+from ops.write_lock.proof import prove_statements
+from ops.write_lock.tables import moved_tables, relations
+
+PairSessions = tuple[psycopg.Connection, psycopg.Connection]
 
 
 @dataclass(frozen=True)
@@ -78,8 +74,8 @@ def plan_swap(installation: Installation) -> SwapPlan:
         installation.announce("rehearse the lock", lock.seconds)
         begun = time.monotonic()
         price = swap_price(installation.legacy, installation.core, installation.ai)
-        seconds = {LOCKED: lock.seconds, "parity and price": time.monotonic() - begun}
-        installation.announce("price", seconds["parity and price"])
+        seconds = {LOCKED: lock.seconds, COMPARED: time.monotonic() - begun}
+        installation.announce("price", seconds[COMPARED])
     groups = copied_groups(installation.core)
     copied = {spec.table for spec in tables_of(groups)}
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
@@ -194,6 +190,9 @@ class SwapSteps:
                 self.installation.switch.retire("new")
             raise
         with undone_on_failure(self.installation, undo_swap):
+            # As it was committed, before it is made whole, which would mend it unseen.
+            legacy = self.installation.legacy
+            self.steps.run("prove the lock", lambda: prove_from_outside(legacy, moved_tables))
             # Nobody waits for what the move does not read: other applications' tables.
             self.steps.run("lock the rest", self.installation.lock_legacy)
             self.steps.run("ask the public address", lambda: ask_public(self.installation, "new"))
@@ -216,21 +215,22 @@ class SwapSteps:
 
     def _change(self) -> float:
         """What is needed while requests wait is connected before."""
-        one, run = self.installation, self.steps.run
+        one = self.installation
         with (
             copy_connections(one.legacy, one.core, one.ai, self._groups) as opened,
+            pair_sessions(one.core, one.ai, "baseline") as pair,
             writing_session(one.legacy, LOCKING) as lock,
-            writing_session(one.legacy, PROVING) as outside,
             bounded_hold(
-                one, self.steps, "new", self._restore, *opened.sessions, lock, outside
+                one, self.steps, "new", self._restore, *opened.sessions, *pair, lock
             ) as held,
         ):
-            self._lock_and_flip(held, opened, lock)
-            run("prove the lock", lambda: _seal_and_prove(outside, one.legacy))
-            return run("release", held.release)
+            self._lock_and_flip(held, opened, pair, lock)
+            return self.steps.run("release", held.release)
         return one.max_hold_seconds
 
-    def _lock_and_flip(self, held: Hold, opened: Connections, lock: psycopg.Connection) -> None:
+    def _lock_and_flip(
+        self, held: Hold, opened: Connections, pair: PairSessions, lock: psycopg.Connection
+    ) -> None:
         """The lock is one open transaction until everything is proved: a kill before that lets the
         server roll it back, so that nothing stays locked. After a kill between commit and flip the
         backends take the lock off, once they see that this hold was given up."""
@@ -240,8 +240,7 @@ class SwapSteps:
             snapshot = sessions_of(opened, self._groups, most_seconds=one.max_hold_seconds)
             with snapshot as sessions:
                 run("final delta", lambda: copy_groups(sessions, self.groups, one.guard))
-                run("parity and price", lambda: self._compare(sessions))
-            run("baseline", lambda: self._bring_baseline(opened))
+                run(COMPARED, lambda: self._compare_and_remember(sessions, pair))
             run("commit the lock", lock.commit)
             run("flip", lambda: held.flip("new"))
 
@@ -260,13 +259,14 @@ class SwapSteps:
         """The first delta may have brought what a week had left; a second one brings what users
         wrote meanwhile, as the last one will. And whatever took long may do so no more."""
         one, run, lock = self.installation, self.steps.run, self.lock_seconds
-        if fits(forecast(lock, self.steps.seconds), one.max_hold_seconds):
+        if fits(forecast(self.steps.seconds, **{LOCKED: lock}), one.max_hold_seconds):
             return
         with copy_sessions(one.legacy, one.core, one.ai, self._groups) as sessions:
             run("delta again", lambda: copy_groups(sessions, self.groups, one.guard))
             run("parity again", lambda: self._prove_in(sessions))
         lock = min(lock, rehearse_lock(one).seconds)
-        refuse_long_hold(forecast(lock, self.steps.seconds), one.max_hold_seconds)
+        predicted = forecast(self.steps.seconds, **{LOCKED: lock})
+        refuse_long_hold("swap", predicted, one.max_hold_seconds)
 
     def _prove(self) -> None:
         one = self.installation
@@ -281,6 +281,9 @@ class SwapSteps:
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
+    def _compare_and_remember(self, sessions: Sessions, pair: PairSessions) -> None:
+        side_by_side(lambda: self._compare(sessions), lambda: self._bring_baseline(*pair))
+
     def _compare(self, sessions: Sessions) -> None:
         found = proven_parity(sessions, tables_of(self.groups))
         apart = [one for one in found if not one.holds]
@@ -289,16 +292,16 @@ class SwapSteps:
                 f"not swapped: {apart[0].table} of the new pair lacks {apart[0].missing} rows of "
                 f"legacy and has {apart[0].different} otherwise; run `sigmasight copy`"
             )
-        price = price_now(sessions, self.unknown)
+        price = price_now(sessions, self.unknown, found)
         if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
     def _record_baseline(self) -> None:
         record_baseline(self.installation.core, self.installation.ai, guard=self.installation.guard)
 
-    def _bring_baseline(self, opened: Connections) -> None:
+    def _bring_baseline(self, core: psycopg.Connection, ai: psycopg.Connection) -> None:
         with explained(self.installation.core), explained(self.installation.ai):
-            bring_baseline(opened.core, opened.ai, self.installation.guard)
+            bring_baseline(core, ai, self.installation.guard)
 
     def _watch(self) -> None:
         self.installation.switch.retire("old")
@@ -308,11 +311,5 @@ class SwapSteps:
 def _lock(lock: psycopg.Connection, most_seconds: float, hold: int) -> None:
     end_in_time(lock, most_seconds)
     lock_writes(lock, choose=moved_tables, hold=hold)
-    prove_locked(lock, moved_tables)
-
-
-def _seal_and_prove(session: psycopg.Connection, legacy: URL) -> None:
-    with explained(legacy):
-        seal_lock(session)
-        session.commit()
-    prove_from_outside(session, legacy, moved_tables)
+    # COPY too is tried once users are served again.
+    prove_statements(lock, moved_tables(relations(lock)))

@@ -36,7 +36,7 @@ from ops.write_lock.tables import (
 # The names of the sessions that make a lock or take it off, of those that write beside it
 # (`ops.write_lock.passing`) and of those that hold requests; the phases' lock lets one run have
 # them.
-LOCKING, PROVING, CARRYING = "cutover lock", "cutover proof", "cutover carrying"
+LOCKING, CARRYING = "cutover lock", "cutover carrying"
 HOLDING = "cutover hold"
 _LEAVE_SECONDS = 5.0
 _END_SESSIONS = """
@@ -261,26 +261,17 @@ def lock_and_prove(legacy: URL, still_ours: Callable[[], object] = lambda: None)
         end_sessions(lock, LOCKING, CARRYING)
         lock_writes(lock)
         prove_locked(lock)
-    with writing_session(legacy, PROVING) as session:
-        prove_from_outside(session, legacy)
+    prove_from_outside(legacy)
 
 
-def prove_from_outside(
-    session: psycopg.Connection, legacy: URL, choose: Choose = lockable_tables
-) -> None:
+def prove_from_outside(legacy: URL, choose: Choose = lockable_tables) -> None:
     """Try to write from a session that did not make the lock. See `prove_locked`.
 
     Raises:
         RefusedError: a write went through.
     """
-    with explained(legacy):
+    with explained(legacy), writing_session(legacy, "cutover proof") as session:
         prove_locked(session, choose)
-        session.rollback()
-
-
-def seal_lock(connection: psycopg.Connection) -> None:
-    """Let nobody but the lock's owner take it off any more, in the caller's transaction."""
-    change(connection, "seal")
 
 
 def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 Pair = Literal["old", "new"]
 COURSES: dict[Pair, tuple[str, ...]] = {
-    "new": ("hold", "rest", "lock", "commit", "flip", "seal", "release"),
+    "new": ("hold", "rest", "lock", "commit", "flip", "release", "seal"),
     "old": ("hold", "rest", "flip", "unlock", "release"),
 }
 

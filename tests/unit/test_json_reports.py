@@ -47,7 +47,7 @@ REPORTS = [
     (
         "rollback --dry-run",
         "cutover",
-        RollbackPlan(RollbackPrice(NOW), {}, "ab12"),
+        RollbackPlan(RollbackPrice(NOW), {}, "ab12", {}),
         ("price", "since"),
         "2026-01-02T00:00:00Z",
         "sigmasight rollback --plan-id ab12",

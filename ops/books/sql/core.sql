@@ -101,6 +101,8 @@ CREATE TABLE IF NOT EXISTS ops.cutover_baseline (
     digest text NOT NULL
 );
 
+CREATE UNIQUE INDEX IF NOT EXISTS cutover_baseline_key ON ops.cutover_baseline (table_name, key);
+
 -- When that was; without this row there is no baseline, however few rows there are. And how each
 -- table was seen then, which tells later which of its rows may be new.
 CREATE TABLE IF NOT EXISTS ops.cutover_baseline_moment (

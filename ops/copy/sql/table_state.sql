@@ -1,4 +1,5 @@
--- Where a table lies, the oldest and the next transaction, its rows, and those that may be new.
+-- Where a table lies, the oldest and the next transaction, its rows, those that may be new, and where
+-- these stand if they are few.
 SELECT
     {name},
     (
@@ -11,6 +12,10 @@ SELECT
     txid_snapshot_xmin(txid_current_snapshot()),
     txid_snapshot_xmax(txid_current_snapshot()),
     count(*),
-    count(*) FILTER (WHERE {new})
+    count(*) FILTER (WHERE {new}),
+    CASE
+        WHEN count(*) FILTER (WHERE {new}) BETWEEN 1 AND {few}
+            THEN ARRAY(SELECT ctid::text FROM {table} WHERE ({rows}) AND ({new}))
+    END
 FROM {table}
 WHERE {rows}

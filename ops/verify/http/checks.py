@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
 
+from app.readiness import DatabaseState
 from ops.backend.serving import served_before
 from ops.backend.supervised import SupervisedBackend
 from ops.backend.trial import new_pair_at
@@ -14,13 +15,15 @@ from ops.probe_accounts import reachable_accounts
 from ops.settings import OperatorSettings
 from ops.verify.http.analytics import aggregate_analytics, analytics_populated
 from ops.verify.http.chat import ChatChecks
-from ops.verify.http.exchange import AbsentError, Exchange, HttpTarget, UnansweredError
+from ops.verify.http.exchange import AbsentError, Answer, Exchange, HttpTarget, UnansweredError
 from ops.verify.http.log_scan import log_scan
-from ops.verify.http.logins import login_faults
+from ops.verify.http.logins import intrusion_faults, login_faults
 from ops.verify.http.portfolios import batch_day, portfolios_complete
 from ops.verify.http.visit import UnaskedError, Visit
 from ops.verify.report import Check, Verdict, judged, skipped
 from ops.verify.subject import Subject
+
+_SHOWN = 40
 
 
 class _HttpCheck(NamedTuple):
@@ -52,12 +55,16 @@ def backend_checks(settings: OperatorSettings, endpoints: Endpoints) -> Iterator
 
 
 def http_checks(target: HttpTarget) -> tuple[Check, ...]:
+    """`checks_of` a visit that asks nothing else."""
+    return checks_of(Visit(target))
+
+
+def checks_of(visit: Visit) -> tuple[Check, ...]:
     """The checks of one visit to a backend, for `ops.verify.verify`.
 
     What is absent from a backend, or not as the contract says, is reported by name; nothing that
     it answers makes a check crash or hang.
     """
-    visit = Visit(target)
     return tuple(Check(each.name, partial(_answer, each, visit)) for each in _checks())
 
 
@@ -108,7 +115,7 @@ async def _words(http: Exchange) -> list[str]:
     """Each page's word; of several that fail, the first page's failure, however fast the others."""
     words = await asyncio.gather(
         _word(http, "/health", "status"),
-        _word(http, "/ready", "status"),
+        _word(http, "/ready", "status", _not_ready),
         _word(http, "/health/prerequisites", "overall_status"),
         return_exceptions=True,
     )
@@ -118,22 +125,50 @@ async def _words(http: Exchange) -> list[str]:
     return [str(word) for word in words]
 
 
-async def _word(http: Exchange, path: str, name: str) -> str:
+async def _word(
+    http: Exchange, path: str, name: str, why: Callable[[Answer], str] = lambda _: ""
+) -> str:
     answer = await http.get(path)
     try:
         # A backend that is not ready says so with 503 and the same fields.
-        return answer.field(name, str, 503)[:40]
+        return answer.field(name, str, 503)[:_SHOWN] + why(answer)
     except AbsentError:
         return "absent"
 
 
+def _not_ready(answer: Answer) -> str:
+    """Which databases are in its way, where it says that, and what to do about each."""
+    try:
+        databases = answer.field("databases", dict[str, DatabaseState], 503)
+    except UnansweredError:
+        return ""
+    told = "; ".join(filter(None, (_in_the_way(*one) for one in databases.items())))
+    return f" ({told})" if told else ""
+
+
+def _in_the_way(database: str, state: DatabaseState) -> str:
+    match state["status"]:
+        case "unreachable":
+            return f"its {database} database does not answer it: look at its address and log"
+        case "behind":
+            found = state["revision"] or "no revision"
+            return (
+                f"its {database} database is at {found[:_SHOWN]}, not {state['head'][:_SHOWN]}: run"
+                " `sigmasight migrate`, or redeploy it, if it is of another version"
+            )
+        case _:
+            return ""
+
+
 def _probe_logins(_: Subject, visit: Visit) -> Verdict:
     logins, probes = visit.logins(), visit.target.probes
-    found = visit.ask(lambda http: login_faults(http, probes, logins))
-    by_password = any(account.password for account in probes.accounts)
-    refused = f"a {'wrong password' if by_password else 'forged token'} and no token refused"
-    detail = "; ".join(found) or f"{len(logins)} users; {refused}"
-    return judged(not found, detail, users=sum(login.token is not None for login in logins))
+    found, good = visit.ask(lambda http: login_faults(http, logins)), f"{len(logins)} users"
+    if visit.target.intrusion:
+        found += visit.ask(lambda http: intrusion_faults(http, probes, logins))
+        by_password = any(account.password for account in probes.accounts)
+        good += f"; a {'wrong password' if by_password else 'forged token'} and no token refused"
+    users = sum(login.token is not None for login in logins)
+    return judged(not found, "; ".join(found) or good, users=users)
 
 
 def _known_backend(

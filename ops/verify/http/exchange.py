@@ -64,12 +64,15 @@ class HttpTarget:
         url: the base of its addresses, without a slash at its end.
         probes: whom to log in as.
         log: a file that it writes its log to, where that can be read from here.
+        intrusion: whether it is tried without the right to come in. A backend may count that, and
+            lock an account or an address for a while.
     """
 
     url: str
     probes: ProbeAccounts
     log: Path | None = None
     patience: Patience = Patience()
+    intrusion: bool = True
 
     def __str__(self) -> str:
         """Its address without the secret part of one that is only tried."""

@@ -31,20 +31,24 @@ async def log_in(http: Exchange, probes: ProbeAccounts) -> list[Login]:
     )
 
 
-async def login_faults(http: Exchange, probes: ProbeAccounts, logins: Sequence[Login]) -> list[str]:
-    """What is wrong with who may come in."""
-    nobody = http.get("/api/v1/data/portfolios")
-    found, refused, anonymous = await asyncio.gather(
-        asyncio.gather(*(_identity(http, login) for login in logins)),
-        _intruder(http, probes, logins),
-        nobody,
+async def login_faults(http: Exchange, logins: Sequence[Login]) -> list[str]:
+    """Who is not logged in as himself."""
+    found = await asyncio.gather(*(_identity(http, login) for login in logins))
+    return [fault for fault in found if fault is not None]
+
+
+async def intrusion_faults(
+    http: Exchange, probes: ProbeAccounts, logins: Sequence[Login]
+) -> list[str]:
+    """Who comes in without the right to."""
+    refused, anonymous = await asyncio.gather(
+        _intruder(http, probes, logins), http.get("/api/v1/data/portfolios")
     )
-    admitted = [
+    return [
         f"{what} is answered with {answer.status}, not refused"
         for answer, what in ((refused, "a wrong password or token"), (anonymous, "no token"))
         if answer.status not in _REFUSED
     ]
-    return [fault for fault in found if fault is not None] + admitted
 
 
 async def _intruder(http: Exchange, probes: ProbeAccounts, logins: Sequence[Login]) -> Answer:

@@ -25,7 +25,7 @@ KILLS = [
 # killed at each run of the tests (tests/integration/cutover/test_cutover_kills.py). Here one of
 # each kind is killed in the command itself.
 pytestmark = pytest.mark.soak
-BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock", "prove the lock"}
+BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock"}
 SUPERVISOR_KILLS = ("lock legacy", "commit the lock", "release")
 
 

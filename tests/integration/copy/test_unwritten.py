@@ -68,6 +68,18 @@ def test_every_write_is_noticed_and_little_else(
         assert after.only_inserted is (unwritten or statements.startswith("INSERT"))
 
 
+@pytest.mark.parametrize("more", [3, 1_500], ids=["few, by their places", "many"])
+def test_those_that_may_be_new_are_found_again(run: Run, scratch_database: URL, more: int) -> None:
+    run(scratch_database, TABLE)
+    with connect(scratch_database, application_name="tests", autocommit=True) as connection:
+        before = looked(connection, None)
+        run(scratch_database, f"INSERT INTO t SELECT g, g FROM generate_series(6, {more + 5}) AS g")
+        newer = looked(connection, before.seen).newer
+        assert newer is not None
+        rows = sql.SQL("SELECT count(*), min(id) FROM t WHERE {}").format(newer)
+        assert connection.execute(rows).fetchone() == (more, 6)
+
+
 def test_what_was_being_written_while_one_looked_is_new(run: Run, scratch_database: URL) -> None:
     run(scratch_database, TABLE)
     with (

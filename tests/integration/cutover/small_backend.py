@@ -54,11 +54,13 @@ class SmallBackend:
     answering: which pair answers at the address of a role: `public`, `old` or `new`.
     databases: where that pair's users and portfolios are.
     faults: role → what is wrong there.
+    turned_away: what was asked without the right to, as a backend may count it.
     """
 
     databases: Mapping[Pair, URL]
     answering: Callable[[str], Pair | None] = lambda role: None
     faults: dict[str, Fault] = field(default_factory=dict)
+    turned_away: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, token: str, body: dict[str, Any]) -> Answer:
         """The status, and what is sent as JSON, or as text where it is that."""
@@ -68,9 +70,10 @@ class SmallBackend:
             return 503, {"detail": "nobody is here"}
         for pattern, route in _ROUTES.items():
             if found := re.fullmatch(pattern, f"{method} /{rest}"):
-                return route(
-                    _Question(self.databases.get(pair), token, body, found.groups(), fault)
-                )
+                question = _Question(self.databases.get(pair), token, body, found.groups(), fault)
+                status, said = route(question)
+                self.turned_away += [path] if status == 401 else []
+                return status, said
         return 404, {"detail": "Not Found"}
 
     def named(self, role: str) -> str | None:

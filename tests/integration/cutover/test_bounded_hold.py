@@ -13,8 +13,11 @@ import psycopg
 import pytest
 
 from ops.connection import connect, end_in_time
+from ops.copy.table_state import Look
 from ops.cutover import swap as swap_module
+from ops.cutover.forecast import in_words
 from ops.cutover.lock_rehearsal import LockRehearsal
+from ops.cutover.rollback import RollbackSteps
 from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.write_lock.lock import lock_writes
 from tests.groups import soaked
@@ -70,7 +73,7 @@ def test_a_swap_whose_legacy_stalls_is_none(
     assert system.everything() == before
 
 
-@pytest.mark.parametrize("step", ["baseline", "flip"])
+@pytest.mark.parametrize("step", ["parity and price", "flip"])
 def test_a_commit_whose_answer_is_lost_leaves_lock_and_pair_agreeing(
     system: SmallSystem, behind: SmallSystem, proxy: StallingProxy, step: str
 ) -> None:
@@ -149,6 +152,40 @@ def test_nothing_is_connected_to_while_users_wait(
     assert held == [0, 0]
 
 
+def test_a_table_of_legacy_is_looked_through_once_while_users_wait(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it holds, and whatever is compared."""
+    looked, held, real = list[int](), list[int](), Look.query
+    [(users,)] = system.ask(system.old, "SELECT 'users'::regclass::oid::bigint")
+
+    def counted(look: Look, name: str) -> Any:
+        looked.append(look.relation.oid)
+        return real(look, name)
+
+    monkeypatch.setattr(Look, "query", counted)
+    written = partial(system.ask, system.old, "UPDATE users SET full_name = 'Late'")
+    then = {
+        "hold requests": written,
+        "lock legacy": looked.clear,
+        "commit the lock": lambda: held.extend(looked),
+    }
+    system.swap(then=then)
+    assert held.count(users) == 1
+    assert {*system.ask(system.core, "SELECT full_name FROM users")} == {("Late",)}
+    system.rollback()
+
+
+def test_a_cutover_asks_nothing_that_a_backend_would_lock_somebody_out_for(
+    system: SmallSystem,
+) -> None:
+    """However many follow one another."""
+    system.backend.turned_away.clear()
+    assert system.swap().changed
+    assert system.rollback().changed
+    assert system.backend.turned_away == []
+
+
 def test_the_lock_of_a_command_that_was_stopped_is_ended_by_the_server(system: SmallSystem) -> None:
     lock = connect(system.old, application_name="tests")
     end_in_time(lock, 0.5)
@@ -200,6 +237,36 @@ def test_a_long_first_delta_is_not_held_against_a_hold_that_would_be_short(
     report = system.swap()
     assert report.active == "new"
     assert report.seconds["first delta"] > 60 > report.seconds["delta again"]
+    system.rollback()
+
+
+@pytest.mark.parametrize("slow", [1, 2], ids=["the first", "each"])
+def test_a_rollback_is_refused_before_users_wait_if_a_second_carrying_takes_too_long_too(
+    system: SmallSystem, monkeypatch: pytest.MonkeyPatch, slow: int
+) -> None:
+    assert system.swap().changed
+    late, real = [0.0], RollbackSteps._carry
+
+    def long_carrying(*how: Any) -> int:
+        late.append(late[-1] + 60.0 * (len(late) <= slow))
+        return real(*how)
+
+    monkeypatch.setattr(RollbackSteps, "_carry", long_carrying)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[-1])
+    monkeypatch.setattr("ops.cutover.steps.time", clock)
+    if slow == 1:
+        report = system.rollback()
+        assert report.seconds["carry back"] > 60 > report.seconds["carry again"]
+        return
+    said = (
+        r"^not rolled back: users would wait 60\.\d\d s or longer \(carry the rest back 60\.\d\d s"
+        r"\), and may for 30\.00 s; roll back when .*--max-hold$"
+    )
+    with pytest.raises(RefusedError, match=said):
+        system.rollback(then={"hold requests": lambda: pytest.fail("users waited")})
+    assert (system.serving(), system.legacy_is()) == ("new", "locked")
+    assert in_words(system.plan_rollback().forecast).startswith("users would wait 0.")
+    monkeypatch.undo()
     system.rollback()
 
 

@@ -19,7 +19,6 @@ from ops.write_lock.lock import (
     release_any_lock,
     release_lock,
     release_lock_in,
-    seal_lock,
 )
 from ops.write_lock.tables import moved_tables
 from tests.conftest import create_database
@@ -357,8 +356,7 @@ def test_nobody_else_can_and_nobody_once_it_is_sealed(
     app = as_role(lockable, "lock_app")
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="function unlock"):
         ask(app, "SELECT sigmasight_release.unlock()")
-    with connect(lockable, application_name="tests") as connection:
-        seal_lock(connection)
+    lock(lockable)
     with pytest.raises(psycopg.errors.InvalidSchemaName):
         ask(app, GIVEN_UP, [7])
     assert lock_state(lockable).state == "locked"

@@ -65,6 +65,16 @@ def logging_in(rest: Behaviour) -> Behaviour:
     return behave
 
 
+def not_ready(**databases: object) -> Behaviour:
+    said = json_reply(503, {"status": "not ready", "databases": databases})
+    absent = json_reply(404, {"detail": "Not Found"})
+    return logging_in(lambda request: iter([said if request.path == "/ready" else absent]))
+
+
+def state(status: str, revision: str | None = None) -> dict[str, str | None]:
+    return {"status": status, "revision": revision, "head": "0007"}
+
+
 def chatting(stream: Callable[[], Chunks]) -> Behaviour:
     """Everything absent but a chat that streams so."""
 
@@ -119,6 +129,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "405 everywhere": always(reply(405, b"")),
     "500 everywhere": always(json_reply(500, {"detail": "Internal server error"})),
     "501 everywhere": always(reply(501, b"no", "text/plain")),
+    "AI away": not_ready(core=state("ok", "0007"), ai=state("unreachable")),
+    "both behind": not_ready(core=state("behind", "0006"), ai=state("behind")),
+    "not ready, in words of its own": not_ready(core="down"),
     "redirects": always(reply(307, b"", "text/plain", f"Location: {REDIRECTED}")),
     "redirects in a circle": always(reply(302, b"", "text/plain", "Location: /health")),
     "no HTTP": always(b"SSH-2.0-OpenSSH_9.6\r\n"),
@@ -241,6 +254,18 @@ def test_every_check_ends_in_time_with_a_reason(asked_of: Asked, name: str) -> N
         ("body without an end", "backend alive", "answers more than 100,000 bytes"),
         ("never answers", "backend alive", "GET /health has no end within 0.3 s"),
         ("logs in, then HTML", "chat", "conversations answers text/html, no JSON"),
+        (
+            "AI away",
+            "backend alive",
+            "/ready: not ready (its ai database does not answer it: look at its address and log);",
+        ),
+        (
+            "both behind",
+            "backend alive",
+            "/ready: not ready (its core database is at 0006, not 0007: run `sigmasight migrate`, "
+            "or redeploy it, if it is of another version; its ai database is at no revision, not ",
+        ),
+        ("not ready, in words of its own", "backend alive", "/ready: not ready; prereq"),
         ("chat: stream without an end", "chat", "/send has no end within 1 s"),
         ("chat: no end", "chat", "not message_created, start … done"),
         ("chat: half a frame", "chat", "ends in the middle of a frame"),

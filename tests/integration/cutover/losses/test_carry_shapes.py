@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy.engine import URL
-from test_carry_back import carry, locked
+from test_carry_back import carry, locked, tried
 from users_rows import ALICE, APPLE, BOB, CHAT, GROWTH, TAGGED, TESLA, Pair, contents, rows_of, run
 
 from ops.carrying.baseline import record_baseline
@@ -152,7 +152,7 @@ def test_what_triggers_change_beside_is_the_price(pair: Pair, locked: URL) -> No
     )
     run(pair.core, "UPDATE positions SET quantity = 7 WHERE id = %s", APPLE)
     with shaped(locked, *trigger(body, "AFTER UPDATE OF quantity ON positions")):
-        price = carry(pair, locked, keep=False)
+        price = tried(pair, locked)
     assert price.by_triggers == {"positions": 1, "ai_feedback": 1}
     assert "change others: positions 1, ai_feedback 1" in "\n".join(price.lines())
     assert rows_of(locked, "SELECT notes FROM positions WHERE id = %s", TESLA) == [(None,)]
@@ -174,7 +174,7 @@ def test_what_triggers_take_away_again_is_the_price(pair: Pair, locked: URL) -> 
         CHAT,
     )
     with shaped(locked, *trigger(body, "AFTER INSERT ON agent_messages")):
-        price = carry(pair, locked, keep=False)
+        price = tried(pair, locked)
     assert [(one.table, one.total) for one in price.tables] == [("agent_messages", 1)]
     assert "another row of it" in price.example
     assert price.by_triggers == {"agent_messages": 2}
