@@ -85,7 +85,7 @@ def _under_load(settings: OperatorSettings, switch: GateSwitch, name: str) -> li
                 found[pair].append((report, _waited(load, before, pair)))
     serving = resolve_endpoints(settings).legacy
     assert serving is not None
-    lost = {"requests": len(load.answers), "lost": load.faults().total()}
+    lost: dict[str, Any] = {"requests": len(load.answers), "lost": dict(load.faults())}
     lost["wrong writes"] = len(load.wrongly_written(serving))
     return [
         {**_line(f"swap, {name}", found["new"], SWAP_STEPS), **lost},
