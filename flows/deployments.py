@@ -29,16 +29,19 @@ def register_deployments() -> list[str]:
     """Make the work pool and every deployment; idempotent, and a schedule that the swap has
     activated stays active. Returns their names."""
     make_work_pool()
-    declared = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]
-    return [register(one) for one in declared]
+    return [register(one) for one in _declared()]
 
 
 def are_registered() -> bool:
     """Whether the server has every deployment as this release declares it."""
-    declared = yaml.safe_load(PREFECT_FILE.read_text(encoding="utf-8"))["deployments"]
     with get_client(sync_client=True) as client:
         known = {one.name for one in client.read_deployments() if one.version == _release()}
-    return known >= {one["name"] for one in declared}
+    return known >= {one["name"] for one in _declared()}
+
+
+def _declared() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(PREFECT_FILE.read_bytes())["deployments"]
+    return found
 
 
 @cache

@@ -13,5 +13,4 @@ __all__ = [
     "copy_group",
     "delta_parity",
     "parity",
-    "prove_copied",
 ]
