@@ -59,7 +59,8 @@ async def _memories(user_id: UUID, context: ChatContext) -> str:
 
 async def _or(otherwise: _T, fetching: Awaitable[_T]) -> _T:
     try:
-        return await asyncio.wait_for(fetching, bounds.GROUNDING_SECONDS)
+        async with asyncio.timeout(bounds.GROUNDING_SECONDS):
+            return await fetching
     except Exception as error:
         _log.warning("the answer goes without grounding", exc_info=error)
         return otherwise

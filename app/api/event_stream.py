@@ -30,7 +30,8 @@ class EventStream(StreamingResponse):
 async def _frames(stream: Stream) -> AsyncIterator[bytes]:
     while True:
         try:
-            frame = await asyncio.wait_for(stream.log.queue.get(), bounds.HEARTBEAT_SECONDS)
+            async with asyncio.timeout(bounds.HEARTBEAT_SECONDS):
+                frame = await stream.log.queue.get()
         except TimeoutError:
             yield stream.log.heartbeat()
             continue

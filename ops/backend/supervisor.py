@@ -132,7 +132,8 @@ class Supervisor:
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._told.wait()
 
     def _record(self, **known: Any) -> None:
         """Write down what commands and a later supervisor must find: both processes, the port, the

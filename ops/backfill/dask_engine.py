@@ -94,7 +94,7 @@ def _own_workers() -> "LocalCluster":
 def _require_scheduler(address: str) -> None:
     """See that a scheduler with workers answers, without a client: one that finds none hangs."""
     try:
-        found = asyncio.run(asyncio.wait_for(_identity(address), ANSWER_SECONDS))
+        found = asyncio.run(_identity(address))
     except ValueError:
         raise BadInputError(
             f"{address!r} is no address of a Dask scheduler; write it as tcp://HOST:8786"
@@ -113,7 +113,7 @@ def _require_scheduler(address: str) -> None:
 async def _identity(address: str) -> Mapping[str, Any]:
     from distributed.core import rpc
 
-    async with rpc(address) as place:
+    async with asyncio.timeout(ANSWER_SECONDS), rpc(address) as place:
         found: Mapping[str, Any] = await place.identity()
         return found
 

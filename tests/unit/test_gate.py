@@ -21,7 +21,8 @@ def obey(gate: Gate, order: Order, ago: float = 0.0) -> None:
 
 
 async def soon(gate: Gate) -> Pair:
-    return await asyncio.wait_for(gate.enter(), 1)
+    async with asyncio.timeout(1):
+        return await gate.enter()
 
 
 async def waits(gate: Gate) -> bool:

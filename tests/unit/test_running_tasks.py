@@ -7,7 +7,7 @@ from contextlib import suppress
 import anyio
 import pytest
 
-from app.agent import running
+from app.agent import grounding, running
 
 _LONG = 30.0
 
@@ -24,6 +24,12 @@ async def _past_a_deadline() -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(0):
             await asyncio.sleep(_LONG)
+    await asyncio.sleep(_LONG)
+
+
+async def _grounded() -> None:
+    """What is fetched comes at the very turn at which the answer is stopped."""
+    await grounding._or("", asyncio.sleep(0, ""))
     await asyncio.sleep(_LONG)
 
 
@@ -47,7 +53,7 @@ async def _stopped_at_turn(turn: int, work: Callable[[], Awaitable[None]]) -> bo
     return ended
 
 
-@pytest.mark.parametrize("work", [_waiting, _in_a_scope_that_ends, _past_a_deadline])
+@pytest.mark.parametrize("work", [_waiting, _grounded, _in_a_scope_that_ends, _past_a_deadline])
 def test_a_task_is_ended_whatever_it_breaks_off_within_itself(
     work: Callable[[], Awaitable[None]],
 ) -> None:
