@@ -10,7 +10,9 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.database import get_core_session
 from app.errors import BadRequestError, UnauthorizedError
+from app.gate.gate import outside
 from app.models import Portfolio, User
 from app.models.base import utc_now
 from app.security import hash_password, password_matches
@@ -33,7 +35,7 @@ class Account:
 ACCOUNT = [getattr(User, name) for name in Account.__slots__]
 
 
-async def authenticate(session: AsyncSession, email: str, password: str) -> Account:
+async def authenticate(email: str, password: str) -> Account:
     """The active user with this e-mail address and password.
 
     Args:
@@ -42,10 +44,11 @@ async def authenticate(session: AsyncSession, email: str, password: str) -> Acco
     Raises:
         UnauthorizedError: there is none; which part is wrong is not said.
     """
-    row = await _addressed(session, email)
-    # No connection is held while the hash is computed.
-    await session.rollback()
-    if not await password_matches(password, row.hashed_password if row else None) or row is None:
+    async with get_core_session() as session:
+        row = await _addressed(session, email)
+    async with outside():
+        same = await password_matches(password, row.hashed_password if row else None)
+    if not same or row is None:
         raise UnauthorizedError("Incorrect email or password")
     if not row.is_active:
         raise UnauthorizedError("Inactive user account")
@@ -76,20 +79,27 @@ async def default_portfolio(session: AsyncSession, user_id: UUID) -> UUID | None
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def register(session: AsyncSession, email: str, password: str, full_name: str) -> Account:
+async def register(email: str, password: str, full_name: str) -> Account:
     """Make a user with an empty portfolio, both or neither.
 
     Raises:
         BadRequestError: the address is registered already, or the password cannot be hashed.
     """
     account = Account(uuid4(), email, full_name, True, utc_now())
-    hashed = await hash_password(password)
+    async with outside():
+        hashed = await hash_password(password)
+    async with get_core_session() as session:
+        await _add(session, account, hashed)
+    return account
+
+
+async def _add(session: AsyncSession, account: Account, hashed: str) -> None:
     try:
         await session.execute(
             insert(User).values(
                 id=account.id,
-                email=email,
-                full_name=full_name,
+                email=account.email,
+                full_name=account.full_name,
                 hashed_password=hashed,
                 is_active=True,
                 created_at=account.created_at,
@@ -97,9 +107,7 @@ async def register(session: AsyncSession, email: str, password: str, full_name: 
         )
     except IntegrityError:
         raise BadRequestError("Email already registered") from None
-    name = f"{full_name}'s Portfolio"[:_PORTFOLIO_NAME_LENGTH]
+    name = f"{account.full_name}'s Portfolio"[:_PORTFOLIO_NAME_LENGTH]
     await session.execute(
         insert(Portfolio).values(user_id=account.id, name=name, account_name=_ACCOUNT_NAME)
     )
-    await session.commit()
-    return account

@@ -19,6 +19,7 @@ from app.api.dependencies import AUTH_COOKIE, Core, CurrentUser
 from app.api.refused import refusals
 from app.api.storable import Text, storable_text
 from app.config import get_settings
+from app.database import get_core_session
 from app.errors import UnauthorizedError
 from app.json_response import JsonResponse, utc_text
 from app.login_throttle import record_failure, record_login, record_registration, refuse_guessing
@@ -82,17 +83,18 @@ class LoggedOut(TypedDict):
 
 
 @router.post("/login", response_model=Token, responses=refusals(429))
-async def login(body: Login, request: Request, session: Core) -> Response:
+async def login(body: Login, request: Request) -> Response:
     """A token for e-mail address and password, in the body and as a cookie."""
     address = request.client.host if request.client else "unknown"
     refuse_guessing(body.email, address)
     try:
-        account = await authenticate(session, body.email, body.password)
+        account = await authenticate(body.email, body.password)
     except UnauthorizedError:
         record_failure(body.email, address)
         raise
     record_login(body.email, address)
-    return await _token(session, account.id, account.email)
+    async with get_core_session() as session:
+        return await _token(session, account.id, account.email)
 
 
 @router.post("/refresh", response_model=Token)
@@ -118,10 +120,10 @@ async def me(user: CurrentUser, session: Core) -> Response:
 
 
 @router.post("/register", response_model=UserFacts, responses=refusals(429))
-async def register_user(body: Registration, request: Request, session: Core) -> Response:
+async def register_user(body: Registration, request: Request) -> Response:
     """Become a user, with an empty portfolio."""
     record_registration(request.client.host if request.client else "unknown")
-    account = await register(session, body.email, body.password, body.full_name)
+    account = await register(body.email, body.password, body.full_name)
     return JsonResponse(_facts(account))
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,12 +90,14 @@ class Gate:
     @contextmanager
     def passing(self, pair: Pair) -> Iterator["_Request"]:
         """Serve a request from a pair; it is counted until its answer is complete."""
-        request, token = _Request(self._under_way), serving_pair.set(pair)
+        request = _Request(self)
+        served, present = serving_pair.set(pair), _present.set(request)
         try:
             yield request
         finally:
             request.end()
-            serving_pair.reset(token)
+            _present.reset(present)
+            serving_pair.reset(served)
 
     async def enter(self) -> Pair:
         """Wait until requests are let through, and say from which pair this one is answered.
@@ -158,17 +161,41 @@ class _Request:
         awaits_body: whether its client has still to send.
     """
 
-    def __init__(self, under_way: "set[_Request]") -> None:
+    def __init__(self, gate: Gate) -> None:
         self.awaits_body = True
         self._task = asyncio.current_task()
-        self._under_way = under_way
-        under_way.add(self)
+        self._gate = gate
+        gate._under_way.add(self)
 
     def end(self) -> None:
         """Its answer is complete, as far as the application is concerned."""
-        self._under_way.discard(self)
+        self._gate._under_way.discard(self)
+
+    async def pass_again(self) -> None:
+        """Go on with the pair that is served now."""
+        serving_pair.set(await self._gate.enter())
+        self._gate._under_way.add(self)
 
     def cut(self, why: str) -> None:
         """Break it off."""
         if self._task is not None:
             self._task.cancel(why)
+
+
+_present: ContextVar[_Request | None] = ContextVar("present_request", default=None)
+
+
+@asynccontextmanager
+async def outside() -> AsyncIterator[None]:
+    """The request asks no database in this block, so a change of the pair does not wait for it: it
+    passes the gate again at the block's end. Sessions from before are of the pair from before.
+
+    Raises:
+        UnavailableError: nobody can say in time which pair is served.
+    """
+    request = _present.get()
+    if request is not None:
+        request.end()
+    yield
+    if request is not None:
+        await request.pass_again()

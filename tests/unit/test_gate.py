@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import UnavailableError
 from app.gate import gate as gate_module
-from app.gate.gate import Gate, Order
+from app.gate.gate import Gate, Order, outside
 from app.gate.middleware import GateMiddleware
 from app.gate.serving_pair import Pair, serving_pair
 
@@ -81,6 +81,19 @@ async def _under_way(gate: Gate) -> None:
     assert serving_pair.get() is None
 
 
+async def _asks_no_database_for_a_while(gate: Gate) -> None:
+    """As a login whose password is hashed: the pair may change meanwhile, and it goes on there."""
+    obey(gate, OLD)
+    with gate.passing("old"):
+        async with outside():
+            obey(gate, HELD)
+            assert gate.at_rest
+            asyncio.get_running_loop().call_later(0.05, obey, gate, NEW)
+        assert serving_pair.get() == "new"
+        assert not gate.at_rest
+    assert gate.at_rest
+
+
 async def _silent_client(gate: Gate) -> None:
     """Who does not send its body holds up nobody for long."""
     obey(gate, OLD)
@@ -117,6 +130,7 @@ CASES = [
     _long_not_read,
     _nothing_ever_said,
     _under_way,
+    _asks_no_database_for_a_while,
     _silent_client,
     _doubtful_core,
 ]
