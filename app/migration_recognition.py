@@ -71,6 +71,11 @@ def recognise(
         MigrationRefusedError: the database is the other half of a pair, or somebody else's.
     """
     unknown = seen.revisions - known_revisions
+    if unknown and seen.marker is not None:
+        raise MigrationRefusedError(
+            f"the database holds revision {_some(unknown)}, which this release does not know: a "
+            "newer one has migrated it; use that one"
+        )
     if unknown and seen.tables >= LEGACY_SHAPE:
         return Verdict.LEGACY
     if unknown:
