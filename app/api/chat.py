@@ -15,6 +15,7 @@ from app.api.dependencies import Core, CurrentUser, current_user_id
 from app.api.event_stream import EventStream
 from app.api.refused import refusals
 from app.api.storable import JsonObject, Text
+from app.gate.gate import before_stream
 from app.json_response import JsonResponse
 
 router = APIRouter(prefix="/chat", tags=["chat"])
@@ -126,4 +127,5 @@ async def send_message(
     body: NewMessage, user_id: Annotated[UUID, Depends(current_user_id)]
 ) -> Response:
     """Answer a message as a stream of server-sent events."""
+    await before_stream()
     return EventStream(await send(user_id, body.conversation_id, body.text, body.context()))

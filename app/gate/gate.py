@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +28,8 @@ class Order:
 
     Attributes:
         seconds_left: until the hold ends by itself.
+        stream_seconds: where it is open, and this is not 0, a hold is near: streams under way have
+            so much time to end, and new ones wait.
         trial_digest: of the word by which the other pair may be asked.
     """
 
@@ -37,6 +39,18 @@ class Order:
     seconds_left: float = 0.0
     stream_seconds: float = 0.0
     trial_digest: str | None = None
+
+    @property
+    def ends_streams(self) -> bool:
+        """Whether all but streams are served."""
+        return self.state == "open" and self.stream_seconds > 0
+
+    def goes_on_from(self, before: "Order | None") -> bool:
+        """Whether nothing is to be done that the order before has not begun."""
+        return before is not None and (
+            (self.epoch, self.state == "open", self.ends_streams)
+            == (before.epoch, before.state == "open", before.ends_streams)
+        )
 
 
 class Gate:
@@ -49,6 +63,7 @@ class Gate:
     def __init__(self) -> None:
         self.order: Order | None = None
         self._opened = asyncio.Event()
+        self._streams_begin = asyncio.Event()
         self._renewed = asyncio.Event()
         self._believed_until = 0.0
         self._held_until = 0.0
@@ -68,8 +83,9 @@ class Gate:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is under way: no request, and nothing that one has started."""
-        return not self._under_way and not running.under_way()
+        """Whether nothing is under way: nothing that a request has started and, unless they are
+        let through, no request."""
+        return not running.under_way() and (self.is_open or not self._under_way)
 
     @property
     def overdue(self) -> bool:
@@ -80,10 +96,10 @@ class Gate:
         """Do what the row says; `seen_at` (monotonic) is when it was asked for."""
         self._believe(seen_at + BELIEVED_SECONDS[order.pair])
         before, self.order = self.order, order
-        if order.state == "open":
-            self._open()
-        elif self.is_open or before is None or before.epoch != order.epoch:
-            self._hold(order)
+        if not order.goes_on_from(before):
+            for timer in self._timers:
+                timer.cancel()
+            self._timers = self._open(order) if order.state == "open" else self._hold(order)
         self._renewed.set()
         self._renewed.clear()
 
@@ -114,6 +130,18 @@ class Gate:
         assert self.order is not None  # nothing opens it before
         return self.order.pair
 
+    async def streams_begin(self) -> None:
+        """Wait until streams may begin, but not for ever: who gave them time may have died."""
+        seconds = self.order.stream_seconds if self.order else 0.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
+                await self._streams_begin.wait()
+
+    @property
+    def ends_streams(self) -> bool:
+        """Whether new streams are to wait."""
+        return self.order is not None and self.order.ends_streams
+
     def _patience(self) -> float:
         return max(0.0, self._held_until - time.monotonic()) + _PATIENCE_SECONDS
 
@@ -132,21 +160,21 @@ class Gate:
                 request.cut("Core does not say any more that it serves")
             running.stop_answers()
 
-    def _open(self) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+    def _open(self, order: Order) -> list[asyncio.TimerHandle]:
         self._held_until = 0.0
         self._opened.set()
+        if not order.ends_streams:
+            self._streams_begin.set()
+            return []
+        self._streams_begin.clear()
+        loop = asyncio.get_running_loop()
+        return [loop.call_later(order.stream_seconds, running.stop_answers)]
 
-    def _hold(self, order: Order) -> None:
+    def _hold(self, order: Order) -> list[asyncio.TimerHandle]:
         self._opened.clear()
         self._held_until = time.monotonic() + order.seconds_left
-        later = asyncio.get_running_loop().call_later
-        self._timers = [
-            later(order.stream_seconds, running.stop_answers),
-            later(BODY_SECONDS, self._cut_late),
-        ]
+        running.stop_answers()
+        return [asyncio.get_running_loop().call_later(BODY_SECONDS, self._cut_late)]
 
     def _cut_late(self) -> None:
         for request in self._under_way:
@@ -164,17 +192,17 @@ class _Request:
     def __init__(self, gate: Gate) -> None:
         self.awaits_body = True
         self._task = asyncio.current_task()
-        self._gate = gate
+        self.gate = gate
         gate._under_way.add(self)
 
     def end(self) -> None:
         """Its answer is complete, as far as the application is concerned."""
-        self._gate._under_way.discard(self)
+        self.gate._under_way.discard(self)
 
     async def pass_again(self) -> None:
         """Go on with the pair that is served now."""
-        serving_pair.set(await self._gate.enter())
-        self._gate._under_way.add(self)
+        serving_pair.set(await self.gate.enter())
+        self.gate._under_way.add(self)
 
     def cut(self, why: str) -> None:
         """Break it off."""
@@ -199,3 +227,11 @@ async def outside() -> AsyncIterator[None]:
     yield
     if request is not None:
         await request.pass_again()
+
+
+async def before_stream() -> None:
+    """Wait, where a change of the pair is near, until it is over. Raises what `outside` does."""
+    request = _present.get()
+    if request is not None and request.gate.ends_streams:
+        async with outside():
+            await request.gate.streams_begin()

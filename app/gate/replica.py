@@ -135,18 +135,19 @@ class Replica:
         return None if row is None else Order(**row._mapping)
 
     def _state(self) -> tuple[int, str]:
-        if self.gate.is_open:
+        if self.gate.is_open and not self.gate.ends_streams:
             return self.gate.epoch, "open"
         return self.gate.epoch, "held" if self.gate.at_rest else "holding"
 
     async def _wait(self, session: AsyncConnection) -> None:
         """Until there is something to report, or the row has changed, or a while."""
-        if self._state() != self._told:
+        epoch, state = self._state()
+        if (epoch, state) != self._told:
             return
-        if not self.gate.is_open and not self.gate.at_rest:
+        if state == "holding":
             await asyncio.sleep(_TICK_SECONDS)
             return
-        seconds = _HEARTBEAT_SECONDS if self.gate.is_open else 5 * _TICK_SECONDS
+        seconds = _HEARTBEAT_SECONDS if state == "open" else 5 * _TICK_SECONDS
         driver: Any = (await session.get_raw_connection()).driver_connection
         async for _ in driver.notifies(timeout=seconds, stop_after=1):
             pass

@@ -11,8 +11,9 @@ from app.gate.gate import BELIEVED_SECONDS
 from app.gate.serving_pair import Pair
 from ops.sql_files import statement
 
-# Whoever holds has this advisory lock for as long as he lives; `ops.settle_gate` looks for it.
-_HOLDER = (28, 12)
+# Whoever holds, or ends streams, has this advisory lock for as long as he lives; `ops.settle_gate`
+# looks for it.
+_HOLDER, _ENDS_STREAMS = (28, 12), (28, 13)
 
 
 @dataclass(frozen=True)
@@ -94,20 +95,35 @@ def end_trial(session: psycopg.Connection, digest: str) -> None:
     _wake(session)
 
 
-def begin_hold(
-    session: psycopg.Connection, stream_seconds: float, most_seconds: float
-) -> int | None:
+def end_streams(session: psycopg.Connection, seconds: float) -> bool:
+    """Have new streams wait for as long as this session lives, and those under way end within
+    `seconds`. False where they have no time, or somebody else does so, or holds."""
+    if seconds <= 0 or _is_taken(session, _ENDS_STREAMS):
+        return False
+    told = session.execute(
+        "UPDATE ops.gate SET stream_seconds = %s, epoch = epoch + 1 WHERE state = 'open'", [seconds]
+    )
+    _wake(session)
+    return told.rowcount == 1
+
+
+def let_streams_begin(session: psycopg.Connection) -> None:
+    """No hold is near any more."""
+    session.execute("UPDATE ops.gate SET stream_seconds = 0 WHERE state = 'open'")
+    _wake(session)
+
+
+def begin_hold(session: psycopg.Connection, most_seconds: float) -> int | None:
     """Have requests wait for as long as this session lives, and no longer than `most_seconds`; the
     epoch, or None where somebody holds already."""
-    row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", _HOLDER).fetchone()
-    if row is None or not row[0]:
+    if _is_taken(session, _HOLDER):
         return None
     session.execute("SELECT ops.settle_gate()")
     begun = session.execute(
-        "UPDATE ops.gate SET state = 'held', epoch = epoch + 1, stream_seconds = %s,"
+        "UPDATE ops.gate SET state = 'held', epoch = epoch + 1, stream_seconds = 0,"
         " deadline = clock_timestamp() + make_interval(secs => %s)"
         " WHERE state = 'open' RETURNING epoch",
-        [stream_seconds, most_seconds],
+        [most_seconds],
     ).fetchone()
     _wake(session)
     return None if begun is None else int(begun[0])
@@ -130,6 +146,11 @@ def end_hold(session: psycopg.Connection, epoch: int) -> None:
         [epoch],
     )
     _wake(session)
+
+
+def _is_taken(session: psycopg.Connection, key: tuple[int, int]) -> bool:
+    row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
+    return row is None or not row[0]
 
 
 def _wake(session: psycopg.Connection) -> None:

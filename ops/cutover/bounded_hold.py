@@ -1,5 +1,6 @@
 """The time in which users wait: it has an end, whatever stalls."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,10 +29,10 @@ def bounded_hold(
     core: psycopg.Connection,
     *others: psycopg.Connection,
 ) -> Iterator[Hold]:
-    """Hold requests while the block runs, for `max_hold_seconds` at most: the switch serves again
-    by itself then. What the block waits for is given up shortly before, so that it is undone while
-    all still wait; where the pair had changed and it is too late for that, what is left is done
-    without a hold, and the block ends as if it had succeeded.
+    """Once streams have had their time, hold requests while the block runs, for `max_hold_seconds`
+    at most: the switch serves again by itself then. What the block waits for is given up shortly
+    before, so that it is undone while all still wait; where the pair had changed and it is too late
+    for that, what is left is done without a hold, and the block ends as if it had succeeded.
 
     Args:
         restore: undoes what the block did, where it fails.
@@ -41,11 +42,12 @@ def bounded_hold(
         RefusedError: users would have waited longer.
         FencedOutError: a newer run has taken over, so nothing was undone here.
     """
-    begun = time.monotonic()
-    given_up = begun + installation.max_hold_seconds * _GIVEN_UP
+    given_up = math.inf
     try:
         with ExitStack() as stack:
-            hold = installation.hold()
+            streams, hold = installation.ending_streams(), installation.hold()
+            steps.run("end streams", lambda: stack.enter_context(streams))
+            given_up = time.monotonic() + installation.max_hold_seconds * _GIVEN_UP
             held = steps.run("hold requests", lambda: stack.enter_context(hold))
             try:
                 steps.core = core

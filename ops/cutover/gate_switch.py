@@ -13,7 +13,9 @@ from ops.books.active_pair import Pair, active_pair
 from ops.books.gate import (
     begin_hold,
     end_hold,
+    end_streams,
     flip,
+    let_streams_begin,
     replicas,
     served_pair,
     set_trial,
@@ -120,7 +122,21 @@ class GateSwitch:
             return begin_trial(session, self.address(), active)
 
     @contextmanager
-    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[GateHold]:
+    def ending_streams(self, seconds: float) -> Iterator[None]:
+        """Let new streams wait in each backend, and those under way come to their end."""
+        with self._gate(HOLDING) as (session, active):
+            if end_streams(session, seconds):
+                most = seconds + _ANSWER_SECONDS
+                wait_until(lambda: replicas(session, active).all_held, most, pause=_PAUSE_SECONDS)
+            try:
+                yield
+            finally:
+                # Where the session is gone too, the backends see that its lock is.
+                with suppress(psycopg.Error, SigmaSightError):
+                    let_streams_begin(session)
+
+    @contextmanager
+    def hold(self, most_seconds: float) -> Iterator[GateHold]:
         """Let new requests wait in each backend, and those under way come to their end.
 
         Raises:
@@ -129,7 +145,7 @@ class GateSwitch:
         with self._gate(HOLDING) as (session, active):
             refuse_none(replicas(session, active))
             begun = time.monotonic()
-            epoch = begin_hold(session, stream_seconds, most_seconds)
+            epoch = begin_hold(session, most_seconds)
             if epoch is None:
                 raise RefusedError("another command holds requests; try again when it has ended")
             try:

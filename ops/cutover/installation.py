@@ -34,7 +34,7 @@ class Installation:
     Attributes:
         fence: of the run that holds the phases' lock.
         announce: told each step's name and seconds when it has ended.
-        stream_seconds: what a stream that is under way is given, of the time of a hold.
+        stream_seconds: what a stream that is under way is given, before users wait.
         max_hold_seconds: how long users may wait.
     """
 
@@ -47,9 +47,12 @@ class Installation:
     max_hold_seconds: float = MAX_HOLD_SECONDS
 
     def hold(self) -> AbstractContextManager[Hold]:
-        """`Switch.hold` with these bounds; streams get half of the time at most."""
-        streams = min(self.stream_seconds, self.max_hold_seconds / 2)
-        return self.switch.hold(streams, self.max_hold_seconds)
+        """`Switch.hold` for as long as users may wait."""
+        return self.switch.hold(self.max_hold_seconds)
+
+    def ending_streams(self) -> AbstractContextManager[None]:
+        """`Switch.ending_streams` within the time that they are given."""
+        return self.switch.ending_streams(self.stream_seconds)
 
     def carrying(self) -> AbstractContextManager[CarryingSessions]:
         """What carries users' rows back into the old database. Raises as `legacy`."""

@@ -40,9 +40,13 @@ class Switch(Protocol):
     def stage(self, pair: Pair) -> str:
         """Have a backend of `pair` ready at a private address, and return that."""
 
-    def hold(self, stream_seconds: float, most_seconds: float) -> AbstractContextManager[Hold]:
-        """Stop serving: requests under way are finished, streams get `stream_seconds`. However the
-        block ends, also by the death of this process, the active pair is served again, and after
+    def ending_streams(self, seconds: float) -> AbstractContextManager[None]:
+        """Have streams under way end within `seconds` and new ones wait, while all else is served,
+        so that a hold in the block waits for none. A backend that does not is not waited for."""
+
+    def hold(self, most_seconds: float) -> AbstractContextManager[Hold]:
+        """Stop serving: requests under way are finished, streams are broken off. However the block
+        ends, also by the death of this process, the active pair is served again, and after
         `most_seconds` whatever this process does. Then nothing can be flipped any more."""
 
     def public_address(self) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from app.agent import running
 from app.errors import UnavailableError
 from app.gate import gate as gate_module
-from app.gate.gate import Gate, Order, outside
+from app.gate.gate import Gate, Order, before_stream, outside
 from app.gate.middleware import GateMiddleware
 from app.gate.serving_pair import Pair, serving_pair
 
 OLD, NEW = Order("old", 1, "open"), Order("new", 2, "open")
-HELD = Order("old", 2, "held", seconds_left=5, stream_seconds=1)
+HELD = Order("old", 2, "held", seconds_left=5)
+NEAR = Order("old", 2, "open", stream_seconds=5)
 
 
 def obey(gate: Gate, order: Order, ago: float = 0.0) -> None:
@@ -90,7 +92,48 @@ async def _asks_no_database_for_a_while(gate: Gate) -> None:
             assert gate.at_rest
             asyncio.get_running_loop().call_later(0.05, obey, gate, NEW)
         assert serving_pair.get() == "new"
+        obey(gate, Order("new", 3, "held", seconds_left=5))
         assert not gate.at_rest
+    assert gate.at_rest
+
+
+async def _before_a_stream(gate: Gate) -> None:
+    """Where a hold is near, a new stream waits until it is over; all else is served."""
+    obey(gate, OLD)
+
+    async def begin() -> Pair | None:
+        with gate.passing(await gate.enter()):
+            await before_stream()
+            return serving_pair.get()
+
+    assert await begin() == "old"
+    obey(gate, NEAR)
+    assert await soon(gate) == "old"
+    waiting = asyncio.create_task(begin())
+    await asyncio.sleep(0.02)
+    assert gate.at_rest
+    obey(gate, Order("old", 3, "held", seconds_left=5))
+    obey(gate, Order("new", 3, "open"))
+    assert await waiting == "new"
+
+
+async def _before_a_stream_if_nobody_comes_back(gate: Gate) -> None:
+    """Who wanted to hold has died: streams wait no longer than they were to."""
+    obey(gate, Order("old", 2, "open", stream_seconds=0.01))
+    with gate.passing("old"):
+        await before_stream()
+        assert serving_pair.get() == "old"
+
+
+async def _stream_under_way(gate: Gate) -> None:
+    """It has its time before anybody waits; what is left then is broken off."""
+    obey(gate, OLD)
+    quick, slow = (running.start_answer(asyncio.sleep(s)) for s in (0.02, 30))
+    await asyncio.sleep(0)
+    obey(gate, Order("old", 2, "open", stream_seconds=0.1))
+    assert not gate.at_rest
+    await asyncio.wait([quick, slow], timeout=5)
+    assert (quick.cancelled(), slow.cancelled()) == (False, True)
     assert gate.at_rest
 
 
@@ -131,6 +174,9 @@ CASES = [
     _nothing_ever_said,
     _under_way,
     _asks_no_database_for_a_while,
+    _before_a_stream,
+    _before_a_stream_if_nobody_comes_back,
+    _stream_under_way,
     _silent_client,
     _doubtful_core,
 ]

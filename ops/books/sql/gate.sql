@@ -8,12 +8,14 @@ CREATE TABLE IF NOT EXISTS ops.gate (
     -- held: requests wait, the pair is that of before. flipped: they wait, and it has changed.
     state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'held', 'flipped')),
     deadline timestamptz,
+    -- While it is open and this is not 0, a hold is near: streams have so much time to end.
     stream_seconds double precision NOT NULL DEFAULT 0,
     trial_digest text,
     CHECK ((state = 'open') = (deadline IS NULL))
 );
 
--- Each backend process, as it last reported. Held: nothing is under way in it.
+-- Each backend process, as it last reported. Held: nothing is under way in it; while only streams
+-- are to end, no stream.
 CREATE TABLE IF NOT EXISTS ops.gate_replicas (
     replica uuid PRIMARY KEY,
     epoch bigint NOT NULL,
@@ -22,14 +24,15 @@ CREATE TABLE IF NOT EXISTS ops.gate_replicas (
 );
 
 -- End a hold whose time is over, or whose holder is gone: he has an advisory lock (key below) for
--- as long as he lives. What the row says then is served.
+-- as long as he lives, and another one while streams end. What the row says then is served.
 CREATE OR REPLACE FUNCTION ops.settle_gate() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    UPDATE ops.gate SET state = 'open', deadline = NULL
-    WHERE state <> 'open' AND (clock_timestamp() >= deadline OR NOT EXISTS (
+    UPDATE ops.gate SET state = 'open', deadline = NULL, stream_seconds = 0
+    WHERE (state <> 'open' OR stream_seconds > 0) AND (clock_timestamp() >= deadline OR NOT EXISTS (
         SELECT FROM pg_locks
-        WHERE locktype = 'advisory' AND granted AND (classid, objid) = (28, 12)
+        WHERE locktype = 'advisory' AND granted
+            AND (classid, objid) = (28, CASE state WHEN 'open' THEN 13 ELSE 12 END)
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     ));
     IF FOUND THEN

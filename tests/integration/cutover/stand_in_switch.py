@@ -75,7 +75,11 @@ class StandInSwitch:
         return f"{self.url}/{pair}"
 
     @contextmanager
-    def hold(self, stream_seconds: float, most_seconds: float) -> Iterator[StandInHold]:
+    def ending_streams(self, seconds: float) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def hold(self, most_seconds: float) -> Iterator[StandInHold]:
         with connect(self.core, application_name=HOLDING, autocommit=True) as session:
             session.execute("SELECT pg_advisory_lock(7, 7)")
             end = threading.Timer(most_seconds, session.close)

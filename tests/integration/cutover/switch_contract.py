@@ -30,7 +30,7 @@ def die_in_a_fork(switch: Switch, flip_to: Pair | None) -> None:
     child = os.fork()
     if child == 0:
         try:
-            with switch.hold(1.0, 60.0) as held:
+            with switch.hold(60.0) as held:
                 if flip_to is not None:
                     held.flip(flip_to)
                 os._exit(_KILLED)
@@ -62,7 +62,7 @@ class SwitchContract:
             private = switch.stage(after)
             assert named(private) == after
             installed.assert_served(before)
-            with switch.hold(1.0, 60.0) as held:
+            with switch.hold(60.0) as held:
                 held.flip(after)
                 assert switch.active() == after
                 assert held.release() >= 0
@@ -79,14 +79,14 @@ class SwitchContract:
 
     def test_a_block_that_fails_serves_the_pair_of_before(self, installed: Installed) -> None:
         before = installed.switch.active()
-        with pytest.raises(RefusedError, match="price"), installed.switch.hold(1.0, 60.0):
+        with pytest.raises(RefusedError, match="price"), installed.switch.hold(60.0):
             raise RefusedError("the price is too high")
         installed.assert_served(before)
 
     def test_a_flip_is_undone_by_another(self, installed: Installed) -> None:
         before, after = installed.switch.active(), installed.other()
         installed.switch.stage(after)
-        with suppress(RefusedError), installed.switch.hold(1.0, 60.0) as held:
+        with suppress(RefusedError), installed.switch.hold(60.0) as held:
             held.flip(after)
             held.flip(before)
             raise RefusedError("the lock does not hold")
@@ -96,12 +96,12 @@ class SwitchContract:
     def test_users_wait_no_longer_than_they_may(self, installed: Installed) -> None:
         switch, before, after = installed.switch, installed.switch.active(), installed.other()
         switch.stage(after)
-        with switch.hold(0.2, 0.5) as held:
+        with switch.hold(0.5) as held:
             assert named(switch.public_address()) == before, "it is asked while they are held"
             with pytest.raises(SigmaSightError):
                 held.flip(after)
             assert held.release() >= 0.5
-        with switch.hold(0.2, 0.5) as held:
+        with switch.hold(0.5) as held:
             held.flip(after)
             assert named(switch.public_address()) == after
             assert held.release() >= 0.5

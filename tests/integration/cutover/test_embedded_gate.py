@@ -60,7 +60,7 @@ class TestEmbeddedGate(SwitchContract):
         switch, before, after = installed.switch, installed.switch.active(), installed.other()
         parts = urlsplit(switch.public_address())
         switch.stage(after)
-        with switch.hold(1.0, 60.0) as held:
+        with switch.hold(60.0) as held:
             process = getattr(installed.backend, killed)()
             process.kill()
             process.wait(10)

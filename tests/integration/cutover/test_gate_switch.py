@@ -66,18 +66,41 @@ def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
         )
     switch, before = installed.switch, installed.switch.active()
     switch.stage(installed.other())
-    with switch.hold(0.2, 1.5) as held:
+    with switch.hold(1.5) as held:
         held.flip(before)
         assert held.release() < 1.5
     switch.retire(installed.other())
     installed.assert_served(before)
 
 
+def test_streams_begin_again_where_the_command_that_ended_them_was_killed(
+    installed: Installed, databases: dict[str, URL]
+) -> None:
+    def given() -> list[tuple[float]]:
+        with connect(databases["core"], application_name="tests") as session:
+            return session.execute("SELECT stream_seconds FROM ops.gate").fetchall()
+
+    active = installed.switch.active()
+    with installed.switch.ending_streams(60.0):
+        assert given() == [(60.0,)]
+        installed.assert_served(active)
+    assert given() == [(0.0,)]
+    child = os.fork()
+    if child == 0:
+        try:
+            with installed.switch.ending_streams(60.0):
+                os._exit(9)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    eventually(lambda: given() == [(0.0,)])
+
+
 @pytest.fixture
 def legacy(installed: Installed, databases: dict[str, URL]) -> URL:
     """The old database, which serves and is open."""
     switch, legacy = installed.switch, databases["legacy"]
-    with switch.hold(1.0, 60.0) as held:
+    with switch.hold(60.0) as held:
         held.flip("old")
         held.release()
     release_any_lock(legacy)
@@ -103,7 +126,7 @@ def test_a_swap_that_is_killed_before_the_flip_leaves_no_lock(
     child = os.fork()
     if child == 0:
         try:
-            with installed.switch.hold(1.0, 60.0) as held:
+            with installed.switch.hold(60.0) as held:
                 _lock(legacy, held)
                 os._exit(9)
         finally:
@@ -116,7 +139,7 @@ def test_a_swap_that_was_stopped_and_locks_late_leaves_no_lock(
     installed: Installed, legacy: URL
 ) -> None:
     """Whoever holds the requests has given it up by then, and taken off what was there."""
-    with installed.switch.hold(0.2, 0.5) as held:
+    with installed.switch.hold(0.5) as held:
         _lock(legacy, held)
         _assert_opened(installed, legacy)
         _lock(legacy, held)
@@ -127,7 +150,7 @@ def test_a_swap_that_was_stopped_and_locks_late_leaves_no_lock(
 
 def test_the_lock_of_a_swap_that_succeeded_stays(installed: Installed, legacy: URL) -> None:
     """Also where it was killed before it could seal the lock."""
-    with installed.switch.hold(1.0, 60.0) as held:
+    with installed.switch.hold(60.0) as held:
         _lock(legacy, held)
         held.flip("new")
         held.release()
@@ -148,7 +171,7 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
     address = switch.public_address()
     if switch.active() == "old":
         switch.stage("new")
-        with switch.hold(1.0, 60.0) as held:
+        with switch.hold(60.0) as held:
             held.flip("new")
             lock_and_prove(legacy)
             held.release()
@@ -163,7 +186,7 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
     for _ in range(20):
         assert named(address) == "old"
         time.sleep(0.1)
-    with switch.hold(1.0, 60.0) as held:
+    with switch.hold(60.0) as held:
         held.flip("old")
         held.release()
     installed.assert_served("old")

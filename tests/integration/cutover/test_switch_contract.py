@@ -30,7 +30,7 @@ class TestStandInSwitch(SwitchContract):
 
     def test_requests_wait_while_they_are_held(self, installed: Installed) -> None:
         address = f"{installed.switch.public_address()}/ready"
-        with installed.switch.hold(1.0, 60.0) as held:
+        with installed.switch.hold(60.0) as held:
             with pytest.raises(httpx.ReadTimeout):
                 httpx.get(address, timeout=0.2, trust_env=False, verify=False)
             held.release()

@@ -95,7 +95,7 @@ def test_a_stream_gets_its_seconds_then_says_that_it_can_be_tried_again(
     with asking(client, "How do I stand?", begun) as events:
         assert "token" in (event.name for event in events)
         started = time.monotonic()
-        with switch.hold(1.0, 60.0) as held:
+        with switch.ending_streams(1.0), switch.hold(60.0) as held:
             assert 1.0 <= time.monotonic() - started < 30.0
             # Nothing of it is left to be written: the old database may be locked now.
             assert answers(databases["old"], begun) == [("Not yet", "CANCELLED")]
@@ -123,7 +123,7 @@ def test_a_stream_that_ends_in_time_is_whole(
     begun = conversation(client)
     with asking(client, "How do I stand?", begun) as events:
         assert "token" in (event.name for event in events)
-        with switch.hold(20.0, 60.0) as held:
+        with switch.ending_streams(20.0), switch.hold(60.0) as held:
             assert answers(databases["old"], begun) == [("You stand well.", None)]
             held.flip("new")
             assert held.release() < 10
