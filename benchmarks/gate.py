@@ -1,5 +1,5 @@
-"""Swaps and rollbacks while fifty users read, log in, chat and write: what became of each request,
-and for how long some waited, as the users measure it."""
+"""Swaps and rollbacks while fifty users read, log in, write and chat with a model that takes four
+seconds for an answer: what became of each request, and for how long some waited."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.engine import URL
 
 from benchmarks.cutover import chat, moving, rebuilt
@@ -25,6 +26,7 @@ from ops.cutover.swap import swap
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings
 from tests.api.backend import backend_process
+from tests.api.llm_server import Reply, chunk, end, llm_server
 from tests.faults.cutover.load import Load
 from tests.integration.cutover.by_turns import by_turns
 
@@ -45,6 +47,11 @@ def run() -> list[dict[str, Any]]:
     if home:
         settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": home})
         return _under_load(settings, current_switch(settings), "as it is")
+    with _model():
+        return _each_target()
+
+
+def _each_target() -> list[dict[str, Any]]:
     targets: dict[str, Opened] = {"embedded": _embedded, "two backends": _two_backends}
     return [line for target, opened in targets.items() for line in _at_each_size(target, opened)]
 
@@ -94,10 +101,10 @@ def _under_load(settings: OperatorSettings, switch: GateSwitch, name: str) -> li
 
 
 def _waited(load: Load, before: int, pair: Pair) -> float:
-    """From the first request that waited until the first that was answered by that pair. A login is
-    none: one sent before computes its hash first."""
+    """From the first request that waited until the first that was answered by that pair. Logins and
+    chats are none: one sent before computes its hash first, or waits while streams end."""
     answers = [each for each in load.answers[before:] if each.pair == pair]
-    waited = min(each.sent for each in answers if each.kind != "login")
+    waited = min(each.sent for each in answers if each.kind not in ("login", "chat"))
     return min(each.ended for each in answers) - waited
 
 
@@ -130,6 +137,17 @@ def _make_tables(legacy: URL, count: int) -> None:
             session.execute(_TABLE.format(number))
         for number in range(count, len(there)):
             session.execute(f"DROP TABLE others.table_{number}")
+
+
+@contextmanager
+def _model() -> Iterator[None]:
+    """A language model for every backend that is started meanwhile."""
+    with llm_server() as model, pytest.MonkeyPatch.context() as patch:
+        model.replies = [Reply([*[chunk({"content": "word "}), 0.5] * 8, *end()])]
+        patch.setenv("LLM_BASE_URL", model.url)
+        patch.setenv("LLM_API_KEY", "none")
+        patch.setenv("LLM_MODEL", "slow")
+        yield
 
 
 @contextmanager
