@@ -26,14 +26,24 @@ from ops.cutover.swap import swap
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings
 from tests.api.backend import backend_process
-from tests.api.llm_server import Reply, chunk, end, llm_server
-from tests.faults.cutover.load import Load
+from tests.api.llm_server import (
+    LlmServer,
+    Reply,
+    called,
+    chunk,
+    end,
+    is_extraction,
+    llm_server,
+    said,
+)
+from tests.faults.cutover.load import TALK, Load
 from tests.integration.cutover.by_turns import by_turns
 
 MOST_HELD_SECONDS = 1.0
 ROUNDS = 3
 MESSAGES, TABLES = (1_000, 200_000), (10, 2_000)
 _BETWEEN = 300  # requests that are answered before the next change
+_TOOLS = (("list_user_portfolios", {}), ("get_portfolio_complete", {}))
 Opened = Callable[[OperatorSettings], AbstractContextManager[tuple[OperatorSettings, GateSwitch]]]
 _TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
 
@@ -47,11 +57,6 @@ def run() -> list[dict[str, Any]]:
     if home:
         settings = OperatorSettings.model_validate({"SIGMASIGHT_HOME": home})
         return _under_load(settings, current_switch(settings), "as it is")
-    with _model():
-        return _each_target()
-
-
-def _each_target() -> list[dict[str, Any]]:
     targets: dict[str, Opened] = {"embedded": _embedded, "two backends": _two_backends}
     return [line for target, opened in targets.items() for line in _at_each_size(target, opened)]
 
@@ -68,7 +73,7 @@ def _at_each_size(target: str, opened: Opened) -> list[dict[str, Any]]:
     lines, written = list[dict[str, Any]](), 0
     if not chosen:
         return lines
-    with rebuilt() as home, opened(home) as (settings, switch):
+    with rebuilt() as home, _model(), opened(home) as (settings, switch):
         legacy = resolve_endpoints(settings).legacy
         assert legacy is not None  # the demo's
         for name in chosen:
@@ -139,11 +144,23 @@ def _make_tables(legacy: URL, count: int) -> None:
             session.execute(f"DROP TABLE others.table_{number}")
 
 
+class _Model(LlmServer):
+    """Users wait four seconds for an answer; whoever tries a backend has it at once, by tools."""
+
+    def take(self, request: dict[str, Any], key: str | None) -> Reply:
+        """What a request is answered."""
+        *_, last = request["messages"]
+        if is_extraction(request):
+            return said("[]")
+        if TALK in str(last["content"]):
+            return Reply([*[chunk({"content": "word "}), 0.5] * 8, *end()])
+        return said(last["content"]) if last["role"] == "tool" else called(*_TOOLS)
+
+
 @contextmanager
 def _model() -> Iterator[None]:
     """A language model for every backend that is started meanwhile."""
-    with llm_server() as model, pytest.MonkeyPatch.context() as patch:
-        model.replies = [Reply([*[chunk({"content": "word "}), 0.5] * 8, *end()])]
+    with llm_server(_Model()) as model, pytest.MonkeyPatch.context() as patch:
         patch.setenv("LLM_BASE_URL", model.url)
         patch.setenv("LLM_API_KEY", "none")
         patch.setenv("LLM_MODEL", "slow")
@@ -152,7 +169,9 @@ def _model() -> Iterator[None]:
 
 @contextmanager
 def _embedded(settings: OperatorSettings) -> Iterator[tuple[OperatorSettings, GateSwitch]]:
-    yield settings, current_switch(settings)
+    switch = current_switch(settings)
+    switch.serve_active()  # told of the model
+    yield settings, switch
 
 
 @contextmanager

@@ -45,7 +45,7 @@ async def send(user_id: UUID, conversation_id: UUID, text: str, newer: ChatConte
     slot = running.StreamSlot(user_id)
     try:
         turn = await open_turn(user_id, conversation_id, text, newer)
-        task = running.start_answer(_answer(Answering(turn, chosen_model(), log)))
+        task = running.start(_answer(Answering(turn, chosen_model(), log)))
     except BaseException:
         slot.free()
         raise

@@ -17,7 +17,7 @@ _STOPPED = "The backend stopped before the answer ended"
 _T = TypeVar("_T")
 _streams: Counter[UUID] = Counter()
 _tasks: set[asyncio.Task[Any]] = set()
-_answers: set[asyncio.Task[Any]] = set()
+_begun: set[asyncio.Task[Any]] = set()
 _watched: set[asyncio.Task[Any]] = set()
 _finishing: set[asyncio.Task[Any] | None] = set()
 _stopped: set[asyncio.Task[Any]] = set()
@@ -44,24 +44,21 @@ class StreamSlot:
 def start(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
     """Run `work` beside the request; it is ended with the backend."""
     task = asyncio.create_task(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
-    return task
-
-
-def start_answer(work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-    """Run what a stream to a client shows."""
-    task = start(work)
-    # After its first step: one that is ended before that could not tell its client.
-    asyncio.get_running_loop().call_soon(_answers.add, task)
-    task.add_done_callback(_answers.discard)
+    _keep(task, _tasks)
     return task
 
 
 def watch(task: asyncio.Task[Any]) -> None:
     """Count a task that others began, and end, among what is under way."""
-    _watched.add(task)
-    task.add_done_callback(_watched.discard)
+    _keep(task, _watched)
+
+
+def _keep(task: asyncio.Task[Any], among: set[asyncio.Task[Any]]) -> None:
+    among.add(task)
+    task.add_done_callback(among.discard)
+    # After its first step: an answer that is ended before that could not tell its client.
+    asyncio.get_running_loop().call_soon(_begun.add, task)
+    task.add_done_callback(_begun.discard)
 
 
 def open_streams() -> int:
@@ -96,9 +93,10 @@ def stop(task: asyncio.Task[Any], why: str) -> None:
         task.add_done_callback(_stopped.discard)
 
 
-def stop_answers() -> None:
-    """End the answers that still run: each client is told that it may ask again."""
-    for task in list(_answers):
+def stop_begun() -> None:
+    """End what still runs: the client of an answer is told that it may ask again, and what follows
+    answers and ratings may be left undone."""
+    for task in list(_begun):
         stop(task, _STOPPED)
 
 

@@ -158,7 +158,7 @@ class Gate:
         if self.order is not None and self.order.pair == "new":
             for request in self._under_way:
                 request.cut("Core does not say any more that it serves")
-            running.stop_answers()
+            running.stop_begun()
 
     def _open(self, order: Order) -> list[asyncio.TimerHandle]:
         self._held_until = 0.0
@@ -168,12 +168,12 @@ class Gate:
             return []
         self._streams_begin.clear()
         loop = asyncio.get_running_loop()
-        return [loop.call_later(order.stream_seconds, running.stop_answers)]
+        return [loop.call_later(order.stream_seconds, running.stop_begun)]
 
     def _hold(self, order: Order) -> list[asyncio.TimerHandle]:
         self._opened.clear()
         self._held_until = time.monotonic() + order.seconds_left
-        running.stop_answers()
+        running.stop_begun()
         return [asyncio.get_running_loop().call_later(BODY_SECONDS, self._cut_late)]
 
     def _cut_late(self) -> None:

@@ -166,9 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def llm_server() -> Iterator[LlmServer]:
+def llm_server(server: LlmServer | None = None) -> Iterator[LlmServer]:
     """An endpoint until the block ends."""
-    server = LlmServer()
+    server = server or LlmServer()
     server.start()
     try:
         yield server

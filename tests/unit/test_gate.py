@@ -128,7 +128,7 @@ async def _before_a_stream_if_nobody_comes_back(gate: Gate) -> None:
 async def _stream_under_way(gate: Gate) -> None:
     """It has its time before anybody waits; what is left then is broken off."""
     obey(gate, OLD)
-    quick, slow = (running.start_answer(asyncio.sleep(s)) for s in (0.02, 30))
+    quick, slow = (running.start(asyncio.sleep(s)) for s in (0.02, 30))
     await asyncio.sleep(0)
     obey(gate, Order("old", 2, "open", stream_seconds=0.1))
     assert not gate.at_rest

@@ -21,6 +21,7 @@ _SECONDS = 30.0
 # 404: a conversation that a rollback has given up. 429: a user's fourth answer at a time.
 _FINE = (200, 201, 204, 404, 429)
 _PAUSE = 0.02
+TALK = "How risky is what I hold?"
 _MODES = "SELECT id::text, mode FROM agent_conversations WHERE id = ANY(%s::uuid[])"
 
 
@@ -151,7 +152,7 @@ class Load:
                 if begun is None or not begun.is_success:
                     continue
                 conversation = begun.json()["id"]
-            message = {"conversation_id": conversation, "text": "What are my top holdings?"}
+            message = {"conversation_id": conversation, "text": TALK}
             said = await self._ask(http, number, "chat", "POST", "/api/v1/chat/send", json=message)
             if said is not None and said.status_code == 404:  # a rollback has given it up
                 conversation = None
