@@ -100,6 +100,8 @@ class Gate:
             for timer in self._timers:
                 timer.cancel()
             self._timers = self._open(order) if order.state == "open" else self._hold(order)
+        if order.state != "open":
+            running.stop_begun()  # each time: a request that was let in before may begin one later
         self._renewed.set()
         self._renewed.clear()
 
@@ -173,7 +175,6 @@ class Gate:
     def _hold(self, order: Order) -> list[asyncio.TimerHandle]:
         self._opened.clear()
         self._held_until = time.monotonic() + order.seconds_left
-        running.stop_begun()
         return [asyncio.get_running_loop().call_later(BODY_SECONDS, self._cut_late)]
 
     def _cut_late(self) -> None:

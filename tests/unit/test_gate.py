@@ -137,6 +137,17 @@ async def _stream_under_way(gate: Gate) -> None:
     assert gate.at_rest
 
 
+async def _stream_that_begins_in_the_hold(gate: Gate) -> None:
+    """Its request was let in before."""
+    obey(gate, OLD)
+    obey(gate, HELD)
+    late = running.start(asyncio.sleep(30))
+    await asyncio.sleep(0)
+    obey(gate, HELD)
+    await asyncio.wait([late], timeout=5)
+    assert late.cancelled()
+
+
 async def _silent_client(gate: Gate) -> None:
     """Who does not send its body holds up nobody for long."""
     obey(gate, OLD)
@@ -177,6 +188,7 @@ CASES = [
     _before_a_stream,
     _before_a_stream_if_nobody_comes_back,
     _stream_under_way,
+    _stream_that_begins_in_the_hold,
     _silent_client,
     _doubtful_core,
 ]
