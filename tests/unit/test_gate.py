@@ -11,6 +11,7 @@ from app.errors import UnavailableError
 from app.gate import gate as gate_module
 from app.gate.gate import Gate, Order, before_stream, outside
 from app.gate.middleware import GateMiddleware
+from app.gate.replica import Replica
 from app.gate.serving_pair import Pair, serving_pair
 
 OLD, NEW = Order("old", 1, "open"), Order("new", 2, "open")
@@ -230,3 +231,19 @@ def test_the_other_pair_is_asked_by_whoever_knows_the_word() -> None:
         ("/health", "old"),
         ("/ready", "old"),
     ]
+
+
+def test_a_trial_goes_on_where_core_does_not_answer_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def is_open(_self: Replica) -> bool:
+        return False
+
+    async def cut_off() -> Order | None:
+        gate = Gate()
+        obey(gate, Order("old", 1, "open", trial_digest="of a word"))
+        await Replica(gate, has_old=True)._ask_old()
+        return gate.order
+
+    monkeypatch.setattr(Replica, "_locked", is_open)
+    assert asyncio.run(cut_off()) == Order("old", 1, "open", trial_digest="of a word")
