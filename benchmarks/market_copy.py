@@ -1,9 +1,10 @@
-"""The market copy against two psql in a pipe, which end with the same indexes."""
+"""The market copy against two psql in a pipe, and pgcopydb; all end with the same indexes."""
 
 import json
 import os
-import statistics
+import shutil
 import subprocess
+import tempfile
 import time
 from typing import Any
 
@@ -11,18 +12,17 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
 from app.models import Base
+from benchmarks.copying import Seconds, change, compared, copied_and_proved, pipe
 from benchmarks.throwaway import databases
 from ops.connection import connect
-from ops.copy import copy_group, delta_parity
 from ops.copy.catalogue import read_relation
 from ops.copy.indexes import drop_indexes
-from ops.embedded.account import server_account
-from ops.embedded.binaries import program_folder
 from ops.migrate import upgrade
 
 ROUNDS = 3
 SYMBOLS, DAYS = 500, 2000
 TABLE = "market_data_cache"
+_EMPTY = "TRUNCATE market_data_cache, ops.copy_fingerprints"
 
 _FILL = """
 INSERT INTO market_data_cache
@@ -37,35 +37,35 @@ FROM (
 
 
 def run() -> list[dict[str, Any]]:
-    """Alternate ours and the two floors; medians of each. Ours is the whole call, whose end is the
-    proof that has read Core's committed rows."""
-    ours: list[tuple[float, float]] = []
+    """Alternate ours and what it is compared with; medians of each. Ours is the whole call, whose
+    end is the proof that has read Core's committed rows."""
+    ours: list[Seconds] = []
     kept: list[float] = []
     rebuilt: list[float] = []
-    with databases("legacy", "core") as urls:
+    cloned: list[float] = []
+    version = _pgcopydb_version()
+    with databases("legacy", "core", "ai") as urls:
         legacy, core = urls["legacy"], urls["core"]
         _fill(legacy)
         upgrade("core", core)
         for _ in range(ROUNDS):
-            _empty(core)
+            change(core, _EMPTY)
             kept.append(pipe(TABLE, legacy, core))
-            _empty(core)
+            change(core, _EMPTY)
             rebuilt.append(_pipe_between_indexes(legacy, core))
-            _empty(core)
-            ours.append(_copied_and_proved(legacy, core))
-    whole, proof = (statistics.median(part) for part in zip(*ours, strict=True))
-    floors = {"that drops indexes and builds them after": rebuilt, "that keeps indexes": kept}
-    return [
-        {
-            "benchmark": f"market copy, whole call with proof, over a pipe {floor}",
-            "ours_seconds": round(whole, 2),
-            "peer_seconds": round(statistics.median(seconds), 2),
-            "ratio": round(whole / statistics.median(seconds), 2),
-            "rows": SYMBOLS * DAYS,
-            "proof_seconds": round(proof, 2),
-        }
+            change(core, _EMPTY)
+            ours.append(copied_and_proved(legacy, core, None, ("market",)))
+            if version is not None:
+                cloned.append(_pgcopydb(legacy, urls["ai"]))
+    floors = {"a pipe that drops indexes and builds them after": rebuilt, "one that keeps": kept}
+    if version is not None:
+        floors[f"{version} with two jobs"] = cloned
+    lines = [
+        compared(f"market copy, whole call with proof, over {floor}", ours, seconds)
+        | {"rows": SYMBOLS * DAYS}
         for floor, seconds in floors.items()
     ]
+    return lines if version else [*lines, {"benchmark": "market copy: no pgcopydb on PATH"}]
 
 
 def _fill(legacy: URL) -> None:
@@ -75,20 +75,6 @@ def _fill(legacy: URL) -> None:
     with connect(legacy, application_name="benchmark", autocommit=True) as connection:
         connection.execute(_FILL, [SYMBOLS, DAYS])
         connection.execute("VACUUM ANALYZE market_data_cache")
-
-
-def _empty(core: URL) -> None:
-    with connect(core, application_name="benchmark", autocommit=True) as connection:
-        connection.execute("TRUNCATE market_data_cache, ops.copy_fingerprints")
-
-
-def _copied_and_proved(legacy: URL, core: URL) -> tuple[float, float]:
-    """The copy's call until its proof stands, and what of it is the proof."""
-    started = time.monotonic()
-    report = copy_group(legacy, core)
-    if any(not table.holds for table in delta_parity(legacy, core, None, ("market",))):
-        raise RuntimeError("the copy is not what legacy has")
-    return time.monotonic() - started, sum(table.hashing_seconds for table in report.tables)
 
 
 def _pipe_between_indexes(legacy: URL, core: URL) -> float:
@@ -104,25 +90,29 @@ def _pipe_between_indexes(legacy: URL, core: URL) -> float:
     return time.monotonic() - started
 
 
-def pipe(table: str, legacy: URL, core: URL) -> float:
-    """Copy a table by two psql in a pipe; the seconds that it took."""
-    started = time.monotonic()
-    rows = f"{table} ({', '.join(column.name for column in Base.metadata.tables[table].columns)})"
-    with (
-        _psql(legacy, f"COPY {rows} TO STDOUT (FORMAT binary)", stdout=subprocess.PIPE) as source,
-        _psql(core, f"COPY {rows} FROM STDIN (FORMAT binary)", stdin=source.stdout) as sink,
-    ):
-        pass
-    if source.returncode or sink.returncode:
-        raise RuntimeError("psql failed; its message stands above")
+def _pgcopydb(legacy: URL, empty: URL) -> float:
+    """The seconds of pgcopydb with two jobs into a database that is emptied before."""
+    change(empty, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    addresses = {
+        f"PGCOPYDB_{side}_PGURI": url.set(drivername="postgresql").render_as_string(False)
+        for side, url in (("SOURCE", legacy), ("TARGET", empty))
+    }
+    with tempfile.TemporaryDirectory(prefix="sigmasight-bench-") as folder:
+        words = ["pgcopydb", "clone", "--table-jobs", "2", "--index-jobs", "2", "--dir", folder]
+        started = time.monotonic()
+        subprocess.run(
+            [*words, "--no-owner", "--no-acl", "--skip-extensions"],
+            env={**os.environ, **addresses},
+            check=True,
+        )
     return time.monotonic() - started
 
 
-def _psql(url: URL, command: str, **pipes: Any) -> subprocess.Popen[bytes]:
-    program = program_folder(server_account()) / "psql"
-    address = ["-h", url.host, "-p", str(url.port), "-U", url.username, "-d", url.database]
-    arguments = [str(program), "-X", "-q", *map(str, address), "-c", command]
-    return subprocess.Popen(arguments, env={**os.environ, "PGPASSWORD": str(url.password)}, **pipes)
+def _pgcopydb_version() -> str | None:
+    if shutil.which("pgcopydb") is None:
+        return None
+    told = subprocess.run(["pgcopydb", "--version"], capture_output=True, text=True, check=True)
+    return told.stdout.strip().splitlines()[0]
 
 
 def main() -> None:

@@ -1,12 +1,10 @@
-"""The copy of users' rows against two psql in a pipe; a message that is deleted, against new ones.
+"""The copy of users' rows against pipes of PostgreSQL's programs; a deletion against new rows.
 
 The clock stops when parity has read the new pair's committed rows.
 """
 
 import argparse
 import json
-import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,16 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
 from app.models import Base
-from benchmarks.market_copy import pipe
+from benchmarks.copying import (
+    Seconds,
+    change,
+    compared,
+    copied_and_proved,
+    dumped_and_restored,
+    pipe,
+)
 from benchmarks.throwaway import databases
 from ops.connection import connect
-from ops.copy import copy_delta, delta_parity
 from ops.migrate import upgrade
 
 ROUNDS = 3
@@ -26,6 +30,7 @@ MESSAGES_OF_A_POSITION = 5
 TABLES = ("users", "portfolios", "positions", "agent_conversations", "agent_messages")
 GROUPS = ("users", "chat")
 _BOOKS = "ops.copy_fingerprints, ops.copied_keys, ops.copy_source, ops.starting_capital"
+_EMPTY = f"TRUNCATE {_BOOKS}, users, agent_conversations CASCADE"
 
 _BOOK = Path(__file__).parent / "sql" / "users_and_chat.sql"
 _INSERT = """
@@ -38,41 +43,34 @@ _DELETE = "DELETE FROM agent_messages WHERE id = (SELECT id FROM agent_messages 
 
 def run(messages: int = MESSAGES) -> list[dict[str, Any]]:
     """Alternate ours and what it is compared with; medians of each."""
-    ours, peer, copying = [], [], []
-    inserted: list[float] = []
-    deleted: list[float] = []
-    with databases("legacy", "core") as urls:
+    ours: list[Seconds] = []
+    piped: list[float] = []
+    restored: list[float] = []
+    inserted: list[Seconds] = []
+    deleted: list[Seconds] = []
+    with databases("legacy", "core", "ai") as urls:
         legacy, core = urls["legacy"], urls["core"]
         _fill(legacy, messages)
         upgrade("core", core)
         for _ in range(ROUNDS):
-            _empty(core)
-            peer.append(sum(pipe(table, legacy, core) for table in TABLES))
-            _empty(core)
-            copied, proved = _copied_and_proved(legacy, core)
-            copying.append(copied)
-            ours.append(copied + proved)
+            change(core, _EMPTY)
+            piped.append(sum(pipe(table, legacy, core) for table in TABLES))
+            restored.append(dumped_and_restored(legacy, urls["ai"]))
+            change(core, _EMPTY)
+            ours.append(copied_and_proved(legacy, core, None, GROUPS))
         for _ in range(ROUNDS):
-            for change, seconds in ((_INSERT, inserted), (_DELETE, deleted)):
-                _change(legacy, change)
-                seconds.append(sum(_copied_and_proved(legacy, core)))
+            for written, seconds in ((_INSERT, inserted), (_DELETE, deleted)):
+                change(legacy, written)
+                seconds.append(copied_and_proved(legacy, core, None, GROUPS))
+    after_inserts = [one.whole for one in inserted]
     rows = {"messages": messages, "positions": messages // MESSAGES_OF_A_POSITION}
-    return [
-        _line("users' first copy, with proof, over psql | psql", ours, peer)
-        | rows
-        | {"copy_seconds": round(statistics.median(copying), 2)},
-        _line("one message deleted, with proof, over 100 inserted", deleted, inserted) | rows,
+    first = "users' first copy, with proof, over"
+    lines = [
+        compared(f"{first} psql | psql", ours, piped),
+        compared(f"{first} pg_dump -Fc | pg_restore", ours, restored),
+        compared("one message deleted, with proof, over 100 inserted", deleted, after_inserts),
     ]
-
-
-def _line(name: str, ours: list[float], peer: list[float]) -> dict[str, Any]:
-    ours_seconds, peer_seconds = statistics.median(ours), statistics.median(peer)
-    return {
-        "benchmark": name,
-        "ours_seconds": round(ours_seconds, 2),
-        "peer_seconds": round(peer_seconds, 2),
-        "ratio": round(ours_seconds / peer_seconds, 2),
-    }
+    return [line | rows for line in lines]
 
 
 def _fill(legacy: URL, messages: int) -> None:
@@ -85,25 +83,6 @@ def _fill(legacy: URL, messages: int) -> None:
             connection.execute("SELECT set_config(%s, %s, false)", [f"bench.{name}", str(value)])
         connection.execute(_BOOK.read_bytes())
         connection.execute("VACUUM ANALYZE")
-
-
-def _empty(core: URL) -> None:
-    _change(core, f"TRUNCATE {_BOOKS}, users, agent_conversations CASCADE")
-
-
-def _change(url: URL, query: str) -> None:
-    with connect(url, application_name="benchmark", autocommit=True) as connection:
-        connection.execute(query.encode())
-
-
-def _copied_and_proved(legacy: URL, core: URL) -> tuple[float, float]:
-    started = time.monotonic()
-    copy_delta(legacy, core, None, GROUPS)
-    copied = time.monotonic()
-    found = delta_parity(legacy, core, None, GROUPS)
-    if not all(table.holds for table in found):
-        raise RuntimeError(f"the copy is not what legacy has: {found}")
-    return copied - started, time.monotonic() - copied
 
 
 def main() -> None:

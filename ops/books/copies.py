@@ -35,7 +35,7 @@ class TableState:
         if self.own is None:
             return newer
         own = sql.Literal(str(self.own % 2**32))
-        return sql.SQL("{} AND xmin::text <> {}").format(newer, own)
+        return sql.SQL("{} AND xmin <> {}::xid").format(newer, own)
 
     def document(self) -> dict[str, Any]:
         """As it is stored."""

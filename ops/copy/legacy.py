@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -51,10 +52,13 @@ class Legacy:
     def counted(self, relation: Relation, which: sql.Composable) -> tuple[int, int]:
         """How many rows of a relation meet a condition, and how many do not."""
         query = sql.SQL("SELECT count(*) FILTER (WHERE {0}), count(*) FROM {1}")
-        with self.reading(relation.name):
-            row = self.connection.execute(query.format(which, relation.identifier)).fetchone()
-        meet, rows = row or (0, 0)
+        meet, rows = self.row(query.format(which, relation.identifier), relation.name) or (0, 0)
         return int(meet), int(rows) - int(meet)
+
+    def row(self, query: sql.Composed, table: str) -> tuple[Any, ...] | None:
+        """The first row of a query."""
+        with self.reading(table):
+            return self.connection.execute(query).fetchone()
 
     def rows(self, query: sql.Composable, table: str) -> Chunks:
         """Stream the rows of a query."""

@@ -30,7 +30,6 @@ from ops.copy.report import (
 )
 from ops.copy.sessions import Sessions
 from ops.copy.staging import KEPT, RANKED, stage
-from ops.copy.stream import RowsDigest
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
 from ops.sql_files import statement
@@ -189,8 +188,7 @@ class TableCopy:
         return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
 
     def _direct(self, seen: TableState | None) -> TableReport:
-        """Straight into the empty table, and proved by reading what was committed there: nothing
-        need be hashed in legacy.
+        """Straight into the empty table, and proved by reading what was committed there.
 
         Raises:
             IntegrityError: legacy's index is corrupt, it does not know our rules, or somebody else
@@ -200,10 +198,11 @@ class TableCopy:
         meter = Meter(self.plan.table, rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
-            report, digest = self._straight(meter, rows)
+            report = self._straight(meter, rows)
             found = self._record(Fingerprint(rows, report.accepted, "", "", seen), report)
         meter.enter("hashing")
-        self._timed(lambda: prove(self.target, self.plan, digest, found, self.guard))
+        legacy = self.sessions.legacy
+        self._timed(lambda: prove(legacy, self.target, self.plan, found, self.guard))
         meter.enter("done")
         return report
 
@@ -251,14 +250,13 @@ class TableCopy:
         if not self.sessions.recorded:
             record_source(self.target.books, self.sessions.source)
 
-    def _straight(self, meter: Meter, rows: int) -> tuple[TableReport, RowsDigest]:
-        """What went straight, and its digest."""
-        written, digest = load_directly(self.sessions.legacy, self.target, self.plan, meter, rows)
+    def _straight(self, meter: Meter, rows: int) -> TableReport:
+        written = load_directly(self.sessions.legacy, self.target, self.plan, meter, rows)
         self._analyze()
         if self.plan.spec.keeps_ids:
             self._keep_keys(self.plan.target.identifier)
         table, rejected = self.plan.table, self._rejects()
-        return TableReport(table, "direct", rows, written, rejected, inserted=written), digest
+        return TableReport(table, "direct", rows, written, rejected, inserted=written)
 
     def _merged(
         self, meter: Meter, only: sql.Composable, rows: int, *, empty: bool = False
