@@ -1,5 +1,6 @@
 """How a command runs a flow: against the Prefect server of its state folder."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -110,4 +111,6 @@ def connect_prefect(start_databases: bool) -> None:
 def flow_named(name: str) -> Callable[..., Any]:
     """A flow by name; Prefect is imported only now, when its server's address is known."""
     flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    gc.freeze()
+    gc.enable()
     return flow
