@@ -12,11 +12,9 @@ from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyOptions
 from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
-from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.importtools import import_object
 from prefect.utilities.templating import apply_values
-from prefect.workers.process import ProcessWorker
 
 from app.chain_folders import PROJECT_ROOT
 from flows.worker import WORK_POOL
@@ -55,6 +53,9 @@ def _release() -> str:
 
 def make_work_pool() -> None:
     """Make the pool whose runs a worker on this machine takes, unless there is one."""
+    # Only here, as below: a rebuild that finds everything registered needs nothing of workers.
+    from prefect.workers.process import ProcessWorker
+
     pool = WorkPoolCreate(
         name=WORK_POOL,
         type=ProcessWorker.type,
@@ -70,6 +71,8 @@ def make_work_pool() -> None:
 
 def register(declared: Mapping[str, Any]) -> str:
     """Make or update one deployment; returns its name."""
+    from prefect.deployments.runner import RunnerDeployment
+
     limit = declared["concurrency_limit"]
     deployment = RunnerDeployment.from_entrypoint(
         entrypoint=declared["entrypoint"],

@@ -12,7 +12,6 @@ import psycopg
 from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
-from app.models import AiBase, Base
 from ops.connection import schema_within, shown_address
 from ops.errors import ConfigurationError
 from ops.sql_files import statement
@@ -221,6 +220,9 @@ class Search:
 
 def _respelt_columns(relation: FoundRelation) -> Iterator[str]:
     """Columns of a model's name in another spelling, where the right one is not there."""
+    # Only here: the models take longer to import than a look at the catalogue.
+    from app.models import AiBase, Base
+
     metadata = AiBase.metadata if relation.name in AiBase.metadata.tables else Base.metadata
     declared = {column.name for column in metadata.tables[relation.name].columns}
     lacking = declared.difference(relation.columns)

@@ -23,6 +23,7 @@ from ops.content_hash import canonical
 from ops.demo.marker import DEMO_USERS
 from ops.settings import operator_settings
 from ops.sql_files import statement
+from ops.table_groups import OWNED
 
 Half = Literal["core", "ai"]
 
@@ -107,22 +108,7 @@ def _model(name: str) -> Table:
 
 # In the order of their references.
 USER_TABLES: tuple[UserTable, ...] = tuple(
-    _table(name, group)
-    for group, names in {
-        "users": (
-            "users",
-            "portfolios",
-            "positions",
-            "equity_changes",
-            "position_realized_events",
-            "tags_v2",
-            "position_tags",
-            "portfolio_target_prices",
-        ),
-        "chat": ("agent_conversations", "agent_messages"),
-        "ai": ("ai_memories", "ai_feedback", "ai_kb_documents"),
-    }.items()
-    for name in names
+    _table(name, group) for group, names in OWNED.items() for name in names
 )
 
 

@@ -47,7 +47,7 @@ def run_phase(
 
             resolve_endpoints(settings)
         connect_prefect(start_databases)
-        with step("load the phases"), _nothing_to_collect():
+        with step("load the phases"):
             from flows.console import show_own_lines
             from flows.crashed_runs import own_process
 
@@ -110,17 +110,7 @@ def connect_prefect(start_databases: bool) -> None:
 
 def flow_named(name: str) -> Callable[..., Any]:
     """A flow by name; Prefect is imported only now, when its server's address is known."""
-    with _nothing_to_collect():
-        flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    gc.freeze()
+    gc.enable()
     return flow
-
-
-@contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Imports make objects that stay: looking for garbage among them takes a sixth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

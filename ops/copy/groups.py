@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from app.models import AiBase, Base
 from ops.errors import BadInputError
-from ops.user_tables import Half, user_tables
+from ops.table_groups import TABLE_GROUPS
+from ops.user_tables import Half, user_table
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,22 @@ class TableSpec:
 
 _STATEMENT_KEY = ("symbol", "period_date", "frequency")
 
-_MARKET = (
-    TableSpec("market_data_cache", ("symbol", "date")),
-    TableSpec("company_profiles", ("symbol",), surrogate_key=None),
-    TableSpec("fund_holdings", ("fund_symbol", "holding_symbol", "last_updated")),
-    TableSpec("income_statements", _STATEMENT_KEY),
-    TableSpec("balance_sheets", _STATEMENT_KEY),
-    TableSpec("cash_flows", _STATEMENT_KEY),
+_OTHERS: Mapping[str, TableSpec] = MappingProxyType(
+    {
+        spec.table: spec
+        for spec in (
+            TableSpec("market_data_cache", ("symbol", "date")),
+            TableSpec("company_profiles", ("symbol",), surrogate_key=None),
+            TableSpec("fund_holdings", ("fund_symbol", "holding_symbol", "last_updated")),
+            TableSpec("income_statements", _STATEMENT_KEY),
+            TableSpec("balance_sheets", _STATEMENT_KEY),
+            TableSpec("cash_flows", _STATEMENT_KEY),
+            TableSpec("position_greeks", ("id",), surrogate_key=None, keeps_ids=True),
+            TableSpec("portfolio_snapshots", ("id",), surrogate_key=None, keeps_ids=True),
+            TableSpec("stress_test_scenarios", ("scenario_id",)),
+        )
+    }
 )
-
 _REFERENCES: Mapping[str, tuple[Reference, ...]] = MappingProxyType(
     {
         "agent_conversations": (Reference("user_id", "users"),),
@@ -76,25 +84,22 @@ PARKED_BY = MappingProxyType({"users": "email", "portfolios": "account_name", "t
 _VECTOR = "embedding"
 
 
-def _owned(group: str) -> tuple[TableSpec, ...]:
-    """The user-owned tables of a group."""
-    return tuple(
-        TableSpec(
-            table.name,
-            ("id",),
-            surrogate_key=None,
-            database=table.database,
-            keeps_ids=True,
-            apart=tuple(sorted(table.apart)),
-            carried=("updated_at", _VECTOR),
-            recomputed=_VECTOR if _VECTOR in table.columns else None,
-            marked=tuple(sorted(table.marked)),
-            references=_REFERENCES.get(table.name, ()),
-            parked_by=PARKED_BY.get(table.name),
-        )
-        for half in ("core", "ai")
-        for table in user_tables(half)
-        if table.group == group
+def _spec(name: str) -> TableSpec:
+    table = user_table(name)
+    if table is None:
+        return _OTHERS[name]
+    return TableSpec(
+        name,
+        ("id",),
+        surrogate_key=None,
+        database=table.database,
+        keeps_ids=True,
+        apart=tuple(sorted(table.apart)),
+        carried=("updated_at", _VECTOR),
+        recomputed=_VECTOR if _VECTOR in table.columns else None,
+        marked=tuple(sorted(table.marked)),
+        references=_REFERENCES.get(name, ()),
+        parked_by=PARKED_BY.get(name),
     )
 
 
@@ -109,24 +114,8 @@ def references_of(table: str) -> Mapping[str, str]:
     return declared | {one.column: one.table for one in _REFERENCES.get(table, ())}
 
 
-# What the old system computed and no batch of ours computes again, and users' own scenarios.
-_SNAPSHOTS = "portfolio_snapshots"
-_SCENARIOS = "stress_test_scenarios"
-_BESIDE_USERS = (
-    TableSpec("position_greeks", ("id",), surrogate_key=None, keeps_ids=True),
-    TableSpec(_SNAPSHOTS, ("id",), surrogate_key=None, keeps_ids=True),
-    TableSpec(_SCENARIOS, ("scenario_id",)),
-)
-
-
-# In the order in which one group's rows name those of another.
 GROUPS: Mapping[str, tuple[TableSpec, ...]] = MappingProxyType(
-    {
-        "market": _MARKET,
-        "users": (*_owned("users"), *_BESIDE_USERS),
-        "chat": _owned("chat"),
-        "ai": _owned("ai"),
-    }
+    {group: tuple(map(_spec, names)) for group, names in TABLE_GROUPS.items()}
 )
 ALL = "all"
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
-
 from ops.books.follows import FOLLOWED
 from ops.errors import SigmaSightError
 from ops.evidence import SEVEN_DAYS
+from ops.http_answer import ask
 from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, instant
 from ops.status.looks import Answer, LookError, state_after
@@ -41,16 +40,14 @@ def dashboard_word(api_url: str) -> Dashboard:
         LookError: it gives no answer.
     """
     try:
-        with httpx.Client(base_url=api_url, timeout=_SECONDS, trust_env=False) as client:
-            client.get("/health").raise_for_status()
-            deployments = _post(client, "/deployments/filter", {"limit": 100})
-            return Dashboard(
-                api_url.removesuffix("/api"),
-                tuple(_workers(client)),
-                _next_runs(client, {one["id"]: one["name"] for one in deployments}),
-                {one["name"]: _scheduled(one) for one in deployments},
-            )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        deployments = _post(api_url, "/deployments/filter", {"limit": 100})
+        return Dashboard(
+            api_url.removesuffix("/api"),
+            tuple(_workers(api_url)),
+            _next_runs(api_url, {one["id"]: one["name"] for one in deployments}),
+            {one["name"]: _scheduled(one) for one in deployments},
+        )
+    except OSError as error:
         raise LookError(
             f"no Prefect server answers at {api_url} ({type(error).__name__})"
         ) from None
@@ -58,27 +55,25 @@ def dashboard_word(api_url: str) -> Dashboard:
         raise LookError(f"what answers at {api_url} is no Prefect server") from None
 
 
-def _post(client: httpx.Client, path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    answer = client.post(path, json=dict(body))
-    answer.raise_for_status()
-    found = answer.json()
+def _post(api_url: str, path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = ask(f"{api_url}{path}", _SECONDS, body=dict(body)).json()
     if not isinstance(found, list):
         raise TypeError(path)
     return found
 
 
-def _workers(client: httpx.Client) -> list[str]:
+def _workers(api_url: str) -> list[str]:
     limit = datetime.now(UTC) - _WORKER_SILENCE
     found = []
-    for pool in _post(client, "/work_pools/filter", {"limit": 20}):
-        for worker in _post(client, f"/work_pools/{pool['name']}/workers/filter", {}):
+    for pool in _post(api_url, "/work_pools/filter", {"limit": 20}):
+        for worker in _post(api_url, f"/work_pools/{pool['name']}/workers/filter", {}):
             heard = worker.get("last_heartbeat_time")
             if heard and datetime.fromisoformat(heard) > limit:
                 found.append(str(worker["name"]))
     return found
 
 
-def _next_runs(client: httpx.Client, deployments: Mapping[str, str]) -> dict[str, datetime]:
+def _next_runs(api_url: str, deployments: Mapping[str, str]) -> dict[str, datetime]:
     if not deployments:
         return {}
     scheduled = {
@@ -91,7 +86,7 @@ def _next_runs(client: httpx.Client, deployments: Mapping[str, str]) -> dict[str
         "limit": 50,
     }
     found: dict[str, datetime] = {}
-    for run in _post(client, "/flow_runs/filter", scheduled):
+    for run in _post(api_url, "/flow_runs/filter", scheduled):
         moment = datetime.fromisoformat(run["next_scheduled_start_time"])
         found.setdefault(deployments[run["deployment_id"]], moment)
     return found

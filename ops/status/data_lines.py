@@ -10,6 +10,9 @@ from ops.errors import SigmaSightError
 from ops.evidence import verification
 from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, State, age
+from ops.table_groups import TABLE_GROUPS
+
+_GROUPS = {table: group for group, tables in TABLE_GROUPS.items() for table in tables}
 
 
 def copied(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
@@ -18,19 +21,11 @@ def copied(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
         step = "sigmasight copy" if has_legacy else "set LEGACY_DATABASE_URL, then sigmasight copy"
         return ChecklistLine("7", "copy", "open", "nothing copied yet", next=step)
     groups: dict[str, list[Mapping[str, object]]] = defaultdict(list)
-    names = _groups_by_table()
     for one in core.copied:
-        groups[names.get(one["table_name"], "others")].append(one)
+        groups[_GROUPS.get(one["table_name"], "others")].append(one)
     evidence = "; ".join(_group(name, tables) for name, tables in groups.items())
     newest = max(one["copied_at"] for one in core.copied)
     return ChecklistLine("7", "copy", "done", evidence, at=newest)
-
-
-def _groups_by_table() -> dict[str, str]:
-    # Only here: the copy's modules take a moment to import.
-    from ops.copy.groups import GROUPS
-
-    return {spec.table: group for group, specs in GROUPS.items() for spec in specs}
 
 
 def _group(name: str, tables: list[Mapping[str, object]]) -> str:

@@ -1,12 +1,12 @@
 """Lines 8 and 9 and the way back: which pair serves, and what the swaps left."""
 
 from dataclasses import dataclass
-
-import httpx
+from http import HTTPStatus
 
 from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover
 from ops.errors import SigmaSightError
+from ops.http_answer import ask
 from ops.status.core_facts import CoreFacts
 from ops.status.legacy_sight import LegacySight
 from ops.status.line import ChecklistLine, State, instant
@@ -34,14 +34,13 @@ def backend_word(url: str) -> Word:
         LookError: it gives no answer.
     """
     try:
-        with httpx.Client(base_url=url, timeout=_SECONDS, trust_env=False) as client:
-            found = client.get("/ready")
-            if found.status_code == httpx.codes.NOT_FOUND:  # an older backend
-                found = client.get("/health")
-            said = str(found.json()["status"])[:40]
-    except httpx.TimeoutException:
+        found = ask(f"{url}/ready", _SECONDS)
+        if found.status == HTTPStatus.NOT_FOUND:  # an older backend
+            found = ask(f"{url}/health", _SECONDS)
+        said = str(found.json()["status"])[:40]
+    except TimeoutError:
         raise LateError(f"{url} does not answer in time") from None
-    except httpx.HTTPError as error:
+    except OSError as error:
         raise LookError(f"{url} gives no answer ({type(error).__name__})") from None
     except (ValueError, KeyError, TypeError):
         raise LookError(f"{url} answers, but not as a backend of ours") from None

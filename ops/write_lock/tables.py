@@ -8,14 +8,12 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Json
 
-from app.models import AiBase, Base
 from ops.legacy_schema import INSTALLATION
 from ops.sql_files import statement
 
 Choose = Callable[[Sequence["UserRelation"]], list["UserRelation"]]
 
 _TABLES = ("table", "partitioned table")
-_MOVED = frozenset({*Base.metadata.tables, *AiBase.metadata.tables})
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,18 @@ def moved_of_others(known: Sequence[UserRelation]) -> list[UserRelation]:
 
 
 def _has_views(known: Sequence[UserRelation]) -> bool:
-    return any(one.name.lower() in _MOVED for one in known if not one.is_table)
+    return any(one.name.lower() in _moved() for one in known if not one.is_table)
 
 
 def _is_named(one: UserRelation) -> bool:
-    return not _MOVED.isdisjoint(one.lineage)
+    return not _moved().isdisjoint(one.lineage)
+
+
+def _moved() -> frozenset[str]:
+    # Only here: the models take longer to import than a look at the catalogue.
+    from app.models import AiBase, Base
+
+    return frozenset({*Base.metadata.tables, *AiBase.metadata.tables})
 
 
 def hand_over(connection: psycopg.Connection, chosen: Sequence[UserRelation]) -> None:

@@ -48,6 +48,22 @@ def test_words_alone_import_nothing_heavy() -> None:
     assert len(errors) == 3
 
 
+_LOOKED = """
+import sys
+from datetime import date
+import flows.prefect_server, ops.backend.supervised, ops.status, ops.write_lock.tables
+from ops.trading_calendar import trading_days
+trading_days(date(2025, 12, 24), date(2025, 12, 26))
+heavy = {"alembic", "app.models", "holidays.countries", "httpx", "numpy", "prefect"}
+print(*sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_a_look_at_everything_needs_neither_models_nor_engine() -> None:
+    done = subprocess.run([sys.executable, "-c", _LOOKED], capture_output=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_groups_that_can_be_typed_are_those_that_can_be_copied() -> None:
     assert get_args(Group) == (*GROUPS, ALL)
 
