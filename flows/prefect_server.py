@@ -4,7 +4,6 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -19,9 +18,6 @@ from ops.waiting import wait_until
 START_SECONDS = 120.0
 _STOP_SECONDS = 10.0
 _PROGRAM = "prefect"
-# Where no TLS is spoken: each of the dozen clients that a rebuild makes would read all authorities,
-# for thirty milliseconds of computing. The key of this one was never kept.
-_NO_AUTHORITY = Path(__file__).with_name("no_authority.pem")
 _USUAL_PORT = 4200
 # Pages that ask the server that they come from, whatever its port, also through a tunnel.
 _PAGES = {"PREFECT_SERVER_UI_API_URL": "/api"}
@@ -99,8 +95,6 @@ class PrefectServer:
             )
         os.environ.update(environment_of(self.state))
         assert self.api_url is not None  # it has just answered
-        if self.api_url.startswith("http:"):
-            os.environ.setdefault("PREFECT_API_SSL_CERT_FILE", str(_NO_AUTHORITY))
         os.environ["PREFECT_API_URL"] = self.api_url
         return self.api_url
 

@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 from zoneinfo import ZoneInfo
 
-import holidays
-from holidays import HALF_DAY, PUBLIC
+from holidays import HALF_DAY, PUBLIC, financial_holidays
 
 from ops.errors import BadInputError
 
@@ -56,20 +51,10 @@ def last_finished_session(now: datetime) -> date:
     are known."""
     there = now.astimezone(_NEW_YORK)
     today = there.date()
-    early = today in _nyse()(years=today.year, categories=HALF_DAY)
+    early = today in financial_holidays("NYSE", years=today.year, categories=HALF_DAY)
     rung = there.time() >= (_EARLY_CLOSE if early else _CLOSE)
     last = today if rung else today - timedelta(days=1)
     return _sessions(last - _LONGEST_PAUSE, last)[-1]
-
-
-@lru_cache
-def _nyse() -> Any:
-    """The exchange's own module, by itself: with its package come the holidays of every country,
-    for a tenth of a second of each command."""
-    home = Path(holidays.__file__).with_name("financial") / "ny_stock_exchange.py"
-    module = ModuleType(home.stem)
-    SourceFileLoader(home.stem, str(home)).exec_module(module)
-    return module.NewYorkStockExchange
 
 
 def _end() -> date:
@@ -78,6 +63,6 @@ def _end() -> date:
 
 def _sessions(first: date, last: date) -> list[date]:
     years = range(first.year, last.year + 1)
-    closed = _nyse()(years=years, categories=PUBLIC)
+    closed = financial_holidays("NYSE", years=years, categories=PUBLIC)
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
     return [day for day in days if day.weekday() < _SATURDAY and day not in closed]

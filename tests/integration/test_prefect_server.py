@@ -17,8 +17,7 @@ from tests.integration.health_server import Healthy
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectServer:
     for name in prefect_server.environment_of(StateFolder(tmp_path)):
         monkeypatch.setenv(name, "")
-    for name in ("PREFECT_API_URL", "PREFECT_API_SSL_CERT_FILE"):
-        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("PREFECT_API_URL", "")
     monkeypatch.setattr(prefect_server, "_PROGRAM", "tests.integration.health_server")
     state = StateFolder(tmp_path / "state")
     state.create()

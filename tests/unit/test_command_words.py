@@ -54,7 +54,7 @@ from datetime import date
 import flows.prefect_server, ops.backend.supervised, ops.status, ops.write_lock.tables
 from ops.trading_calendar import trading_days
 trading_days(date(2025, 12, 24), date(2025, 12, 26))
-heavy = {"alembic", "app.models", "holidays.countries", "httpx", "numpy", "prefect"}
+heavy = {"alembic", "app.models", "httpx", "numpy", "prefect"}
 print(*sorted(heavy & set(sys.modules)))
 """
 
