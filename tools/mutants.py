@@ -13,12 +13,14 @@ import os
 import queue
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,8 +162,10 @@ def verdict(mutant: Mutant, tests: Sequence[str], copy: Path, seconds: float) ->
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.terminate()
-        process.communicate()
+        process.send_signal(signal.SIGINT)  # so that it stops the servers that it has started
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=60)
+        process.kill()
         return "timed out"
     finally:
         shutil.copy(ROOT / mutant.path, target)
