@@ -206,6 +206,8 @@ def verdicts(drawn: Sequence[Mutant], most_tests: int, seconds: float) -> Iterat
 
 def main() -> None:
     """Draw, judge, and tell."""
+    # A shell ignores it for what it runs in the background, and so would the tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _options()
     if options.record or not RECORD.exists():
         record_coverage()
