@@ -13,12 +13,14 @@ import os
 import queue
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,8 +162,10 @@ def verdict(mutant: Mutant, tests: Sequence[str], copy: Path, seconds: float) ->
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        process.terminate()
-        process.communicate()
+        process.send_signal(signal.SIGINT)  # so that it stops the servers that it has started
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=60)
+        process.kill()
         return "timed out"
     finally:
         shutil.copy(ROOT / mutant.path, target)
@@ -202,6 +206,8 @@ def verdicts(drawn: Sequence[Mutant], most_tests: int, seconds: float) -> Iterat
 
 def main() -> None:
     """Draw, judge, and tell."""
+    # A shell ignores it for what it runs in the background, and so would the tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     options = _options()
     if options.record or not RECORD.exists():
         record_coverage()

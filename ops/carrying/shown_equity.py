@@ -24,7 +24,7 @@ def other_equities(sessions: Sessions) -> tuple[str, ...]:
     if ledger is None or plan is None or "equity_balance" not in plan.names:
         return ()
     day = _newest_day(sessions, plan, ledger.last.isoformat())
-    return () if day is None else _differing(sessions, replace(plan, counts=None), day)
+    return _differing(sessions, replace(plan, counts=None), day)
 
 
 def _newest_day(sessions: Sessions, plan: TablePlan, last: str) -> str | None:
@@ -40,8 +40,8 @@ def _newest_day(sessions: Sessions, plan: TablePlan, last: str) -> str | None:
 _DAY = sql.SQL('left(snapshot_date::text, 10) COLLATE "C"')
 
 
-def _differing(sessions: Sessions, plan: TablePlan, day: str) -> tuple[str, ...]:
-    """Stage legacy's rows of a day as a copy would, and undo it."""
+def _differing(sessions: Sessions, plan: TablePlan, day: str | None) -> tuple[str, ...]:
+    """Stage legacy's rows of a day, if there is one, as a copy would, and undo it."""
     target = sessions.target(plan.spec)
     on_day = sql.SQL("{} = {}").format(_DAY, sql.Literal(day))
     with target.transaction(undone=True):

@@ -188,7 +188,7 @@ def test_whichever_byte_is_changed_the_file_is_refused_or_says_the_same(tmp_path
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    _refused(tmp_path / "none", "cannot be read")
+    _refused(tmp_path / "none", r"none cannot be read \(no such file or directory\)")
     _refused(tmp_path, "is no file")
     os.mkfifo(tmp_path / "pipe")
     _refused(tmp_path / "pipe", "is no file")

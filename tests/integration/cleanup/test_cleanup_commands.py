@@ -22,9 +22,11 @@ from ops.cleanup.conditions import CONDITIONS
 from ops.cleanup.dates import NEW_YORK
 from ops.cleanup.facts import Facts
 from ops.cleanup.own_server import remove_server
+from ops.cleanup.scene import scene_of
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases
 from ops.errors import RefusedError, SigmaSightError
+from ops.settings import OperatorSettings
 from tests.acceptance.command_line import CommandLine
 from tests.integration.cleanup.swapped_world import (
     LEGACY_TABLES,
@@ -155,6 +157,23 @@ def test_a_server_goes_only_when_it_holds_nothing_else(embedded: World) -> None:
         remove_server(scene)
     assert ask_whether(Facts(scene)).met
     assert embedded.ask(embedded.maintenance, "SELECT 1") == [(1,)]
+
+
+@pytest.mark.parametrize("target", ["embedded", "external"])
+def test_of_servers_that_are_given_by_address_only_the_database_goes(
+    embedded: World, target: str
+) -> None:
+    given = {"LEGACY_DATABASE_URL": conninfo(embedded.legacy)}
+    if target == "external":
+        given |= {
+            "DATABASE_URL": conninfo(embedded.core),
+            "AI_DATABASE_URL": conninfo(embedded.ai),
+        }
+    home = {"SIGMASIGHT_HOME": str(embedded.state.root), "MAINTENANCE_DATABASE": "upkeep"}
+    assert scene_of(OperatorSettings.model_validate(home)).own_server is not None
+    scene = scene_of(OperatorSettings.model_validate({**home, **given}))
+    assert scene.own_server is None
+    assert scene.maintenance == embedded.legacy.set(database="upkeep")
 
 
 @pytest.mark.soak

@@ -174,6 +174,15 @@ def test_a_missing_required_column_is_named_before_anything_is_copied(
     assert run(core_url, "SELECT count(*) FROM market_data_cache") == [(0,)]
 
 
+def test_a_required_column_that_core_alone_has_is_named(
+    run: Run, legacy_url: URL, core_url: URL
+) -> None:
+    run(legacy_url, PRICES)
+    run(core_url, "ALTER TABLE market_data_cache ADD desk text NOT NULL")
+    with pytest.raises(BadInputError, match=r"has no column 'desk', which Core requires"):
+        copy_group(legacy_url, core_url)
+
+
 def test_a_roles_short_timeouts_do_not_end_the_copy(
     run: Run, legacy_url: URL, core_url: URL
 ) -> None:

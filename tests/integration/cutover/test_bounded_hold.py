@@ -1,6 +1,7 @@
 """Users wait no longer than they may, whatever stalls: the pair of before serves, legacy is as it
 was and the command says so in one line. The tests go on from one another, as commands do."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -205,7 +206,7 @@ def test_a_swap_for_which_users_would_wait_too_long_is_refused_before_they_do(
     monkeypatch.setattr(swap_module, "rehearse_lock", lambda _one: LockRehearsal((), 60.0))
     then = {step: partial(steps.append, step) for step in ("parity again", "hold requests")}
     said = (
-        r"^not swapped: users would wait 60\.\d\d s or longer \(lock legacy 60\.00 s, final delta "
+        r"^not swapped: users would wait 6\d\.\d\d s or longer \(lock legacy 60\.00 s, final delta "
         r"\S+ s, parity and price \S+ s\), and may for 30\.00 s; .*--max-hold$"
     )
     with pytest.raises(RefusedError, match=said):
@@ -259,13 +260,13 @@ def test_a_rollback_is_refused_before_users_wait_if_a_second_carrying_takes_too_
         assert report.seconds["carry back"] > 60 > report.seconds["carry again"]
         return
     said = (
-        r"^not rolled back: users would wait 60\.\d\d s or longer \(carry the rest back 60\.\d\d s"
-        r"\), and may for 30\.00 s; roll back when .*--max-hold$"
+        r"^not rolled back: users would wait 6\d\.\d\d s or longer \(carry the rest back "
+        r"6\d\.\d\d s\), and may for 30\.00 s; roll back when .*--max-hold$"
     )
     with pytest.raises(RefusedError, match=said):
         system.rollback(then={"hold requests": lambda: pytest.fail("users waited")})
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
-    assert in_words(system.plan_rollback().forecast).startswith("users would wait 0.")
+    assert re.match(r"users would wait \d\.", in_words(system.plan_rollback().forecast))
     monkeypatch.undo()
     system.rollback()
 
