@@ -22,6 +22,7 @@ from tests.faults.cutover.scene import CutoverScene
 from tests.integration.cutover.by_turns import by_turns
 
 pytestmark = pytest.mark.soak
+BACKENDS = 3  # with the scene's own, which serves nobody here
 MOST_HELD_SECONDS = 5.0  # as by default: a hold that takes longer is none
 
 
@@ -30,6 +31,7 @@ def at_the_gate(scene: CutoverScene, folder: Path) -> Iterator[GateSwitch]:
     """Two backends on the scene's databases, and a proxy before them."""
     core, ai, legacy = (scene.stage.url(half) for half in ("core", "ai", "legacy"))
     told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(legacy)}
+    told["BACKEND_REPLICAS"] = str(BACKENDS)
     with ExitStack() as stack:
         backends = []
         for name in ("first", "second"):
@@ -43,7 +45,7 @@ def at_the_gate(scene: CutoverScene, folder: Path) -> Iterator[GateSwitch]:
 def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
-    settings = OperatorSettings(SIGMASIGHT_HOME=swappable.stage.home)
+    settings = OperatorSettings(SIGMASIGHT_HOME=swappable.stage.home, BACKEND_REPLICAS=BACKENDS)
     core, ai, legacy = (swappable.stage.url(half) for half in ("core", "ai", "legacy"))
     endpoints, held = Endpoints(core, ai, legacy, "embedded"), []
     with (
