@@ -77,7 +77,7 @@ app.add_typer(config, name="config")
 def main() -> None:
     """Run the command line: a failure is one line that says what to do, and a non-zero exit."""
     # Imports make objects that stay: to look for garbage among them, and once more at the end, is
-    # a third of a short command's work. In a flow it is looked for all the same, by `flow_named`.
+    # a third of a short command's work. Flows and steps look for it all the same (`runner`).
     gc.disable()
     atexit.register(gc.freeze)
     try:

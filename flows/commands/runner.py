@@ -62,6 +62,7 @@ def one_step(name: str) -> Iterator[None]:
     """Show that a command is at work that is no phase."""
     from flows.commands.display import display
 
+    _look_for_garbage()
     with display(shown.command), step(name):
         yield
 
@@ -111,6 +112,11 @@ def connect_prefect(start_databases: bool) -> None:
 def flow_named(name: str) -> Callable[..., Any]:
     """A flow by name; Prefect is imported only now, when its server's address is known."""
     flow: Callable[..., Any] = getattr(import_module(f"flows.{name}"), name)
+    _look_for_garbage()
+    return flow
+
+
+def _look_for_garbage() -> None:
+    """From here on, and not among what was imported: see `flows.cli.main`."""
     gc.freeze()
     gc.enable()
-    return flow
