@@ -35,3 +35,5 @@ def show_own_lines() -> None:
                 handler.setLevel(logging.WARNING)
     if not shown.verbose:  # a hundred lines where the server goes away, which is told in one
         logging.raiseExceptions = False
+        # Of connections that are given up on purpose; what comes of it is told in one line, too.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
