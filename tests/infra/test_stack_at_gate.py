@@ -64,7 +64,7 @@ class World:
         switch = self.switch()
         before = switch.active()
         assert named(switch.stage(pair)) == pair
-        with switch.hold(1, 60.0) as held:
+        with switch.hold(60.0) as held:
             if pair == "new":
                 lock_and_prove(self.legacy)
             held.flip(pair)
