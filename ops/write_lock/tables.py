@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import psycopg
 from psycopg import sql
@@ -104,6 +105,7 @@ def _is_named(one: UserRelation) -> bool:
     return not _moved().isdisjoint(one.lineage)
 
 
+@cache
 def _moved() -> frozenset[str]:
     # Only here: the models take longer to import than a look at the catalogue.
     from app.models import AiBase, Base
