@@ -15,7 +15,7 @@ from ops.copy.groups import GROUPS, TableSpec, tables_of
 from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
 from ops.copy.merge import missing, missing_or_different
-from ops.copy.parity import TableParity, pairs, parity_of
+from ops.copy.parity import TableParity, pairs, unwritten_parity
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
@@ -165,12 +165,7 @@ def price_now(
     """
     legacy, specs = sessions.legacy, tables_of(OWNED_GROUPS)
     copied, known = last_fingerprints(sessions.core), {one.table: one for one in proved}
-    unwritten = sessions.unwritten([spec for spec in specs if spec.table not in known])
-    known |= {
-        name: parity_of(sessions, spec, unwritten[name])
-        for spec in specs
-        if (name := spec.table) in unwritten
-    }
+    known |= unwritten_parity(sessions, [spec for spec in specs if spec.table not in known])
     coming: Coming = {}
     found: dict[str, TablePrice] = {}
     for spec in specs:

@@ -71,8 +71,10 @@ def names_nothing(target: Destination, plan: TablePlan) -> bool:
     )
 
 
-def make_way(target: Destination, plan: TablePlan, staged: sql.Identifier) -> None:
-    """Free the unique keys that pass from one row to another in the coming merge."""
+def make_way(target: Destination, plan: TablePlan, staged: sql.Identifier) -> int:
+    """Free the unique keys that pass from one row to another in the coming merge; how many rows
+    were deleted for that, which it inserts anew."""
+    deleted = 0
     for key in _unique_keys(plan):
         condition = sql.SQL(
             "EXISTS (SELECT FROM {} AS s WHERE s.copy_rank = 1 AND s.id <> t.id AND {})"
@@ -81,13 +83,15 @@ def make_way(target: Destination, plan: TablePlan, staged: sql.Identifier) -> No
             query = sql.SQL("DELETE FROM {target} AS t WHERE {condition}")
         else:
             query = sql.SQL("UPDATE {target} AS t SET {column} = t.id::text WHERE {condition}")
-        target.session.execute(
+        freed = target.session.execute(
             query.format(
                 target=plan.target.identifier,
                 column=sql.Identifier(plan.spec.parked_by or "id"),
                 condition=condition,
             )
-        )
+        ).rowcount
+        deleted += freed if plan.spec.parked_by is None else 0
+    return deleted
 
 
 def _lasting_reasons(

@@ -110,7 +110,7 @@ def legacy_snapshot(
     """
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with _reading(url, "settings"):
-        connection.execute(statement("copy/timeouts_off"))
+        connection.execute(statement("copy/reader_settings"))
         connection.execute("SET row_security = off")
         if most_seconds is not None:
             end_in_time(connection, most_seconds)

@@ -63,7 +63,7 @@ def parity(
         WrongDatabaseError: the new pair lacks a table.
     """
     with copy_sessions(legacy_url, core_url, ai_url, (group,)) as sessions:
-        return [parity_of(sessions, spec, None) for spec in specs_of(group)]
+        return [_parity(sessions, spec) for spec in specs_of(group)]
 
 
 def delta_parity(
@@ -103,29 +103,42 @@ def _prove(sessions: Sessions, spec: TableSpec, last: Fingerprint | None) -> Non
 def proven_parity(sessions: Sessions, specs: Sequence[TableSpec]) -> list[TableParity]:
     """Each table's parity, from the proof of an earlier comparison where that still holds; what is
     found is such a proof for the next."""
-    unwritten = sessions.unwritten(specs)
-    return [parity_of(sessions, spec, unwritten.get(spec.table)) for spec in specs]
+    found = unwritten_parity(sessions, specs)
+    return [found.get(spec.table) or _parity(sessions, spec) for spec in specs]
 
 
-def parity_of(sessions: Sessions, spec: TableSpec, last: Fingerprint | None) -> TableParity:
-    """One table's parity.
+def unwritten_parity(sessions: Sessions, specs: Sequence[TableSpec]) -> dict[str, TableParity]:
+    """The parity of the tables to which nobody has written since they were copied, and what was
+    found different of others. Legacy is a snapshot, and the targets are looked at last: who wrote
+    there while rows were compared has left a trace."""
+    found = {
+        plan.spec: _proved(plan, last)
+        or _compared_since_proof(sessions, plan, last)
+        or _compared(sessions, plan)
+        for plan, last in sessions.unwritten_sources(specs)
+    }
+    unwritten = sessions.unwritten([spec for spec, parity in found.items() if parity.holds])
+    for table, last in unwritten.items():
+        if not last.proved:
+            record_proof(sessions.core, table, last)
+    return {
+        spec.table: replace(parity, proved=parity.holds)
+        for spec, parity in found.items()
+        if spec.table in unwritten or not parity.holds
+    }
 
-    Args:
-        last: what the last copy recorded, where nobody has written since.
-    """
+
+def _parity(sessions: Sessions, spec: TableSpec) -> TableParity:
     plan = sessions.plan(spec)
     if plan is None:
         return TableParity(spec.table, 0, compared_by="absent")
-    if last is None:
-        return _compared(sessions, plan)
-    if last.proved:
-        return TableParity(spec.table, last.accepted_rows, compared_by="proof", proved=True)
-    found = _compared_since_proof(sessions, plan, last) or _compared(sessions, plan)
-    # Legacy is a snapshot; who wrote here while the rows were compared has left a trace.
-    if not found.holds or not _target_unwritten(sessions, plan, last):
-        return found
-    record_proof(sessions.core, plan.table, last)
-    return replace(found, proved=True)
+    return _compared(sessions, plan)
+
+
+def _proved(plan: TablePlan, last: Fingerprint) -> TableParity | None:
+    if not last.proved:
+        return None
+    return TableParity(plan.table, last.accepted_rows, compared_by="proof")
 
 
 def _target_unwritten(sessions: Sessions, plan: TablePlan, last: Fingerprint) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -61,7 +62,7 @@ class TablePlan:
 
     def look(self, side: Relation, since: TableState | None) -> Look:
         """A look at the rows of one side that count."""
-        return Look(side, self.which(EVERY), self.shape(), since)
+        return Look(side, self.which(EVERY), self.shape, since)
 
     @property
     def source_rows(self) -> sql.Composable:
@@ -151,6 +152,7 @@ class TablePlan:
             value = self._best_timestamp(row)
         return sql.SQL("({})::{}").format(value, sql.SQL(column.type_name))
 
+    @cached_property
     def shape(self) -> str:
         """A digest of both sides' columns: a change of either makes an old fingerprint void."""
         sides = (self.spec, tuple(self.source.columns.values()), self.columns, self.filled)

@@ -52,6 +52,7 @@ class TableCopy:
     on_progress: OnProgress
     hashing_seconds: float = 0.0
     deleted: int = 0
+    freed: int = 0
 
     @cached_property
     def _source(self) -> StateChange | None:
@@ -120,7 +121,11 @@ class TableCopy:
             report = self._merged(meter, source.newer, source.new_rows)
             accepted = source.seen.rows - report.rejected_rows
             found = Fingerprint(source.seen.rows, accepted, "", "", source.seen)
-            self._record(replace(found, proved_seen=last.proved_seen), report)
+            # Counted, not looked at: what others wrote since the look must be seen by the next.
+            rows = target.seen.rows + report.inserted - self.freed
+            left = replace(target.seen, rows=rows, own=own_transaction(self.target.session))
+            found = replace(found, core_seen=left, proved_seen=last.proved_seen)
+            self._record(found, report)
         meter.enter("done")
         unchanged = accepted - report.inserted - report.updated
         return replace(
@@ -185,7 +190,7 @@ class TableCopy:
         columns = [sql.Identifier(name) for name in self.plan.names]
         plan = self.plan
         rows = self.sessions.legacy.hash(plan.table, plan.source_rows, columns)
-        return TableHash(rows.rows, f"{rows.digest}:{plan.shape()}")
+        return TableHash(rows.rows, f"{rows.digest}:{plan.shape}")
 
     def _direct(self, seen: TableState | None) -> TableReport:
         """Straight into the empty table, and proved by reading what was committed there.
@@ -199,7 +204,8 @@ class TableCopy:
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
             report = self._straight(meter, rows)
-            found = self._record(Fingerprint(rows, report.accepted, "", "", seen), report)
+            found = Fingerprint(rows, report.accepted, "", "", seen, self._left())
+            found = self._record(found, report)
         meter.enter("hashing")
         legacy = self.sessions.legacy
         self._timed(lambda: prove(legacy, self.target, self.plan, found, self.guard))
@@ -220,14 +226,21 @@ class TableCopy:
             report = self._merged(meter, EVERY, source.rows, empty=empty)
             meter.enter("hashing")
             left = self._timed(self._core_hash)
-            found = Fingerprint(source.rows, report.accepted, source.digest, left.digest, seen)
+            hashes = source.digest, left.digest
+            found = Fingerprint(source.rows, report.accepted, *hashes, seen, self._left())
             self._record(found, report)
         meter.enter("done")
         return report
 
+    def _left(self) -> TableState | None:
+        """How the open transaction sees the target."""
+        session, plan = self.target.session, self.plan
+        left = look(session, plan.target, plan.which(EVERY), plan.shape, None)
+        return None if left is None else replace(left.seen, own=own_transaction(session))
+
     def _record(self, found: Fingerprint, report: TableReport) -> Fingerprint:
-        """The last act of a transaction that copies: remember it, with how the transaction sees the
-        target. Rows that may pass the next time void what was seen of legacy.
+        """The last act of a transaction that copies: remember it. Rows that may pass the next time
+        void what was seen of legacy.
 
         Raises:
             VerificationError: a row of legacy was neither accepted nor rejected.
@@ -235,11 +248,6 @@ class TableCopy:
         _require_every_row(report)
         if any(map(may_pass, report.rejected)):
             found = replace(found, source_hash="", source_seen=None)
-        session = self.target.session
-        left = look(session, self.plan.target, self.plan.which(EVERY), self.plan.shape(), None)
-        if left is not None:
-            own = own_transaction(session)
-            found = replace(found, core_seen=replace(left.seen, own=own))
         record_fingerprint(self.target.books, self.plan.table, found)
         self._record_source()
         self.guard(self.target.books)
@@ -284,7 +292,7 @@ class TableCopy:
     def _merge(self, empty: bool) -> Merged:
         session, plan = self.target.session, self.plan
         if plan.spec.keeps_ids:
-            make_way(self.target, plan, RANKED)
+            self.freed = make_way(self.target, plan, RANKED)
         rebuild = drop_indexes(session, plan.target, unique=False) if empty else []
         merged = merge(session, plan)
         for build in rebuild:

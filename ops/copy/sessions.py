@@ -56,6 +56,7 @@ class Sessions:
         recorded: whether that is written down as what is copied from.
         targets: the new pair's tables of the copy, by name.
         seen: what looks at the snapshot found, by table and what they began from.
+        plans: how tables are copied, as far as it was asked.
     """
 
     legacy: Legacy
@@ -67,6 +68,7 @@ class Sessions:
     recorded: bool
     targets: Mapping[str, Relation]
     seen: dict[tuple[str, TableState | None], StateChange] = field(default_factory=dict)
+    plans: dict[TableSpec, TablePlan | None] = field(default_factory=dict)
 
     def target(self, spec: TableSpec) -> Destination:
         """Where the rows of a table go."""
@@ -74,7 +76,10 @@ class Sessions:
 
     def plan(self, spec: TableSpec) -> TablePlan | None:
         """How a table is copied; None where legacy has none. Raises what `plan_table` raises."""
-        return plan_table(self.legacy, self.targets.get(spec.table), spec, self.written)
+        if spec not in self.plans:
+            target = self.targets.get(spec.table)
+            self.plans[spec] = plan_table(self.legacy, target, spec, self.written)
+        return self.plans[spec]
 
     def look_at_source(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:
         """Legacy's table, beside what the last copy saw of it."""
@@ -101,19 +106,27 @@ class Sessions:
         wanted = {plan.table: plan.look(plan.target, last.core_seen if last else None)}
         return looks(self.target(plan.spec).session, wanted).get(plan.table)
 
-    def unwritten(self, specs: Sequence[TableSpec]) -> dict[str, Fingerprint]:
-        """By table what the last copy recorded, where both sides are as it saw and left them. Each
-        database is asked once for all of them."""
+    def unwritten_sources(self, specs: Sequence[TableSpec]) -> list[tuple[TablePlan, Fingerprint]]:
+        """The tables of legacy that are as the last copy saw them, with what it recorded."""
         lasts = last_fingerprints(self.core)
         plans = [plan for spec in specs if spec.table in lasts and (plan := self.plan(spec))]
         self.look_at_sources(plans, lasts)
+        found = ((one, lasts[one.table]) for one in plans)
+        return [
+            (one, last)
+            for one, last in found
+            if (seen := self.seen.get((one.table, last.source_seen))) and seen.unchanged
+        ]
+
+    def unwritten(self, specs: Sequence[TableSpec]) -> dict[str, Fingerprint]:
+        """By table what the last copy recorded, where both sides are as it saw and left them. Each
+        database is asked once for all of them."""
+        sources = self.unwritten_sources(specs)
         targets = defaultdict[psycopg.Connection, dict[str, Look]](dict)
-        for one in plans:
-            last = lasts[one.table]
-            source = self.seen.get((one.table, last.source_seen))
-            if source is not None and source.unchanged:
-                look = one.look(one.target, last.core_seen)
-                targets[self.target(one.spec).session][one.table] = look
+        for plan, last in sources:
+            look = plan.look(plan.target, last.core_seen)
+            targets[self.target(plan.spec).session][plan.table] = look
+        lasts = {plan.table: last for plan, last in sources}
         return {
             table: lasts[table]
             for session, asked in targets.items()

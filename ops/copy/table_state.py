@@ -23,8 +23,6 @@ from ops.sql_files import statement
 
 # Beyond it the age of a number says nothing.
 _HALF_ROUND = 2**31
-# So many rows are found again by their places, for which no table is read.
-_FEW = 1_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,6 @@ class Look:
             table=self.relation.identifier,
             rows=self.rows,
             new=sql.SQL("false") if self.since is None else self.since.new_rows,
-            few=sql.Literal(_FEW),
         )
 
     def change(
@@ -90,7 +87,8 @@ class Look:
         newest: int,
         rows: int,
         new_rows: int,
-        places: list[str] | None,
+        first_page: int | None,
+        last_page: int | None,
     ) -> StateChange:
         """What that row says."""
         text = f"{self.shape} {self.rows.as_string(connection)}"
@@ -99,8 +97,10 @@ class Look:
         if since is None or since.place != seen.place or newest - since.oldest >= _HALF_ROUND:
             return StateChange(seen)
         newer = since.new_rows
-        if places is not None:
-            newer = sql.SQL("ctid = ANY({}::tid[])").format(sql.Literal(places))
+        if first_page is not None and last_page is not None:
+            newer = sql.SQL("ctid >= {}::tid AND ctid < {}::tid AND {}").format(
+                sql.Literal(f"({first_page},0)"), sql.Literal(f"({last_page + 1},0)"), newer
+            )
         return StateChange(seen, new_rows, since.rows, newer)
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.carrying.changes import pair_sessions
 from ops.carrying.swap_price import swap_price
 from ops.copy import copy_delta, copy_group, delta_parity, parity
 from ops.copy.errors import OtherLegacyError
+from ops.copy.sessions import copy_sessions
 from ops.copy.source import accept_source
 from ops.database_identity import same_identity
 from ops.errors import FencedOutError
@@ -136,3 +138,14 @@ def test_one_database_is_known_by_whoever_may_see_less(
     one: dict[str, object], other: dict[str, object], same: bool
 ) -> None:
     assert (same_identity(one, other), same_identity(other, one)) == (same, same)
+
+
+def test_no_look_is_compiled_where_the_server_would(
+    owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    compiling = [
+        url.update_query_dict({"options": "-c jit=on"}) for url in (owned_url, core_url, ai_url)
+    ]
+    with copy_sessions(*compiling, ["ai"]) as copy, pair_sessions(*compiling[1:], "tests") as pair:
+        for session in (copy.legacy.connection, copy.core, copy.ai, *pair):
+            assert session.execute("SHOW jit").fetchone() == ("off",)

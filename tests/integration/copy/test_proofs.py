@@ -5,6 +5,7 @@ from sqlalchemy.engine import URL
 
 from ops.copy import copy_delta, delta_parity
 from ops.copy.parity import TableParity, prove_copied
+from ops.copy.report import TableProgress
 from ops.copy.sessions import copy_sessions
 from tests.groups import soaked
 from tests.integration.copy.conftest import Run
@@ -134,6 +135,22 @@ def test_what_somebody_else_wrote_to_is_not_proved(run: Run, proved: tuple[URL, 
 
     unproved = "SELECT table_name FROM ops.copy_fingerprints WHERE NOT proved"
     assert run(core, unproved) == [("agent_messages",)]
+
+
+def test_what_somebody_else_writes_while_a_delta_runs_voids_the_proof(
+    run: Run, proved: tuple[URL, URL, URL]
+) -> None:
+    legacy, core, _ = proved
+    run(legacy, ASKED)
+
+    def write(progress: TableProgress) -> None:
+        if (progress.table, progress.step) == ("agent_messages", "merging"):
+            run(core, f"UPDATE agent_messages SET content = 'x' WHERE id = '{ANSWER}'")
+
+    copy_delta(*proved, OWNED, on_progress=write)
+
+    found = compared(proved)["agent_messages"]
+    assert (found.compared_by, found.different) == ("rows", 1)
 
 
 @pytest.mark.parametrize("name", AT_EACH_RUN)
