@@ -11,7 +11,7 @@ from psycopg import IntegrityError, sql
 
 from ops.books.copies import Fingerprint, TableState, look_again, record_fingerprint
 from ops.books.copy_source import record_source
-from ops.content_hash import TableHash, content_hash, rows_hash
+from ops.content_hash import TableHash, rows_hash
 from ops.copy.core import Destination
 from ops.copy.deletion import delete_rows
 from ops.copy.direct import is_empty, load_directly, locked_empty, prove
@@ -320,8 +320,6 @@ class TableCopy:
         self.target.session.execute(sql.SQL("ANALYZE {}").format(self.plan.target.identifier))
 
     def _core_hash(self) -> TableHash:
-        if not self.plan.spec.keeps_ids:
-            return content_hash(self.target.session, self.plan.table)
         return rows_hash(self.target.session, self.plan.target_rows, self.plan.compared())
 
     def _timed(self, hashing: Callable[[], T]) -> T:

@@ -11,12 +11,13 @@ from sqlalchemy.engine import URL
 from flows.prefect_server import PrefectServer
 from ops.backend.supervised import SupervisedBackend
 from ops.connection import connect, conninfo
-from ops.content_hash import TableHash, database_hash
+from ops.content_hash import TableHash
 from ops.cutover.questions import PAIR_HEADER
 from ops.embedded.databases import NAMES, SPECS
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.rebuilt import Rebuilt, discard
 from tests.acceptance.scene import Scene, fingerprint
+from tests.database_content import database_hash
 from tests.prefect_session import ask, flow_runs_of
 
 MOST_TASK_RUNS = 200

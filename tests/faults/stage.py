@@ -9,11 +9,12 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
-from ops.content_hash import TableHash, database_hash
+from ops.content_hash import TableHash
 from ops.embedded.databases import NAMES, SPECS, EmbeddedDatabases, Name
 from ops.provision import OWNER
 from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine, Outcome, Pause, Running
+from tests.database_content import database_hash
 
 SMALL_BOOK = ("Individual Brokerage", "Private Opportunities", "Education Savings")
 TEN_DAYS = ("--first", "2025-07-01", "--last", "2025-07-15")

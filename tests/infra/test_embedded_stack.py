@@ -19,7 +19,6 @@ from ops.backend.serving import serving_pair
 from ops.books.active_pair import Pair
 from ops.books.marker import keep_books
 from ops.connection import connect
-from ops.content_hash import database_hash
 from ops.embedded.databases import NAMES, EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
 from ops.errors import BusyError, ConfigurationError, RefusedError
@@ -28,6 +27,7 @@ from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine, Outcome
 from tests.acceptance.scene import fingerprint
 from tests.acceptance.test_secrets import files_with
+from tests.database_content import database_hash
 from tests.infra.conftest import NewStack
 from tests.served_pair import have_serve
 

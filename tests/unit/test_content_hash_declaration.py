@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import Column, Uuid
 
 from app.models import AiBase, Base
-from ops.content_hash import NATURAL_KEYS, table_hash
+from ops.content_hash import table_hash
+from tests.database_content import NATURAL_KEYS
 
 TABLES = {**Base.metadata.tables, **AiBase.metadata.tables}
 

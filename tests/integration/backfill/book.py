@@ -18,8 +18,9 @@ from ops.backfill.batch import BlockReport
 from ops.backfill.planning import BackfillRequest, Mode
 from ops.backfill.writer import Guard
 from ops.connection import connect
-from ops.content_hash import TableHash, database_hash
+from ops.content_hash import TableHash
 from tests.backfilling import backfill
+from tests.database_content import database_hash
 
 FIRST, LAST = date(2025, 7, 1), date(2025, 7, 22)
 # Written out, because the calendar's import warns before pytest's filters are in place.

@@ -5,10 +5,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
 from app.models import AiBase, Base
-from ops.connection import connect
-from ops.content_hash import TableHash, content_hash, database_hash
-from ops.errors import BadInputError, WrongDatabaseError
 from tests.conftest import NewDatabase
+from tests.database_content import database_hash
 from tests.integration.copy.conftest import Run
 
 # One of everything that refers to something, with ids that differ from database to database.
@@ -159,24 +157,6 @@ def test_the_ai_tables_are_covered_with_their_vectors(run: Run, ai_url: URL) -> 
     assert database_hash(ai_url) == before
     run(ai_url, "UPDATE ai_kb_documents SET embedding = " + vector.format("0.26"))
     assert database_hash(ai_url)["ai_kb_documents"] != before["ai_kb_documents"]
-
-
-def test_unknown_and_missing_tables_give_one_line(
-    run: Run, core_url: URL, scratch_database: URL
-) -> None:
-    with pytest.raises(BadInputError, match="'prices' is neither a Core nor an AI table"):
-        database_hash(core_url, ["prices"])
-    with pytest.raises(WrongDatabaseError, match="has no table 'users'"):
-        database_hash(scratch_database, ["users"])
-    assert database_hash(scratch_database) == {}
-
-
-def test_one_table_can_be_hashed_over_an_open_connection(filled_url: URL) -> None:
-    with connect(filled_url, application_name="tests") as connection:
-        found = content_hash(connection, "users")
-    assert found == database_hash(filled_url, ["users"])["users"]
-    assert isinstance(found, TableHash)
-    assert found.rows == 2
 
 
 def test_the_column_order_of_the_table_does_not_matter(

@@ -5,7 +5,6 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
-from ops.content_hash import database_hash
 from ops.copy import CopyReport, TableProgress, TableReport, copy_group, parity
 from ops.errors import (
     BadInputError,
@@ -16,6 +15,7 @@ from ops.errors import (
     VerificationError,
     WrongDatabaseError,
 )
+from tests.database_content import database_hash
 from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, IndexesOf, Run
 

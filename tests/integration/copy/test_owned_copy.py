@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.carrying.swap_price import swap_price
-from ops.content_hash import database_hash
 from ops.copy import copy_delta
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
+from tests.database_content import database_hash
 from tests.groups import soaked, soaked_unless
 from tests.integration.copy.conftest import IndexesOf, Run
 from tests.integration.copy.owned_world import (
