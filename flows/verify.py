@@ -7,6 +7,7 @@ from itertools import count
 from typing import get_args
 
 from prefect import get_run_logger
+from prefect.runtime import flow_run
 
 from flows.artifacts import rows_table
 from flows.heartbeat import phase_flow
@@ -14,24 +15,31 @@ from flows.progress import moved
 from flows.retrying import phase_task
 from ops.books.verifications import record_verification
 from ops.endpoints import Endpoints, resolve_endpoints
-from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.settings import operator_settings
 from ops.verify import DATABASE_CHECKS, CheckResult, VerifyReport
 from ops.verify import verify as verify_system
 from ops.verify.http.checks import backend_checks
 from ops.verify.report import Outcome, refuse_failures
+from ops.verify.subject import days_to_verify
 
 
-@phase_flow("verify", flow_run_name="verify {first}..{last}")
-def verify(first: date = FIRST_DAY, last: date = LAST_DAY) -> VerifyReport:
+def _run_name() -> str:
+    first, last = (flow_run.parameters[name] for name in ("first", "last"))
+    return f"verify {first}..{last}" if first and last else "verify what was computed"
+
+
+@phase_flow("verify", flow_run_name=_run_name)
+def verify(first: date | None = None, last: date | None = None) -> VerifyReport:
     """Check both databases and their data, and the backend over HTTP; fails, naming them, when
     any check fails.
 
     Args:
-        first: first day of the backfill that is verified.
-        last: last day of it.
+        first: first day of the backfill that is verified; by default the first that was computed.
+        last: last day of it; by default the last that was or, where prices reach further, could be.
     """
     endpoints = resolve_endpoints(operator_settings())
+    computed = days_to_verify(endpoints.core)
+    first, last = first or computed[0], last or computed[1]
     report = run_checks(endpoints, first, last)
     rows_table("verify-checks", _described(report, first, last), report.rows())
     record_verification(

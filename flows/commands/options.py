@@ -50,10 +50,12 @@ def output_file(option: str, path: Path | None) -> Path | None:
     return file
 
 
-First = Annotated[
-    date, typer.Option("--first", parser=_day, metavar="YYYY-MM-DD", help="First day.")
-]
-Last = Annotated[date, typer.Option("--last", parser=_day, metavar="YYYY-MM-DD", help="Last day.")]
+_FIRST = typer.Option("--first", parser=_day, metavar="YYYY-MM-DD", help="First day.")
+_LAST = typer.Option("--last", parser=_day, metavar="YYYY-MM-DD", help="Last day.")
+First = Annotated[date, _FIRST]
+Last = Annotated[date, _LAST]
+MaybeFirst = Annotated[date | None, _FIRST]
+MaybeLast = Annotated[date | None, _LAST]
 Prices = Annotated[
     Path | None,
     typer.Option("--prices", help="CSV of daily prices for the demo, instead of generated ones."),

@@ -14,6 +14,8 @@ from flows.commands.options import (
     First,
     Group,
     Last,
+    MaybeFirst,
+    MaybeLast,
     Prices,
 )
 from flows.commands.output import answer, out, report
@@ -91,9 +93,11 @@ def serve(
     serve_here(host, port)
 
 
-def verify(first: First = FIRST_DAY, last: Last = LAST_DAY, as_json: AsJson = False) -> None:
-    """Check both databases, and the backend over HTTP; exits non-zero when a check fails."""
-    found = run_phase(lambda: flow_named("verify")(first, last), days=(first, last))
+def verify(first: MaybeFirst = None, last: MaybeLast = None, as_json: AsJson = False) -> None:
+    """Check both databases, and the backend over HTTP; exits non-zero when a check fails. Without
+    days it is about those that were computed."""
+    days = (first, last) if first and last else None
+    found = run_phase(lambda: flow_named("verify")(first, last), days=days)
     if as_json:
         report(found, "sigmasight swap --dry-run")
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 from typing import Any, Self, TypeVar
 
 import psycopg
 from sqlalchemy.engine import URL
 
+from ops.books.ledger import read_ledger
 from ops.connection import connect, explained
+from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.state_folder import StateFolder
-from ops.trading_calendar import trading_days
+from ops.trading_calendar import last_finished_session, trading_days
 
 T = TypeVar("T")
 
@@ -71,6 +73,19 @@ class Subject:
         """A read-only connection to AI. Raises what `core` raises."""
         with _reading(self.ai_url) as connection:
             yield connection
+
+
+def days_to_verify(core_url: URL) -> tuple[date, date]:
+    """The first and the last day of a verification for which nobody names others: what was computed
+    and, where prices reach further, what should have been. Raises what `Subject.core` raises."""
+    with _reading(core_url) as core:
+        ledger = read_ledger(core)
+        row = core.execute("SELECT max(date) FROM market_data_cache").fetchone()
+    if ledger is None:
+        return FIRST_DAY, LAST_DAY
+    prices_until = row[0] if row and row[0] else ledger.last
+    reach = min(prices_until, last_finished_session(datetime.now(UTC)))
+    return ledger.first, max(ledger.last, reach)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from app.models import AiBase, Base
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer, free_port, loopback_url
 from ops.errors import BadInputError, ConfigurationError, VerificationError
+from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.sql_files import statement
 from ops.state_folder import StateFolder
 from ops.trading_calendar import trading_days
@@ -23,11 +24,12 @@ from ops.verify.loose_references import LOOSE_REFERENCES, REFERENCES_TO_NOTHING
 from ops.verify.plans import BIG_TABLE_PAGES, explain, pages
 from ops.verify.report import refuse_failures
 from ops.verify.run import answer
+from ops.verify.subject import days_to_verify
 from tests.conftest import NewDatabase, create_database
 from tests.groups import first_of_each, soaked
 from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT, ZEROS
 
-FIRST, LAST = date(2025, 7, 1), date(2025, 7, 11)
+FIRST, NEXT, LAST = date(2025, 7, 1), date(2025, 7, 2), date(2025, 7, 11)
 WORLD = Path(__file__).with_name("verify_world.sql")
 MESSAGE = UUID("00000000-0000-0000-0000-0000000000e1")
 MANY_RUNS = """
@@ -94,6 +96,26 @@ def _fill_core(url: URL) -> None:
 @pytest.fixture
 def pair(new_database: NewDatabase, world_templates: Pair) -> Pair:
     return Pair(*(new_database(str(url.database)) for url in world_templates))
+
+
+@pytest.mark.parametrize(
+    ("change", "first", "last"),
+    [
+        ("", FIRST, LAST),
+        ("DELETE FROM ops.backfill_ledger WHERE calculation_date = %(first)s", NEXT, LAST),
+        ("DELETE FROM ops.backfill_ledger WHERE calculation_date = %(last)s", FIRST, LAST),
+        ("DELETE FROM ops.backfill_ledger", FIRST_DAY, LAST_DAY),
+        ("DELETE FROM market_data_cache WHERE date > %(first)s", FIRST, LAST),
+    ],
+    ids=["computed", "begun later", "prices reach further", "nothing computed", "prices end"],
+)
+def test_what_was_computed_or_could_be_is_verified_where_nobody_names_days(
+    pair: Pair, change: str, first: date, last: date
+) -> None:
+    with connect(pair.core, application_name="tests") as connection:
+        if change:
+            connection.execute(change.encode(), {"first": FIRST, "last": LAST})
+    assert days_to_verify(pair.core) == (first, last)
 
 
 @pytest.fixture(scope="module")
