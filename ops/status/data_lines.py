@@ -8,6 +8,7 @@ from ops.books.ledger import Ledger
 from ops.books.verifications import Verification
 from ops.errors import SigmaSightError
 from ops.evidence import verification
+from ops.evidence.backfill import backfill_again
 from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, State, age
 from ops.table_groups import TABLE_GROUPS
@@ -39,9 +40,10 @@ def _group(name: str, tables: list[Mapping[str, object]]) -> str:
 
 def backfilled(core: CoreFacts) -> ChecklistLine:
     """Line 7.5: the days that are done, beside the days that there are prices for."""
-    ledger, step = core.ledger, "sigmasight backfill"
+    ledger = core.ledger
     if ledger is None:
-        return ChecklistLine("7.5", "backfill", "open", "nothing computed yet", next=step)
+        words = "nothing computed yet"
+        return ChecklistLine("7.5", "backfill", "open", words, next="sigmasight backfill")
     days = _sessions(ledger.first, ledger.last)
     wanted = int(core.seeded["live"] if core.seeded else 0) * len(days)
     evidence = (
@@ -49,11 +51,8 @@ def backfilled(core: CoreFacts) -> ChecklistLine:
         f"{ledger.first}..{ledger.last}"
     )
     state: State = "failed" if ledger.failed else "done" if ledger.done >= wanted else "open"
-    span = f"--first {ledger.first} --last {ledger.last}"
-    step = f"sigmasight backfill {span}{' --mode failed' if ledger.failed else ''}"
-    line = ChecklistLine(
-        "7.5", "backfill", state, evidence, ledger.moment, next=None if state == "done" else step
-    )
+    step = None if state == "done" else backfill_again(ledger)
+    line = ChecklistLine("7.5", "backfill", state, evidence, ledger.moment, next=step)
     return _behind(line, ledger, core.prices_until)
 
 

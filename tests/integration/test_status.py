@@ -128,7 +128,7 @@ def test_a_backfill_says_how_far_it_is_behind_its_prices(
     line = look(settings)["backfill"]
     assert (line.state, line.next) == (
         "failed",
-        "sigmasight backfill --first 2025-07-01 --last 2025-07-01 --mode failed",
+        "sigmasight backfill --first 2025-07-01 --last 2025-07-01",
     )
 
 

@@ -92,7 +92,9 @@ NO_LEGACY = (
 )
 ELSEWHERE = URL.create("postgresql", host="elsewhere.example", database="core")
 NEVER = "this Core was never verified from here; run `sigmasight verify`"
-INCOMPLETE = "{} portfolios done, {} behind, {} days failed; run `sigmasight backfill`"
+INCOMPLETE = (
+    "{} portfolios done, {} behind, {} days failed; run `sigmasight backfill --first {} --last {}`"
+)
 SWAP = (
     verification("never verified", d.never_verified, NEVER),
     verification("another Core was verified", d.verified(core=ELSEWHERE), NEVER),
@@ -135,12 +137,14 @@ SWAP = (
         "nothing was computed yet; run `sigmasight backfill`",
     ),
     verification(
-        "a portfolio is behind", d.changed("core", d.AHEAD, d.NOT_AHEAD), INCOMPLETE.format(2, 1, 0)
+        "a portfolio is behind",
+        d.changed("core", d.AHEAD, d.NOT_AHEAD),
+        INCOMPLETE.format(2, 1, 0, "2025-07-01", "2025-07-02"),
     ),
     verification(
         "a day failed",
         d.changed("core", d.FAILED_DAY, d.NO_FAILED_DAY),
-        INCOMPLETE.format(2, 0, 1),
+        INCOMPLETE.format(2, 0, 1, "2025-06-30", "2025-07-01"),
     ),
     verification(
         "Core has drifted",
