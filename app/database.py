@@ -1,6 +1,7 @@
 """Two engines, Core and AI, and the sessions that the backend opens on them."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,6 +25,10 @@ from app.sql_files import statement
 
 RECYCLE_SECONDS = 1800
 _PATIENCE_SECONDS = 2.0
+
+# A database may have a DateStyle of its own in which the driver reads no time; libpq sends this
+# with each login, through poolers too.
+os.environ["PGDATESTYLE"] = "ISO, YMD"
 
 _engines: dict[Pair | None, tuple[AsyncEngine, AsyncEngine]] = {}
 

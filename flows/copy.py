@@ -115,7 +115,7 @@ def _log(table: TableReport) -> None:
         columns = ", ".join(table.ignored_columns)
         log.warning("%s: columns left out, which Core has not: %s", table.table, columns)
     if table.namesakes:
-        log.warning("%s: not read, in another schema: %s", table.table, ", ".join(table.namesakes))
+        log.warning("%s: not read, though so called: %s", table.table, ", ".join(table.namesakes))
     for reason, rows in table.rejected.items():
         log.warning("%s: %d rows rejected: %s (see ops.copy_rejects)", table.table, rows, reason)
 

@@ -25,14 +25,15 @@ CONNECT_TIMEOUT_SECONDS = 10
 START_SECONDS = 30.0
 _START_PAUSE_SECONDS = 0.5
 
-# Text forms of values depend on the first four; hashes and copies need one form everywhere. A
-# role's own short statement_timeout must not end a copy of any length. Written as a server shows
-# them, since they are read back.
+# Text forms of values and types depend on the first five; hashes and copies need one form
+# everywhere. A role's own short statement_timeout must not end a copy of any length. Written as a
+# server shows them, since they are read back.
 SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "TimeZone": "UTC",
         "DateStyle": "ISO, YMD",
         "extra_float_digits": "1",
+        "quote_all_identifiers": "off",
         "client_encoding": "UTF8",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",

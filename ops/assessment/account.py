@@ -116,7 +116,21 @@ def assess(url: URL) -> Account:
         around = _surroundings(session)
         schema, refusals = _home(session, url)
         counted = [_counted(session, _judged(table, schema)) for table in tables]
-    return Account(shown_address(url), schema, counted, around, refusals)
+        hidden = tuple(_hidden(session, counted, schema))
+    return Account(shown_address(url), schema, counted, around, refusals + hidden)
+
+
+def _hidden(
+    session: psycopg.Connection, tables: Sequence[TableAccount], schema: str | None
+) -> Iterator[str]:
+    """Why a copy would refuse tables that it reads, as it may, and of which policies hide rows."""
+    for table in tables:
+        moved = table.schema == schema and fate_of_table(table.name)[0] in ("copied", "seeded")
+        if moved and table.fate == "unreadable":
+            yield (
+                f"policies may hide rows of {table.shown} from role {session.info.user!r}; give "
+                "the address of one with BYPASSRLS, or ALTER it to NO FORCE ROW LEVEL SECURITY"
+            )
 
 
 def unknown_rows(session: psycopg.Connection, schema: str) -> dict[str, int]:

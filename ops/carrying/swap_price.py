@@ -20,7 +20,7 @@ from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
 from ops.copy.sessions import Sessions, copy_sessions
-from ops.copy.staging import DUPLICATE_KINDS, stage
+from ops.copy.staging import OLDER, stage
 
 OWNED_GROUPS = ("users", "chat", "ai")
 SHOWN_EQUITY = "portfolios with another equity"
@@ -245,11 +245,11 @@ def _rejected(
     books: psycopg.Connection, plan: TablePlan, coming: Coming
 ) -> tuple[list[str], list[str]]:
     """Ids of the rows that fit as soon as those are there that they name, which come too, and of
-    those that do not fit; a second row of an id that does is neither."""
+    those that do not fit; an older state of a row that does is neither."""
     rows = books.execute(
         "SELECT coalesce(row_data ->> 'id', 'NULL'), kind, row_data FROM ops.copy_rejects"
-        " WHERE table_name = %s AND kind <> ALL(%s) ORDER BY 1",
-        [plan.table, list(DUPLICATE_KINDS)],
+        " WHERE table_name = %s AND kind <> %s ORDER BY 1",
+        [plan.table, OLDER],
     )
     found: tuple[list[str], list[str]] = ([], [])
     for key, kind, row in rows:

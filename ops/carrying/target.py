@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
+from pgvector.sqlalchemy import VECTOR
 from psycopg import sql
 from sqlalchemy import Enum, String, Text
 from sqlalchemy.dialects import postgresql
@@ -298,10 +299,10 @@ def shows(table: UserTable, wanted: str) -> sql.Composed:
 
 
 def staged_type(table: UserTable, column: str) -> str:
-    """The type that the model declares, which a value of a file must have; enums are texts here,
-    since another database may lack them."""
+    """The type that the model declares, which a value of a file must have; enums and vectors are
+    texts here, since another database may lack them."""
     kind = _type(table, column)
-    if isinstance(kind, Enum):
+    if isinstance(kind, Enum | VECTOR):
         return "text"
     return kind.compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
 

@@ -18,6 +18,7 @@ from ops.carrying.staging import make_staging, stage_rows
 from ops.carrying.target import Target, lent_value, own_triggers, read_target
 from ops.carrying.writing import NOT_TAKEN, write_staged
 from ops.connection import explained
+from ops.copy.catalogue import read_relation
 from ops.copy.groups import references_of
 from ops.copy.stream import csv_of
 from ops.legacy_schema import enter_legacy
@@ -58,6 +59,8 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
         legacy.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         schema = enter_legacy(legacy, legacy_url, [table.name for table in USER_TABLES]).name
         targets = [read_target(legacy, table, schema) for table in USER_TABLES]
+        if other := [one.table.name for one in targets if _has_other_ids(one, schema)]:
+            return WayBack(dict.fromkeys(other, "its id is no uuid there"), {})
         make_staging(legacy, targets)
         untried, made_up = {}, dict[str, UUID]()
         for target in targets:
@@ -79,6 +82,13 @@ def _reason_not_to(target: Target) -> str | None:
         return "the old database has no such table"
     triggers = own_triggers(target.session, [target])
     return f"it has triggers of its own ({', '.join(triggers)})" if triggers else None
+
+
+def _has_other_ids(target: Target, schema: str) -> bool:
+    """Whether the table is there, and no row of it can be known by its id."""
+    return target.relation is None and bool(
+        read_relation(target.session, target.table.name, schema)
+    )
 
 
 def _row(target: Target, key: UUID, made_up: Mapping[str, UUID]) -> sql.Composed:

@@ -26,8 +26,8 @@ RANKED = sql.Identifier("pg_temp", "copy_ranked")
 # A FROM item: the staged rows that stay.
 KEPT = sql.SQL("(SELECT * FROM {} WHERE copy_rank = 1)").format(RANKED)
 
-# Older than the row that stays, or as old.
-DUPLICATE_KINDS = ("older duplicate", "duplicate")
+# What is said of a row that is older than the one of its key that stays.
+OLDER = "older duplicate"
 
 FIRST_VERSION_THAT_CHECKS_TEXT = 160000  # pg_input_is_valid
 
@@ -157,9 +157,7 @@ def _refuse_duplicates(core: psycopg.Connection, plan: TablePlan) -> None:
             " copy_reason = {kind} || ' of ' || concat_ws(', ', {key}) WHERE copy_rank > 1"
         ).format(
             ranked=RANKED,
-            kind=sql.SQL("CASE WHEN copy_age > 1 THEN {} ELSE {} END").format(
-                *map(sql.Literal, DUPLICATE_KINDS)
-            ),
+            kind=sql.SQL("CASE WHEN copy_age > 1 THEN {} ELSE 'duplicate' END").format(OLDER),
             key=key,
         )
     )

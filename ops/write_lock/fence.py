@@ -12,7 +12,7 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.errors import BusyError
+from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
 from ops.write_lock.lock import change, lock_state, release_any_lock, require_owned
 from ops.write_lock.proof import prove_statements
@@ -71,7 +71,7 @@ def _lock_out(connection: psycopg.Connection, chosen: list[UserRelation]) -> Non
     """Requests have come to rest by now: who still writes was stopped, or hears of nothing."""
     try:
         lock_tables(connection, chosen, "SHARE ROW EXCLUSIVE", patience_seconds=0)
-    except BusyError:
+    except (BusyError, RefusedError):
         _end_writers(connection, chosen)
         lock_tables(connection, chosen, "SHARE ROW EXCLUSIVE", PATIENCE_SECONDS)
 

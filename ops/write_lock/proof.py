@@ -39,7 +39,8 @@ class LockProof:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What became of one statement: trigger, privilege, not tried, let through, or an error."""
+    """What became of one statement: trigger, privilege, publication, not tried, let through, or
+    an error."""
 
     table: str
     kind: str
@@ -119,7 +120,7 @@ def _judge(connection: psycopg.Connection, attempts: list[_Attempt]) -> None:
 
 def _judge_one(attempt: _Attempt, where: str) -> None:
     match attempt.outcome:
-        case "trigger" | "privilege":
+        case "trigger" | "privilege" | "publication":
             return
         case "not tried" if attempt.kind == "TRUNCATE":
             return

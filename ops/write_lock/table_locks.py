@@ -9,7 +9,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from ops.connection import place
-from ops.errors import BusyError
+from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
 from ops.waiting import wait_until
 from ops.write_lock.tables import UserRelation
@@ -35,6 +35,7 @@ def lock_tables(
 
     Raises:
         BusyError: somebody held one of them all the time; the message says who.
+        RefusedError: a prepared transaction does, which waiting does not end.
     """
     if not chosen:
         return
@@ -48,7 +49,7 @@ def lock_tables(
         patience_seconds,
         pause=random.uniform(*_PAUSE_SECONDS),  # two that are at it must not meet every time
     ):
-        raise BusyError(_who_holds(connection, chosen, mode))
+        raise _who_holds(connection, chosen, mode)
 
 
 def _locked(connection: psycopg.Connection, command: sql.Composed, seconds: float) -> bool:
@@ -78,16 +79,23 @@ def _attempt_seconds(connection: psycopg.Connection) -> float:
     return float(row[0]) + 0.25
 
 
-def _who_holds(connection: psycopg.Connection, chosen: Sequence[UserRelation], mode: Mode) -> str:
+def _who_holds(
+    connection: psycopg.Connection, chosen: Sequence[UserRelation], mode: Mode
+) -> BusyError | RefusedError:
     asked = {"tables": [one.oid for one in chosen], "readers": mode == "ACCESS EXCLUSIVE"}
     row = connection.execute(statement("write_lock/holder"), asked).fetchone()
+    where = place(connection)
     if row is None:
-        return f"tables of {place(connection)} were in use by other sessions; try again"
-    pid, application, table = row
-    who = f"session {pid} ({application})" if pid else "a prepared transaction"
-    return (
-        f"{place(connection)} cannot be locked: {who} uses {table!r}; end it, or try again when it "
-        "is done"
+        return BusyError(f"tables of {where} were in use by other sessions; try again")
+    pid, name, table = row
+    if pid is None:
+        return RefusedError(
+            f"{where} cannot be locked: prepared transaction {name!r} uses {table!r}, and stays "
+            "until COMMIT PREPARED or ROLLBACK PREPARED ends it"
+        )
+    return BusyError(
+        f"{where} cannot be locked: session {pid} ({name}) uses {table!r}; end it, or try again "
+        "when it is done"
     )
 
 

@@ -1,8 +1,14 @@
 """What a session's settings are, whatever lies between: hashes and dates depend on them."""
 
+import asyncio
+from datetime import datetime
+from typing import cast
+
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import URL
 
+from app.database import _engine
 from ops.connection import SESSION_SETTINGS, connect
 from ops.copy import copy_group
 from tests.pooling import pooled, pooling
@@ -57,3 +63,14 @@ def test_settings_that_a_pooler_leaves_out_are_set(odd_database: URL, core_url: 
     with connect(core_url, application_name="tests") as session:
         days = session.execute("SELECT date::text FROM market_data_cache").fetchall()
     assert days == [("2025-01-16",)]  # its day in UTC
+
+
+def test_the_backend_reads_times_whatever_the_databases_date_style(odd_database: URL) -> None:
+    async def asked() -> datetime:
+        engine = _engine(odd_database, most=1)
+        async with engine.connect() as session:
+            found = (await session.execute(text("SELECT timestamptz '2025-01-15 22:00-05'"))).one()
+        await engine.dispose()
+        return cast(datetime, found[0])
+
+    assert asyncio.run(asked()).isoformat() == "2025-01-15T22:00:00-05:00"

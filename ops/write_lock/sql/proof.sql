@@ -35,7 +35,10 @@ BEGIN
                 WHEN insufficient_privilege THEN outcome := 'privilege';
                 -- Or who reads it waits to write to it: the server calls that a deadlock at once.
                 WHEN lock_not_available OR deadlock_detected THEN outcome := 'not tried';
-                WHEN OTHERS THEN outcome := SQLERRM;
+                -- A published table without replica identity: the server takes this from nobody.
+                -- (As a condition this state would stand for its whole class.)
+                WHEN OTHERS THEN
+                    outcome := CASE SQLSTATE WHEN '55000' THEN 'publication' ELSE SQLERRM END;
             END;
             found := array_append(found, jsonb_build_object(
                 'table', one.shown, 'kind', attempt.kind, 'outcome', outcome

@@ -126,6 +126,22 @@ def test_a_document_is_left_out_by_its_own_mark_and_counted(
     assert (documents.accepted, documents.left_out) == (copied_documents, 2 - copied_documents)
 
 
+def test_rows_that_policies_may_hide_from_their_owner_are_no_go(
+    run: Run, server: EmbeddedServer, owned_url: URL
+) -> None:
+    run(owned_url, "ALTER TABLE tags_v2 ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    run(server.url(), "CREATE ROLE bound_by_policies LOGIN PASSWORD 'p'")
+    try:
+        run(owned_url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO bound_by_policies")
+        account = assess(owned_url.set(username="bound_by_policies", password="p"))
+    finally:
+        run(owned_url, "DROP OWNED BY bound_by_policies")
+        run(server.url(), "DROP ROLE bound_by_policies")
+    assert not account.go
+    [refusal] = account.refusals
+    assert "rows of public.tags_v2 from role 'bound_by_policies'; give the address" in refusal
+
+
 def test_a_database_without_the_installation_is_no_go(run: Run, scratch_database: URL) -> None:
     run(scratch_database, "CREATE TABLE users (id int); INSERT INTO users VALUES (1)")
     account = assess(scratch_database)

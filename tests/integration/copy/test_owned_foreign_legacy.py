@@ -140,6 +140,19 @@ def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
     assert swap_price(owned_url, core_url, ai_url).total == 0
 
 
+def test_a_second_row_of_an_id_that_is_no_older_is_the_price(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(
+        owned_url,
+        NO_KEYS + "INSERT INTO agent_messages (id, conversation_id, role, content, tool_calls,"
+        " created_at) SELECT id, conversation_id, role, 'something else', tool_calls, created_at"
+        f" FROM agent_messages WHERE id = '{ANSWER}'",
+    )
+    assert copied(owned_url, core_url, ai_url)["agent_messages"].rejected == {"duplicate": 1}
+    assert swap_price(owned_url, core_url, ai_url).by_table["agent_messages"] == 1
+
+
 @pytest.mark.soak
 def test_columns_of_text_in_any_order_hold_the_same_rows(
     run: Run, owned_url: URL, core_url: URL, ai_url: URL

@@ -43,6 +43,7 @@ def lock_roles(server: EmbeddedServer) -> Iterator[dict[str, str]]:
 def own_server() -> Iterator[EmbeddedServer]:
     """A server that a test may kill and start again, with an autovacuum that comes every second."""
     settings = {"autovacuum_naptime": "1s", "fsync": "off", "autovacuum_vacuum_cost_delay": "0"}
+    settings["max_prepared_transactions"] = "1"
     with running_server(settings=settings) as instance:
         yield instance
 

@@ -414,3 +414,13 @@ def test_what_is_read_only_by_default_is_locked_and_released(lockable: URL, ask:
     assert lock_state(lockable).state == "locked"
     release_any_lock(lockable)
     assert lock_state(lockable).state == "open"
+
+
+def test_what_the_server_takes_from_nobody_is_as_good_as_locked(
+    lockable: URL, server: EmbeddedServer, ask: Ask
+) -> None:
+    """A published table without a key has no UPDATE and no DELETE."""
+    ask(superuser(server, lockable), "CREATE PUBLICATION everything FOR ALL TABLES")
+    with connect(lockable, application_name="tests") as connection:
+        lock_writes(connection)
+        assert prove_locked(connection).tables == TABLES

@@ -16,7 +16,7 @@ from ops.connection import connect, conninfo
 from ops.embedded.account import server_account
 from ops.embedded.binaries import program_folder
 from ops.embedded.server import EmbeddedServer
-from ops.errors import BusyError
+from ops.errors import BusyError, RefusedError
 from ops.write_lock.lock import (
     lock_state,
     lock_writes,
@@ -114,7 +114,12 @@ def test_a_waiting_prepared_writer_is_refused_too(lockable: URL, ask: Ask) -> No
 
 def test_waits_for_an_open_write_and_says_whose_it_is(lockable: URL, ask: Ask) -> None:
     before = ask(lockable, EVERYTHING)
-    with connect(lockable, application_name="clerk") as writer:
+    with (
+        connect(lockable, application_name="reader") as reader,
+        connect(lockable, application_name="clerk") as writer,
+    ):
+        reader.isolation_level = psycopg.IsolationLevel.SERIALIZABLE  # keeps nobody from locking
+        reader.execute("SELECT FROM plain")
         writer.execute("UPDATE plain SET name = 'in time'")
         with (
             connect(lockable, application_name="tests") as connection,
@@ -208,6 +213,23 @@ def test_an_autovacuum_gives_way(own_server: EmbeddedServer) -> None:
         lock(url)
         assert time.perf_counter() - started < 15  # the autovacuum takes half a minute
         assert lock_state(url).state == "locked"
+
+
+def test_a_prepared_transaction_is_named_as_what_no_waiting_ends(
+    own_server: EmbeddedServer,
+) -> None:
+    create_database(own_server, "prepared_while_locked")
+    url = own_server.url("prepared_while_locked")
+    with connect(url, application_name="tests", autocommit=True) as connection:
+        connection.execute("CREATE TABLE plain (id int)")
+        connection.execute("BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'forgotten'")
+        try:
+            with pytest.raises(RefusedError, match="'forgotten' uses 'plain', and stays"):
+                lock(url)
+        finally:
+            connection.execute("ROLLBACK PREPARED 'forgotten'")
+        lock(url)
+    assert lock_state(url).state == "locked"
 
 
 def _until(holds: object, seconds: float = 10) -> None:

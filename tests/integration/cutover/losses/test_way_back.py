@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import CHAT, Pair, contents, rows_of, run
+from users_rows import CHAT, Pair, contents, fill, rows_of, run
 
 from ops.carrying.way_back import try_way_back
 
@@ -72,3 +72,24 @@ def test_a_table_with_triggers_of_its_own_is_named_not_tried(pair: Pair, legacy:
     assert found.untried["agent_conversations"] == "it has triggers of its own (noting)"
     assert found.refused == {}
     assert rows_of(legacy, "SELECT id FROM agent_conversations") == [(CHAT,)]
+
+
+def test_an_old_database_without_pgvector_is_asked_too(pair: Pair, old_shape: URL) -> None:
+    fill(old_shape, old_shape)
+    run(old_shape, "DROP EXTENSION vector CASCADE; ALTER TABLE ai_kb_documents ADD embedding text")
+    found = try_way_back(*pair, old_shape)
+    assert found.refused == {}
+    assert "ai_kb_documents" not in found.untried
+
+
+def test_a_table_whose_ids_are_no_uuids_takes_nothing_back(pair: Pair, old_shape: URL) -> None:
+    run(old_shape, "ALTER TABLE ai_memories ALTER id DROP DEFAULT, ALTER id TYPE text")
+    assert try_way_back(*pair, old_shape).refused == {"ai_memories": "its id is no uuid there"}
+
+
+def test_a_database_that_quotes_all_names_is_asked_too(pair: Pair, old_shape: URL) -> None:
+    fill(old_shape, old_shape)
+    run(old_shape, f"ALTER DATABASE {old_shape.database} SET quote_all_identifiers = on")
+    found = try_way_back(*pair, old_shape)
+    assert found.refused == {}
+    assert set(found.untried.values()) == {"there is no row yet"}
