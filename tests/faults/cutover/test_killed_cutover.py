@@ -11,6 +11,7 @@ from ops.books.active_pair import Pair
 from ops.connection import connect
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
 from ops.embedded.databases import EmbeddedDatabases
+from ops.waiting import wait_until
 from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Pause
 from tests.faults.cutover.scene import CutoverScene, losses
@@ -93,8 +94,10 @@ def test_a_second_swap_is_refused_where_the_value_of_the_active_pair_was_lost(
 
 
 def _set_row(scene: CutoverScene, pair: Pair) -> None:
+    """And have the backend hear of it, which nobody has told."""
     with connect(scene.stage.url("core"), application_name="tests") as core:
         core.execute("UPDATE ops.gate SET pair = %s", [pair])
+    assert wait_until(lambda: scene.serving() == pair, 10)
 
 
 @contextmanager
