@@ -51,6 +51,8 @@ _TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
 def run() -> list[dict[str, Any]]:
     """For each target, length of history and number of tables that are not ours: three swaps and
     rollbacks. `SIGMASIGHT_BENCH_CELLS`, a regular expression, chooses some of them by their names.
+    By default readers ask as fast as they are answered, which leaves a small machine no rest; with
+    `SIGMASIGHT_BENCH_LOOK_SECONDS` each looks that long at what it got.
     `SIGMASIGHT_BENCH_HOME` names a home that serves the old pair instead, of a stack on Docker for
     example: that is moved there and back, as it is."""
     home = os.environ.get("SIGMASIGHT_BENCH_HOME")
@@ -87,7 +89,8 @@ def _at_each_size(target: str, opened: Opened) -> list[dict[str, Any]]:
 
 def _under_load(settings: OperatorSettings, switch: GateSwitch, name: str) -> list[dict[str, Any]]:
     found: dict[Pair, list[tuple[CutoverReport, float]]] = {"new": [], "old": []}
-    with Load(switch.public_address(), settings.demo_password()) as load:
+    look = float(os.environ.get("SIGMASIGHT_BENCH_LOOK_SECONDS", "0"))
+    with Load(switch.public_address(), settings.demo_password(), look) as load:
         for _ in range(ROUNDS):
             for pair in found:
                 before = len(load.answers)

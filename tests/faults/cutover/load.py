@@ -50,12 +50,14 @@ class Load:
     connection and the token that it was given at the beginning.
 
     Attributes:
+        look_seconds: how long a reader looks at a portfolio before it asks for the next.
         written: conversation → its mode, or None once it was deleted, as the answers said; what
             was not answered is not in it.
     """
 
     address: str
     password: str
+    look_seconds: float = 0.0
     answers: list[Answered] = field(default_factory=list)
     written: dict[str, str | None] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -135,6 +137,7 @@ class Load:
             for each in listed.json() if listed is not None else []:
                 path = f"/api/v1/data/portfolio/{each['id']}/complete"
                 await self._ask(http, number, "read", "GET", path)
+                await asyncio.sleep(self.look_seconds)
             await asyncio.sleep(_PAUSE * 10)
 
     async def _visit(self, http: httpx.AsyncClient, number: int) -> None:
