@@ -118,7 +118,6 @@ async def _statements(book: Book) -> dict[str, list[Statement]]:
             assert response.status_code == 200, f"{path}: {response.text[:200]}"
             found[path] = list(heard)
     await core_engine().dispose()
-    core_engine.cache_clear()
     return found
 
 
@@ -144,7 +143,7 @@ def _largest_of_the_demo(core: URL) -> Book:
 def _add_large(core: URL) -> Book:
     script = files("benchmarks").joinpath("sql", "large_portfolio.sql").read_text()
     with connect(core, application_name="benchmark") as connection:
-        connection.execute(script)  # type: ignore[arg-type]  # a script of ours
+        connection.execute(script.encode())
     with prefect_server():
         run_backfill(core, date(2025, 12, 8))
     with connect(core, application_name="benchmark", autocommit=True) as connection:

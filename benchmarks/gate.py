@@ -43,7 +43,10 @@ MOST_HELD_SECONDS = 1.0
 ROUNDS = 3
 MESSAGES, TABLES = (1_000, 200_000), (10, 2_000)
 _BETWEEN = 300  # requests that are answered before the next change
-_TOOLS = (("list_user_portfolios", {}), ("get_portfolio_complete", {}))
+_TOOLS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("list_user_portfolios", {}),
+    ("get_portfolio_complete", {}),
+)
 Opened = Callable[[OperatorSettings], AbstractContextManager[tuple[OperatorSettings, GateSwitch]]]
 _TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
 
@@ -156,7 +159,8 @@ class _Model(LlmServer):
         if is_extraction(request):
             return said("[]")
         if TALK in str(last["content"]):
-            return Reply([*[chunk({"content": "word "}), 0.5] * 8, *end()])
+            word: list[Any] = [chunk({"content": "word "}), 0.5]
+            return Reply([*word * 8, *end()])
         return said(last["content"]) if last["role"] == "tool" else called(*_TOOLS)
 
 
