@@ -276,6 +276,9 @@ _UNAVAILABLE = (
 # Refused to this role, not installed, or not on a platform's list.
 _NO_EXTENSION = r"(?:permission denied to create )?extension \"(\w+)\"(?! already)"
 
+POLICIES_ADVICE = (
+    "give the address of a role with BYPASSRLS, or ALTER the table to NO FORCE ROW LEVEL SECURITY"
+)
 _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.DiskFull, "its disk is full; free space and run the command again"),
     (pg.ReadOnlySqlTransaction, "it is read-only (a standby?); use the primary's address"),
@@ -306,9 +309,9 @@ def explained(url: URL) -> Iterator[None]:
             ) from None
         for kind, advice in _SERVER_CONDITIONS:
             if isinstance(error, kind):
-                raise ConfigurationError(
-                    f"{shown_address(url)}: {advice} ({first_line(error)})"
-                ) from None
+                said = first_line(error)
+                advice = POLICIES_ADVICE if "row-level security" in said else advice
+                raise ConfigurationError(f"{shown_address(url)}: {advice} ({said})") from None
         if isinstance(error, pg.LockNotAvailable):
             raise BusyError(
                 f"{shown_address(url)}: another session holds a lock; try again when it is done"

@@ -44,6 +44,13 @@ def _accepted(text: object) -> object:
     return names
 
 
+def _no_file(path: Path) -> Path:
+    """The place of a folder, which may be made later."""
+    if path.expanduser().is_file():
+        raise ValueError(f"{path} is a file; name a folder")
+    return path
+
+
 def _backend_address(text: str) -> str:
     """`text` as the base of a backend's addresses, without a slash at its end.
 
@@ -63,6 +70,9 @@ def _backend_address(text: str) -> str:
     return text.strip().rstrip("/")
 
 
+Folder = Annotated[Path, AfterValidator(_no_file)]
+
+
 class OperatorSettings(BaseSettings):
     """Everything is optional: without a URL the embedded target is meant.
 
@@ -74,7 +84,7 @@ class OperatorSettings(BaseSettings):
         env_file=".env", extra="ignore", case_sensitive=True, hide_input_in_errors=True
     )
 
-    SIGMASIGHT_HOME: Path | None = None
+    SIGMASIGHT_HOME: Folder | None = None
     # Before the addresses, which are judged by it.
     HOSTS_WITHOUT_TLS: CommaSeparated = []
     DATABASE_URL: DatabaseUrl | None = None
@@ -110,7 +120,7 @@ class OperatorSettings(BaseSettings):
     BACKEND_URL: Annotated[str, AfterValidator(_backend_address)] | None = None
     BACKEND_LOG: Path | None = None
     # Where dumps are kept, by default `backups` in the state folder.
-    BACKUP_FOLDER: Path | None = None
+    BACKUP_FOLDER: Folder | None = None
     # The day of the cleanup, at 02:00 in New York; by default the 28 December after the swap.
     CLEANUP_DATE: date | None = None
     # Where a cleanup removes *.sql and *.dump: directly in these folders (a list like PATH), and
@@ -180,6 +190,8 @@ def operator_settings() -> OperatorSettings:
     Raises:
         ConfigurationError: a variable cannot be used; the message names it, not its value.
     """
+    if Path(".env").is_dir():
+        raise ConfigurationError(".env is a folder, of which nothing is read; move it elsewhere")
     try:
         return OperatorSettings()
     except UnicodeDecodeError as error:

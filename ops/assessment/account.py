@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.assessment.fates import COPIED, Fate, fate_of_table, fates_of_columns
-from ops.connection import connect, explained, shown_address
+from ops.connection import POLICIES_ADVICE, connect, explained, shown_address
 from ops.legacy_schema import LegacySchemaError, enter_legacy
 from ops.sql_files import statement
 
@@ -128,8 +128,8 @@ def _hidden(
         moved = table.schema == schema and fate_of_table(table.name)[0] in ("copied", "seeded")
         if moved and table.fate == "unreadable":
             yield (
-                f"policies may hide rows of {table.shown} from role {session.info.user!r}; give "
-                "the address of one with BYPASSRLS, or ALTER it to NO FORCE ROW LEVEL SECURITY"
+                f"policies may hide rows of {table.shown} from role {session.info.user!r}; "
+                f"{POLICIES_ADVICE}"
             )
 
 

@@ -67,6 +67,10 @@ def pairwise_correlations(subject: Subject) -> Verdict:
     return _counted(sum(pairs.values()), kept, differing_portfolio_days=len(apart))
 
 
+_COMPUTED_AGAIN = (
+    "; where positions or prices have changed since, `sigmasight backfill --mode all` of these days"
+    " computes them again"
+)
 _NO_RUNS = (0, 0, 0)
 _PortfolioDay = tuple[UUID, date]
 
@@ -146,4 +150,5 @@ def _counted(expected: int, found: int, **faults: int) -> Verdict:
     named = [f"{count:,} {name.replace('_', ' ')}" for name, count in faults.items() if count]
     detail = "; ".join([f"expected {expected:,}, found {found:,}", *named])
     ok = expected == found and not any(faults.values())
+    detail += "" if ok else _COMPUTED_AGAIN
     return judged(ok, detail, expected=expected, found=found, **faults)

@@ -50,6 +50,8 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("seed", {"SIGMASIGHT_TARGET": "moon"}, "SIGMASIGHT_TARGET: .*'embedded', 'docker', 'exter"),
     ("cleanup", {"CLEANUP_DATE": "31/12/2026"}, "CLEANUP_DATE: .*valid date"),
     ("swap", {"BACKEND_REPLICAS": "0"}, "BACKEND_REPLICAS: .*greater than or equal to 1"),
+    ("status", {"SIGMASIGHT_HOME": __file__}, "SIGMASIGHT_HOME: .*py is a file; name a folder"),
+    ("backup", {"BACKUP_FOLDER": __file__}, "BACKUP_FOLDER: .*py is a file; name a folder"),
     ("verify", {"PROBE_ACCOUNTS": "ann"}, "PROBE_ACCOUNTS: 'ann' is no e-mail address"),
     ("copy", {"LEGACY_SCHEMA": ""}, "LEGACY_SCHEMA: .*at least 1 character"),
     ("verify", {"BACKEND_URL": "api.example.com"}, "BACKEND_URL: is not a URL of a backend"),
