@@ -61,9 +61,14 @@ def refuse_readable(url: URL, hosts_without_tls: Collection[str]) -> None:
 
 
 def _hosts(url: URL) -> Iterator[str]:
-    """All of them: libpq may be given several, and an address beside a name."""
-    for given in (url.host or (), url.query.get("host", ()), url.query.get("hostaddr", ())):
-        for listed in (given,) if isinstance(given, str) else given:
+    """All of them: libpq may be given several, an address beside a name, and what no address says
+    by the environment or in a file of services."""
+    named = url.query.get("host")
+    host = url.host or named or os.environ.get("PGHOST")
+    address = url.query.get("hostaddr") or os.environ.get("PGHOSTADDR")
+    service = url.query.get("service") or os.environ.get("PGSERVICE")
+    for given in (host, named, address, service):
+        for listed in (given,) if isinstance(given, str) else given or ():
             yield from listed.lower().split(",")
 
 

@@ -145,13 +145,8 @@ def _session(chain: ChainName, target: _Target) -> psycopg.Connection:
     """With its timeouts, by statements that are committed: a pooler may leave out options, and of
     an open transaction Alembic would think that it is the caller's."""
     arguments = target.url.get_dialect()().create_connect_args(target.url)[1]
-    reopen = partial(
-        psycopg.connect,
-        **arguments,
-        autocommit=True,
-        connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-        application_name="sigmasight migrations",
-    )
+    own = {"connect_timeout": _CONNECT_TIMEOUT_SECONDS, "application_name": "sigmasight migrations"}
+    reopen = partial(psycopg.connect, **{**own, **arguments}, autocommit=True)
     session = reopen()
     if not target.old_pair:
         _refuse_pooler(chain, target.url, session, reopen)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.gate.middleware import without_word
 from app.gate.serving_pair import serving_pair
 
 REQUEST_ID_HEADER = b"x-request-id"
@@ -38,7 +39,8 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
         token = request_id.set(_id_of(scope))
-        facts: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": 500}
+        path = without_word(scope["path"])
+        facts: dict[str, Any] = {"method": scope["method"], "path": path, "status": 500}
 
         async def answering(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -7,7 +7,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -130,22 +131,27 @@ class DrivenStack:
         """Set plain values of the stack's configuration, all at once: a kill leaves the old ones
         or the new ones."""
         pairs = [f"{PROJECT}:{key}={value}" for key, value in values.items()]
-        self._rewrite(["config", "set-all", *(f"--plaintext={pair}" for pair in pairs)])
+        with self._rewritten() as part:
+            plain = [f"--plaintext={pair}" for pair in pairs]
+            self._cli(["config", "set-all", *plain, "--config-file", str(part)])
 
     def forget(self, *keys: str) -> None:
         """Remove values from the stack's configuration, where they are there."""
         known = self.configuration()
         words = [f"{PROJECT}:{key}" for key in keys if key in known]
         if words:
-            self._rewrite(["config", "rm-all", *words])
+            with self._rewritten() as part:
+                self._cli(["config", "rm-all", *words, "--config-file", str(part)])
 
     def configure_secret(self, key: str, value: str) -> None:
         """Set a secret of the stack's configuration; it is never a word of a command line."""
-        command = self._stack().workspace.pulumi_command.command
-        arguments = ["config", "set", "--secret", "--stack", self.name, f"{PROJECT}:{key}"]
-        done = self.run([command, *arguments], input=value, capture_output=True, text=True)
-        if done.returncode:
-            raise ConfigurationError(f"the stack's secret {key} could not be set")
+        command = [self._stack().workspace.pulumi_command.command, "config", "set", "--secret"]
+        named = ["--stack", self.name, f"{PROJECT}:{key}", "--config-file"]
+        with self._rewritten() as part:
+            words = [*command, *named, str(part)]
+            done = self.run(words, input=value, capture_output=True, text=True)
+            if done.returncode:
+                raise ConfigurationError(f"the stack's secret {key} could not be set")
 
     def configuration(self) -> dict[str, str]:
         """The stack's configuration by key, secrets in the clear."""
@@ -217,15 +223,16 @@ class DrivenStack:
             for operation in pending if daemon is not None else ():
                 remove_container(daemon, operation["resource"], self.log)
 
-    def _rewrite(self, arguments: list[str]) -> None:
-        """Change the stack's file as a whole: the command line empties a file before it fills it,
-        and holds in it what opens the stack's secrets."""
+    @contextmanager
+    def _rewritten(self) -> Iterator[Path]:
+        """A copy of the stack's file, which takes its place once the block has changed it: the
+        command line empties a file before it fills it, and holds in it what opens the secrets."""
         self._stack()
         file = self._folder() / f"Pulumi.{self.name}.yaml"
         part = file.with_name(f".{self.name}.part.yaml")
         with self.state.lock("stack"), explained(EventRecord(self.log)):
             shutil.copy2(file, part)
-            self._cli([*arguments, "--config-file", str(part)])
+            yield part
             _settle(part)
             part.replace(file)
 

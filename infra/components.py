@@ -12,6 +12,7 @@ from infra.backend_key import backend_key
 from infra.stack_config import StackConfig
 from infra.stack_secrets import LEGACY_SCHEMA
 from infra.topology import DatabaseInstance
+from ops.backend.foreground import KEEP_ALIVE_SECONDS
 from ops.connection import conninfo, within_schema
 from ops.embedded.databases import NAMES, Name
 
@@ -20,8 +21,12 @@ MIGRATE_COMMAND = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.
 # loopback nobody else reaches.
 START_COMMAND = (
     f"{MIGRATE_COMMAND} && "
-    "exec uvicorn app.main:app --host ${HOST:-127.0.0.1} --port ${PORT:-8000}"
+    "exec uvicorn app.main:app --host ${HOST:-127.0.0.1} --port ${PORT:-8000} "
+    f"--timeout-keep-alive {KEEP_ALIVE_SECONDS}"
 )
+
+
+_ADDRESSES = ("ACTIVE_PAIR", "DATABASE_URL", "AI_DATABASE_URL", "LEGACY_DATABASE_URL")
 
 
 @dataclass(frozen=True)
@@ -116,9 +121,14 @@ def backend_at_gate(
     url: str | None = None,
 ) -> BackendArgs:
     """What a backend is told that is deployed once and serves either pair: the addresses of all
-    databases, whichever is active; those of the new pair alone where there is no old one."""
+    databases, whichever is active; those of the new pair alone where there is no old one.
+
+    Raises:
+        ConfigurationError: what the operator tells it more is none of his, or no text.
+    """
     told = {**settings, "ENVIRONMENT": "production", "SECRET_KEY": backend_key(config)}
     told["BACKEND_REPLICAS"] = str(config.replicas())
+    told |= config.variables("backendEnvironment", taken={*told, *_ADDRESSES})
     if legacy_database_url is None:
         return BackendArgs("new", database_url, ai_database_url, told, url)
     if (schema := config.optional_text(LEGACY_SCHEMA)) is not None:

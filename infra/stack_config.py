@@ -1,9 +1,9 @@
 """The stack's configuration as typed values. A wrong one is refused by name, before any change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, field
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import pulumi
 
@@ -106,6 +106,22 @@ class StackConfig:
         """A secret, or None where there is none."""
         return self.source.get_secret(key)
 
+    def variables(self, key: str, taken: Collection[str]) -> dict[str, pulumi.Output[str]]:
+        """Environment variables, secret where they are; none of those that are `taken`."""
+        path = f"`pulumi config {{}} --path '{PROJECT}:{key}.{{}}'{{}}`"
+        try:
+            given = self.source.get_object(key) or {}
+        except pulumi.ConfigTypeError:
+            given = None
+        if not isinstance(given, dict) or any(isinstance(v, dict | list) for v in given.values()):
+            way = path.format("set", "NAME", " VALUE")
+            raise ConfigurationError(f"the stack's {key} is no object of texts; set each by {way}")
+        if own := sorted(given.keys() & taken):
+            way = path.format("rm", own[0], "")
+            raise ConfigurationError(f"the stack itself sets {own[0]}; remove yours by {way}")
+        secret = self.source.get_secret_object(key)
+        return {name: pulumi.Output.all(secret, name).apply(_value) for name in given}
+
     def _converted(self, key: str, convert: Callable[[str], T], default: T, what: str) -> T:
         given = self.source.get(key)
         if given is None:
@@ -122,3 +138,8 @@ class StackConfig:
 
 
 _FLAGS = {"true": True, "false": False}
+
+
+def _value(of: Sequence[Any]) -> str:
+    known, name = of
+    return str(known[name])

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ops.errors import BusyError, ConfigurationError
+from ops.waiting import wait_until
 
 _SECRETS = "secrets"
+# Nobody holds a lock for longer than it takes to start servers.
+_PATIENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,16 @@ class StateFolder:
     root: Path
 
     def create(self) -> None:
-        """Make the folder. Others may pass through it (the account of the servers lives below
-        it) but not list it.
+        """Make the folder. Others may pass through one that is made here (the account of the
+        servers lives below it) but not list it.
 
         Raises:
             ConfigurationError: it cannot be made here.
         """
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            os.chmod(self.root, 0o711)
+            if not self.root.is_dir():
+                self.root.mkdir(parents=True, exist_ok=True)
+                os.chmod(self.root, 0o711)
         except OSError as error:
             raise ConfigurationError(
                 f"the state folder {self.root} cannot be made ({error.strerror}); "
@@ -86,19 +90,26 @@ class StateFolder:
         """Hold a lock between processes; it ends with the process that holds it.
 
         Raises:
-            BusyError: somebody holds it and `wait` is false.
+            BusyError: somebody holds it: now, where `wait` is false, else for minutes.
         """
-        with open(self.root / f".{name}.lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
+        with open(self.root / f".{name}.lock", "w", opener=private_file) as file:
+            if not wait_until(lambda: _locked(file.fileno()), _PATIENCE_SECONDS if wait else 0):
                 raise BusyError(
-                    f"another sigmasight command works in {self.root}; wait until it is done"
-                ) from None
+                    f"another sigmasight command works in {self.root}; wait until it is done, or "
+                    f"end one that is stopped (`fuser {file.name}` says which it is)"
+                )
             yield
 
     def _path(self, name: str) -> Path:
         return self.root / f"{name}.json"
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def private_file(path: str, flags: int) -> int:

@@ -144,8 +144,10 @@ def _stakes(held: Iterable[Holding]) -> dict[str, _Stake]:
 def _mover(symbol: str, stake: _Stake, prices: Sequence[DailyPrice], day: date | None) -> Mover:
     closes = [price.close for price in prices]
     last = closes[0]
-    yesterday = closes[1] if len(closes) > 1 and prices[0].date == day else None
-    week_ago = closes[_SESSIONS_OF_A_WEEK] if len(closes) > _SESSIONS_OF_A_WEEK else None
+    # What has ended does not move any more.
+    before = closes if prices[0].date == day else []
+    yesterday = before[1] if len(before) > 1 else None
+    week_ago = before[_SESSIONS_OF_A_WEEK] if len(before) > _SESSIONS_OF_A_WEEK else None
     return {
         "symbol": symbol,
         "current_price": last,

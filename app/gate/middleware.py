@@ -22,6 +22,11 @@ def public_part(address: str) -> str:
     return address.partition(TRIAL)[0]
 
 
+def without_word(path: str) -> str:
+    """A path as it may be logged: not with the word that lets a trial in."""
+    return _TRIAL_PATH.sub(rf"{TRIAL}…\2", path)
+
+
 _TRIAL_PATH = re.compile(rf"{TRIAL}([\w-]+)(/.*)")
 _AGAIN = {"Retry-After": "2"}
 

@@ -3,8 +3,8 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Literal, get_args
 
 from sqlalchemy.engine import URL
@@ -185,11 +185,9 @@ def _refuse_anothers(link: Path) -> None:
 
 
 def _linked_elsewhere(link: Path, account: Account) -> Path:
-    digest = sha256(str(link).encode()).hexdigest()[:12]
-    folder = SHARED_PLACE / "servers" / digest
+    # Never one that is there: a state folder that was moved from here has its databases in it.
+    folder = SHARED_PLACE / "servers" / token_hex(6)
     try:
-        # What lies there belongs to a state folder that is gone.
-        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for part in (SHARED_PLACE, folder.parent):
             part.chmod(0o711)

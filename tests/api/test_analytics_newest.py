@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.api.aggregate_books import ask
 from tests.api.analytics_books import rows
 from tests.api.analytics_made_book import MadeBook, made_book
 from tests.api.backend import Backend
@@ -193,6 +194,11 @@ def test_stress_of_the_newest_day_with_what_is_asked_for(book: MadeBook) -> None
     impact = {"dollar_impact": -100.0, "percentage_impact": -20.0, "new_portfolio_value": 400.0}
     assert found["data"]["scenarios"][0]["impact"] == impact
     assert (found["calculation_date"], found["data"]["portfolio_value"]) == (SECOND, 500.0)
+    with book.backend.client(book.email, book.user_id) as client:
+        together = ask(client, "stress-test")["data"]["scenarios"]
+    assert [(one["id"], one["impact"]["dollar_impact"]) for one in together] == [
+        ("market_down_20", -100.0)
+    ]
     older = book.ask("stress-test", scenarios="market_down_10")
     assert older["calculation_date"] == FIRST
     assert older["data"]["scenarios"][0]["impact"]["percentage_impact"] == -10.0

@@ -148,12 +148,13 @@ def test_an_options_move_counts_a_hundredfold(book: OwnBook) -> None:
 
 def test_what_was_not_priced_on_the_last_day_did_not_move_on_it(book: OwnBook) -> None:
     portfolio = book.portfolio()
-    book.prices("OWN_A", {LAST_DAY - timedelta(days=n): 10 - n for n in (1, 2)})
+    book.prices("OWN_A", {LAST_DAY - timedelta(days=n): 10 - n for n in range(1, 8)})
     _week(book, "OWN_B", 5, 5)
     for symbol in ("OWN_A", "OWN_B"):
         book.position(portfolio, symbol, 1)
     found = movers(book, portfolio)
-    assert [m["daily_change_pct"] for m in found["data"]["all_movers"]] == [0, 0]
+    for change in ("daily_change_pct", "weekly_change_pct"):
+        assert [m[change] for m in found["data"]["all_movers"]] == [0, 0]
     assert found["data"]["gainers"] == []
 
 

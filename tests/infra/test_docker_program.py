@@ -413,6 +413,11 @@ def test_the_whole_program_keeps_every_rule(with_prefect: Program) -> None:
         ({"databaseDataPath": "/"}, "databaseDataPath '/' is no folder of a container"),
         ({"shmSizeMb": "64"}, "shmSizeMb is 64, less than maintenanceWorkMemMb (128)"),
         ({"backendReplicas": "0"}, "backendReplicas is 0; use at least 1"),
+        ({"backendEnvironment": "7"}, "backendEnvironment is no object of texts; set each by `pul"),
+        (
+            {"backendEnvironment": '{"SECRET_KEY": "x"}'},
+            "the stack itself sets SECRET_KEY; remove yours by `pulumi config rm --path",
+        ),
         ({"minWalSizeMb": "9999"}, "maxWalSizeMb is 4096, less than minWalSizeMb (9999)"),
         ({"prefect": "true"}, "prefectImage is missing"),
         ({"allowLocalImage": "maybe"}, "allowLocalImage is 'maybe'; use true or false"),

@@ -76,6 +76,14 @@ def test_backend_and_phases_are_told_of_the_same_number_of_processes(state: Stat
     assert (known(), known(BACKEND_REPLICAS="4")) == (3, 4)
 
 
+def test_the_backend_is_told_what_the_operator_tells_it_more(state: StateFolder) -> None:
+    more = '{"ADMIN_EMAILS": "ann@example.com", "FORWARDED_ALLOW_IPS": "10.0.0.0/8", "LOG": 5}'
+    outputs = docker_program(state=state, backendEnvironment=more).outputs
+    told = outputs["backend_environment"].value
+    names = ("ADMIN_EMAILS", "FORWARDED_ALLOW_IPS", "LOG", "PORT")
+    assert [told[name] for name in names] == ["ann@example.com", "10.0.0.0/8", "5", "8000"]
+
+
 def test_a_preview_records_nothing(state: StateFolder) -> None:
     docker_program(state=state, active="old", dry_run=True)
     assert state.root.is_dir()

@@ -129,3 +129,9 @@ def test_a_copied_state_folder_leaves_the_originals_servers_alone(
         EmbeddedDatabases(copied).down()
     shutil.rmtree(original.root)
     assert EmbeddedDatabases(copied).down() == [], "moved, they are its own"
+    data = (copied.root / "servers").resolve() / "core"
+    data.mkdir()
+    original.create()
+    original.write("ports", {"core": 1, "ai": 2})
+    assert EmbeddedDatabases(original).down() == [], "another in the place of the one that moved"
+    assert data.is_dir(), "and the one that moved has its databases"

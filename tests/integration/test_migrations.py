@@ -86,7 +86,8 @@ def test_a_new_database_gets_exactly_its_tables(
 def test_what_was_upgraded_is_seen_by_another_session(
     chain: ChainName, scratch_database: URL
 ) -> None:
-    upgrade(chain, scratch_database)
+    told = {"connect_timeout": "15", "application_name": "api"}
+    upgrade(chain, scratch_database.update_query_dict(told))
     assert current(chain, scratch_database) == heads(chain)[0]
 
 

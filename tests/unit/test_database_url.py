@@ -88,6 +88,7 @@ READABLE = [
     "/d?host=localhost,db.example",
     "localhost/d?hostaddr=10.0.0.5",
     "core.internal.example/d",
+    "/d?service=production",
 ]
 
 
@@ -100,6 +101,16 @@ def test_what_nobody_can_read_on_its_way_is_accepted(rest: str) -> None:
 def test_an_address_beyond_this_machine_asks_for_tls(rest: str) -> None:
     with pytest.raises(InvalidDatabaseUrlError, match="HOSTS_WITHOUT_TLS"):
         refuse_readable(parse_database_url(f"postgresql://{rest}"), ["core.internal"])
+
+
+@pytest.mark.parametrize("name", ["PGHOST", "PGHOSTADDR", "PGSERVICE"])
+def test_a_host_that_only_libpqs_environment_names_asks_for_tls(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_readable(parse_database_url("postgresql:///d"), [])
+    monkeypatch.setenv(name, "10.0.0.5")
+    with pytest.raises(InvalidDatabaseUrlError, match="HOSTS_WITHOUT_TLS"):
+        refuse_readable(parse_database_url("postgresql:///d"), [])
 
 
 def test_what_libpq_is_told_by_its_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from app.agent import running
 from app.errors import UnavailableError
 from app.gate import gate as gate_module
 from app.gate.gate import Gate, Order, before_stream, outside
-from app.gate.middleware import GateMiddleware
+from app.gate.middleware import GateMiddleware, without_word
 from app.gate.replica import Replica
 from app.gate.serving_pair import Pair, serving_pair
 
@@ -223,6 +223,7 @@ def test_the_other_pair_is_asked_by_whoever_knows_the_word() -> None:
         for path in paths:
             await middleware({"type": "http", "path": path}, None, None)  # type: ignore[arg-type]
 
+    assert without_word("/trial-foo/ready") == "/trial-…/ready", "as it is logged"
     asyncio.run(ask("/trial-foo/ready", "/trial-bar/ready", "/trial-foo", "/health", "/ready"))
     assert met == [
         ("/ready", "new"),

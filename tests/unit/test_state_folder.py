@@ -28,6 +28,13 @@ def test_others_may_pass_but_neither_list_nor_read(state: StateFolder) -> None:
     assert _mode(state.root / "secrets.json") == 0o600
 
 
+def test_a_folder_of_somebodys_keeps_its_mode(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    StateFolder(home).create()
+    assert _mode(home) == 0o700
+
+
 def test_a_document_that_was_open_to_all_is_closed_when_written(state: StateFolder) -> None:
     path = state.root / "secrets.json"
     path.write_text("{}")
@@ -77,14 +84,22 @@ def test_a_folder_that_cannot_be_made_says_where_to_go(tmp_path: Path) -> None:
         StateFolder(tmp_path / "file" / "state").create()
 
 
-def test_a_lock_is_held_against_other_processes_and_ends_with_its_own(state: StateFolder) -> None:
+def test_a_lock_is_held_against_other_processes_and_ends_with_its_own(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = multiprocessing.get_context("fork" if os.name == "posix" else None)
     held = context.Event()
     holder = context.Process(target=_hold, args=(state, held))
     holder.start()
     assert held.wait(10)
-    with pytest.raises(BusyError, match="wait until it is done"), state.lock("x", wait=False):
-        pass
+    monkeypatch.setattr("ops.state_folder._PATIENCE_SECONDS", 0.1)
+    for wait in (False, True):
+        with (
+            pytest.raises(BusyError, match=r"or end one.*fuser .*\.x\.lock"),
+            state.lock("x", wait=wait),
+        ):
+            pass
+    assert _mode(state.root / ".x.lock") == 0o600
     holder.kill()
     holder.join()
     with state.lock("x", wait=False):

@@ -1,20 +1,21 @@
--- What each scenario would do to the portfolios together, as of each one's newest snapshot.
+-- What each scenario would do to the portfolios together, on each one's newest day that has results.
 WITH newest AS (
-    SELECT p.id, s.snapshot_date
+    SELECT p.id, r.calculation_date
     FROM unnest(cast(:portfolios AS uuid[])) AS p (id)
     CROSS JOIN LATERAL (
-        SELECT snapshot_date
-        FROM portfolio_snapshots
+        SELECT calculation_date
+        FROM stress_test_results
         WHERE portfolio_id = p.id
-        ORDER BY snapshot_date DESC
+        ORDER BY calculation_date DESC
         LIMIT 1
-    ) AS s
+    ) AS r
 ),
 results AS (
-    SELECT r.portfolio_id, r.scenario_id, r.correlated_pnl
+    SELECT DISTINCT ON (r.portfolio_id, r.scenario_id) r.portfolio_id, r.scenario_id, r.correlated_pnl
     FROM newest AS n
     JOIN stress_test_results AS r
-        ON r.portfolio_id = n.id AND r.calculation_date = n.snapshot_date
+        ON r.portfolio_id = n.id AND r.calculation_date = n.calculation_date
+    ORDER BY r.portfolio_id, r.scenario_id, r.created_at DESC
 )
 SELECT
     s.scenario_id,
