@@ -28,16 +28,21 @@ _NO_BENCHMARK = Gap(
 )
 
 
-class Sectors(TypedDict):
-    """Gross value over equity by sector (a leveraged book exceeds 1), beside the benchmark's
-    weights; options and private assets are Unclassified. Dollars are gross; counts are of all
-    open positions, priced or not."""
+class SectorComparison(TypedDict):
+    """Gross value by sector over equity (a leveraged book exceeds 1), the benchmark's weights, and
+    the difference."""
 
     portfolio_weights: dict[str, float]
     benchmark_weights: dict[str, float]
     over_underweight: dict[str, float]
     largest_overweight: str | None
     largest_underweight: str | None
+
+
+class Sectors(SectorComparison):
+    """Options and private assets are Unclassified. Dollars are gross; counts are of all open
+    positions, priced or not."""
+
     total_portfolio_value: float
     positions_by_sector: dict[str, int]
     unclassified_value: float
@@ -50,14 +55,19 @@ class SectorExposure(Envelope):
     data: Sectors | None
 
 
-class ConcentrationMetrics(TypedDict):
-    """Shares of gross value by symbol, largest first. hhi runs up to 10,000 for a single holding;
-    effective_num_positions is how many equal holdings would have it."""
+class ConcentrationFigures(TypedDict):
+    """hhi runs up to 10,000 for a single holding; effective_num_positions is how many equal
+    holdings would have it; concentrations are from 0 to 1."""
 
     hhi: float
     effective_num_positions: float
     top_3_concentration: float
     top_10_concentration: float
+
+
+class ConcentrationMetrics(ConcentrationFigures):
+    """Shares of gross value by symbol, largest first."""
+
     total_positions: int
     position_weights: dict[str, float]
 
@@ -82,10 +92,10 @@ async def sector_exposure(session: AsyncSession, portfolio: OwnedPortfolio) -> S
     if not valued or book.equity is None or book.equity <= 0:
         gap = _NO_EQUITY if valued else _NO_POSITIONS
         return {**await nothing(session, portfolio, gap), "data": None}
-    benchmark, asof = await _benchmark(session, book.day)
+    benchmark, asof = await benchmark_weights(session, book.day)
     if asof is None:
         return {**await nothing(session, portfolio, _NO_BENCHMARK), "data": None}
-    sectors = await _sectors(session, book.holdings)
+    sectors = await sectors_of(session, book.holdings)
     unknown = sum(sector is None for sector in sectors)
     head = envelope(
         portfolio,
@@ -95,17 +105,21 @@ async def sector_exposure(session: AsyncSession, portfolio: OwnedPortfolio) -> S
         equity=book.equity,
         positions_without_sector=unknown,
     )
-    return {**head, "data": _compare(book.holdings, sectors, benchmark, book.equity)}
+    return {**head, "data": _data(book.holdings, sectors, benchmark, book.equity)}
 
 
-async def _benchmark(session: AsyncSession, day: date) -> tuple[dict[str, float], date | None]:
+async def benchmark_weights(
+    session: AsyncSession, day: date
+) -> tuple[dict[str, float], date | None]:
+    """The newest weights of the benchmark that are not after a day, and of when they are."""
     asked = {"benchmark": BENCHMARK, "day": day}
     rows = (await session.execute(statement("analytics/benchmark_weights"), asked)).all()
     weights = {benchmark_name(row.sector): row.weight for row in rows}
     return weights, rows[0].asof_date if rows else None
 
 
-async def _sectors(session: AsyncSession, held: Sequence[Holding]) -> list[str | None]:
+async def sectors_of(session: AsyncSession, held: Sequence[Holding]) -> list[str | None]:
+    """The sector of each holding; None for a stock of unknown sector."""
     symbols = sorted({holding.symbol for holding in held})
     rows = await session.execute(_PROFILES, {"symbols": symbols})
     profiles: dict[str, tuple[str | None, bool]] = {row[0]: (row[1], row[2]) for row in rows}
@@ -116,13 +130,26 @@ async def _sectors(session: AsyncSession, held: Sequence[Holding]) -> list[str |
     ]
 
 
-def _compare(
+def _data(
     held: Sequence[Holding],
     sectors: Sequence[str | None],
     benchmark: Mapping[str, float],
     equity: float,
 ) -> Sectors:
-    gross, counts = _by_sector(held, sectors)
+    gross, counts = by_sector(held, sectors)
+    return {
+        **compared(gross, benchmark, equity),
+        "total_portfolio_value": round(sum(abs(holding.value) for holding in held), 2),
+        "positions_by_sector": counts,
+        "unclassified_value": round(gross.get(UNCLASSIFIED, 0.0), 2),
+        "unclassified_count": counts.get(UNCLASSIFIED, 0),
+    }
+
+
+def compared(
+    gross: Mapping[str, float], benchmark: Mapping[str, float], equity: float
+) -> SectorComparison:
+    """Gross dollars by sector against the benchmark's weights."""
     weights = {sector: value / equity for sector, value in gross.items() if value}
     names = sorted({*weights, *benchmark})
     excess = {name: weights.get(name, 0.0) - benchmark.get(name, 0.0) for name in names}
@@ -132,14 +159,10 @@ def _compare(
         "over_underweight": excess,
         "largest_overweight": max(excess, key=excess.__getitem__, default=None),
         "largest_underweight": min(excess, key=excess.__getitem__, default=None),
-        "total_portfolio_value": round(sum(abs(holding.value) for holding in held), 2),
-        "positions_by_sector": counts,
-        "unclassified_value": round(gross.get(UNCLASSIFIED, 0.0), 2),
-        "unclassified_count": counts.get(UNCLASSIFIED, 0),
     }
 
 
-def _by_sector(
+def by_sector(
     held: Sequence[Holding], sectors: Sequence[str | None]
 ) -> tuple[dict[str, float], dict[str, int]]:
     """Gross dollars and number of positions of each sector, by name."""
@@ -169,15 +192,22 @@ async def concentration(session: AsyncSession, portfolio: OwnedPortfolio) -> Con
 
 
 def _metrics(gross: Mapping[str, float], positions: int) -> ConcentrationMetrics:
-    found: Any = concentration_of(np.array([list(gross.values())]))
     total = sum(gross.values())
+    return {
+        **concentration_figures(gross),
+        "total_positions": positions,
+        "position_weights": {symbol: value / total for symbol, value in gross.items()},
+    }
+
+
+def concentration_figures(gross: Mapping[str, float]) -> ConcentrationFigures:
+    """Of gross dollars by symbol."""
+    found: Any = concentration_of(np.array([list(gross.values())]))
     return {
         "hhi": float(found.hhi[0]),
         "effective_num_positions": float(found.effective_positions[0]),
         "top_3_concentration": float(found.top_3[0]),
         "top_10_concentration": float(found.top_10[0]),
-        "total_positions": positions,
-        "position_weights": {symbol: value / total for symbol, value in gross.items()},
     }
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
@@ -14,7 +13,7 @@ from app.analytics.aggregate.combined import (
     unavailable,
 )
 from app.analytics.book import gross_by_symbol
-from app.calculations.concentration import concentration as concentration_by_day
+from app.analytics.composition import ConcentrationFigures, concentration_figures
 from app.holdings import open_holdings
 
 _SHOWN = 10
@@ -28,13 +27,9 @@ class TopPosition(TypedDict):
     value: float
 
 
-class ConcentrationFigures(TypedDict):
-    """HHI from 0 to 10,000; concentrations 0 to 1."""
+class AggregateFigures(ConcentrationFigures):
+    """Over all holdings; the largest symbols first."""
 
-    hhi: float
-    effective_num_positions: float
-    top_3_concentration: float
-    top_10_concentration: float
     unique_symbols: int
     total_positions: int
     top_positions: list[TopPosition]
@@ -43,7 +38,7 @@ class ConcentrationFigures(TypedDict):
 class AggregateConcentration(Availability):
     """Concentration over all holdings."""
 
-    data: ConcentrationFigures | None
+    data: AggregateFigures | None
     calculation_method: str
     formula: str
 
@@ -64,14 +59,10 @@ async def concentration(
     }
 
 
-def _figures(gross: dict[str, float], positions: int) -> ConcentrationFigures:
-    found = concentration_by_day(np.array([list(gross.values())]))
+def _figures(gross: dict[str, float], positions: int) -> AggregateFigures:
     total = sum(gross.values())
     return {
-        "hhi": float(found.hhi[0]),
-        "effective_num_positions": float(found.effective_positions[0]),
-        "top_3_concentration": float(found.top_3[0]),
-        "top_10_concentration": float(found.top_10[0]),
+        **concentration_figures(gross),
         "unique_symbols": len(gross),
         "total_positions": positions,
         "top_positions": [
