@@ -9,6 +9,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    ValidationError,
     ValidationInfo,
     model_validator,
 )
@@ -39,6 +40,13 @@ def _listed(value: object) -> object:
         if isinstance(value, str)
         else value
     )
+
+
+def fault_of(error: ValidationError) -> str:
+    """The first thing that is wrong with settings, in one line without its value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    return ": ".join(filter(None, (name, first["msg"].removeprefix("Value error, "))))
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked)]

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.application import create_app
+from app.config import fault_of
 
 
 def _served() -> FastAPI:
@@ -13,9 +14,7 @@ def _served() -> FastAPI:
     try:
         return create_app()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        line = ": ".join([*map(str, first["loc"]), first["msg"].removeprefix("Value error, ")])
-        sys.exit(f"error: {line}")
+        sys.exit(f"error: {fault_of(error)}")
 
 
 app = _served()

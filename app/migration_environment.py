@@ -15,14 +15,13 @@ from typing import Any
 
 import psycopg
 from alembic import context
-from alembic.script import ScriptDirectory
 from pydantic import ValidationError
 from sqlalchemy import Connection, Function, MetaData, create_engine, func, pool, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from app.chain_folders import SCRIPT_LOCATIONS, ChainName
-from app.config import Settings
+from app.chain_folders import ChainName, known_revisions
+from app.config import Settings, fault_of
 from app.database_url import same_database
 from app.migration_recognition import (
     AI_TABLES,
@@ -86,14 +85,6 @@ def run_chain(chain: ChainName) -> None:
         raise MigrationFailedError(f"{_place(target.url)}: {_in_one_line(error)}") from error
 
 
-def known_revisions() -> frozenset[str]:
-    """The revisions of both chains."""
-    scripts = (ScriptDirectory(str(folder)) for folder in SCRIPT_LOCATIONS.values())
-    return frozenset(
-        revision.revision for script in scripts for revision in script.walk_revisions()
-    )
-
-
 def version_table(chain: ChainName, *, shared: bool) -> str:
     """Where a chain keeps its revision: of its own only for an AI chain that shares a database."""
     return SHARED_AI_VERSION_TABLE if chain == "ai" and shared else VERSION_TABLE
@@ -113,9 +104,7 @@ def _target(chain: ChainName) -> _Target:
     try:
         settings = Settings()  # type: ignore[call-arg]  # the environment gives DATABASE_URL
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise MigrationRefusedError(f"{name}: {first['msg']}") from None
+        raise MigrationRefusedError(fault_of(error)) from None
     # A rolled-back backend has no AI_DATABASE_URL; a leftover admin address must not stand in.
     has_own_database = chain == "ai" and settings.AI_DATABASE_URL is not None
     url = settings.ai_admin_url if has_own_database else settings.core_admin_url

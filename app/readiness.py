@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 from typing_extensions import TypedDict
 
-from app.chain_folders import SCRIPT_LOCATIONS, ChainName
+from app.chain_folders import SCRIPT_LOCATIONS, ChainName, known_revisions
 from app.config import get_settings
 from app.database import ai_engine, core_engine
 from app.database_url import same_database
@@ -110,18 +110,12 @@ async def _state(chain: ChainName, engine: AsyncEngine) -> DatabaseState:
 def _judged(revision: str | None, head: str) -> Literal["ok", "behind", "legacy"]:
     if revision == head:
         return "ok"
-    return "behind" if revision is None or revision in _known_revisions() else "legacy"
+    return "behind" if revision is None or revision in known_revisions() else "legacy"
 
 
 @cache
 def _head(chain: ChainName) -> str:
     return ScriptDirectory(str(SCRIPT_LOCATIONS[chain])).get_current_head() or ""
-
-
-@cache
-def _known_revisions() -> frozenset[str]:
-    chains = [ScriptDirectory(str(location)) for location in SCRIPT_LOCATIONS.values()]
-    return frozenset(script.revision for chain in chains for script in chain.walk_revisions())
 
 
 async def _revision(chain: ChainName, engine: AsyncEngine) -> str | None:

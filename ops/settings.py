@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.config import CommaSeparated, DatabaseUrl, SigningKey
+from app.config import CommaSeparated, DatabaseUrl, SigningKey, fault_of
 from ops.books.declared_stack import Target, declared_backend, declared_replicas, declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
@@ -201,6 +201,4 @@ def operator_settings() -> OperatorSettings:
             "UTF-8; save it as UTF-8"
         ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{name}: {first['msg']}".replace("Value error, ", "")) from None
+        raise ConfigurationError(fault_of(error)) from None

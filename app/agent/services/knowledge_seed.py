@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.agent.embeddings import embed, embedding_model
 from app.agent.knowledge.documents import BUILTIN, BuiltinDocument, builtin_documents
+from app.chain_folders import known_revisions
 from app.json_response import json_bytes
 from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from app.models import AiKbDocument
@@ -99,9 +100,6 @@ def vector_text(vector: Sequence[float]) -> str:
 def _is_ours(database: Database) -> bool:
     """Whether the AI chain has made this database. The original's holds a revision that no chain
     of ours knows; a Core half has no knowledge base."""
-    # Only here, because the backend needs nothing else of Alembic.
-    from app.migration_environment import known_revisions
-
     names = (AiKbDocument.__tablename__, SHARED_AI_VERSION_TABLE, VERSION_TABLE)
     exists = select(*(func.to_regclass(name).is_not(None) for name in names))
     documents, shared, own = tuple(database.execute(exists).one())
