@@ -24,7 +24,6 @@ from prefect.logging import get_logger, get_run_logger
 from ops.cleanup.dates import NEW_YORK, cleanup_moment, next_cleanup_day
 from ops.endpoints import resolve_endpoints
 from ops.errors import SigmaSightError
-from ops.evidence import SEVEN_DAYS
 from ops.evidence.cutovers import swap_in_force
 from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
@@ -36,18 +35,14 @@ _START = re.compile(r"DTSTART:(\d{8})T")
 R = TypeVar("R")
 
 
-def activate_cleanup_schedule(not_before: datetime) -> datetime | None:
+def activate_cleanup_schedule(swapped_at: datetime) -> datetime | None:
     """Let the cleanup run once: on CLEANUP_DATE, by default the 28 December after the swap, or
     later where it may not run so soon. The cleanup itself waits for the same moment.
-
-    Args:
-        not_before: seven days after the swap.
 
     Returns:
         when it will run; None where no deployment of it is known, which is logged.
     """
-
-    moment = cleanup_moment(not_before - SEVEN_DAYS, operator_settings().CLEANUP_DATE)
+    moment = cleanup_moment(swapped_at, operator_settings().CLEANUP_DATE)
 
     def activate(schedules: _Schedules) -> datetime:
         schedules.leave_one(moment.date(), active=True)

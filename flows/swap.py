@@ -15,7 +15,6 @@ from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
 from ops.endpoints import resolve_endpoints
-from ops.evidence import SEVEN_DAYS
 from ops.evidence.cutovers import swap_in_force
 from ops.settings import operator_settings
 
@@ -51,7 +50,7 @@ def swap(
         report = swap_task(installation, accept_loss, plan_id, accept_one_way, accept_unlocked)
         tell(report, "swap", installation)
     if report.ended_at is not None:
-        activate_cleanup_schedule(report.ended_at + SEVEN_DAYS)
+        activate_cleanup_schedule(report.ended_at)
     return report
 
 

@@ -22,12 +22,13 @@ from flows.deployments import register_deployments
 from ops.cleanup.dates import due_time, later_day, next_cleanup_day
 from ops.connection import connect, conninfo
 from ops.embedded.server import free_port
+from ops.evidence import SEVEN_DAYS
 from ops.settings import operator_settings
 from tests.dashboard.dashboard import Dashboard
 from tests.groups import soaked
 
 NEW_YORK = ZoneInfo("America/New_York")
-SOON = datetime(2030, 12, 31, 12, tzinfo=UTC)  # seven days after a swap on the 24th
+SWAPPED = datetime(2030, 12, 24, 12, tzinfo=UTC)
 DAY = date(2031, 1, 1)
 
 
@@ -117,7 +118,7 @@ def test_a_swap_activates_it_and_a_rollback_stops_it(here: Dashboard) -> None:
     assert not at_first[1]
     for _ in range(2):  # swap, rollback, swap
         for _ in range(2):  # each is idempotent
-            assert activate_cleanup_schedule(SOON) == due_time(DAY)
+            assert activate_cleanup_schedule(SWAPPED) == due_time(DAY)
             assert shown(here) == (rule(DAY), True)
         deactivate_cleanup_schedule()
         assert not shown(here)[1]
@@ -127,15 +128,15 @@ def test_a_given_day_counts_when_it_is_the_later(
     here: Dashboard, settings: pytest.MonkeyPatch
 ) -> None:
     given(settings, CLEANUP_DATE="2032-06-01")
-    assert activate_cleanup_schedule(SOON) == datetime(2032, 6, 1, 2, tzinfo=NEW_YORK)
+    assert activate_cleanup_schedule(SWAPPED) == datetime(2032, 6, 1, 2, tzinfo=NEW_YORK)
     given(settings, CLEANUP_DATE="2030-06-01")
-    assert activate_cleanup_schedule(SOON) == due_time(DAY)
+    assert activate_cleanup_schedule(SWAPPED) == due_time(DAY)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("by_hand", [False, *soaked(True)])
 def test_a_deploy_keeps_what_the_swap_has_activated(here: Dashboard, by_hand: bool) -> None:
-    activate_cleanup_schedule(SOON)
+    activate_cleanup_schedule(SWAPPED)
     activated = here.schedules("cleanup")
     here.deploy_by_hand() if by_hand else register_deployments()
     assert without_times(here.schedules("cleanup")) == without_times(activated)
@@ -149,13 +150,13 @@ def test_other_schedules_of_it_do_not_outlive_a_swap(here: Dashboard) -> None:
     yearly = {"schedule": {"cron": "0 2 28 12 *", "timezone": "America/New_York"}, "active": True}
     here.ask(f"deployments/{here.deployment('cleanup')['id']}/schedules", [yearly])
     assert len(here.schedules("cleanup")) == 2
-    activate_cleanup_schedule(SOON)
+    activate_cleanup_schedule(SWAPPED)
     assert shown(here) == (rule(DAY), True)
 
 
 def test_a_run_is_planned_once_and_goes_with_a_rollback(here: Dashboard) -> None:
     for _ in range(2):
-        activate_cleanup_schedule(datetime.now(UTC))
+        activate_cleanup_schedule(datetime.now(UTC) - SEVEN_DAYS)
         (planned,) = here.planned_runs("cleanup")
         assert planned["parameters"] == {"execute": True}
     deactivate_cleanup_schedule()
@@ -166,7 +167,7 @@ def test_core_knows_whether_a_swap_is_in_force(
     here: Dashboard, settings: pytest.MonkeyPatch, core_url: URL
 ) -> None:
     given(settings, DATABASE_URL=conninfo(core_url), AI_DATABASE_URL=conninfo(core_url))
-    activate_cleanup_schedule(SOON)
+    activate_cleanup_schedule(SWAPPED)
     assert schedule_to_deploy()["active"] is False  # no swap: another's date is not taken over
     record(core_url, "swap", "2030-01-31T12:00Z")
     assert told() == (rule(datetime(2030, 12, 28).date()), True)
@@ -195,7 +196,7 @@ def test_without_a_server_or_a_deployment_a_swap_only_says_so(
     settings: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
-        assert activate_cleanup_schedule(SOON) is None
+        assert activate_cleanup_schedule(SWAPPED) is None
         deactivate_cleanup_schedule()
         assert schedule_to_deploy()["active"] is False
     assert "the Prefect server does not answer" in caplog.text
