@@ -76,11 +76,6 @@ class AccessEvidence:
     standbys: int = 0
     accesses: int = 0
 
-    @property
-    def untouched(self) -> bool:
-        """Whether it is known that nobody else read or wrote, and that nobody is connected."""
-        return self.known and not (self.reads or self.rows_read or self.writes or self.connections)
-
 
 @dataclass
 class Access:
