@@ -40,7 +40,7 @@ def identity_in(session: psycopg.Connection) -> dict[str, Any]:
 def is_weak(found: Mapping[str, Any]) -> bool:
     """Whether the server hides its identifier. Then the database's oldest relation stands in for
     it, which a restored copy on another server could share only by a chance of its numbering."""
-    return str(found["system_identifier"]).startswith(_UNSEEN)
+    return str(found.get("system_identifier")).startswith(_UNSEEN)
 
 
 def same_identity(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -59,7 +59,7 @@ def in_words(found: Mapping[str, Any]) -> str:
 
 
 def _place(found: Mapping[str, Any]) -> tuple[object, object]:
-    return found["database_oid"], found["database_name"]
+    return found.get("database_oid"), found.get("database_name")
 
 
 def _system_identifier(session: psycopg.Connection) -> str:

@@ -15,6 +15,9 @@ from ops.connection import POLICIES_ADVICE, connect, explained, shown_address
 from ops.legacy_schema import LegacySchemaError, enter_legacy
 from ops.sql_files import statement
 
+# The write lock knows transactions by `xid8`.
+OLDEST_SWAPPED = 13
+
 
 @dataclass(frozen=True)
 class TableAccount:
@@ -84,7 +87,7 @@ class Account:
     Attributes:
         address: without a password.
         schema: where the installation is; None where that cannot be told.
-        refusals: why a copy would refuse; none of them: it can be moved.
+        refusals: why it cannot be moved, one line each.
     """
 
     address: str
@@ -117,7 +120,17 @@ def assess(url: URL) -> Account:
         schema, refusals = _home(session, url)
         counted = [_counted(session, _judged(table, schema)) for table in tables]
         hidden = tuple(_hidden(session, counted, schema))
-    return Account(shown_address(url), schema, counted, around, refusals + hidden)
+        old = tuple(_too_old(session))
+    return Account(shown_address(url), schema, counted, around, refusals + hidden + old)
+
+
+def _too_old(session: psycopg.Connection) -> Iterator[str]:
+    found = session.info.server_version // 10000
+    if found < OLDEST_SWAPPED:
+        yield (
+            f"PostgreSQL {found} can be copied from, and no swap can lock it (that needs "
+            f"{OLDEST_SWAPPED}); upgrade the old server first"
+        )
 
 
 def _hidden(

@@ -95,6 +95,7 @@ def _database(source: Source, beside: URL, mark: str, locale: str | None = None)
         explained(beside),
         connect(beside, application_name="scratch", autocommit=True) as session,
     ):
+        session.execute("SET default_transaction_read_only = off")  # as a role may bear it
         _drop_leftovers(session, prefix)
         session.execute(
             sql.SQL(
@@ -107,7 +108,8 @@ def _database(source: Source, beside: URL, mark: str, locale: str | None = None)
             )
         )
         try:
-            yield beside.set(database=name)
+            options = f"{beside.query.get('options', '')} -cdefault_transaction_read_only=off"
+            yield beside.set(database=name).update_query_dict({"options": options.strip()})
         finally:
             _drop(session, name)
 

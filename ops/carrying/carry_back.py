@@ -87,7 +87,8 @@ class CarryingSessions:
         takes note first. Idempotent.
 
         Args:
-            accept: raises where the price is too high; then nothing was carried.
+            accept: raises where the price is too high; then nothing was carried. Without it
+                nothing is carried either where triggers would change other rows.
             guard: called with Core's connection before what was carried counts there.
 
         Raises:
@@ -121,8 +122,11 @@ class CarryingSessions:
             self.legacy.transaction(force_rollback=not keep),
             let_through(self.legacy, epoch),
         ):
-            price = carry_changes(changes, self.legacy, self.legacy_url, accept)
-        return price, changes.seen
+            price, seen = carry_changes(changes, self.legacy, self.legacy_url, accept), changes.seen
+            if keep and accept is None and price.by_triggers:
+                price, seen = replace(price, carried=()), {}
+                raise psycopg.Rollback
+        return price, seen
 
     def _take_note(self, guard: Guard, seen: Mapping[str, TableState] | None = None) -> None:
         """Core knows of each row that it was carried, and of each table how it was seen then."""
@@ -177,8 +181,8 @@ def carry_changes(
     ]
     bring_to_ai(changes)
     make_staging(legacy, targets)
-    # Being locked, it would not take now what it did not take in an earlier carrying of this
-    # session, and users need not wait for that.
+    # Being locked, it would not take now what it refused in an earlier carrying of this session for
+    # what the row itself is, and users need not wait for that. Other rows may have changed.
     legacy.execute("CREATE TEMPORARY TABLE IF NOT EXISTS carrying_refused (LIKE cutover_changes)")
     for target in targets:
         rows = csv_of(changes.session(target.table), changed_rows(target.table))
@@ -191,7 +195,7 @@ def carry_changes(
     if carried:
         legacy.execute(statement("carrying/carried_table"))
         legacy.execute(_WRITE_JOURNAL, [DONE])
-    legacy.execute(_REMEMBER_REFUSED, [NOT_TAKEN])
+    legacy.execute(_REMEMBER_REFUSED)
     by_triggers = effects.found(changes.core)
     price = RollbackPrice(changes.since, refused, carried=carried, by_triggers=by_triggers)
     if accept is not None:
@@ -201,12 +205,13 @@ def carry_changes(
 
 
 _REFUSE_AGAIN = """
-UPDATE cutover_changes AS c SET state = 'conflict', reason = r.reason FROM carrying_refused AS r
+UPDATE cutover_changes AS c SET state = 'remembered', reason = r.reason FROM carrying_refused AS r
 WHERE c.state = 'pending' AND r.table_name = c.table_name AND r.key = c.key
     AND r.after IS NOT DISTINCT FROM c.after
 """
 _REMEMBER_REFUSED = """
-INSERT INTO carrying_refused SELECT * FROM cutover_changes WHERE state = ANY(%s)
+INSERT INTO carrying_refused
+SELECT * FROM cutover_changes WHERE state = 'refused' AND after IS NOT NULL
 """
 _WRITE_JOURNAL = """
 INSERT INTO sigmasight_cutover.carried (table_name, key, digest)

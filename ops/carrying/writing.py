@@ -29,9 +29,9 @@ _KEPT: tuple[Kind, ...] = ("updated", "inserted")
 
 # States of changes; `elsewhere` is one that the other database of a pair did not take.
 DONE = ["written", "already"]
-_UNTAKEN = ["pending", "barred", "refused"]
+_UNTAKEN = ["pending", "barred", "hindered", "refused"]
 _LEFT = ["held", *_UNTAKEN]
-NOT_TAKEN = ["conflict", *_LEFT]
+NOT_TAKEN = ["conflict", "remembered", *_LEFT]
 ELSEWHERE = "elsewhere"
 
 # How many rows are tried at a time.
@@ -108,7 +108,7 @@ def _hold_back(target: Target) -> None:
                 sql.SQL(
                     "UPDATE {} AS s SET state = 'held', reason = {} FROM cutover_changes AS r"
                     " WHERE s.state = 'pending' AND r.table_name = {} AND r.key = {}"
-                    " AND r.state IN ('elsewhere', 'refused', 'barred', 'held')"
+                    " AND r.state NOT IN ('pending', 'written', 'already', 'conflict')"
                     " AND r.before IS NULL"
                 ).format(
                     target.staging,

@@ -1,6 +1,6 @@
 """The removal of the old database: that one and no other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -14,11 +14,16 @@ from ops.errors import ConfigurationError, RefusedError
 from ops.sql_files import statement
 
 
-def drop_database(scene: Scene, recorded: Mapping[str, Any]) -> str:
+def drop_database(
+    scene: Scene, recorded: Mapping[str, Any], require_copy: Callable[[], None]
+) -> str:
     """Drop the recorded database, if it is there; returns what became of it.
 
     Server and database are looked at again in the very session that drops, and nobody is thrown
     out: a session that has come in since makes the server refuse.
+
+    Args:
+        require_copy: raises where this would be the last copy; asked while it is still there.
 
     Raises:
         ConfigurationError: its address is not known any more.
@@ -34,6 +39,8 @@ def drop_database(scene: Scene, recorded: Mapping[str, Any]) -> str:
         if not _is_there(session, url, recorded):
             return "gone already"
         _require_unused(session, recorded["database_name"])
+        require_copy()
+        session.execute("SET default_transaction_read_only = off")  # as a role may bear it
         session.execute(
             sql.SQL("DROP DATABASE {}").format(sql.Identifier(recorded["database_name"]))
         )

@@ -19,7 +19,7 @@ from ops.books.session import open_books
 from ops.cleanup.folders import FoundFile, FoundFolder, find_files, find_repository
 from ops.cleanup.scene import Scene
 from ops.connection import connect, explained
-from ops.database_identity import identity
+from ops.database_identity import identity, same_identity
 from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import AccessEvidence, access_evidence, recorded_access
@@ -55,6 +55,11 @@ class Facts:
         return found
 
     @property
+    def swapped_at(self) -> datetime:
+        assert self.swap.ended_at is not None  # `swap` has seen to it
+        return self.swap.ended_at
+
+    @property
     def legacy_url(self) -> URL:
         if self.scene.legacy is None:
             raise RefusedError("the old database's address is not known; set LEGACY_DATABASE_URL")
@@ -85,7 +90,7 @@ class Facts:
 
     def _accounted(self, url: URL) -> AbstractContextManager[object]:
         """A look at the wrong database is no access to the old one, and would spoil its account."""
-        if identity(url) != dict(self.swap.legacy):
+        if not same_identity(identity(url), self.swap.legacy):
             return nullcontext()
         return recorded_access(self.scene.core, url, "cleanup")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.chain_folders import PROJECT_ROOT
-from ops.errors import BadInputError
+from ops.errors import BadInputError, RefusedError
 
 SUFFIXES = (".sql", ".dump")
 MARKER = ".sigmasight-temporary"
@@ -95,6 +95,27 @@ def find_repository(rules: Rules, kept: Collection[Path] = ()) -> FoundFolder | 
     folder = _real_folder(given)
     _require_removable(folder, rules)
     refuse_backups_in(folder, kept)
+    return _seen(folder)
+
+
+def refuse_more_in(found: FoundFolder) -> None:
+    """Let no folder go that holds more than was found; less is what a killed removal has left.
+
+    Raises:
+        RefusedError: there is more in it, or something newer.
+    """
+    folder = Path(found.path)
+    if not folder.is_dir():
+        return
+    now = _seen(folder)
+    if now.files > found.files or now.bytes > found.bytes or now.newest_ns > found.newest_ns:
+        raise RefusedError(
+            f"{folder} holds more than when the cleanup was begun, or newer files; move them out "
+            "of it, then run the cleanup again"
+        )
+
+
+def _seen(folder: Path) -> FoundFolder:
     status = folder.lstat()
     inside = [entry.lstat() for entry in _walked(folder)]
     return FoundFolder(
@@ -103,7 +124,7 @@ def find_repository(rules: Rules, kept: Collection[Path] = ()) -> FoundFolder | 
         status.st_dev,
         len(inside),
         sum(entry.st_size for entry in inside),
-        max((entry.st_mtime_ns for entry in inside), default=status.st_mtime_ns),
+        max((entry.st_mtime_ns for entry in inside), default=0),
     )
 
 

@@ -9,6 +9,7 @@ tombstone begins at the step that was begun last.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from ops.books.tombstones import (
     enter_step,
     note_removed,
 )
+from ops.cleanup.conditions.backups import DUMPED, require_file
 from ops.cleanup.database import drop_database
-from ops.cleanup.folders import FoundFile, FoundFolder, refuse_backups_in
+from ops.cleanup.folders import FoundFile, FoundFolder, refuse_backups_in, refuse_more_in
 from ops.cleanup.own_server import remove_server
 from ops.cleanup.plan import CleanupPlan, plan_cleanup, require_plan
 from ops.cleanup.removing import checksum, remove_file, remove_folder
@@ -32,7 +34,7 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 
 OnStep = Callable[[str], None]
-Step = Callable[[Scene, Mapping[str, Any]], Any]
+Step = Callable[[Scene, Tombstone], Any]
 
 
 def execute_cleanup(scene: Scene, plan_id: str, on_step: OnStep = lambda _step: None) -> Tombstone:
@@ -92,31 +94,41 @@ def _go_through(scene: Scene, begun: Tombstone, on_step: OnStep) -> None:
     for name in names[first:]:
         enter_step(scene.core, begun.plan_id, name)
         on_step(name)
-        outcome = STEPS[name](scene, begun.removed)
+        outcome = STEPS[name](scene, begun)
         note_removed(scene.core, begun.plan_id, name, outcome)
 
 
-def _forget_in_stack(scene: Scene, _removed: Mapping[str, Any]) -> str:
+def _forget_in_stack(scene: Scene, _begun: Tombstone) -> str:
     if scene.stack is None:
         return "no stack is declared"
     scene.stack.forget_legacy()
     return "the stack declares it as absent"
 
 
-def _drop(scene: Scene, removed: Mapping[str, Any]) -> str:
-    return drop_database(scene, removed["database"]["identity"])
+def _drop(scene: Scene, begun: Tombstone) -> str:
+    recorded = begun.removed["database"]["identity"]
+    return drop_database(scene, recorded, partial(_require_dump, begun))
 
 
-def _remove_server(scene: Scene, _removed: Mapping[str, Any]) -> str:
+def _require_dump(begun: Tombstone) -> None:
+    """Once more: a run that was killed may have looked days ago."""
+    if begun.waiver is None:
+        dump = begun.evidence[DUMPED]
+        require_file(Path(dump["path"]), dump["sha256"], "put it back, then run the cleanup again")
+
+
+def _remove_server(scene: Scene, _begun: Tombstone) -> str:
     return remove_server(scene)
 
 
-def _remove_repository(scene: Scene, removed: Mapping[str, Any]) -> str:
-    found = removed["repository"]
+def _remove_repository(scene: Scene, begun: Tombstone) -> str:
+    found = begun.removed["repository"]
     if not found:
         return "none is configured"
-    refuse_backups_in(Path(found["path"]), _backups(scene))
-    return remove_folder(FoundFolder(**found))
+    folder = FoundFolder(**found)
+    refuse_backups_in(Path(folder.path), _backups(scene))
+    refuse_more_in(folder)
+    return remove_folder(folder)
 
 
 def _backups(scene: Scene) -> list[Path]:
@@ -124,10 +136,10 @@ def _backups(scene: Scene) -> list[Path]:
     return [one.file for one in known_backups(scene.core)]
 
 
-def _remove_files(scene: Scene, removed: Mapping[str, Any]) -> dict[str, str]:
+def _remove_files(scene: Scene, begun: Tombstone) -> dict[str, str]:
     outcomes: dict[str, str] = {}
     backups = {str(file.resolve()) for file in _backups(scene)}
-    for one in removed["files"]:
+    for one in begun.removed["files"]:
         if one["path"] in backups:
             outcomes[one["path"]] = "left: it is a backup"
             continue
@@ -136,7 +148,7 @@ def _remove_files(scene: Scene, removed: Mapping[str, Any]) -> dict[str, str]:
     return outcomes
 
 
-def _settle(scene: Scene, _removed: Mapping[str, Any]) -> list[str]:
+def _settle(scene: Scene, _begun: Tombstone) -> list[str]:
     return [] if scene.stack is None else list(scene.stack.settle())
 
 

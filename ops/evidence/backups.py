@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ops.books.backups import Backup, Database
+from ops.database_identity import same_identity
 from ops.evidence import GOOD_FOR
 from ops.evidence.finding import Finding
 
@@ -27,7 +28,7 @@ def newest_proved(
             for one in backups
             if one.database == database
             and one.restored_at is not None
-            and (identity is None or dict(one.identity) == dict(identity))
+            and (identity is None or same_identity(one.identity, identity))
         ),
         None,
     )

@@ -27,6 +27,7 @@ from ops.books.legacy_accesses import (
     record,
 )
 from ops.connection import connect, shown_address
+from ops.database_identity import same_identity
 from ops.errors import SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.counters import (
@@ -74,11 +75,6 @@ class AccessEvidence:
     connections: tuple[Session, ...] = ()
     standbys: int = 0
     accesses: int = 0
-
-    @property
-    def untouched(self) -> bool:
-        """Whether it is known that nobody else read or wrote, and that nobody is connected."""
-        return self.known and not (self.reads or self.rows_read or self.writes or self.connections)
 
 
 @dataclass
@@ -203,7 +199,7 @@ def _evidence(
 ) -> AccessEvidence:
     if not moments or moments[0].recorded_at < swap.begun_at:
         return _unknown("no window was begun since the swap", restarts=True)
-    if now["identity"] != dict(swap.legacy):
+    if not same_identity(now["identity"], swap.legacy):
         return _unknown("another database than the swap left answers at its address", restarts=True)
     unended = _unended(moments)
     if dead := cut_off(session, [one.id for one in unended]):

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 
 from ops.books.legacy_accesses import Counters
 from ops.connection import connect, explained
-from ops.database_identity import identity_in
+from ops.database_identity import identity_in, same_identity
 from ops.sql_files import statement
 from ops.waiting import wait_until
 
@@ -128,7 +128,7 @@ def use_between(before: Counters, after: Counters) -> Use:
     Raises:
         UnknownUseError: they were set back in between, or are another database's.
     """
-    if before["identity"] != after["identity"]:
+    if not same_identity(before["identity"], after["identity"]):
         raise UnknownUseError("another database answered at its address")
     if before["server_reset"] != after["server_reset"]:
         raise UnknownUseError("its server stopped uncleanly, or its statistics were reset")

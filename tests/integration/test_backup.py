@@ -127,6 +127,14 @@ def test_the_comparison_sees_what_differs(foreign: URL, change: str, named: str)
         assert named in differences(before, content_of(session))
 
 
+def test_a_database_without_the_schema_public_is_proved(
+    scratch_database: URL, core_url: URL, tmp_path: Path
+) -> None:
+    with connect(scratch_database, application_name="tests") as session:
+        session.execute("DROP SCHEMA public; CREATE SCHEMA own; CREATE TABLE own.kept (id int)")
+    assert backup(scratch_database, "legacy", tmp_path, core_url).restored_at is not None
+
+
 def test_a_database_that_is_written_to_meanwhile_compares_equal(
     core_url: URL, foreign: URL, tmp_path: Path
 ) -> None:
@@ -177,6 +185,18 @@ def test_a_role_that_may_make_no_database_restores_on_a_server_of_ours(
     taken = backup(url, "ai", tmp_path, core_url)
     assert taken.restored_at is not None
     assert set(Path("/tmp").glob("sigmasight-scratch-*")) == before
+
+
+def test_what_is_read_only_by_default_is_proved_too(
+    foreign: URL, core_url: URL, plain_role: tuple[str, str], tmp_path: Path
+) -> None:
+    """Set by hand on a role or a database so that nobody writes before a move."""
+    name, password = plain_role
+    with connect(foreign, application_name="tests") as session:
+        session.execute(f"ALTER ROLE {name} CREATEDB")  # type: ignore[call-overload]
+        session.execute(f"ALTER ROLE {name} SET default_transaction_read_only = on")  # type: ignore[call-overload]
+    taken = backup(foreign.set(username=name, password=password), "legacy", tmp_path, core_url)
+    assert taken.restored_at is not None
 
 
 def test_no_password_is_among_the_words_of_a_program(

@@ -1,6 +1,6 @@
 -- How many objects of each kind a database holds, beyond the catalogue's and the extensions' own.
 WITH schemas AS (
-    SELECT oid FROM pg_catalog.pg_namespace
+    SELECT oid, nspname FROM pg_catalog.pg_namespace
     WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'
 ), relations AS (
     SELECT c.oid, c.relkind
@@ -10,7 +10,8 @@ WITH schemas AS (
         WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     )
 )
-SELECT 'schemas', count(*) FROM schemas
+-- Every new database has `public`, also the one that a dump without it is restored into.
+SELECT 'schemas', count(*) FROM schemas WHERE nspname <> 'public'
 UNION ALL
 SELECT CASE relkind
     WHEN 'r' THEN 'tables' WHEN 'p' THEN 'partitioned tables' WHEN 'v' THEN 'views'

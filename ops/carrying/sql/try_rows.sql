@@ -31,8 +31,17 @@ BEGIN
                 RAISE;
             END IF;
             UPDATE {staging} AS s SET
-                reason = SQLERRM,
-                state = CASE SQLSTATE WHEN '23505' THEN 'barred' ELSE 'refused' END
+                -- Errors of class 22 repeat values, which are the users'; but not of a text too long.
+                reason = CASE
+                    WHEN SQLSTATE ~ '^22' AND SQLSTATE <> '22001'
+                        THEN format('a value is none that its column takes (%s)', SQLSTATE)
+                    ELSE SQLERRM
+                END,
+                state = CASE
+                    WHEN SQLSTATE = '23505' THEN 'barred'
+                    WHEN SQLSTATE IN ('23503', '23P01') THEN 'hindered'
+                    ELSE 'refused'
+                END
             WHERE {rows};
         END;
     END LOOP;

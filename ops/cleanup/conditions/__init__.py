@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from ops.cleanup.conditions.backups import (
+    DUMPED,
     ai_backed_up,
     core_backed_up,
     legacy_as_dumped,
@@ -52,7 +53,7 @@ CONDITIONS: MappingProxyType[str, Condition] = MappingProxyType(
         "its server holds nothing else": server_alone,
         "Core backed up": core_backed_up,
         "AI backed up": ai_backed_up,
-        "old database dumped and restored": legacy_dumped,
+        DUMPED: legacy_dumped,
         "old database is as dumped": legacy_as_dumped,
         "files may go": files_removable,
         "repository may go": repository_removable,

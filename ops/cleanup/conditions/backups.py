@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ops.assessment.fates import unknown_tables
@@ -13,6 +14,7 @@ from ops.errors import RefusedError
 from ops.evidence.backups import backed_up, described, evidence_of, newest_proved
 from ops.evidence.finding import Finding
 
+DUMPED = "old database dumped and restored"
 LEAST_WAIVER = 40
 _WAIVED = "waived in writing: "
 
@@ -32,13 +34,13 @@ def _fresh(facts: Facts, database: Database, whose: Mapping[str, Any]) -> Findin
     found = backed_up(facts.backups, database, facts.scene.now, whose)
     proved = newest_proved(facts.backups, database, whose)
     if found.met and proved is not None:
-        require_file(proved)
+        require_file(proved.file, proved.sha256)
     return found
 
 
 def legacy_dumped(facts: Facts) -> Finding:
     """A dump taken after the lock was restored and found equal; its file is as it was."""
-    name = "old database dumped and restored"
+    name = DUMPED
     if facts.scene.waiver is not None:
         return _waived_by_name(name, facts.scene.waiver, facts.legacy.content)
     found = _dump(facts)
@@ -48,7 +50,7 @@ def legacy_dumped(facts: Facts) -> Finding:
             "`sigmasight backup`, or say who does without it and why by --waive-dump"
         )
         return Finding(name, False, reason)
-    require_file(found)
+    require_file(found.file, found.sha256)
     evidence = evidence_of(found)
     return Finding(name, True, described(found), evidence, pinned={"sha256": found.sha256})
 
@@ -69,27 +71,23 @@ def legacy_as_dumped(facts: Facts) -> Finding:
     return Finding(name, True, f"{live.rows:,} rows of {len(live.tables)} tables, all equal")
 
 
-def require_file(found: Backup) -> None:
+def require_file(file: Path, sha256: str, advice: str = "run `sigmasight backup`") -> None:
     """See that a backup's file is there and is what was proved.
 
     Raises:
         RefusedError: it is gone or was changed.
     """
     try:
-        same = sha256_of(found.file) == found.sha256
+        same = sha256_of(file) == sha256
     except OSError as error:
-        raise RefusedError(
-            f"{found.file} cannot be read ({error.strerror}); run `sigmasight backup`"
-        ) from None
+        raise RefusedError(f"{file} cannot be read ({error.strerror}); {advice}") from None
     if not same:
-        raise RefusedError(f"{found.file} is not what was backed up; run `sigmasight backup`")
+        raise RefusedError(f"{file} is not what was backed up; {advice}")
 
 
 def _dump(facts: Facts) -> Backup | None:
     found = newest_proved(facts.backups, "legacy", facts.swap.legacy)
-    ended = facts.swap.ended_at
-    assert ended is not None  # `Facts.swap` has seen to it
-    return found if found is not None and found.taken_at >= ended else None
+    return found if found is not None and found.taken_at >= facts.swapped_at else None
 
 
 def _waived_by_name(name: str, waiver: str, held: Content) -> Finding:

@@ -17,7 +17,7 @@ _CLOCKS = timedelta(minutes=5)
 
 
 def no_connections(facts: Facts) -> Finding:
-    """Nobody is connected, and nothing prepared or replicated holds on to it."""
+    """Nobody is connected, and nothing prepared, replicated or subscribed holds on to it."""
     name, url = "no connections", facts.maintenance_url
     database = facts.legacy_url.database or ""
     with (
@@ -27,9 +27,9 @@ def no_connections(facts: Facts) -> Finding:
         wait_until(lambda: not others(session, database), _LINGER_SECONDS, pause=0.1)
         found = others(session, database)
     if found:
-        reason = f"{len(found)} use it: {', '.join(found[:3])}; end them"
+        reason = f"{len(found)} use it: {', '.join(found[:3])}; end or drop them"
         return Finding(name, False, reason, {"found": found})
-    return Finding(name, True, "no session, prepared transaction or replication slot")
+    return Finding(name, True, "no session, prepared transaction, slot or subscription")
 
 
 def writes_locked(facts: Facts) -> Finding:
@@ -40,9 +40,7 @@ def writes_locked(facts: Facts) -> Finding:
         open_ones = ", ".join(lock.unlocked[:3]) or "every table"
         reason = f"it can be written to ({open_ones}); run `sigmasight swap` to lock it again"
         return Finding(name, False, reason, {**evidence, "unlocked": list(lock.unlocked)})
-    ended = facts.swap.ended_at
-    assert ended is not None  # `Facts.swap` has seen to it
-    if lock.since > ended + _CLOCKS:
+    if lock.since > facts.swapped_at + _CLOCKS:
         reason = f"it was locked again at {lock.since:%Y-%m-%d %H:%M} UTC, after the swap; "
         return Finding(name, False, reason + "find out who released it, and swap again", evidence)
     reason = f"all {lock.tables} tables, since {lock.since:%Y-%m-%d %H:%M} UTC"

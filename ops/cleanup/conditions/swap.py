@@ -52,12 +52,10 @@ def nothing_running(facts: Facts) -> Finding:
 
 def seven_days(facts: Facts) -> Finding:
     """The swap has been in force for seven days."""
-    ended = facts.swap.ended_at
-    assert ended is not None  # `Facts.swap` has seen to it
-    age = facts.scene.now - ended
+    age = facts.scene.now - facts.swapped_at
     reason = f"{_days(age)} days since the swap"
     met = age >= SEVEN_DAYS
-    advice = "" if met else f"; wait until {ended + SEVEN_DAYS:%Y-%m-%d %H:%M} UTC"
+    advice = "" if met else f"; wait until {facts.swapped_at + SEVEN_DAYS:%Y-%m-%d %H:%M} UTC"
     return Finding(
         "seven days since the swap", met, reason + advice, {"days": _days(age)}, waits=not met
     )
@@ -65,9 +63,7 @@ def seven_days(facts: Facts) -> Finding:
 
 def date_reached(facts: Facts) -> Finding:
     """The set day has come, in New York."""
-    ended = facts.swap.ended_at
-    assert ended is not None  # `Facts.swap` has seen to it
-    moment = cleanup_moment(ended, facts.scene.given_date)
+    moment = cleanup_moment(facts.swapped_at, facts.scene.given_date)
     met = facts.scene.now >= moment
     reason = f"{moment:%Y-%m-%d %H:%M} in New York {'has passed' if met else 'is still to come'}"
     evidence = {"moment": moment.isoformat()}

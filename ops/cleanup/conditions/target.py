@@ -4,7 +4,7 @@ from ops.cleanup.facts import Facts
 from ops.cleanup.folders import refuse_backups_in
 from ops.cleanup.own_server import STOCK, require_alone
 from ops.connection import connect, explained, shown_address
-from ops.database_identity import is_weak
+from ops.database_identity import identity, is_weak, same_identity
 from ops.evidence.finding import Finding
 from ops.sql_files import statement
 
@@ -14,7 +14,7 @@ def is_recorded_legacy(facts: Facts) -> Finding:
     name = "is the recorded old database"
     found, recorded = dict(facts.legacy.identity), dict(facts.swap.legacy)
     evidence = {"found": found, "recorded": recorded}
-    if found != recorded:
+    if not same_identity(found, recorded):
         unequal = ", ".join(key for key in recorded if found.get(key) != recorded[key])
         reason = (
             f"what answers at {shown_address(facts.legacy_url)} is another database than the swap "
@@ -36,7 +36,7 @@ def is_neither_half(facts: Facts) -> Finding:
     name = "is neither Core nor AI"
     found = dict(facts.legacy.identity)
     for half, other in (("Core", facts.core_identity), ("AI", facts.ai_identity)):
-        if found == dict(other):
+        if same_identity(found, other):
             reason = f"the old database's address leads to {half}; correct LEGACY_DATABASE_URL"
             return Finding(name, False, reason)
     marker = facts.legacy.marker
@@ -58,9 +58,11 @@ def droppable(facts: Facts) -> Finding:
     with explained(url), connect(url, application_name="cleanup") as session:
         row = session.execute(statement("cleanup/droppable"), {"database": database}).fetchone()
     oid, template, allowed = row or (None, False, False)
-    if str(oid) != str(wanted["database_oid"]):
+    there = (identity(url)["system_identifier"], oid)
+    if there != (wanted["system_identifier"], wanted["database_oid"]):
         reason = (
-            f"{shown_address(url)} is on another server than the old database; correct its address"
+            f"{shown_address(url)} is on another server than the old database, or hides on which; "
+            "correct its address, or use a role that may run pg_control_system() there"
         )
         return Finding(name, False, reason)
     if template or not allowed:

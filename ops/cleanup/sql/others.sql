@@ -9,3 +9,8 @@ FROM pg_catalog.pg_prepared_xacts WHERE database = %(database)s
 UNION ALL
 SELECT format('replication slot %%s', slot_name)
 FROM pg_catalog.pg_replication_slots WHERE database = %(database)s
+UNION ALL
+-- A disabled one, too, holds its database.
+SELECT format('subscription %%s', subname)
+FROM pg_catalog.pg_subscription AS s JOIN pg_catalog.pg_database AS d ON d.oid = s.subdbid
+WHERE d.datname = %(database)s

@@ -150,6 +150,18 @@ def enable(world: World, table: str, triggers: list[Any]) -> None:
 
 
 @contextmanager
+def subscribed(world: World) -> Iterator[None]:
+    with accounted_anew(world):
+        world.ask(
+            world.legacy,
+            "CREATE SUBSCRIPTION forgotten CONNECTION 'dbname=nowhere' PUBLICATION any_one"
+            " WITH (connect = false, slot_name = NONE)",
+        )
+        yield
+        world.ask(world.legacy, "DROP SUBSCRIPTION forgotten")
+
+
+@contextmanager
 def core_as_legacy(world: World) -> Iterator[dict[str, Any]]:
     yield {"legacy": world.core}
 

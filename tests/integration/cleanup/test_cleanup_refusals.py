@@ -21,6 +21,7 @@ from ops.books.run_lock import exclusive_rebuild, exclusive_run
 from ops.cleanup.plan import plan_cleanup
 from ops.cleanup.run import execute_cleanup
 from ops.cleanup.scene import Scene
+from ops.database_identity import identity
 from ops.errors import BusyError, RefusedError, SigmaSightError
 from tests.groups import soaked, soaked_unless
 from tests.integration.cleanup.damages import (
@@ -48,13 +49,14 @@ from tests.integration.cleanup.damages import (
     rolled_back,
     rules,
     statistics_reset,
+    subscribed,
     unlocked_table,
     value,
     verification,
     written_past_the_lock,
     young_account,
 )
-from tests.integration.cleanup.swapped_world import World
+from tests.integration.cleanup.swapped_world import World, changed
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,9 @@ CASES = (
     ),
     Case("verified without a check", lambda w: verification(w, **{"pass": 0}), {"verified"}),
     Case("somebody is connected", connected, {"no connections"}, "psql"),
+    Case(
+        "a disabled subscription is left", subscribed, {"no connections"}, "subscription forgotten"
+    ),
     Case("somebody has read", read_by_somebody, {"no reads since the swap"}, "users"),
     Case(
         "somebody has written past the lock",
@@ -397,6 +402,18 @@ def test_what_only_waits_can_be_approved_beforehand_and_nothing_else(
     assert waiting.plan_id is not None
     assert not waiting.executable
     assert plan_cleanup(world.scene(legacy=world.core)).plan_id is None
+
+
+def test_a_swap_that_was_not_shown_the_servers_identifier_left_the_same_database(
+    world: World, plan_id: str
+) -> None:
+    known = "UPDATE ops.cutovers SET legacy = legacy || {}"
+    kept = (
+        f"jsonb_build_object('system_identifier', '{identity(world.legacy)['system_identifier']}')"
+    )
+    hidden = kept.replace("r', '", "r', 'not shown by the server; oldest relation ")
+    with changed(world, world.core, known.format(hidden), known.format(kept)):
+        assert [one for one in plan_cleanup(world.scene()).findings if not one.met] == []
 
 
 def test_mended_everything_holds_again(world: World, plan_id: str) -> None:

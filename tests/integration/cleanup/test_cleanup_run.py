@@ -129,7 +129,7 @@ def test_killed_before_and_after_every_step_it_is_finished(make_world: MakeWorld
     assert set(done.removed["outcome"]) == set(STEPS)
 
 
-def test_a_half_done_cleanup_stops_for_the_old_pair_and_for_whoever_is_connected(
+def test_a_half_done_cleanup_asks_again_before_each_thing_goes(
     make_world: MakeWorld,
 ) -> None:
     world = make_world()
@@ -142,8 +142,24 @@ def test_a_half_done_cleanup_stops_for_the_old_pair_and_for_whoever_is_connected
         pytest.raises(RefusedError, match="the old database is in use"),
     ):
         execute_cleanup(world.scene(), plan_id)
+    dump = next((world.root / "backups").glob("legacy-*"))
+    moved = dump.rename(world.root / "outside" / dump.name)
+    with pytest.raises(RefusedError, match=rf"{dump.name} cannot be read .*; put it back"):
+        execute_cleanup(world.scene(), plan_id)
     assert world.legacy_tables() is not None
-    assert execute_cleanup(world.scene(), plan_id).state == "done"
+    moved.rename(dump)
+    new = world.root / "dumps" / "repository" / "of_yesterday.py"
+    new.write_text("precious")
+    # As a role may bear it since before the move.
+    read_only = {"options": "-cdefault_transaction_read_only=on"}
+    scene = world.scene(maintenance=world.maintenance.update_query_dict(read_only))
+    with pytest.raises(RefusedError, match=f"{new.parent} holds more .*move them out"):
+        execute_cleanup(scene, plan_id)
+    assert (world.legacy_tables(), new.read_text()) == (None, "precious")
+    new.rename(world.root / "outside" / new.name)
+    (new.parent / "main.py").unlink()  # as a killed removal leaves it
+    assert execute_cleanup(scene, plan_id).state == "done"
+    assert not new.parent.exists()
 
 
 @pytest.mark.soak

@@ -142,6 +142,14 @@ def test_rows_that_policies_may_hide_from_their_owner_are_no_go(
     assert "rows of public.tags_v2 from role 'bound_by_policies'; give the address" in refusal
 
 
+def test_a_server_that_no_swap_can_lock_is_no_go(
+    owned_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.assessment.account.OLDEST_SWAPPED", 99)
+    [refusal] = assess(owned_url).refusals
+    assert "no swap can lock it (that needs 99); upgrade the old server" in refusal
+
+
 def test_a_database_without_the_installation_is_no_go(run: Run, scratch_database: URL) -> None:
     run(scratch_database, "CREATE TABLE users (id int); INSERT INTO users VALUES (1)")
     account = assess(scratch_database)

@@ -19,7 +19,7 @@ from ops.write_lock.lock import lock_writes, release_lock
 from tests.conftest import NewDatabase
 from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
-from tests.integration.cutover.watched_legacy import BOOKS, rows_of, settled, swap, use
+from tests.integration.cutover.watched_legacy import BOOKS, rows_of, settled, swap, untouched, use
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def core(core_url: URL, legacy: URL) -> URL:
 
 def test_nobody_else_means_nothing_is_found(core: URL, legacy: URL) -> None:
     found = access_evidence(core, legacy)
-    assert found.untouched
+    assert untouched(found)
     assert found.since is not None
     assert (found.reads, found.writes, found.rollbacks, found.sessions) == (0, 0, 0, 0)
 
@@ -52,7 +52,7 @@ def test_our_own_accesses_are_not_taken_for_others(core: URL, legacy: URL, ask: 
             with recorded_access(core, legacy, "nested"):
                 use(legacy, "INSERT INTO book VALUES (-1, 'a'); DELETE FROM book WHERE id = -1")
     found = access_evidence(core, legacy)
-    assert found.untouched
+    assert untouched(found)
     assert (found.accesses, found.sessions, found.rollbacks) == (2, 0, 0)
     assert rows_of(core, ask) == [
         ("window", "the swap ended"),
@@ -64,7 +64,7 @@ def test_an_access_that_fails_is_recorded_whole(core: URL, legacy: URL, ask: Ask
     with pytest.raises(psycopg.errors.UndefinedTable), recorded_access(core, legacy, "copy"):
         use(legacy, "SELECT * FROM book; SELECT * FROM missing")
     assert [moment for moment, _ in rows_of(core, ask)] == ["window", "before", "after"]
-    assert access_evidence(core, legacy).untouched
+    assert untouched(access_evidence(core, legacy))
 
 
 READS = [
@@ -86,7 +86,7 @@ def test_a_strangers_read_is_seen(
     with recorded_access(core, legacy, "copy"):
         use(legacy)
     found = settled(core, legacy)
-    assert (found.known, found.untouched) == (True, False)
+    assert (found.known, untouched(found)) == (True, False)
     assert (found.reads, found.writes, found.sessions) == (scans, 0, 1)
     assert found.rows_read >= rows
     assert found.tables == (('"Other Shelf"',) if "Other" in query else ("book",))
@@ -122,7 +122,7 @@ def test_a_strangers_refused_write_wrote_nothing(
         with pytest.raises(psycopg.Error, match=reason):
             use(url, "UPDATE book SET title = 'x'")
     found = settled(core_url, legacy)
-    assert found.untouched
+    assert untouched(found)
     assert (found.writes, found.rollbacks) == (0, 2)
 
 
@@ -157,8 +157,8 @@ def test_says_who_is_connected_but_we_ourselves(core: URL, legacy: URL, as_role:
         found = access_evidence(core, legacy, ours=[ours.info.backend_pid])
         assert [one.pid for one in found.connections] == [theirs.info.backend_pid]
         assert f"session {theirs.info.backend_pid} of lock_app" in str(found.connections[0])
-        assert not found.untouched
-    assert settled(core, legacy).untouched
+        assert not untouched(found)
+    assert untouched(settled(core, legacy))
 
 
 def test_a_role_without_rights_sees_the_same_sessions_and_counters(
@@ -186,7 +186,7 @@ def test_accesses_that_overlap_are_both_ours(core: URL, legacy: URL) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(access, ("verify", "backup")))
     found = settled(core, legacy)
-    assert found.untouched
+    assert untouched(found)
     assert found.accesses == 2
     use(legacy)
     assert settled(core, legacy).reads == 1
@@ -198,7 +198,7 @@ def test_an_access_across_the_beginning_of_a_window_is_ours(core: URL, legacy: U
         restart_window(core, legacy, "in the meantime")
         use(legacy)
     found = settled(core, legacy)
-    assert found.untouched
+    assert untouched(found)
     use(legacy)
     assert settled(core, legacy).reads == 1
 
@@ -213,7 +213,7 @@ def test_verification_reads_legacy_as_a_recorded_access(
     found = market_data_equals_legacy(Subject(core_url, ai_url, legacy, day, day))
     assert found.outcome == "pass"
     assert rows_of(core_url, ask)[1:] == [("before", "verify"), ("after", "verify")]
-    assert access_evidence(core_url, legacy).untouched
+    assert untouched(access_evidence(core_url, legacy))
 
 
 @pytest.mark.soak
@@ -221,7 +221,7 @@ def test_seeding_reads_legacy_as_a_recorded_access(core: URL, legacy: URL, ask: 
     for _ in range(2):
         seed(core, demo_password="demo", legacy_url=legacy)
     assert rows_of(core, ask)[1:] == [("before", "seed"), ("after", "seed")] * 2
-    assert access_evidence(core, legacy).untouched
+    assert untouched(access_evidence(core, legacy))
 
 
 def test_the_lock_of_a_swap_is_no_strangers_doing(core_url: URL, legacy: URL) -> None:
@@ -231,4 +231,4 @@ def test_the_lock_of_a_swap_is_no_strangers_doing(core_url: URL, legacy: URL) ->
         with connect(legacy, application_name="tests") as connection:
             lock_writes(connection)
         release_lock(legacy)
-    assert access_evidence(core_url, legacy).untouched
+    assert untouched(access_evidence(core_url, legacy))

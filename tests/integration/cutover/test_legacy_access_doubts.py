@@ -17,7 +17,7 @@ from ops.legacy_access.account import access_evidence, begin_window, recorded_ac
 from tests.conftest import NewDatabase, create_database
 from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
-from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, use
+from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, untouched, use
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_window_of_an_earlier_swap_does_not_count(core: URL, legacy: URL) -> N
     swap(core, legacy)
     assert "no window" in str(access_evidence(core, legacy).reason)
     begin_window(core, legacy)
-    assert access_evidence(core, legacy).untouched
+    assert untouched(access_evidence(core, legacy))
 
 
 RESETS = [
@@ -80,12 +80,17 @@ def test_after_a_reset_nothing_is_known_until_a_new_window_begins(
     begun = access_evidence(core, legacy).since
     ask(legacy if where == "legacy" else core, reset)
     found = access_evidence(core, legacy)
-    assert (found.known, found.restarts, found.untouched, found.since) == (False, True, False, None)
+    assert (found.known, found.restarts, untouched(found), found.since) == (
+        False,
+        True,
+        False,
+        None,
+    )
     assert reason in str(found.reason)
     with recorded_access(core, legacy, "verify"):
         use(legacy)
     found = access_evidence(core, legacy)
-    assert found.untouched
+    assert untouched(found)
     assert found.since is not None
     assert begun is not None
     assert found.since > begun
@@ -104,13 +109,13 @@ def test_another_database_at_the_address_is_not_taken_for_legacy(
     other = new_database(str(legacy.database))
     assert identity(other) != identity(legacy)
     assert "another database" in str(access_evidence(core, other).reason)
-    assert access_evidence(core, legacy).untouched
+    assert untouched(access_evidence(core, legacy))
     # An access there begins a window that is of no use for the old database.
     with recorded_access(core, other, "copy"):
         use(other)
     assert access_evidence(core, legacy).reason == "another database answered at its address"
     restart_window(core, legacy, "the address was wrong for a while")
-    assert access_evidence(core, legacy).untouched
+    assert untouched(access_evidence(core, legacy))
 
 
 _ACCESS = """
@@ -148,7 +153,7 @@ def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
     assert "killed copy) was cut off" in str(found.reason)
     with recorded_access(core, legacy, "verify"):
         use(legacy)
-    assert settled(core, legacy).untouched
+    assert untouched(settled(core, legacy))
     assert found_reason(core, ask) == found.reason
 
 
@@ -163,7 +168,7 @@ def test_an_autovacuum_is_nobody(own_server: EmbeddedServer, core_url: URL, ask:
     while not _vacuumed_after_an_access(core_url, legacy, ask):
         assert time.monotonic() < deadline
     found = settled(core_url, legacy)
-    assert found.untouched
+    assert untouched(found)
     assert (found.reads, found.rows_read, found.writes) == (0, 0, 0)
 
 
@@ -205,13 +210,13 @@ def test_a_clean_restart_keeps_the_window_and_an_unclean_one_does_not(
     found = access_evidence(core_url, legacy)
     assert identity(legacy) == whose
     if how == signal.SIGINT:
-        assert found.untouched
+        assert untouched(found)
         return
     assert (found.known, found.restarts) == (False, True)
     assert "stopped uncleanly" in str(found.reason)
     with recorded_access(core_url, legacy, "verify"):
         use(legacy)
-    assert access_evidence(core_url, legacy).untouched
+    assert untouched(access_evidence(core_url, legacy))
 
 
 def test_a_server_that_goes_away_during_an_access_leaves_a_doubt(

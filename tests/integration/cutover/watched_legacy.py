@@ -33,6 +33,11 @@ def settled(core: URL, legacy: URL) -> AccessEvidence:
     return found
 
 
+def untouched(found: AccessEvidence) -> bool:
+    """Whether it is known that nobody else read or wrote, and that nobody is connected."""
+    return found.known and not (found.reads or found.rows_read or found.writes or found.connections)
+
+
 def use(url: URL, query: str = "SELECT * FROM book") -> None:
     with connect(url, application_name="tests") as connection:
         connection.execute(query.encode())

@@ -153,6 +153,10 @@ def test_what_triggers_change_beside_is_the_price(pair: Pair, locked: URL) -> No
     run(pair.core, "UPDATE positions SET quantity = 7 WHERE id = %s", APPLE)
     with shaped(locked, *trigger(body, "AFTER UPDATE OF quantity ON positions")):
         price = tried(pair, locked)
+        unasked = carry(pair, locked)
+        assert (unasked.by_triggers, unasked.carried) == (price.by_triggers, ())
+        assert rows_of(locked, "SELECT 1 FROM positions WHERE quantity = 7 OR notes = 'seen'") == []
+        assert tried(pair, locked).carried == price.carried != ()
     assert price.by_triggers == {"positions": 1, "ai_feedback": 1}
     assert "change others: positions 1, ai_feedback 1" in "\n".join(price.lines())
     assert rows_of(locked, "SELECT notes FROM positions WHERE id = %s", TESLA) == [(None,)]
@@ -198,6 +202,37 @@ def test_a_whole_number_is_one_however_it_is_written(pair: Pair, locked: URL) ->
     with shaped(locked, kind.format("integer"), kind.format("numeric(16, 4)")):
         assert carry(pair, locked).total == 0
         assert rows_of(locked, "SELECT DISTINCT quantity FROM positions") == [(42,)]
+
+
+def test_what_was_refused_for_another_row_is_tried_again(pair: Pair, locked: URL) -> None:
+    other = uuid4()
+    named = "UPDATE tags_v2 SET name = %s WHERE id = %s"
+    tagging = "INSERT INTO position_tags (id, position_id, tag_id) VALUES (%s, %s, %s)"
+    with (
+        shaped(
+            locked,
+            "ALTER TABLE tags_v2 ALTER name TYPE varchar(16)",
+            "ALTER TABLE tags_v2 ALTER name TYPE varchar(50)",
+        ),
+        carrying_sessions(*pair, locked) as carrying,
+    ):
+        run(pair.core, TAG, NEW, ALICE, "longer than sixteen", 1)
+        run(pair.core, tagging, other, TESLA, NEW)
+        assert carrying.carry_back().by_table == {"tags_v2": 1, "position_tags": 1}
+        run(pair.core, named, "short", NEW)
+        assert carrying.carry_back().total == 0
+        assert contents(locked, locked) == contents(*pair)
+
+
+def test_what_users_typed_is_not_repeated_in_a_reason(pair: Pair, locked: URL) -> None:
+    run(pair.core, "UPDATE positions SET notes = 'my secret' WHERE id = %s", APPLE)
+    with shaped(
+        locked,
+        "ALTER TABLE positions ALTER notes TYPE integer USING NULL",
+        "ALTER TABLE positions ALTER notes TYPE text",
+    ):
+        price = carry(pair, locked)
+    assert price.example == f"{APPLE}: a value is none that its column takes (22P02)"
 
 
 def test_refused_rows_are_not_tried_again_while_users_wait(pair: Pair, locked: URL) -> None:
