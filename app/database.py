@@ -2,9 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
+from psycopg import AsyncConnection
 from sqlalchemy import event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -15,16 +18,27 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 from app.config import get_settings
 from app.gate.serving_pair import Pair, serving_pair
 from app.pool_sizes import LARGEST, Pool, sharing, sizes
 from app.poolers import is_own_process
 from app.sql_files import statement
+from app.stalled import answered_within
 
 RECYCLE_SECONDS = 1800
 _PATIENCE_SECONDS = 2.0
+_ANSWER_SECONDS = 5.0
+# Of libpq: seconds, but the last in milliseconds. Without them a network that drops everything is
+# waited for as long as the system does, a quarter of an hour and more.
+_BOUNDS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 # A database may have a DateStyle of its own in which the driver reads no time; libpq sends this
 # with each login, through poolers too.
@@ -34,29 +48,46 @@ _engines: dict[Pair | None, tuple[AsyncEngine, AsyncEngine]] = {}
 
 
 def _engine(url: URL, most: int) -> AsyncEngine:
-    """With a pool that opens at most so many connections, and keeps a third of them."""
+    """With a pool that opens at most so many connections, and keeps a third of them. What the
+    address says of time-outs holds."""
     kept = max(1, most // 3)
     engine = create_async_engine(
         url,
+        connect_args={name: bound for name, bound in _BOUNDS.items() if name not in url.query},
         pool_size=kept,
         max_overflow=most - kept,
         pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
     )
     event.listen(engine.sync_engine, "connect", _prepare_unless_pooled)
+    dialect = engine.dialect
+    dialect.do_ping = partial(_answers, dialect.do_ping)  # type: ignore[method-assign]
     return engine
+
+
+def _answers(ping: Callable[[DBAPIConnection], bool], connection: DBAPIConnection) -> bool:
+    """Whether what lay in the pool is alive; one that has stalled is as good as gone."""
+    with answered_within(_ANSWER_SECONDS, driver_of(connection)):
+        return ping(connection)
+
+
+def driver_of(connection: DBAPIConnection | PoolProxiedConnection) -> AsyncConnection[Any]:
+    """What psycopg has opened."""
+    driver: AsyncConnection[Any] | None = connection.driver_connection
+    assert driver is not None  # it is open
+    return driver
 
 
 def _prepare_unless_pooled(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     """A pooler may give each transaction another server process, which knows no statement that was
     prepared before."""
-    driver = connection.driver_connection
-    assert driver is not None  # it has just been opened
+    driver = driver_of(connection)
     cursor = connection.cursor()
-    cursor.execute("SELECT pg_backend_pid()")
-    row = cursor.fetchone()
-    cursor.close()
-    connection.rollback()
+    with answered_within(_ANSWER_SECONDS, driver):
+        cursor.execute("SELECT pg_backend_pid()")
+        row = cursor.fetchone()
+        cursor.close()
+        connection.rollback()
     if row is None or not is_own_process(row[0], driver.info):
         driver.prepare_threshold = None
 
@@ -110,8 +141,7 @@ async def _room(url: URL) -> int | None:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS), engine.connect() as connection:
             row = (await connection.execute(statement("connection_room"))).one()
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None  # it has just answered
+            driver = driver_of(await connection.get_raw_connection())
             return row.room if is_own_process(row.process, driver.info) else None
     except (SQLAlchemyError, OSError, TimeoutError):
         return None

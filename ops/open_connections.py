@@ -19,6 +19,8 @@ import psycopg
 from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 
+from app.stalled import hang_up
+
 SILENT_SECONDS = 15.0
 _PAUSE_SECONDS = 0.2
 # Of Linux' tcp_info: milliseconds since data came last.
@@ -103,7 +105,7 @@ def _watch() -> None:
 
 def _look(one: _Opened, connection: psycopg.Connection) -> None:
     if one.is_over():
-        _close(connection)
+        hang_up(connection)
     elif connection.info.transaction_status != TransactionStatus.ACTIVE:
         one.idle = 0
     elif one.is_silent(connection):
@@ -122,7 +124,7 @@ def _ask(one: _Opened, connection: psycopg.Connection) -> None:
         stalled = False
     if stalled:
         with suppress(OSError, psycopg.Error):
-            _close(connection)
+            hang_up(connection)
 
 
 def _waits(reopen: Reopen, connection: psycopg.Connection) -> bool:
@@ -131,12 +133,6 @@ def _waits(reopen: Reopen, connection: psycopg.Connection) -> bool:
     with reopen() as second:
         row = second.execute(_STATE, [connection.info.backend_pid, name]).fetchone()
     return row is not None and str(row[0]).startswith("idle")
-
-
-def _close(connection: psycopg.Connection) -> None:
-    """End both directions; the descriptor stays open for whoever waits on it."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)
 
 
 def _unheard_seconds(connection: psycopg.Connection) -> float:

@@ -20,9 +20,8 @@ from app.api.refused import refusals
 from app.api.storable import Text, storable_text
 from app.config import get_settings
 from app.database import get_core_session
-from app.errors import UnauthorizedError
 from app.json_response import JsonResponse, utc_text
-from app.login_throttle import record_failure, record_login, record_registration, refuse_guessing
+from app.login_throttle import attempt, record_registration
 from app.security import TOKEN_LIFETIME, issue_token
 
 router = APIRouter(prefix="/auth", tags=["authentication"])
@@ -86,13 +85,8 @@ class LoggedOut(TypedDict):
 async def login(body: Login, request: Request) -> Response:
     """A token for e-mail address and password, in the body and as a cookie."""
     address = request.client.host if request.client else "unknown"
-    refuse_guessing(body.email, address)
-    try:
+    async with attempt(body.email, address):
         account = await authenticate(body.email, body.password)
-    except UnauthorizedError:
-        record_failure(body.email, address)
-        raise
-    record_login(body.email, address)
     async with get_core_session() as session:
         return await _token(session, account.id, account.email)
 

@@ -92,6 +92,11 @@ class Gate:
         """Whether the hold should have ended, for all that is known here."""
         return not self.is_open and time.monotonic() > self._held_until
 
+    @property
+    def believes_for(self) -> float:
+        """Seconds for which the pair is still served, unless it is said again."""
+        return self._believed_until - time.monotonic()
+
     def obey(self, order: Order, seen_at: float) -> None:
         """Do what the row says; `seen_at` (monotonic) is when it was asked for."""
         self._believe(seen_at + BELIEVED_SECONDS[order.pair])
@@ -125,7 +130,7 @@ class Gate:
         """
         try:
             async with asyncio.timeout(self._patience()):
-                while not (self.is_open and time.monotonic() < self._believed_until):
+                while not (self.is_open and self.believes_for > 0):
                     await (self._renewed if self.is_open else self._opened).wait()
         except TimeoutError:
             raise UnavailableError("Which database serves is not known; try again") from None
@@ -223,11 +228,16 @@ async def outside() -> AsyncIterator[None]:
         UnavailableError: nobody can say in time which pair is served.
     """
     request = _present.get()
-    if request is not None:
-        request.end()
-    yield
-    if request is not None:
-        await request.pass_again()
+    if request is None:
+        yield
+        return
+    request.end()
+    try:
+        yield
+    except Exception:
+        await request.pass_again()  # whoever handles it may ask a database
+        raise
+    await request.pass_again()
 
 
 async def before_stream() -> None:

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -13,15 +12,18 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import close_connections, engines_of
+from app.database import close_connections, driver_of, engines_of
 from app.gate.gate import Gate, Order
 from app.gate.serving_pair import Pair, other_pair
 from app.sql_files import statement
+from app.stalled import answered_within
 
 CHANNEL = "sigmasight_gate"
 _HEARTBEAT_SECONDS = 0.5
 _TICK_SECONDS = 0.01
 _PATIENCE_SECONDS = 1.0
+# The old database is looked at so long before it is believed no more.
+_LOOK_SECONDS = 1.0
 _RELEASE_SECONDS = 10.0
 _FAILURES = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
@@ -32,7 +34,9 @@ _log = logging.getLogger("sigmasight.gate")
 async def following(gate: Gate, *, has_old: bool) -> AsyncIterator[None]:
     """Have the gate follow the row while the block runs."""
     replica = Replica(gate, has_old)
-    work = [replica.follow(), *([replica.release_given_up()] if has_old else [])]
+    work = [replica.follow()]
+    if has_old:
+        work += [replica.go_by_lock(), replica.release_given_up()]
     tasks = [asyncio.create_task(each) for each in work]
     try:
         yield
@@ -57,8 +61,7 @@ class Replica:
         self._given_up: int | None = None
 
     async def follow(self) -> None:
-        """Follow the row until this is cancelled. While Core does not answer, the lock in the old
-        database says whether that one may still be served: a swap locks it before it is left."""
+        """Follow the row until this is cancelled."""
         while True:
             try:
                 async with self._session() as session:
@@ -66,10 +69,21 @@ class Replica:
             except _FAILURES as error:
                 self._by_lock = True
                 _log.warning("Core does not say who serves", extra={"error": type(error).__name__})
-            if self._by_lock:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    async def go_by_lock(self) -> None:
+        """While Core does not answer, or not yet, have the lock in the old database say whether it
+        may still be served, since a swap locks it before it is left; until this is cancelled. No
+        user waits for as long as Core takes to fail."""
+        while True:
+            if self._by_lock or self._ends_belief_in_old():
                 with suppress(*_FAILURES):
                     await self._ask_old()
             await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+    def _ends_belief_in_old(self) -> bool:
+        order = self.gate.order
+        return order is not None and order.pair == "old" and self.gate.believes_for < _LOOK_SECONDS
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[AsyncConnection]:
@@ -78,7 +92,8 @@ class Replica:
             connection = await core.connect()
         try:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.exec_driver_sql(f"LISTEN {CHANNEL}")
+            async with _prompt(connection):
+                await connection.exec_driver_sql(f"LISTEN {CHANNEL}")
             yield connection
         finally:
             await connection.invalidate()
@@ -130,7 +145,7 @@ class Replica:
 
     async def _tell(self, session: AsyncConnection, epoch: int, state: str) -> Order | None:
         told = {"replica": self._id, "epoch": epoch, "state": state}
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with _prompt(session):
             row = (await session.execute(statement("gate/report"), told)).one_or_none()
         return None if row is None else Order(**row._mapping)
 
@@ -148,7 +163,7 @@ class Replica:
             await asyncio.sleep(_TICK_SECONDS)
             return
         seconds = _HEARTBEAT_SECONDS if state == "open" else 5 * _TICK_SECONDS
-        driver: Any = (await session.get_raw_connection()).driver_connection
+        driver = driver_of(await session.get_raw_connection())
         async for _ in driver.notifies(timeout=seconds, stop_after=1):
             pass
 
@@ -160,16 +175,17 @@ class Replica:
                 await close_connections(other_pair(order.pair))
 
     async def _ask_old(self) -> None:
-        """Serve from the old database for as long as no swap has locked it."""
-        waits = not self.gate.is_open and self.gate.order is not None and not self.gate.overdue
-        if waits or not self._has_old:
+        """Serve from the old database for as long as no swap has locked it. What Core says before
+        that has answered counts, and so does a hold in progress."""
+        known = self.gate.order
+        waits = not self.gate.is_open and known is not None and not self.gate.overdue
+        if waits:
             return
         asked_at = time.monotonic()
-        if not await self._locked():
+        if not await self._locked() and self.gate.order is known:
             # Whoever knows the word of a trial still does.
-            word = self.gate.order.trial_digest if self.gate.order else None
-            order = Order("old", self.gate.epoch, "open", trial_digest=word)
-            self.gate.obey(order, asked_at)
+            word = known.trial_digest if known else None
+            self.gate.obey(Order("old", self.gate.epoch, "open", trial_digest=word), asked_at)
 
     async def _is_doubtful(self, order: Order) -> bool:
         """Whether the old database bears no lock although Core says that it was left. The old pair
@@ -189,6 +205,13 @@ class Replica:
             locked: bool = (await session.execute(statement("gate/locked"))).scalar_one()
             await session.commit()
             return locked
+
+
+@asynccontextmanager
+async def _prompt(session: AsyncConnection) -> AsyncIterator[None]:
+    """What is asked of Core is answered soon, or the connection is closed."""
+    with answered_within(_PATIENCE_SECONDS, driver_of(await session.get_raw_connection())):
+        yield
 
 
 async def _release_lock_of(hold: int) -> None:

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
 from app.calculations.factors import MARKET_ETF
+from app.database import get_core_session
 from app.errors import BadRequestError, ConflictError, NotFoundError, UnavailableError
 from app.jobs import ABANDONED, JOB_TYPE
-from app.jobs.prefect_api import backfill_is_under_way, start_backfill
+from app.jobs.prefect_api import PrefectUnavailableError, backfill_is_under_way, start_backfill
 from app.jobs.price_coverage import Preprocessing, price_coverage
 from app.json_response import utc_text
 from app.models import BatchJob
@@ -52,7 +53,7 @@ async def start_calculation(session: AsyncSession, portfolio: OwnedPortfolio) ->
     Raises:
         BadRequestError: the portfolio is inactive, or there are no prices to calculate with.
         ConflictError: a job of the portfolio waits or runs already.
-        UnavailableError: Prefect cannot run it; the job is failed.
+        UnavailableError: Prefect cannot run it, and the job is failed; or the pair was changed.
     """
     if not portfolio.is_active:
         raise BadRequestError("The portfolio is inactive; only active ones are calculated")
@@ -60,8 +61,11 @@ async def start_calculation(session: AsyncSession, portfolio: OwnedPortfolio) ->
     preprocessing = await price_coverage(session, portfolio.id, last)
     days = {"first": first.isoformat(), "last": last.isoformat(), "mode": _MODE}
     owner = {"portfolio_id": str(portfolio.id), "user_id": str(portfolio.user_id)}
-    job_id = await _record(session, portfolio, {**owner, **days})
-    await _run(session, job_id, days, {**owner, **days})
+    unfinished = await _jobs(session, portfolio.id)
+    await session.commit()  # no connection is held while Prefect answers, nor a pair that it was of
+    await _fail_lost(unfinished)
+    job_id = await _record(portfolio, {**owner, **days})
+    await _run(job_id, days, {**owner, **days})
     return {
         "status": "started",
         "batch_run_id": str(job_id),
@@ -102,29 +106,29 @@ async def _needed_days(session: AsyncSession, portfolio_id: UUID) -> tuple[date,
     return first, last
 
 
-async def _record(
-    session: AsyncSession, portfolio: OwnedPortfolio, metadata: Mapping[str, str]
-) -> UUID:
-    """Insert a pending job unless one is under way."""
-    for blocking in await _jobs(session, portfolio.id):
-        await session.commit()  # no connection is held while Prefect answers
+async def _fail_lost(unfinished: Sequence[Row[Any]]) -> None:
+    for blocking in unfinished:
         if not await _is_lost(blocking):
             raise ConflictError(f"A calculation of this portfolio is {blocking.status} already")
-        await _fail(session, blocking.id, ABANDONED)
-    await session.execute(_one_at_a_time(portfolio.id))
-    if await _jobs(session, portfolio.id):
-        raise ConflictError("A calculation of this portfolio has just been started")
+        await _fail(blocking.id, ABANDONED)
+
+
+async def _record(portfolio: OwnedPortfolio, metadata: Mapping[str, str]) -> UUID:
+    """Insert a pending job unless one is under way."""
     job_id = uuid4()
-    await session.execute(
-        insert(BatchJob).values(
-            id=job_id,
-            job_name=f"calculate {portfolio.id}",
-            job_type=JOB_TYPE,
-            status="pending",
-            job_metadata=dict(metadata),
+    async with get_core_session() as session:
+        await session.execute(_one_at_a_time(portfolio.id))
+        if await _jobs(session, portfolio.id):
+            raise ConflictError("A calculation of this portfolio has just been started")
+        await session.execute(
+            insert(BatchJob).values(
+                id=job_id,
+                job_name=f"calculate {portfolio.id}",
+                job_type=JOB_TYPE,
+                status="pending",
+                job_metadata=dict(metadata),
+            )
         )
-    )
-    await session.commit()
     return job_id
 
 
@@ -137,27 +141,27 @@ async def _is_lost(job: Row[Any]) -> bool:
     return not await backfill_is_under_way(job.id)
 
 
-async def _run(
-    session: AsyncSession, job_id: UUID, days: Mapping[str, str], metadata: Mapping[str, str]
-) -> None:
+async def _run(job_id: UUID, days: Mapping[str, str], metadata: Mapping[str, str]) -> None:
     try:
         run_id = await start_backfill(job_id, {**days, "batch_run_id": str(job_id)})
-    except UnavailableError as error:
-        await _fail(session, job_id, str(error))
+    except PrefectUnavailableError as error:
+        await _fail(job_id, str(error))
         raise
     known = {**metadata, "prefect_flow_run_id": str(run_id)}
-    await session.execute(update(BatchJob).where(BatchJob.id == job_id).values(job_metadata=known))
-    await session.commit()
+    job = update(BatchJob).where(BatchJob.id == job_id).values(job_metadata=known)
+    async with get_core_session() as session:
+        found = await session.scalar(job.returning(BatchJob.id))
+    if found is None:
+        raise UnavailableError("The databases were changed meanwhile; ask again")
 
 
-async def _fail(session: AsyncSession, job_id: UUID, reason: str) -> None:
+async def _fail(job_id: UUID, reason: str) -> None:
     unfinished = BatchJob.status.in_(["pending", "running"])
-    await session.execute(
-        update(BatchJob)
-        .where(BatchJob.id == job_id, unfinished)
-        .values(status="failed", completed_at=func.now(), error_message=reason)
-    )
-    await session.commit()
+    job = update(BatchJob).where(BatchJob.id == job_id, unfinished)
+    async with get_core_session() as session:
+        await session.execute(
+            job.values(status="failed", completed_at=func.now(), error_message=reason)
+        )
 
 
 async def _jobs(

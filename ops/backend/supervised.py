@@ -112,8 +112,8 @@ class SupervisedBackend:
         Raises:
             BackendUnavailableError: it cannot; the message names its log.
         """
-        begun = time.monotonic()
-        found = wait_until(lambda: self._outcome(time.monotonic() - begun), math.inf)
+        since = {"silent": time.monotonic()}
+        found = wait_until(lambda: self._outcome(since), math.inf)
         if found != _SERVES:
             raise self._unavailable(found)
         return self.address()
@@ -141,14 +141,16 @@ class SupervisedBackend:
         told = (HOME, str(self.state.root))
         return found_process(self.state.read(DOCUMENT).get("pid"), MODULE, told)
 
-    def _outcome(self, waited: float) -> str:
-        """That it serves, or what is wrong with it; an empty text while neither is known."""
+    def _outcome(self, since: dict[str, float]) -> str:
+        """That it serves, or what is wrong with it; an empty text while neither is known. When it
+        first said which word is kept in `since`."""
         failed = self.state.read(DOCUMENT).get("failed", 0) >= _MOST_FAILED
         word = self._word(1.0 if failed else _PATIENCE_SECONDS)
         if word == "ready":
             return _SERVES
         # A database may answer a little later; one that is not there will not come.
         allowed = _PATIENCE_SECONDS if word == "not ready" else START_SECONDS
+        waited = time.monotonic() - since.setdefault(word, time.monotonic())
         if self.url is None or waited > allowed or (failed and word == "silent"):
             missing = "a database is missing, behind, or locked though Core knows no swap"
             return f"is not ready: {missing}" if word == "not ready" else "is not there"

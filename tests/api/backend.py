@@ -147,7 +147,7 @@ def serving(core: URL, ai: URL | None, environment: Mapping[str, str]) -> Iterat
     if ai is not None:
         given["AI_DATABASE_URL"] = conninfo(ai)
     statements = Statements()
-    with _cached_settings(given):
+    with cached_settings(given):
         if ai is not None:
             statements.listen("core", core_engine().sync_engine)
             statements.listen("ai", ai_engine().sync_engine)
@@ -156,7 +156,7 @@ def serving(core: URL, ai: URL | None, environment: Mapping[str, str]) -> Iterat
 
 
 @contextmanager
-def _cached_settings(given: Mapping[str, str]) -> Iterator[None]:
+def cached_settings(given: Mapping[str, str]) -> Iterator[None]:
     """The backend's settings and engines are those of an environment until the block ends."""
     _clear()
     with pytest.MonkeyPatch.context() as environment:

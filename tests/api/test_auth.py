@@ -1,8 +1,11 @@
 """Login and registration, as clients of the original know them."""
 
+import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -284,3 +287,20 @@ def test_who_logs_in_between_failures_is_not_refused_for_these(anonymous: httpx.
     for _ in range(11):
         assert log_in(anonymous, HNW, DEMO_PASSWORD).status_code == 200
         assert log_in(anonymous, HNW, "not the password").status_code == 401
+
+
+def test_guesses_that_come_together_are_no_more_than_others_and_honest_logins_are_not_refused(
+    anonymous: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hash_for_long(password: str, _stored: str | None) -> bool:
+        await asyncio.sleep(0.1)
+        return password == DEMO_PASSWORD
+
+    def answers(password: str) -> dict[int, int]:
+        with ThreadPoolExecutor(25) as together:
+            each = together.map(lambda _: log_in(anonymous, HNW, password), range(25))
+            return Counter(answer.status_code for answer in each)
+
+    monkeypatch.setattr("app.accounts.password_matches", hash_for_long)
+    assert answers(DEMO_PASSWORD) == {200: 25}
+    assert answers("guess") == {401: 10, 429: 15}

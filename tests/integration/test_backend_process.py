@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import psutil
@@ -97,6 +98,24 @@ def test_one_that_cannot_serve_is_named_with_its_log(
     backend.start(environment | {"DATABASE_URL": conninfo(scratch_database)})
     with pytest.raises(BackendUnavailableError, match=r"not ready: .*read .*backend\.log"):
         backend.wait()
+
+
+def test_a_database_that_is_a_little_late_is_waited_for_however_long_the_start_took(
+    backend: SupervisedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    said = iter([("silent", 11.0), ("not ready", 1.0), ("not ready", 8.0), ("ready", 0.0)])
+
+    def word(_backend: SupervisedBackend, _seconds: float) -> str:
+        nonlocal now
+        found, took = next(said)
+        now += took
+        return found
+
+    monkeypatch.setattr(SupervisedBackend, "_word", word)
+    monkeypatch.setattr(SupervisedBackend, "url", "http://backend")
+    monkeypatch.setattr("ops.backend.supervised.time", SimpleNamespace(monotonic=lambda: now))
+    assert backend.wait() == "http://backend"
 
 
 def test_the_old_pair_is_served_without_core_and_nothing_is_written_to_it(

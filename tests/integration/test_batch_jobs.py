@@ -1,5 +1,6 @@
 """What a backfill leaves of the job that it carries out, however it ends."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,8 +9,12 @@ import pytest
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
+from app.database import close_connections
+from app.errors import UnavailableError
+from app.gate.serving_pair import serving_pair
+from app.jobs import calculations
 from ops.batch_jobs import BatchJob, batch_job
-from ops.connection import connect
+from ops.connection import connect, conninfo
 from ops.errors import (
     BadInputError,
     BusyError,
@@ -17,6 +22,7 @@ from ops.errors import (
     DatabaseUnavailableError,
     VerificationError,
 )
+from tests.api.backend import SECRET_KEY, cached_settings
 
 
 @pytest.fixture
@@ -163,3 +169,29 @@ def test_a_database_that_is_away_does_not_hide_what_went_wrong(core_url: URL) ->
     nowhere = core_url.set(port=1)
     with pytest.raises(BadInputError, match="no price"), batch_job(nowhere, uuid4()):
         raise BadInputError("no price")
+
+
+def test_a_job_that_the_pair_served_by_now_does_not_know_is_not_called_accepted(
+    core_url: URL, old_shape: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback came while Prefect was asked, and what was recorded before stays in Core."""
+
+    async def start_in_a_rollback(_job_id: UUID, _days: object) -> UUID:
+        serving_pair.set("old")
+        return uuid4()
+
+    async def run() -> None:
+        serving_pair.set("new")
+        try:
+            await calculations._run(uuid4(), {}, {})
+        finally:
+            await close_connections()
+
+    told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(old_shape)}
+    told |= {"DATABASE_URL": conninfo(core_url), "SECRET_KEY": SECRET_KEY}
+    monkeypatch.setattr(calculations, "start_backfill", start_in_a_rollback)
+    with (
+        cached_settings(told),
+        pytest.raises(UnavailableError, match="changed meanwhile; ask again"),
+    ):
+        asyncio.run(run())

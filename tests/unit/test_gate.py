@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -10,8 +11,13 @@ from app.agent import running
 from app.errors import UnavailableError
 from app.gate import gate as gate_module
 from app.gate.gate import Gate, Order, before_stream, outside
+<<<<<<< HEAD
 from app.gate.middleware import GateMiddleware, without_word
 from app.gate.replica import Replica
+=======
+from app.gate.middleware import GateMiddleware
+from app.gate.replica import Replica, following
+>>>>>>> served
 from app.gate.serving_pair import Pair, serving_pair
 
 OLD, NEW = Order("old", 1, "open"), Order("new", 2, "open")
@@ -96,6 +102,19 @@ async def _asks_no_database_for_a_while(gate: Gate) -> None:
         obey(gate, Order("new", 3, "held", seconds_left=5))
         assert not gate.at_rest
     assert gate.at_rest
+
+
+async def _fails_while_it_asks_no_database(gate: Gate) -> None:
+    """Whoever handles that may ask one again."""
+    obey(gate, OLD)
+    with gate.passing("old"):
+        with suppress(ZeroDivisionError):
+            async with outside():
+                obey(gate, NEW)
+                raise ZeroDivisionError
+        assert serving_pair.get() == "new"
+        obey(gate, Order("new", 3, "held", seconds_left=5))
+        assert not gate.at_rest
 
 
 async def _before_a_stream(gate: Gate) -> None:
@@ -186,6 +205,7 @@ CASES = [
     _nothing_ever_said,
     _under_way,
     _asks_no_database_for_a_while,
+    _fails_while_it_asks_no_database,
     _before_a_stream,
     _before_a_stream_if_nobody_comes_back,
     _stream_under_way,
@@ -248,3 +268,46 @@ def test_a_trial_goes_on_where_core_does_not_answer_for_a_moment(
 
     monkeypatch.setattr(Replica, "_locked", is_open)
     assert asyncio.run(cut_off()) == Order("old", 1, "open", trial_digest="of a word")
+
+
+def test_a_core_that_stalls_is_not_waited_for_while_the_old_database_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @asynccontextmanager
+    async def stalled(_self: Replica) -> AsyncIterator[None]:
+        yield await asyncio.Event().wait()
+
+    async def is_open(_self: Replica) -> bool:
+        return False
+
+    async def leave(_self: Replica) -> None:
+        pass
+
+    async def cut_off(order: Order, then: Callable[[Gate], Awaitable[object]]) -> object:
+        gate = Gate()
+        obey(gate, order, ago=gate_module.BELIEVED_SECONDS[order.pair])
+        async with following(gate, has_old=True):
+            return await then(gate)
+
+    for name, stands_in in (("_session", stalled), ("_locked", is_open), ("leave", leave)):
+        monkeypatch.setattr(Replica, name, stands_in)
+    assert asyncio.run(cut_off(OLD, soon)) == "old"
+    assert asyncio.run(cut_off(HELD, waits)), "a hold in progress is not cut short"
+    assert asyncio.run(cut_off(NEW, waits)), "nothing says that the new pair was left"
+
+
+def test_what_core_says_meanwhile_counts_more_than_the_lock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def is_open_but_core_speaks(self: Replica) -> bool:
+        obey(self.gate, HELD)
+        return False
+
+    async def asked() -> Order | None:
+        gate = Gate()
+        obey(gate, OLD)
+        await Replica(gate, has_old=True)._ask_old()
+        return gate.order
+
+    monkeypatch.setattr(Replica, "_locked", is_open_but_core_speaks)
+    assert asyncio.run(asked()) == HELD

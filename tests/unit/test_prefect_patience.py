@@ -1,13 +1,17 @@
-"""A Prefect server that is too busy to answer is asked again."""
+"""A Prefect server that is too busy to answer is asked again, and no cutover waits for it."""
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from app.config import Settings
+from app.gate.gate import Gate, Order
 from app.jobs import prefect_api
 
 
@@ -52,3 +56,29 @@ def test_a_busy_server_is_asked_again_with_the_same_words_a_few_times(
 
     assert asyncio.run(ask()) == status
     assert handler.asked == [b'{"key":"k"}'] * asked
+
+
+def test_a_change_of_the_pair_does_not_wait_for_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"PREFECT_API_URL": "http://prefect/api", "DATABASE_URL": "postgresql://127.0.0.1/core"}
+    told = Settings.model_validate(given)
+    at_rest: list[bool] = []
+
+    async def ask() -> None:
+        gate = Gate()
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            gate.obey(Order("new", 2, "held", seconds_left=5), time.monotonic())
+            at_rest.append(gate.at_rest)
+            gate.obey(Order("new", 2, "open"), time.monotonic())
+            found: object = {"id": str(uuid4())} if "deployments" in request.url.path else []
+            return httpx.Response(200, json=found)
+
+        monkeypatch.setattr(prefect_api, "_Patient", lambda: httpx.MockTransport(answer))
+        gate.obey(Order("new", 1, "open"), time.monotonic())
+        with gate.passing("new"):
+            await prefect_api.backfill_is_under_way(uuid4())
+            await prefect_api.start_backfill(uuid4(), {})
+
+    monkeypatch.setattr(prefect_api, "get_settings", lambda: told)
+    asyncio.run(ask())
+    assert at_rest == [True, True, True]
