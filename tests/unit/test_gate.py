@@ -11,13 +11,8 @@ from app.agent import running
 from app.errors import UnavailableError
 from app.gate import gate as gate_module
 from app.gate.gate import Gate, Order, before_stream, outside
-<<<<<<< HEAD
 from app.gate.middleware import GateMiddleware, without_word
-from app.gate.replica import Replica
-=======
-from app.gate.middleware import GateMiddleware
 from app.gate.replica import Replica, following
->>>>>>> served
 from app.gate.serving_pair import Pair, serving_pair
 
 OLD, NEW = Order("old", 1, "open"), Order("new", 2, "open")
