@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, first_line, place
+from ops.connection import connect, end_in_time, explained, first_line, place
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -285,18 +285,23 @@ def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: Non
     Raises:
         BusyError: such a session does not end.
     """
-    with writing_session(legacy, LOCKING) as session:
+    with explained(legacy), writing_session(legacy, LOCKING) as session:
         still_ours()
-        release_any_lock_in(session, legacy)
-
-
-def release_any_lock_in(session: psycopg.Connection, legacy: URL) -> None:
-    """`release_any_lock` over a session that is open and writes; it is committed."""
-    with explained(legacy):
         end_sessions(session, LOCKING, CARRYING)
         if lock_state_in(session).any_locked:
             release_lock_in(session)
-        session.commit()
+
+
+def begin_release(session: psycopg.Connection, most_seconds: float) -> None:
+    """`release_any_lock`, but for the caller to commit once the pair has changed: what could fail,
+    because somebody reads a table, does so before. Until then nobody reads the database.
+
+    Args:
+        most_seconds: when the server itself undoes it; others may use a table for half of it.
+    """
+    end_sessions(session, LOCKING, CARRYING)
+    end_in_time(session, most_seconds)
+    release_lock_in(session, most_seconds / 2)
 
 
 def end_sessions(

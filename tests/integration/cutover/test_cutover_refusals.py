@@ -274,7 +274,7 @@ SWAP = (
 )
 # The steps at whose failure `make test` looks: legacy is locked or open, and the pair has changed.
 SWAP_ENDS = {"commit the lock", "ask the public address"}
-ROLLBACK_ENDS = {"unlock legacy"}
+ROLLBACK_ENDS = {"open legacy"}
 WRITTEN = partial(d.changed, "core", d.WRITTEN, d.NOT_WRITTEN)
 ROLLBACK = (
     rollback("no old database", d.no_legacy, NO_LEGACY),
