@@ -174,6 +174,12 @@ SWAP = (
         "--accept-unlocked",
     ),
     Case(
+        "a table beside those of the move cannot be proved",
+        d.changed("old", d.UNPROVABLE, "DROP TABLE beside; DROP FUNCTION says_no"),
+        "not swapped: whether 'beside' of … is locked cannot be told: INSERT says 'no'; mend that "
+        "table, or remove it",
+    ),
+    Case(
         "the old database would take no user back",
         d.changed(
             "old",
