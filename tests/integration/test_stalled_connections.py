@@ -1,13 +1,16 @@
 """Through a network that accepts and then sends nothing, whoever waits is told so."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy.engine import URL
 
+from ops import open_connections
 from ops.connection import connect, explained
 from ops.embedded.server import EmbeddedServer
 from ops.errors import DatabaseUnavailableError
+from ops.waiting import wait_until
 from tests.groups import soaked
 from tests.stalling import StallingProxy, stalling_proxy
 
@@ -44,3 +47,11 @@ def test_the_end_of_a_block_does_not_wait_either(proxy: StallingProxy) -> None:
 def test_a_long_statement_is_left_alone(proxy: StallingProxy) -> None:
     with connect(proxy.url, application_name="tests") as session:
         assert session.execute("SELECT pg_sleep(1.5), 7").fetchone() == ("", 7)
+
+
+def test_one_that_was_closed_meanwhile_may_be_given_an_end(server: EmbeddedServer) -> None:
+    with connect(server.url(), application_name="tests") as session:
+        pass
+    assert wait_until(lambda: id(session) not in open_connections._opened, 10)
+    with open_connections.closed_at(time.monotonic(), [session]):
+        pass
