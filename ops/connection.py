@@ -26,8 +26,8 @@ START_SECONDS = 30.0
 _START_PAUSE_SECONDS = 0.5
 
 # Text forms of values and types depend on the first five; hashes and copies need one form
-# everywhere. A role's own short statement_timeout must not end a copy of any length. Written as a
-# server shows them, since they are read back.
+# everywhere. A role's own short statement_timeout must not end a copy of any length, nor another
+# limit a session that holds a lock. Written as a server shows them, since they are read back.
 SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "TimeZone": "UTC",
@@ -39,7 +39,13 @@ SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
         "idle_in_transaction_session_timeout": "0",
     }
 )
-_READ_BACK = "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name"
+_READ_BACK = """
+SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name
+UNION ALL
+SELECT name, set_config(name, '0', false)
+FROM unnest('{lock_timeout, idle_session_timeout, transaction_timeout}'::text[]) AS name
+WHERE current_setting(name, true) IS NOT NULL -- servers before 14 and 17 lack the last two
+"""
 _SET = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS s(name, value)"
 
 # Addresses and roles that this process has found to keep a session: it need not be tried again.
@@ -141,7 +147,7 @@ def _prove_session(connection: psycopg.Connection, url: URL, reopen: Reopen) -> 
 
 def _lost_settings(connection: psycopg.Connection) -> list[str]:
     found = connection.execute(_READ_BACK, [list(SESSION_SETTINGS)])
-    return [name for name, value in found if value != SESSION_SETTINGS[name]]
+    return [name for name, value in found if value != SESSION_SETTINGS.get(name, "0")]
 
 
 def direct_by(url: URL, setting: str) -> URL:
@@ -271,6 +277,7 @@ _UNAVAILABLE = (
     pg.CannotConnectNow,
     pg.ConnectionFailure,
     pg.ConnectionDoesNotExist,
+    pg.IdleSessionTimeout,
 )
 
 # Refused to this role, not installed, or not on a platform's list.

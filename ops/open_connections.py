@@ -82,7 +82,8 @@ def closed_at(deadline: float, opened: Iterable[psycopg.Connection] = ()) -> Ite
     global _deadline
     before, _deadline = _deadline, deadline
     for connection in opened:
-        _opened[id(connection)].deadline = deadline
+        if watched := _opened.get(id(connection)):  # else it is closed already
+            watched.deadline = deadline
     try:
         yield
     finally:
@@ -95,7 +96,8 @@ def _watch() -> None:
         for key, one in list(_opened.items()):
             connection = one.known()
             if connection is None or connection.closed:
-                _opened.pop(key, None)
+                if _opened.get(key) is one:  # not one that has its address since
+                    del _opened[key]
                 continue
             # A descriptor may be closed while it is looked at.
             with suppress(OSError, psycopg.Error):

@@ -11,11 +11,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
+from ops.books.run_lock import take_lock
 from ops.connection import connect, explained
 
 Counters = Mapping[str, Any]
 Kind = Literal["window", "before", "after"]
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('sigmasight legacy counters', 0))"
 _ALIVE = "hashtextextended('sigmasight legacy access ' || %s::bigint, 0)"
 
 
@@ -39,9 +39,13 @@ class Moment:
 @contextmanager
 def one_at_a_time(core: URL) -> Iterator[psycopg.Connection]:
     """A session of Core in a transaction that no other reading of counters runs beside, so that
-    the order of the records is the order of the readings."""
+    the order of the records is the order of the readings.
+
+    Raises:
+        BusyError: one that was stopped, say, goes on all the time; the message names its session.
+    """
     with explained(core), connect(core, application_name="legacy access") as session:
-        session.execute(_ONE_AT_A_TIME)
+        take_lock(session, "legacy counters")
         yield session
 
 

@@ -22,8 +22,8 @@ WAIT_SECONDS = 10
 _HOLDER = """
 SELECT a.pid, to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
 FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid)
-WHERE a.datname = current_database() AND a.application_name = %s
-    AND l.locktype = 'advisory' AND l.granted AND a.pid <> pg_backend_pid()
+WHERE a.datname = current_database() AND l.locktype = 'advisory' AND l.granted
+    AND l.classid::bigint << 32 | l.objid::bigint = hashtextextended(%s, 0)
 """
 # `Fence.check` locks in this mode, and nothing else does.
 _END_FORMER_WRITERS = """
@@ -133,12 +133,19 @@ def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
         explained(core),
         connect(core, application_name=f"{name} lock", autocommit=True) as session,
     ):
-        session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
-        with _busy_when_locked(session, name):
-            session.execute(
-                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"]
-            )
+        take_lock(session, name)
         yield session
+
+
+def take_lock(session: psycopg.Connection, name: str) -> None:
+    """Hold a lock of this name until the session ends.
+
+    Raises:
+        BusyError: another session holds it all the time; the message says which.
+    """
+    session.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{WAIT_SECONDS}s")))
+    with _busy_when_locked(session, name):
+        session.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"sigmasight {name}"])
 
 
 @contextmanager
@@ -146,7 +153,8 @@ def _busy_when_locked(session: psycopg.Connection, name: str) -> Iterator[None]:
     try:
         yield
     except pg.LockNotAvailable:
-        row = session.execute(_HOLDER, [f"sigmasight {name} lock"]).fetchone()
+        session.rollback()
+        row = session.execute(_HOLDER, [f"sigmasight {name}"]).fetchone()
         whose = f" ({_ENDED.format(*row)})" if row else ""
         raise BusyError(
             f"another run works on this database; wait until it is done, see the dashboard{whose}"

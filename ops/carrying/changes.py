@@ -69,7 +69,7 @@ def pair_sessions(
         connect(ai_url, application_name=purpose, autocommit=True) as ai,
     ):
         for session in (core, ai):
-            session.execute("SET jit = off")  # see copy/reader_settings.sql
+            session.execute("SET jit = off")  # see ops.copy.legacy
         yield core, ai
 
 

@@ -9,10 +9,11 @@ from ops.books.cutovers import begin_cutover, end_cutover, first_words
 from ops.books.session import open_books
 from ops.carrying.changes import changes_since_swap
 from ops.carrying.rollback_price import price_of
+from ops.connection import explained
 from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public, ask_staged, names
 from ops.cutover.steps import CutoverReport, Steps
-from ops.database_identity import identity
+from ops.database_identity import identity, same_identity
 from ops.errors import (
     BadInputError,
     DatabaseUnavailableError,
@@ -21,7 +22,14 @@ from ops.errors import (
 )
 from ops.evidence.cutovers import swap_in_force
 from ops.waiting import wait_until
-from ops.write_lock.lock import lock_and_prove, lock_state, release_any_lock
+from ops.write_lock.lock import (
+    LOCKING,
+    begin_release,
+    lock_and_prove,
+    lock_state,
+    release_any_lock,
+    writing_session,
+)
 
 _DOCUMENT = "blind_rollback"
 # Until each backend has given up asking a lost Core, and looked at the lock.
@@ -64,17 +72,19 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
 def settle_blind_rollback(installation: Installation) -> str | None:
     """Record in Core, which answers again, that the old pair was gone back to without it; where a
     blind rollback was killed before that, lock legacy again. What was done, or None."""
-    if not installation.settings.state.read(_DOCUMENT):
+    begun = installation.settings.state.read(_DOCUMENT)
+    if not begun:
         return None
+    installation.known_legacy(begun["legacy"])
     swapped, done = swap_in_force(installation.core), "undone"
     _tell_gate(installation)
     if installation.switch.active() == "old":
         done = "recorded"
         release_any_lock(installation.legacy)  # one that was killed after the pair had changed
         if swapped is not None:
-            begun = begin_cutover(installation.core, "rollback", "blind", swapped.legacy, 0)
+            record = begin_cutover(installation.core, "rollback", "blind", swapped.legacy, 0)
             end_cutover(
-                installation.core, begun, "done", {}, reason="blind: its price was not known"
+                installation.core, record, "done", {}, reason="blind: its price was not known"
             )
     elif swapped is not None:
         lock_and_prove(installation.legacy)
@@ -119,7 +129,8 @@ def _refuse_stranger(installation: Installation) -> None:
     """Only the old database of the swap bears its lock; or bore it, until a blind rollback that was
     killed took it off."""
     known = installation.settings.state.read(_DOCUMENT).get("legacy")
-    if not _is_locked(installation) and known != identity(installation.legacy):
+    ours = known and same_identity(known, identity(installation.legacy))
+    if not _is_locked(installation) and not ours:
         raise RefusedError(
             "the old database bears no lock of a swap, so it may be another one; correct "
             "LEGACY_DATABASE_URL"
@@ -131,9 +142,15 @@ def _change(installation: Installation, steps: Steps) -> float:
     it stays so."""
     try:
         _stage(installation, steps)
-        with installation.hold() as held:
+        legacy, most = installation.legacy, installation.max_hold_seconds
+        with (
+            explained(legacy),
+            writing_session(legacy, LOCKING) as unlocking,
+            installation.hold() as held,
+        ):
+            steps.run("unlock legacy", lambda: begin_release(unlocking, most))
             steps.run("flip", lambda: held.flip("old"))
-            steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
+            steps.run("open legacy", unlocking.commit)
             seconds = steps.run("release", held.release)
     finally:
         if installation.switch.active() == "new":

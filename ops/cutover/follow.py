@@ -15,7 +15,6 @@ from ops.books.tombstones import cleaned_up
 from ops.carrying.changes import Changes
 from ops.carrying.rollback_price import RollbackPrice
 from ops.cutover.installation import Installation
-from ops.cutover.rollback import legacy_of
 from ops.errors import RefusedError
 from ops.evidence import SEVEN_DAYS
 from ops.evidence.cutovers import swap_in_force
@@ -85,7 +84,7 @@ def follow(
     ended = _ended(installation)
     if ended is not None:
         return FollowReport(None, ended)
-    legacy_of(swap, installation)
+    installation.known_legacy(swap.legacy)
     left = cleanup_at - datetime.now(UTC)
     price = _carry(installation) if left >= SEVEN_DAYS else None
     if end or left <= LAST:

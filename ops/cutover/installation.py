@@ -1,8 +1,9 @@
 """What a swap and a rollback work on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from sqlalchemy.engine import URL
@@ -11,6 +12,7 @@ from ops.books.run_lock import Fence
 from ops.carrying.carry_back import CarryingSessions, carrying_sessions
 from ops.connection import connect, explained
 from ops.cutover.switch import Hold, Switch
+from ops.database_identity import identity, same_identity
 from ops.endpoints import Endpoints
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.settings import OperatorSettings
@@ -81,6 +83,19 @@ class Installation:
                 "LEGACY_DATABASE_URL if there is one"
             )
         return self.endpoints.legacy
+
+    def known_legacy(self, recorded: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The identity of the old database, which must be the one that was recorded.
+
+        Raises:
+            RefusedError: another one answers.
+        """
+        found = identity(self.legacy)
+        if not same_identity(found, recorded):
+            raise RefusedError(
+                "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
+            )
+        return found
 
     def lock_legacy(self) -> None:
         """See `lock_and_prove`."""

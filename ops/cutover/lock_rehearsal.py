@@ -12,9 +12,9 @@ from ops.cutover.installation import Installation
 from ops.errors import BusyError, SigmaSightError
 from ops.evidence.finding import Finding
 from ops.write_lock.lock import LockReport, beyond_lock, lock_writes, writing_session
-from ops.write_lock.proof import prove_statements
+from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import lock_tables
-from ops.write_lock.tables import moved_tables, relations
+from ops.write_lock.tables import Choose, moved_tables, other_tables, relations
 
 WHOLLY_LOCKED = "all can be locked"
 _LOCK_FITS = "the lock fits"
@@ -38,32 +38,35 @@ class LockRehearsal:
 
 
 def rehearse_lock(installation: Installation) -> LockRehearsal:
-    """Lock legacy as a swap does while requests wait, prove it, and undo it. Who writes to the
-    tables of the move waits for that moment, at most as long as a hold may take.
+    """Lock legacy as a swap does while requests wait, prove it, and undo it; then the rest, as it
+    does afterwards. Who writes to these tables waits for that moment, each time at most as long as
+    a hold may take.
 
     Raises:
         DatabaseUnavailableError, ConfigurationError: legacy does not answer.
     """
-    wholly, seconds = _wholly_locked(installation.legacy), 0.0
+    wholly = _wholly_locked(installation.legacy)
+    fits, seconds = _tried(installation, moved_tables)
+    rest, _ = _tried(installation, other_tables, timed=False) if fits.met else (fits, 0.0)
+    return LockRehearsal((fits if rest.met else rest, wholly), seconds)
+
+
+def _tried(
+    installation: Installation, choose: Choose, *, timed: bool = True
+) -> tuple[Finding, float]:
     most, begun = installation.max_hold_seconds, time.monotonic()
     try:
-        report, seconds = _timed(installation.legacy, most)
+        report, seconds = _timed(installation.legacy, most, choose)
     except BusyError as error:
-        fits = Finding(_LOCK_FITS, True, f"not tried while users work: {error}")
+        return Finding(_LOCK_FITS, True, f"not tried while users work: {error}"), 0.0
     except (SigmaSightError, psycopg.Error) as error:
-        fits = Finding(_LOCK_FITS, False, _why_not(error, most, time.monotonic() - begun))
+        if time.monotonic() - begun < most:
+            why = first_line(error) if isinstance(error, psycopg.Error) else str(error)
+            return Finding(_LOCK_FITS, False, why), 0.0
     else:
-        fits = _fits(report, seconds)
-    return LockRehearsal((fits, wholly), seconds)
-
-
-def _why_not(error: Exception, most_seconds: float, seconds: float) -> str:
-    if seconds < most_seconds:
-        return first_line(error) if isinstance(error, psycopg.Error) else str(error)
-    return (
-        f"locking and proving legacy alone takes longer than {most_seconds:.1f} s; let users wait "
-        "longer by --max-hold"
-    )
+        return _fits(report, seconds), seconds
+    why = f"locking and proving legacy alone takes longer than {most:.1f} s"
+    return Finding(_LOCK_FITS, not timed, f"{why}; let users wait longer by --max-hold"), 0.0
 
 
 def _fits(report: LockReport, seconds: float) -> Finding:
@@ -73,7 +76,7 @@ def _fits(report: LockReport, seconds: float) -> Finding:
     return Finding(_LOCK_FITS, True, said, {"seconds": seconds, "kept": list(report.kept)})
 
 
-def _timed(legacy: URL, most_seconds: float) -> tuple[LockReport, float]:
+def _timed(legacy: URL, most_seconds: float, choose: Choose) -> tuple[LockReport, float]:
     """The wait for users' own locks, which a hold has not, is no part of the time."""
     with (
         explained(legacy),
@@ -85,11 +88,11 @@ def _timed(legacy: URL, most_seconds: float) -> tuple[LockReport, float]:
         session.execute(
             "SELECT set_config('statement_timeout', %s, true)", [f"{most_seconds * 1000:.0f}ms"]
         )
-        chosen = moved_tables(relations(session))
+        chosen = choose(relations(session))
         lock_tables(session, chosen, "SHARE ROW EXCLUSIVE", _PATIENCE_SECONDS)
         begun = time.monotonic()
-        report = lock_writes(session, choose=moved_tables, hold=0)
-        prove_statements(session, chosen)
+        report = lock_writes(session, choose=choose, hold=0)
+        prove_locked(session, chosen)
         return report, time.monotonic() - begun
 
 

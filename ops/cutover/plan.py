@@ -37,9 +37,10 @@ ROLLBACK_STEPS = (
     "hold requests",
     "fence the new pair",
     "carry the rest back",
+    "unlock legacy",
     "flip",
     "commit the fence",
-    "unlock legacy",
+    "open legacy",
     "release",
     "ask the public address",
 )

@@ -20,7 +20,7 @@ from ops.carrying.rollback_price import RollbackPrice
 from ops.connection import connect, explained
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
-from ops.database_identity import identity
+from ops.database_identity import identity, same_identity
 from ops.errors import DatabaseUnavailableError, FencedOutError, RefusedError, SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
@@ -29,6 +29,7 @@ from ops.write_lock.lock import (
     HOLDING,
     LOCKING,
     LockState,
+    begin_release,
     end_sessions,
     lock_state_in,
     writing_session,
@@ -41,6 +42,9 @@ def recover(installation: Installation) -> str | None:
     The active pair decides: where it has changed already the rest is done, else what was done is
     undone. The caller holds the phases' lock, so nobody is still at it; who has lost that, and was
     stopped, can hold no requests any more.
+
+    Raises:
+        RefusedError: the old database is not the one that it was about.
     """
     _end_holds(installation.core)
     left = last_cutover(installation.core, "running")
@@ -50,6 +54,7 @@ def recover(installation: Installation) -> str | None:
             or _mend_lock(installation)
             or _mend_fence(installation)
         )
+    installation.known_legacy(left.legacy)
     active = installation.switch.active()
     finishes = active == left.leads_to
     settle(installation, active)
@@ -110,7 +115,7 @@ def _mend_lock(installation: Installation) -> str | None:
     if legacy is None or last is None or cleaned_up(installation.core):
         return None
     try:
-        ours = identity(legacy) == last.legacy
+        ours = same_identity(identity(legacy), last.legacy)
     except SigmaSightError:  # whoever needs it will say so
         return None
     active = installation.switch.active()
@@ -131,13 +136,13 @@ def _agree(installation: Installation, legacy: URL, active: Pair) -> bool:
     if (swap_in_force(installation.core) is None) != (active == "old"):
         return True  # record and pair do not agree either, so that nobody knows which lock is right
     if active == "old":
-        return not _settled_lock(legacy).any_locked
+        return not settled_lock(legacy).any_locked
     with recorded_access(installation.core, legacy, "recovery"):
-        return _settled_lock(legacy).state == "locked"
+        return settled_lock(legacy).state == "locked"
 
 
-def _settled_lock(legacy: URL) -> LockState:
-    """Nobody changes it any more who was stopped before."""
+def settled_lock(legacy: URL) -> LockState:
+    """How legacy is locked, once nobody who was stopped can change that any more."""
     with explained(legacy), writing_session(legacy, LOCKING) as session:
         end_sessions(session, LOCKING)
         return lock_state_in(session)
@@ -174,15 +179,19 @@ def undo_swap(installation: Installation) -> None:
     """Serve from legacy again after a swap whose public answers were wrong. What users wrote in
     those moments is carried back; the rest is kept in a file, which is logged."""
     installation.still_ours()
+    legacy, most = installation.legacy, installation.max_hold_seconds
     with (
         pair_fence(installation.core, installation.ai) as fence,
+        explained(legacy),
+        writing_session(legacy, LOCKING) as unlocking,
         installation.hold() as held,
     ):
-        fence.put_up(installation.max_hold_seconds)
+        fence.put_up(most)
         _keep(installation)
+        begin_release(unlocking, most)
         held.flip("old")
         fence.commit()
-        installation.unlock_legacy()
+        unlocking.commit()
         held.release()
     installation.switch.retire("new")
 

@@ -8,25 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from ops.backend.pair_fence import pair_fence
-from ops.books.cutovers import Cutover, last_cutover
+from ops.books.cutovers import last_cutover
 from ops.books.tombstones import cleaned_up
 from ops.carrying.carry_back import Accept, CarryingSessions
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
+from ops.connection import explained
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.forecast import CARRIED, fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
 from ops.cutover.plan import plan_id, refuse_moved
 from ops.cutover.questions import ask_public, ask_staged
-from ops.cutover.recovery import recover, undo_rollback, undone_on_failure
+from ops.cutover.recovery import recover, settled_lock, undo_rollback, undone_on_failure
 from ops.cutover.steps import CutoverReport, Steps, carry_out
 from ops.cutover.switch import Hold
 from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import LOCKING, lock_state, release_any_lock_in, writing_session
+from ops.write_lock.lock import LOCKING, begin_release, writing_session
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
     swapped = swap_in_force(installation.core)
     if swapped is None:
         raise RefusedError("no swap is in force, so there is nothing to roll back")
-    legacy = legacy_of(swapped, installation)
+    legacy = installation.known_legacy(swapped.legacy)
     with (
         recorded_access(installation.core, installation.legacy, "rollback plan"),
         installation.carrying() as carrying,
@@ -111,20 +112,6 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
         price, seconds = carrying.tried()
     planned = plan_id("rollback", installation, legacy, price.by_table)
     return RollbackPlan(price, legacy, planned, {CARRIED: seconds})
-
-
-def legacy_of(swap: Cutover, installation: Installation) -> Mapping[str, Any]:
-    """The identity of the old database that this swap left.
-
-    Raises:
-        RefusedError: another one answers.
-    """
-    found = identity(installation.legacy)
-    if found != swap.legacy:
-        raise RefusedError(
-            "the old database is not the one that the swap left; correct LEGACY_DATABASE_URL"
-        )
-    return found
 
 
 def _refuse_removed(installation: Installation) -> None:
@@ -254,12 +241,15 @@ class RollbackSteps:
         ):
             run("fence the new pair", lambda: fence.put_up(one.max_hold_seconds))
             lost = run(CARRIED, lambda: self._carry(carrying, self._accept))
-            # First the pair, then the lock, by which backends go that do not hear of it: a kill in
-            # between leaves the lock to the next run. The fence is an open transaction until the
-            # pair has changed, as a swap's lock is until just before.
-            run("flip", lambda: held.flip("old"))
-            run("commit the fence", fence.commit)
-            run("unlock legacy", lambda: release_any_lock_in(legacy, one.legacy))
+            with explained(one.legacy), legacy:
+                # Who uses a table is in the way of this while nothing has changed. It is seen by
+                # others after the pair, since backends that do not hear of that go by the lock: a
+                # kill in between leaves the lock to the next run. The fence, too, is an open
+                # transaction until the pair has changed, as a swap's lock is until just before.
+                run("unlock legacy", lambda: begin_release(legacy, one.max_hold_seconds))
+                run("flip", lambda: held.flip("old"))
+                run("commit the fence", fence.commit)
+                run("open legacy", legacy.commit)
             return run("release", held.release), lost
         return one.max_hold_seconds, lost
 
@@ -268,7 +258,7 @@ class RollbackSteps:
         if self.installation.switch.active() == "old":
             held.flip("new")
         self.installation.lift_fence()
-        if lock_state(self.installation.legacy).state != "locked":
+        if settled_lock(self.installation.legacy).state != "locked":
             self.installation.lock_legacy()
 
     def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from ops.errors import BusyError, RefusedError
 from ops.sql_files import statement
 from ops.write_lock.lock import change, lock_state, release_any_lock, require_owned
-from ops.write_lock.proof import prove_statements
+from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import PATIENCE_SECONDS, lock_tables
 from ops.write_lock.tables import UserRelation, hand_over, relations
 
@@ -46,7 +46,7 @@ def fence_off(connection: psycopg.Connection, chosen: list[UserRelation]) -> Non
     change(connection, "schema", "refuse_late_write", "triggers")
     with connection.transaction(force_rollback=True):
         connection.execute("SELECT set_config('application_name', 'proof of the fence', true)")
-        prove_statements(connection, chosen)
+        prove_locked(connection, chosen)
 
 
 def lift_fence(core: URL, ai: URL, still_ours: Callable[[], object] = lambda: None) -> None:

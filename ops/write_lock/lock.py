@@ -16,8 +16,8 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained, first_line, place
-from ops.errors import BusyError, RefusedError
+from ops.connection import connect, end_in_time, explained, first_line, place
+from ops.errors import BusyError, ConfigurationError, RefusedError
 from ops.sql_files import statement
 from ops.waiting import wait_until
 from ops.write_lock.proof import prove_locked
@@ -193,18 +193,27 @@ def lock_state_in(session: psycopg.Connection) -> LockState:
 
 
 def lock_epoch(session: psycopg.Connection) -> datetime | None:
-    """When the lock was made, which tells it from any other; None where there is none."""
+    """When the lock was made, which tells it from any other; None where there is none.
+
+    Raises:
+        ConfigurationError: it is another role's.
+    """
     row = session.execute(
-        "SELECT EXISTS (SELECT FROM pg_tables"
-        " WHERE schemaname = 'sigmasight_cutover' AND tablename = 'lock')"
+        "SELECT tableowner FROM pg_tables"
+        " WHERE schemaname = 'sigmasight_cutover' AND tablename = 'lock'"
     ).fetchone()
-    if row is None or not row[0]:
+    if row is None:
         return None
     try:
         with session.transaction():
             found = session.execute("SELECT locked_at FROM sigmasight_cutover.lock").fetchone()
     except (pg.UndefinedTable, pg.InvalidSchemaName):  # taken off in between
         return None
+    except pg.InsufficientPrivilege:
+        raise ConfigurationError(
+            f"{place(session)} was locked by role {row[0]!r}; give an address of that role or of a "
+            "superuser"
+        ) from None
     return None if found is None else found[0]
 
 
@@ -260,7 +269,6 @@ def lock_and_prove(legacy: URL, still_ours: Callable[[], object] = lambda: None)
         still_ours()
         end_sessions(lock, LOCKING, CARRYING)
         lock_writes(lock)
-        prove_locked(lock)
     prove_from_outside(legacy)
 
 
@@ -271,7 +279,7 @@ def prove_from_outside(legacy: URL, choose: Choose = lockable_tables) -> None:
         RefusedError: a write went through.
     """
     with explained(legacy), writing_session(legacy, "cutover proof") as session:
-        prove_locked(session, choose)
+        prove_locked(session, choose(relations(session)))
 
 
 def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: None) -> None:
@@ -285,18 +293,23 @@ def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: Non
     Raises:
         BusyError: such a session does not end.
     """
-    with writing_session(legacy, LOCKING) as session:
+    with explained(legacy), writing_session(legacy, LOCKING) as session:
         still_ours()
-        release_any_lock_in(session, legacy)
-
-
-def release_any_lock_in(session: psycopg.Connection, legacy: URL) -> None:
-    """`release_any_lock` over a session that is open and writes; it is committed."""
-    with explained(legacy):
         end_sessions(session, LOCKING, CARRYING)
         if lock_state_in(session).any_locked:
             release_lock_in(session)
-        session.commit()
+
+
+def begin_release(session: psycopg.Connection, most_seconds: float) -> None:
+    """`release_any_lock`, but for the caller to commit once the pair has changed: what could fail,
+    because somebody reads a table, does so before. Until then nobody reads the database.
+
+    Args:
+        most_seconds: when the server itself undoes it; others may use a table for half of it.
+    """
+    end_sessions(session, LOCKING, CARRYING)
+    end_in_time(session, most_seconds)
+    release_lock_in(session, most_seconds / 2)
 
 
 def end_sessions(

@@ -80,6 +80,12 @@ def moved_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
     return lockable if _has_views(known) else [one for one in lockable if _is_named(one)]
 
 
+def other_tables(known: Sequence[UserRelation]) -> list[UserRelation]:
+    """Those that a lock reaches beside `moved_tables`."""
+    moved = {one.oid for one in moved_tables(known)}
+    return [one for one in lockable_tables(known) if one.oid not in moved]
+
+
 def tables_of_others(known: Sequence[UserRelation]) -> list[UserRelation]:
     """Those that belong to other roles, out of a lock's reach."""
     return [one for one in known if one.is_table and not one.owned]

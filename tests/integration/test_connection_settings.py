@@ -44,6 +44,16 @@ def test_the_databases_own_settings_are_overruled(odd_database: URL) -> None:
     assert found_settings(own) == SESSION_SETTINGS
 
 
+def test_a_limit_of_the_role_ends_no_session_of_ours(odd_database: URL) -> None:
+    limits = ("lock_timeout", "idle_session_timeout", "transaction_timeout")
+    with connect(odd_database, application_name="tests", autocommit=True) as session:
+        for name in limits:
+            session.execute(f"ALTER DATABASE {odd_database.database} SET {name} = '9min'".encode())
+    with connect(odd_database, application_name="tests") as session:
+        for name in limits:
+            assert session.execute("SELECT current_setting(%s)", [name]).fetchone() == ("0",)
+
+
 def test_a_connection_is_idle_when_it_is_given(odd_database: URL) -> None:
     """What proves the settings leaves no transaction behind, in which others would be missed."""
     for autocommit in (True, False):

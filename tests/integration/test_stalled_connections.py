@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -14,9 +15,11 @@ from app import database
 from app.application import create_app
 from app.gate import replica
 from app.gate.gate import Gate
+from ops import open_connections
 from ops.connection import connect, conninfo, explained
 from ops.embedded.server import EmbeddedServer
 from ops.errors import DatabaseUnavailableError
+from ops.waiting import wait_until
 from tests.api.backend import SECRET_KEY, cached_settings
 from tests.groups import soaked
 from tests.stalling import StallingProxy, stalling_proxy
@@ -120,3 +123,11 @@ def test_a_backend_that_hears_nothing_at_the_gate_closes_that_connection(
 
     with stalling_proxy(core_url) as proxy, pytest.raises(OperationalError, match="closed"):
         asyncio.run(report(proxy))
+
+
+def test_one_that_was_closed_meanwhile_may_be_given_an_end(server: EmbeddedServer) -> None:
+    with connect(server.url(), application_name="tests") as session:
+        pass
+    assert wait_until(lambda: id(session) not in open_connections._opened, 10)
+    with open_connections.closed_at(time.monotonic(), [session]):
+        pass

@@ -10,11 +10,28 @@ CREATE TABLE IF NOT EXISTS sigmasight_cutover.revoked (
     grantee text NOT NULL,
     grantable boolean NOT NULL,
     why_kept text,
+    -- The grantee, who may be renamed; null for PUBLIC, and in a lock of an earlier version.
+    role oid,
     PRIMARY KEY (preamble, privilege, target, grantor, grantee)
 );
+DO $body$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'sigmasight_cutover.revoked'::regclass AND attname = 'role'
+    ) THEN
+        ALTER TABLE sigmasight_cutover.revoked ADD COLUMN role oid;
+    END IF;
+END
+$body$;
 
--- Who but its owner may write to what: tables, columns, sequences, and tables yet to be made.
-CREATE OR REPLACE VIEW sigmasight_cutover.write_privileges AS
+-- Who but its owner may write to what: tables, columns, sequences, and tables yet to be made. No view,
+-- which who reads the schema (pg_dump) would keep from being replaced.
+CREATE OR REPLACE FUNCTION sigmasight_cutover.write_privileges() RETURNS TABLE (
+    preamble text, privilege text, target text, grantable boolean, grantor text, grantee text,
+    role oid, why_kept text
+)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $function$
 WITH relation AS (
     SELECT c.oid, c.relkind, c.relacl, c.relowner, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -56,6 +73,7 @@ WITH relation AS (
 SELECT preamble, privilege, target, is_grantable AS grantable,
     pg_get_userbyid(grantor)::text AS grantor,
     CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS grantee,
+    nullif(grantee, 0),
     CASE
         WHEN grantor <> owner THEN 'it was granted by ' || pg_get_userbyid(grantor)
         WHEN NOT pg_has_role(owner, 'USAGE') THEN 'only ' || pg_get_userbyid(owner) || ' may'
@@ -67,22 +85,23 @@ WHERE grantee <> owner AND (
         SELECT oid FROM jsonb_to_recordset(current_setting('sigmasight.tables')::jsonb) AS t (oid oid)
     )
 );
+$function$;
 
 DO $body$
 DECLARE
     one record;
 BEGIN
     INSERT INTO sigmasight_cutover.revoked
-        (preamble, privilege, target, grantor, grantee, grantable, why_kept)
-    SELECT preamble, privilege, target, grantor, grantee, grantable, why_kept
-    FROM sigmasight_cutover.write_privileges
+        (preamble, privilege, target, grantor, grantee, grantable, why_kept, role)
+    SELECT preamble, privilege, target, grantor, grantee, grantable, why_kept, role
+    FROM sigmasight_cutover.write_privileges()
     ON CONFLICT (preamble, privilege, target, grantor, grantee)
         DO UPDATE SET grantable = EXCLUDED.grantable, why_kept = EXCLUDED.why_kept;
 
     -- The triggers refuse every write; this also refuses it to whoever would drop them.
     FOR one IN
         SELECT preamble, target, grantor, grantee, string_agg(privilege, ', ') AS privileges
-        FROM sigmasight_cutover.write_privileges
+        FROM sigmasight_cutover.write_privileges()
         WHERE why_kept IS NULL
         GROUP BY preamble, target, grantor, grantee
     LOOP
@@ -98,7 +117,7 @@ BEGIN
     END LOOP;
 
     UPDATE sigmasight_cutover.revoked AS r SET why_kept = 'the server kept it'
-    FROM sigmasight_cutover.write_privileges AS held
+    FROM sigmasight_cutover.write_privileges() AS held
     WHERE r.why_kept IS NULL
         AND (r.preamble, r.privilege, r.target, r.grantor, r.grantee)
             = (held.preamble, held.privilege, held.target, held.grantor, held.grantee);

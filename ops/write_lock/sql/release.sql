@@ -21,14 +21,17 @@ BEGIN
 
     IF to_regclass('sigmasight_cutover.revoked') IS NOT NULL THEN
         FOR one IN
-            SELECT preamble, target, grantee, grantable, string_agg(privilege, ', ') AS privileges
-            FROM sigmasight_cutover.revoked
-            WHERE why_kept IS NULL
-            GROUP BY preamble, target, grantee, grantable
+            -- One by one, so that a column that was dropped takes no other privilege with it.
+            SELECT r.preamble, r.privilege, r.target, r.grantable,
+                coalesce(quote_ident(a.rolname), r.grantee) AS grantee
+            FROM sigmasight_cutover.revoked AS r
+            -- Of an earlier version's lock, which lacks the column, the name must do.
+            LEFT JOIN pg_roles AS a ON a.oid = (to_jsonb(r) ->> 'role')::oid
+            WHERE r.why_kept IS NULL AND (a.oid IS NOT NULL OR to_jsonb(r) ->> 'role' IS NULL)
         LOOP
             BEGIN
                 EXECUTE format(
-                    '%sGRANT %s ON %s TO %s%s', one.preamble, one.privileges, one.target,
+                    '%sGRANT %s ON %s TO %s%s', one.preamble, one.privilege, one.target,
                     one.grantee, CASE WHEN one.grantable THEN ' WITH GRANT OPTION' ELSE '' END
                 );
             EXCEPTION

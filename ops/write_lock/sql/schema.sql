@@ -23,7 +23,16 @@ CREATE TABLE IF NOT EXISTS sigmasight_cutover.lock (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     locked_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
--- The one transaction that may write, named by itself; nobody else ever sees it. A lock of an
--- earlier version lacks the column.
-ALTER TABLE sigmasight_cutover.lock ADD COLUMN IF NOT EXISTS passing xid8;
+-- The one transaction that may write, named by itself; nobody else ever sees it. A lock of an earlier
+-- version lacks the column; where it is there, who reads the table (pg_dump) is not waited for.
+DO $body$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'sigmasight_cutover.lock'::regclass AND attname = 'passing'
+    ) THEN
+        ALTER TABLE sigmasight_cutover.lock ADD COLUMN passing xid8;
+    END IF;
+END
+$body$;
 INSERT INTO sigmasight_cutover.lock DEFAULT VALUES ON CONFLICT DO NOTHING;

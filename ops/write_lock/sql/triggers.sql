@@ -16,8 +16,9 @@ BEGIN
                 one.schema, one.name
             );
         END IF;
+        -- Of this table alone: servers before 15 went on to parts that have no such trigger yet.
         EXECUTE format(
-            'ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER "00_sigmasight_write_lock"',
+            'ALTER TABLE ONLY %I.%I ENABLE ALWAYS TRIGGER "00_sigmasight_write_lock"',
             one.schema, one.name
         );
     END LOOP;

@@ -277,6 +277,12 @@ ORDER BY id DESC LIMIT 1
 """
 OTHER_COLOR = f"UPDATE tags_v2 SET color = '#000000' WHERE id = '{A_TAG}'"
 UNLOCKED = 'ALTER TABLE users DISABLE TRIGGER "00_sigmasight_write_lock"'
+# It comes before ours.
+UNPROVABLE = """
+CREATE TABLE beside (x int);
+CREATE FUNCTION says_no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''no''; END';
+CREATE TRIGGER "! first" BEFORE INSERT ON beside FOR EACH STATEMENT EXECUTE FUNCTION says_no();
+"""
 FORGOTTEN = "UPDATE ops.cutovers SET state = 'undone' WHERE state = 'done'"
 REMEMBERED = "UPDATE ops.cutovers SET state = 'done' WHERE id = 1"
 IDLE = "UPDATE users SET is_active = false WHERE email = 'b@example.com'"

@@ -19,7 +19,7 @@ from ops.cutover import swap as swap_module
 from ops.cutover.forecast import in_words
 from ops.cutover.lock_rehearsal import LockRehearsal
 from ops.cutover.rollback import RollbackSteps
-from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
+from ops.errors import BusyError, DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.write_lock.lock import lock_writes
 from tests.groups import soaked
 from tests.integration.cutover.conftest import MakeSystem
@@ -110,7 +110,7 @@ def test_what_could_not_be_locked_again_is_by_the_next_command(
     assert system.swap().active == "new"
     patient = replace(behind, max_hold=30.0)
     with pytest.raises(DatabaseUnavailableError, match="no PostgreSQL server answers"):
-        patient.rollback(then={"unlock legacy": go_away})
+        patient.rollback(then={"open legacy": go_away})
     assert (system.serving(), system.legacy_is()) == ("new", "open")
     assert system.swap().recovered == "legacy was locked, since the new pair serves"
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
@@ -126,6 +126,19 @@ def test_what_is_late_once_the_pair_has_changed_is_finished_without_a_hold(
     assert (report.active, report.changed, report.held_seconds) == ("new", True, most)
     assert (system.serving(), system.legacy_is()) == ("new", "locked")
     assert system.cutovers()[-1] == ("swap", "done")
+
+
+def test_who_reads_legacy_is_in_a_rollbacks_way_before_the_pair_changes(
+    system: SmallSystem,
+) -> None:
+    flipped: list[bool] = []
+    with connect(system.old, application_name="reader") as reader:
+        reader.execute("SELECT FROM users")
+        with pytest.raises(BusyError, match=r"\(sigmasight reader\) uses 'users'"):
+            replace(system, max_hold=3 * _MOST).rollback(
+                then={"flip": lambda: flipped.append(True)}
+            )
+    assert (flipped, system.serving(), system.legacy_is()) == ([], "new", "locked")
 
 
 def test_what_could_not_be_unlocked_is_by_the_next_command(system: SmallSystem) -> None:

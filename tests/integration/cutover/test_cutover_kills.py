@@ -2,11 +2,13 @@
 its own: one pair serves, no row is lost, and the next command finishes or undoes what was begun."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
+from ops.errors import RefusedError
 from tests.groups import soaked_unless
 from tests.integration.cutover.conftest import MakeSystem
 from tests.integration.cutover.small_system import Rows, SmallSystem
@@ -35,6 +37,7 @@ def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
     rows = _rows(system)
     assert system.killed_after(swap_step, system.swap)
     assert system.serving() == system.active() == _after(swap_step, SWAP_STEPS, "old", "new")
+    _assert_refused_on_another(system, system.legacy_is())
     assert system.swap().active == "new"
     _assert_settled(system, "new", rows)
     assert system.killed_after(rollback_step, system.rollback)
@@ -42,6 +45,7 @@ def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
         system.serving() == system.active() == _after(rollback_step, ROLLBACK_STEPS, "new", "old")
     )
     assert not (system.active() == "new" and system.new_is_fenced())
+    _assert_refused_on_another(system, system.legacy_is())
     assert system.rollback().active == "old"
     _assert_settled(system, "old", rows)
 
@@ -49,6 +53,16 @@ def test_a_command_that_is_killed_after_a_step_is_ended_by_the_next(
 def _after(step: str, steps: Sequence[str], before: Pair, then: Pair) -> Pair:
     """The pair that serves once a step was done."""
     return then if steps.index(step) >= steps.index("flip") else before
+
+
+def _assert_refused_on_another(system: SmallSystem, legacy_is: str) -> None:
+    """What was begun on one old database is ended there, whatever the address says now."""
+    another = replace(system, legacy=system.old.set(database="postgres"))
+    for command in (another.swap, another.rollback):
+        with pytest.raises(RefusedError, match=r"correct LEGACY_DATABASE_URL$"):
+            command()
+    assert system.legacy_is() == legacy_is
+    assert "running" in {state for _, state in system.cutovers()}
 
 
 def _assert_settled(system: SmallSystem, pair: Pair, rows: dict[str, Rows]) -> None:

@@ -174,6 +174,12 @@ SWAP = (
         "--accept-unlocked",
     ),
     Case(
+        "a table beside those of the move cannot be proved",
+        d.changed("old", d.UNPROVABLE, "DROP TABLE beside; DROP FUNCTION says_no"),
+        "not swapped: whether 'beside' of … is locked cannot be told: INSERT says 'no'; mend that "
+        "table, or remove it",
+    ),
+    Case(
         "the old database would take no user back",
         d.changed(
             "old",
@@ -274,7 +280,7 @@ SWAP = (
 )
 # The steps at whose failure `make test` looks: legacy is locked or open, and the pair has changed.
 SWAP_ENDS = {"commit the lock", "ask the public address"}
-ROLLBACK_ENDS = {"unlock legacy"}
+ROLLBACK_ENDS = {"open legacy"}
 WRITTEN = partial(d.changed, "core", d.WRITTEN, d.NOT_WRITTEN)
 ROLLBACK = (
     rollback("no old database", d.no_legacy, NO_LEGACY),

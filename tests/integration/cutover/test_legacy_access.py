@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.books.cutovers import begin_cutover, end_cutover
+from ops.books.legacy_accesses import one_at_a_time
 from ops.connection import connect
 from ops.database_identity import identity
+from ops.errors import BusyError
 from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
 from ops.seed import seed
 from ops.verify.market_data import market_data_equals_legacy
@@ -58,6 +60,17 @@ def test_our_own_accesses_are_not_taken_for_others(core: URL, legacy: URL, ask: 
         ("window", "the swap ended"),
         *[(moment, purpose) for purpose in ("copy", "backup") for moment in ("before", "after")],
     ]
+
+
+def test_an_access_beside_one_that_was_stopped_names_its_session(
+    core: URL, legacy: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.books.run_lock.WAIT_SECONDS", 0.1)
+    with one_at_a_time(core) as stopped:
+        said = rf"its session {stopped.info.backend_pid} is there since .* end it in Core"
+        with pytest.raises(BusyError, match=said):
+            access_evidence(core, legacy)
+    assert access_evidence(core, legacy).untouched
 
 
 def test_an_access_that_fails_is_recorded_whole(core: URL, legacy: URL, ask: Ask) -> None:

@@ -135,7 +135,7 @@ def test_a_late_process_writes_nothing_after_a_rollback(system: SmallSystem) -> 
         ai.execute(MEMORY.encode())
         report = system.rollback()  # at no price: nothing of it was acknowledged
         steps = list(report.seconds)
-        assert steps.index("flip") < steps.index("commit the fence") < steps.index("unlock legacy")
+        assert steps.index("flip") < steps.index("commit the fence") < steps.index("open legacy")
         for late in (core, ai):
             with pytest.raises(psycopg.OperationalError):
                 late.commit()

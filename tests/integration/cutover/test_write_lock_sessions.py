@@ -20,19 +20,21 @@ from ops.errors import BusyError, RefusedError
 from ops.write_lock.lock import (
     lock_state,
     lock_writes,
-    prove_locked,
     release_lock,
     release_lock_in,
 )
+from ops.write_lock.proof import Attempt
 from tests.conftest import NewDatabase, create_database
 from tests.integration.cutover.conftest import Ask
-from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock
+from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock, outcomes, prove
+
+NOT_TRIED = Attempt("plain", "TRUNCATE", "not tried")
 
 
 def test_readers_read_beside_the_open_transaction(lockable: URL, ask: Ask) -> None:
     with connect(lockable, application_name="tests") as connection:
         lock_writes(connection)
-        prove_locked(connection)
+        prove(connection)
         assert ask(lockable, "SELECT count(*) FROM parts") == [(2,)]
         assert b"CREATE TABLE public.plain" in _dump(lockable)
         with (
@@ -60,11 +62,10 @@ def test_a_reader_at_work_only_keeps_truncate_from_being_tried(lockable: URL) ->
         reader.execute("SELECT * FROM plain")
         with connect(lockable, application_name="tests") as connection:
             lock_writes(connection)
-            proof = prove_locked(connection)
-        assert set(proof.not_tried) == {"plain"}
-        assert proof.by_trigger == 45
+            proof = prove(connection)
+        assert [one for one in proof if one.outcome != "trigger"] == [NOT_TRIED]
     with connect(lockable, application_name="tests") as connection:
-        assert prove_locked(connection).not_tried == ()
+        assert outcomes(prove(connection)) == {"trigger": 36}
 
 
 def test_a_reader_who_waits_to_write_is_no_deadlock_of_the_proof(lockable: URL, ask: Ask) -> None:
@@ -77,10 +78,19 @@ def test_a_reader_who_waits_to_write_is_no_deadlock_of_the_proof(lockable: URL, 
         lock_writes(connection)
         waiting = pool.submit(writer.execute, "INSERT INTO plain (name) VALUES ('late')")
         _until(lambda: ask(lockable, "SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
-        proof = prove_locked(connection)
+        proof = prove(connection)
         connection.rollback()
         waiting.result(10)
-    assert set(proof.not_tried) == {"plain"}
+    assert [one for one in proof if one.outcome != "trigger"] == [NOT_TRIED]
+
+
+def test_who_reads_a_locked_database_does_not_keep_it_from_being_locked_again(
+    lockable: URL,
+) -> None:
+    lock(lockable)
+    with ThreadPoolExecutor(1) as pool, connect(lockable, application_name="dump") as reader:
+        reader.execute("SELECT FROM sigmasight_cutover.lock, sigmasight_cutover.revoked")
+        pool.submit(lock, lockable).result(30)
 
 
 def test_a_writer_that_waits_when_the_lock_commits_is_refused(lockable: URL, ask: Ask) -> None:
@@ -154,10 +164,11 @@ _LOCKER = """
 import sys, time
 from sqlalchemy.engine import make_url
 from ops.connection import connect
-from ops.write_lock.lock import lock_writes, prove_locked
+from ops.write_lock.lock import lock_writes
+from tests.integration.cutover.locking import prove
 with connect(make_url(sys.stdin.readline().strip()), application_name="tests") as connection:
     lock_writes(connection)
-    prove_locked(connection)
+    prove(connection)
     print("locked", flush=True)
     time.sleep(600)
 """
@@ -193,7 +204,7 @@ def test_every_table_of_the_demo_is_locked_and_proved(
 ) -> None:
     with connect(new_database(legacy_template), application_name="tests") as connection:
         report = lock_writes(connection)
-        assert report.tables == prove_locked(connection).tables >= 45
+        assert report.tables == len({one.table for one in prove(connection)}) >= 45
 
 
 @pytest.mark.soak
