@@ -70,7 +70,7 @@ def test_an_access_beside_one_that_was_stopped_names_its_session(
         said = rf"its session {stopped.info.backend_pid} is there since .* end it in Core"
         with pytest.raises(BusyError, match=said):
             access_evidence(core, legacy)
-    assert access_evidence(core, legacy).untouched
+    assert untouched(access_evidence(core, legacy))
 
 
 def test_an_access_that_fails_is_recorded_whole(core: URL, legacy: URL, ask: Ask) -> None:
