@@ -68,8 +68,6 @@ def pair_sessions(
         connect(core_url, application_name=purpose, autocommit=True) as core,
         connect(ai_url, application_name=purpose, autocommit=True) as ai,
     ):
-        for session in (core, ai):
-            session.execute("SET jit = off")  # see ops.copy.legacy
         yield core, ai
 
 

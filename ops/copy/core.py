@@ -60,7 +60,6 @@ def core_session(url: URL) -> Iterator[psycopg.Connection]:
     """Open Core, or AI, for a copy; transactions are begun explicitly, one per table."""
     with connect(url, application_name="copy writer", autocommit=True) as connection:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
-        connection.execute("SET jit = off")  # see ops.copy.legacy
         yield connection
 
 

@@ -108,8 +108,6 @@ def legacy_snapshot(
     """
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     with _reading(url, "settings"):
-        # To compile a look at many tables takes longer than to look at them.
-        connection.execute("SET jit = off")
         connection.execute("SET row_security = off")
         if most_seconds is not None:
             end_in_time(connection, most_seconds)
