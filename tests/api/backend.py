@@ -21,7 +21,7 @@ import uvicorn
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 
-from app import database
+from app import config, database
 from app.chain_folders import PROJECT_ROOT
 from app.config import get_settings
 from app.database import ai_engine, core_engine
@@ -157,22 +157,24 @@ def serving(core: URL, ai: URL | None, environment: Mapping[str, str]) -> Iterat
 
 @contextmanager
 def cached_settings(given: Mapping[str, str]) -> Iterator[None]:
-    """The backend's settings and engines are those of an environment until the block ends."""
-    _clear()
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in given.items():
-            environment.setenv(name, value)
-        get_settings()
-        core_engine()
-    try:
-        yield
-    finally:
-        _clear()
-
-
-def _clear() -> None:
+    """The backend's settings and engines are those of an environment until the block ends. A
+    backend that this process serves for the whole session then has its own again."""
+    known = get_settings() if get_settings.cache_info().currsize else None
     get_settings.cache_clear()
-    database._engines.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_engines", {})
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in given.items():
+                environment.setenv(name, value)
+            get_settings()
+            core_engine()
+        try:
+            yield
+        finally:
+            get_settings.cache_clear()
+            if known is not None:
+                patch.setattr(config, "Settings", lambda: known)
+                get_settings()
 
 
 @contextmanager
