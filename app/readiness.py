@@ -67,7 +67,8 @@ class Prerequisites(TypedDict):
 async def readiness() -> Readiness:
     """Ask both databases now; neither may take longer than a few seconds."""
     core, ai = await asyncio.gather(_state("core", core_engine()), _state("ai", ai_engine()))
-    good = {core["status"], ai["status"]} <= {"ok", "legacy"}
+    new = (serving_pair.get() or get_settings().ACTIVE_PAIR) == "new"
+    good = {core["status"], ai["status"]} <= ({"ok"} if new else {"ok", "legacy"})
     return {
         "status": "ready" if good else "not ready",
         "databases": {"core": core, "ai": ai},

@@ -153,6 +153,11 @@ class OperatorSettings(BaseSettings):
         return 1 if self.embedded else declared_replicas(self.state) or self.BACKEND_REPLICAS
 
     @property
+    def least_replicas(self) -> int:
+        """How many of them there must be: one where nobody has said how many there are."""
+        return self.BACKEND_REPLICAS if "BACKEND_REPLICAS" in self.model_fields_set else 1
+
+    @property
     def backend_expected(self) -> bool:
         """Whether a backend of the new pair is ours to ask: it runs beside the embedded databases,
         or its address is known."""

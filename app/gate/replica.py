@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.database import close_connections, driver_of, engines_of
 from app.gate.gate import Gate, Order
@@ -34,7 +34,7 @@ _log = logging.getLogger("sigmasight.gate")
 async def following(gate: Gate, *, has_old: bool) -> AsyncIterator[None]:
     """Have the gate follow the row while the block runs."""
     replica = Replica(gate, has_old)
-    work = [replica.follow()]
+    work = [replica.follow(), replica.meet()]
     if has_old:
         work += [replica.go_by_lock(), replica.release_given_up()]
     tasks = [asyncio.create_task(each) for each in work]
@@ -57,6 +57,9 @@ class Replica:
         self._settled: tuple[Pair, str | None] | None = None
         self._told: tuple[int, str] | None = None
         self._by_lock = False
+        # Core has said that the old pair was left; whether its lock was seen since, once looked.
+        self._left = False
+        self._lock_seen: bool | None = None
         # Of a hold that has ended with the old pair; only Core's word counts.
         self._given_up: int | None = None
 
@@ -71,14 +74,38 @@ class Replica:
                 _log.warning("Core does not say who serves", extra={"error": type(error).__name__})
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
+    async def meet(self) -> None:
+        """Whenever a trial has begun, tell Core in which other databases of this process whoever
+        began it is, so that no other pair is changed than that which is served here; until this is
+        cancelled."""
+        told: str | None = None
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            digest = self.gate.order.trial_digest if self.gate.order else None
+            if digest is not None and digest != told:
+                with suppress(*_FAILURES):
+                    await self._meet(digest)
+                    told = digest
+
+    async def _meet(self, digest: str) -> None:
+        core, ai = engines_of("new")
+        halves = {"ai": ai, "old": engines_of("old")[0]} if self._has_old else {"ai": ai}
+        found = [half for half in halves if await _holds(halves[half], "gate/met", digest=digest)]
+        async with asyncio.timeout(_PATIENCE_SECONDS), core.begin() as session:
+            told = {"replica": self._id, "digest": digest, "found": found}
+            await session.execute(statement("gate/meet"), told)
+
     async def go_by_lock(self) -> None:
         """While Core does not answer, or not yet, have the lock in the old database say whether it
         may still be served, since a swap locks it before it is left; until this is cancelled. No
         user waits for as long as Core takes to fail."""
         while True:
-            if self._by_lock or self._ends_belief_in_old():
-                with suppress(*_FAILURES):
+            with suppress(*_FAILURES):
+                if self._by_lock or self._ends_belief_in_old():
                     await self._ask_old()
+                elif self._left and self._lock_seen is None:
+                    self._lock_seen = False
+                    await self._locked()
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
     def _ends_belief_in_old(self) -> bool:
@@ -109,6 +136,11 @@ class Replica:
                 return
             ended = (order.pair, order.state) == ("old", "open")
             self._given_up = order.epoch if ended else None
+            self._left = order.pair == "new"
+            self._lock_seen = self._lock_seen if self._left else None
+            if order.pair == "old" and not self._has_old:
+                _log.error("the old pair serves, and LEGACY_DATABASE_URL is not set")
+                return
             begins = begins and await self._is_doubtful(order)
             if begins and order.state == "open":
                 return
@@ -182,7 +214,10 @@ class Replica:
         if waits:
             return
         asked_at = time.monotonic()
-        if not await self._locked() and self.gate.order is known:
+        locked = await self._locked()
+        # One that was left, and never seen locked, is another database than the one that was left.
+        foreign = self._left and not self._lock_seen
+        if not locked and not foreign and self.gate.order is known:
             # Whoever knows the word of a trial still does.
             word = known.trial_digest if known else None
             self.gate.obey(Order("old", self.gate.epoch, "open", trial_digest=word), asked_at)
@@ -201,10 +236,18 @@ class Replica:
 
     async def _locked(self) -> bool:
         old, _ = engines_of("old")
-        async with asyncio.timeout(_PATIENCE_SECONDS), old.connect() as session:
-            locked: bool = (await session.execute(statement("gate/locked"))).scalar_one()
-            await session.commit()
-            return locked
+        locked = await _holds(old, "gate/locked")
+        self._lock_seen = self._lock_seen or locked
+        if locked:
+            await old.dispose()  # nobody is served from there, and a cleanup counts connections
+        return locked
+
+
+async def _holds(engine: AsyncEngine, question: str, **told: str) -> bool:
+    async with asyncio.timeout(_PATIENCE_SECONDS), engine.connect() as session:
+        found: bool = (await session.execute(statement(question), told)).scalar_one()
+        await session.commit()
+        return found
 
 
 @asynccontextmanager

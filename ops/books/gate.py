@@ -1,8 +1,9 @@
 """The gate's row in Core: which pair backends that hold both serve, and whether requests wait."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Literal, cast
 
 import psycopg
 from psycopg.rows import class_row
@@ -14,6 +15,9 @@ from ops.sql_files import statement
 # Whoever holds, or ends streams, has this advisory lock for as long as he lives; `ops.settle_gate`
 # looks for it.
 _HOLDER, _ENDS_STREAMS = (28, 12), (28, 13)
+
+# A database of a backend's beside Core, whose row it follows.
+Half = Literal["old", "ai"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,13 @@ def replicas(session: psycopg.Connection, pair: Pair, since: datetime | None = N
     with session.cursor(row_factory=class_row(Replicas)) as cursor:
         found = cursor.execute(statement("books/gate_replicas"), told).fetchone()
     return found or Replicas(0, 0, 0, 0)
+
+
+def met(session: psycopg.Connection, pair: Pair, digest: str) -> list[Collection[Half] | None]:
+    """Of each backend that may serve a pair still: in which of its databases it has found whoever
+    began the trial of a digest; None where it has not said so."""
+    told = {"believed": BELIEVED_SECONDS[pair], "digest": digest}
+    return [found for (found,) in session.execute(statement("books/gate_met"), told)]
 
 
 def set_trial(session: psycopg.Connection, digest: str | None) -> datetime:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.engine import URL
 
+from ops.backend.acquaintance import refuse_strangers
 from ops.backend.trial import begin_trial, gate_session, refuse_none
 from ops.books.active_pair import Pair, active_pair
 from ops.books.gate import (
+    Half,
     begin_hold,
     end_hold,
     end_streams,
@@ -100,15 +102,20 @@ class GateSwitch:
             pass  # without Core there is no hold, and backends go by the lock
         self.start()
 
-    def refuse_absent(self) -> None:
-        """See that backends report at the gate, as each does twice a second.
+    def refuse_strangers(self, ai: URL, at_least: int) -> None:
+        """See that backends report at the gate, as each does twice a second, and have the databases
+        of this command.
 
         Raises:
-            RefusedError: none does.
+            RefusedError: none does, fewer do than there must be, or one has others.
         """
+        halves: dict[Half, URL] = {"ai": ai}
+        if self.legacy is not None:
+            halves["old"] = self.legacy
         with self._gate() as (session, pair):
             wait_until(lambda: replicas(session, pair).seen > 0, _REPORT_SECONDS)
             refuse_none(replicas(session, pair))
+            refuse_strangers(session, pair, halves, at_least)
 
     def stage(self, pair: Pair) -> str:
         """Let the other pair be asked below an address that nobody knows.

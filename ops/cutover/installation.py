@@ -48,6 +48,10 @@ class Installation:
     stream_seconds: float = STREAM_SECONDS
     max_hold_seconds: float = MAX_HOLD_SECONDS
 
+    def refuse_strangers(self) -> None:
+        """`Switch.refuse_strangers` with as many backends as the operator says there are."""
+        self.switch.refuse_strangers(self.ai, self.settings.least_replicas)
+
     def hold(self) -> AbstractContextManager[Hold]:
         """`Switch.hold` for as long as users may wait."""
         return self.switch.hold(self.max_hold_seconds)

@@ -77,7 +77,7 @@ def _way_back(installation: Installation) -> Finding:
     """Whatever a rollback will ask of the old backend is asked while that still serves: once legacy
     is locked, nobody can be added to it who could log in."""
     try:
-        installation.switch.refuse_absent()
+        installation.refuse_strangers()
         ask_public(installation, "old")
     except (SigmaSightError, psycopg.Error) as error:
         said = first_line(error) if isinstance(error, psycopg.Error) else str(error)

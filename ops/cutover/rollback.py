@@ -217,6 +217,7 @@ class RollbackSteps:
             refuse_long_hold("rollback", forecast(self.steps.seconds), most)
 
     def _stage(self) -> None:
+        self.installation.refuse_strangers()
         address = self.steps.run(
             "stage the old backend", lambda: self.installation.switch.stage("old")
         )

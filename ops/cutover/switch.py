@@ -3,6 +3,8 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from sqlalchemy.engine import URL
+
 from ops.books.active_pair import Pair
 
 
@@ -30,11 +32,15 @@ class Switch(Protocol):
     def serve_active(self) -> None:
         """Make sure that the active pair is served, whatever a killed run left."""
 
-    def refuse_absent(self) -> None:
-        """See that there is a backend whose pair can be changed.
+    def refuse_strangers(self, ai: URL, at_least: int) -> None:
+        """See that there are backends whose pair can be changed, and that these have the databases
+        of this command.
+
+        Args:
+            at_least: how many backends there must be.
 
         Raises:
-            RefusedError: there is none, or it would have to be deployed anew.
+            RefusedError: there are fewer, or one would have to be deployed anew.
         """
 
     def stage(self, pair: Pair) -> str:

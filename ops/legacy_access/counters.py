@@ -20,6 +20,8 @@ from ops.waiting import wait_until
 
 # A session's counts are there when it is gone; that takes milliseconds after it was closed.
 FLUSH_SECONDS = 5.0
+# One that stays, idle, brings them after ten seconds.
+_IDLE_FLUSH_SECONDS = 11.0
 
 
 class UnknownUseError(Exception):
@@ -107,12 +109,13 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
     what they did; at most `FLUSH_SECONDS`. Their server process may outlive their connection.
 
     Args:
-        everybody: wait for all sessions, whoever they seem to be.
+        everybody: wait for all sessions, whoever they seem to be; for those that stay, as a
+            pooler's do, until they have told while idle.
     """
     with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
         wait_until(
             lambda: not any(one.seems_ours or everybody for one in _sessions(legacy, before)),
-            FLUSH_SECONDS,
+            _IDLE_FLUSH_SECONDS if everybody else FLUSH_SECONDS,
             pause=0.02,
         )
 

@@ -48,6 +48,7 @@ class World:
 
     stack: DrivenStack
     core: URL
+    ai: URL
     legacy: URL
     log: list[str]
     deployed: dict[str, str]
@@ -110,7 +111,7 @@ def world(
     stack.up()
     outputs = stack.outputs()
     deployed = outputs["backend_environment"]
-    made = World(stack, urls["database"], urls["legacyDatabase"], log, deployed)
+    made = World(stack, urls["database"], urls["aiDatabase"], urls["legacyDatabase"], log, deployed)
     with ExitStack() as running:
         started = [
             running.enter_context(
@@ -125,7 +126,7 @@ def world(
 
 def test_a_swap_and_a_rollback_replace_nothing(world: World) -> None:
     pairs: list[Pair] = ["new", "old"]
-    world.switch().refuse_absent()
+    world.switch().refuse_strangers(world.ai, 2)
     for pair in pairs:
         world.log.clear()
         world.change(pair)

@@ -22,6 +22,9 @@ CREATE TABLE IF NOT EXISTS ops.gate_replicas (
     state text NOT NULL CHECK (state IN ('open', 'holding', 'held')),
     seen_at timestamptz NOT NULL
 );
+-- In which of its databases it has found whoever began the trial of a digest.
+ALTER TABLE ops.gate_replicas ADD COLUMN IF NOT EXISTS met_digest text;
+ALTER TABLE ops.gate_replicas ADD COLUMN IF NOT EXISTS met text [];
 
 -- End a hold whose time is over, or whose holder is gone: he has an advisory lock (key below) for
 -- as long as he lives, and another one while streams end. What the row says then is served.
@@ -40,7 +43,8 @@ BEGIN
     END IF;
 END $$;
 
--- A backend says how far it is, and is told what the row says. Backends have no other way in.
+-- A backend says how far it is, and is told what the row says. Backends have no other way in than
+-- this and the next.
 CREATE OR REPLACE FUNCTION ops.report_at_gate(
     by_replica uuid, at_epoch bigint, in_state text
 ) RETURNS TABLE (
@@ -66,6 +70,15 @@ BEGIN
     FROM ops.gate AS g;
 END $$;
 
+-- A backend says in which of its other databases it has found whoever began a trial.
+CREATE OR REPLACE FUNCTION ops.meet_at_gate(
+    by_replica uuid, of_digest text, in_halves text []
+) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE ops.gate_replicas SET met_digest = of_digest, met = in_halves WHERE replica = by_replica
+$$;
+
 REVOKE ALL ON FUNCTION ops.settle_gate() FROM PUBLIC;
 GRANT USAGE ON SCHEMA ops TO PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.report_at_gate(uuid, bigint, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION ops.meet_at_gate(uuid, text, text []) TO PUBLIC;

@@ -165,7 +165,7 @@ def not_at_the_gate(system: SmallSystem) -> Iterator[dict[str, Any]]:
     """A backend that was deployed with one pair's addresses, where a gate is to change the pair."""
     gate = GateSwitch(system.core, system.old, system.switch.active(), system.switch.public_address)
     with pytest.MonkeyPatch.context() as patch:
-        for question in ("refuse_absent", "stage"):
+        for question in ("refuse_strangers", "stage"):
             patch.setattr(StandInSwitch, question, getattr(gate, question))
         yield {}
 

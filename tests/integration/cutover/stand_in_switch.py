@@ -67,7 +67,7 @@ class StandInSwitch:
     def serve_active(self) -> None:
         self._change(lambda there: there | {self.active()})
 
-    def refuse_absent(self) -> None:
+    def refuse_strangers(self, ai: URL, at_least: int) -> None:
         pass
 
     def stage(self, pair: Pair) -> str:

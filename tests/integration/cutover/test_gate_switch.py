@@ -15,6 +15,7 @@ from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
 from ops.write_lock.lock import lock_and_prove, lock_state, lock_writes, release_any_lock
 from tests.api.backend import backend_process
+from tests.conftest import NewDatabase
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import Installed, SwitchContract, named
 from tests.integration.serving.starting import eventually
@@ -71,6 +72,40 @@ def test_a_backend_that_was_killed_is_waited_for_before_users_have_to(
         assert held.release() < 1.5
     switch.retire(installed.other())
     installed.assert_served(before)
+
+
+def test_no_pair_is_changed_but_that_which_the_backends_have(
+    installed: Installed,
+    databases: dict[str, URL],
+    new_database: NewDatabase,
+    ai_template: str,
+    legacy_template: str,
+) -> None:
+    """A copy of a database has the same rows, and is told from it all the same."""
+    core, ai, legacy = databases.values()
+    address = installed.switch.public_address
+
+    def gate(old: URL) -> GateSwitch:
+        return GateSwitch(core, old, "old", address)
+
+    other_ai, other_legacy = new_database(ai_template), new_database(legacy_template)
+    gate(legacy).refuse_strangers(ai, 2)
+    for old, half, least, said in (
+        (other_legacy, ai, 1, "2 of 2 backends have another old database .* LEGACY_DATABASE_URL"),
+        (legacy, other_ai, 1, "2 of 2 backends have another AI database .* AI_DATABASE_URL"),
+        (legacy, ai, 3, "2 of 3 backends are at the gate"),
+    ):
+        with pytest.raises(RefusedError, match=said):
+            gate(old).refuse_strangers(half, least)
+    with connect(core, application_name="tests", autocommit=True) as session:
+        session.execute(
+            "INSERT INTO ops.gate_replicas (replica, epoch, state, seen_at)"
+            " VALUES (gen_random_uuid(), 0, 'open', clock_timestamp() + interval '1 hour')"
+        )
+        with pytest.raises(RefusedError, match=r"1 of 3 .* from this release"):
+            gate(legacy).refuse_strangers(ai, 2)
+        session.execute("DELETE FROM ops.gate_replicas WHERE seen_at > clock_timestamp()")
+    gate(legacy).refuse_strangers(ai, 2)
 
 
 def test_streams_begin_again_where_the_command_that_ended_them_was_killed(

@@ -1,0 +1,1 @@
+SELECT ops.meet_at_gate(:replica, :digest, CAST(:found AS text []))
