@@ -1,5 +1,6 @@
 """What a run leaves in the dashboard besides its log: counts, checks, progress and links."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import groupby
@@ -23,6 +24,7 @@ from ops.books.session import open_books
 from ops.trading_calendar import trading_days
 
 MOST_LINES = 200
+_PAUSE_SECONDS = 0.5
 
 
 class Progress:
@@ -31,6 +33,7 @@ class Progress:
     def __init__(self, key: str, description: str, total: int) -> None:
         self._total = total
         self._done = 0
+        self._shown_at = 0.0
         # Called from synchronous code, both return their value, not a coroutine.
         self._artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=description))
 
@@ -40,7 +43,11 @@ class Progress:
         self.show(self._done / self._total)
 
     def show(self, share: float) -> None:
-        """Set the bar to a share from 0 to 1."""
+        """Set the bar to a share from 0 to 1; each time costs a call, so not more than twice a
+        second."""
+        if share < 1 and time.monotonic() - self._shown_at < _PAUSE_SECONDS:
+            return
+        self._shown_at = time.monotonic()
         update_progress_artifact(self._artifact, progress=100.0 * min(share, 1.0))
 
 

@@ -74,7 +74,7 @@ def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> 
 
     def show(table: TableProgress) -> None:
         moved(COPY, table.rows, table.total, "rows")
-        progress.show(table.rows / table.total if table.total else 1.0)
+        progress.show(0.99 * table.rows / max(table.total, 1))
 
     reports = copy_delta(
         legacy,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Cookie, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.accounts import ACCOUNT, Account
@@ -18,6 +18,7 @@ from app.ownership import OwnedPortfolio, callers_portfolio
 from app.security import read_token
 
 AUTH_COOKIE = "auth_token"
+_ACCOUNT = select(*ACCOUNT).where(User.id == bindparam("caller"))
 
 # Given back before the response is sent, so that a slow reader holds no connection.
 Core = Annotated[AsyncSession, Depends(get_db, scope="function")]
@@ -52,7 +53,7 @@ async def load_caller(session: AsyncSession, user_id: UUID) -> Caller:
     Raises:
         UnauthorizedError: the user is gone or inactive.
     """
-    row = (await session.execute(select(*ACCOUNT).where(User.id == user_id))).one_or_none()
+    row = (await session.execute(_ACCOUNT, {"caller": user_id})).one_or_none()
     if row is None or not row.is_active:
         raise UnauthorizedError("Could not validate credentials")
     return Caller(*row)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy.engine import URL
 
@@ -19,6 +20,7 @@ from tests.conftest import NewDatabase
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import Installed, SwitchContract, named
 from tests.integration.serving.starting import eventually
+from tests.stalling import stalling_proxy
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +195,30 @@ def test_the_lock_of_a_swap_that_succeeded_stays(installed: Installed, legacy: U
     for _ in range(10):
         assert lock_state(legacy).state == "locked"
         time.sleep(0.1)
+    installed.assert_served("new")
+
+
+@pytest.mark.soak
+def test_who_reads_from_a_backend_that_is_cut_from_core_reads_nothing_old_after_a_swap(
+    installed: Installed, legacy: URL, databases: dict[str, URL], tmp_path: Path
+) -> None:
+    switch, app = installed.switch, legacy.set(username="gate_app", password="gate")
+    told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(app)}
+    with (
+        stalling_proxy(databases["core"]) as proxy,
+        backend_process(proxy.url, databases["ai"], tmp_path, **told) as cut,
+    ):
+        url = cut.answering()
+        eventually(lambda: named(url) == "old")
+        proxy.stall()
+        with switch.hold(60.0) as held:
+            _lock(legacy, held)
+            held.flip("new")
+            held.release()
+        answer = httpx.get(f"{url}/ready", timeout=30)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "X-SigmaSight-Pair" not in answer.headers
+    switch.retire("old")
     installed.assert_served("new")
 
 
