@@ -40,7 +40,6 @@ class GateHold:
         begun: when they began to (monotonic).
     """
 
-    switch: "GateSwitch"
     session: psycopg.Connection
     epoch: int
     begun: float
@@ -54,10 +53,13 @@ class GateHold:
         """Serve the waiting requests from the active pair; the seconds for which they waited."""
         end_hold(self.session, self.epoch)
         pair = served_pair(self.session) or "new"
-        wait_until(
-            lambda: replicas(self.session, pair).all_open, _ANSWER_SECONDS, pause=_PAUSE_SECONDS
-        )
-        return time.monotonic() - self.begun
+        self._await(lambda: replicas(self.session, pair).open > 0)
+        waited = time.monotonic() - self.begun
+        self._await(lambda: replicas(self.session, pair).all_open)  # one may have been killed
+        return waited
+
+    def _await(self, condition: Callable[[], bool]) -> None:
+        wait_until(condition, _ANSWER_SECONDS, pause=_PAUSE_SECONDS)
 
 
 def _start_nothing() -> None:
@@ -157,7 +159,7 @@ class GateSwitch:
                 raise RefusedError("another command holds requests; try again when it has ended")
             try:
                 _await_rest(session, active, most_seconds)
-                yield GateHold(self, session, epoch, begun)
+                yield GateHold(session, epoch, begun)
             finally:
                 # Where the session is gone too, the backends see that the holder is.
                 with suppress(psycopg.Error, SigmaSightError):

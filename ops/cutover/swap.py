@@ -35,7 +35,7 @@ from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
 from ops.write_lock.lock import LOCKING, lock_writes, prove_from_outside, writing_session
 from ops.write_lock.proof import prove_locked
-from ops.write_lock.tables import moved_tables, relations
+from ops.write_lock.tables import moved_tables
 
 PairSessions = tuple[psycopg.Connection, psycopg.Connection]
 
@@ -310,5 +310,4 @@ class SwapSteps:
 
 def _lock(lock: psycopg.Connection, most_seconds: float, hold: int) -> None:
     end_in_time(lock, most_seconds)
-    lock_writes(lock, choose=moved_tables, hold=hold)
-    prove_locked(lock, moved_tables(relations(lock)))
+    prove_locked(lock, lock_writes(lock, choose=moved_tables, hold=hold).chosen)

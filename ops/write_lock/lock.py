@@ -50,16 +50,19 @@ class LockReport:
     """What a call of `lock_writes` did.
 
     Attributes:
-        tables: tables that are locked now.
-        newly: those that were not before.
+        chosen: tables that are locked now, as they were before.
         revoked: privileges that are taken away now, by this call or an earlier one.
         kept: privileges that this role could not take away, with the reason; the triggers hold.
     """
 
-    tables: int
-    newly: tuple[str, ...]
+    chosen: tuple[UserRelation, ...]
     revoked: int
     kept: tuple[str, ...]
+
+    @property
+    def tables(self) -> int:
+        """How many are locked now."""
+        return len(self.chosen)
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,7 @@ def _report(connection: psycopg.Connection, chosen: list[UserRelation]) -> LockR
         " || ')' FROM sigmasight_cutover.revoked ORDER BY 2"
     ).fetchall()
     return LockReport(
-        len(chosen),
-        tuple(str(one) for one in chosen if not one.locked),
+        tuple(chosen),
         sum(why is None for why, _ in rows),
         tuple(words for why, words in rows if why is not None),
     )

@@ -36,29 +36,35 @@ WITH relation AS (
     SELECT c.oid, c.relkind, c.relacl, c.relowner, format('%I.%I', n.nspname, c.relname) AS name
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'S')
+        AND (
+            current_setting('sigmasight.whole')::boolean OR c.oid IN (
+                SELECT t.oid
+                FROM jsonb_to_recordset(current_setting('sigmasight.tables')::jsonb) AS t (oid oid)
+            )
+        )
         AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'sigmasight_cutover')
         AND NOT EXISTS (
             SELECT FROM pg_depend AS d
             WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
         )
 ), held AS (
-    SELECT oid AS relation, '' AS preamble, a.privilege_type AS privilege,
+    SELECT '' AS preamble, a.privilege_type AS privilege,
         'TABLE ' || name AS target,
         a.grantor, a.grantee, a.is_grantable, relowner AS owner
     FROM relation, aclexplode(relacl) AS a
     WHERE relkind <> 'S' AND a.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
     UNION ALL
-    SELECT oid, '', format('%s (%I)', a.privilege_type, c.attname), 'TABLE ' || name,
+    SELECT '', format('%s (%I)', a.privilege_type, c.attname), 'TABLE ' || name,
         a.grantor, a.grantee, a.is_grantable, relowner
     FROM relation JOIN pg_attribute AS c ON c.attrelid = oid, aclexplode(c.attacl) AS a
     WHERE relkind <> 'S' AND NOT c.attisdropped AND a.privilege_type IN ('INSERT', 'UPDATE')
     UNION ALL
-    SELECT oid, '', a.privilege_type, 'SEQUENCE ' || name,
+    SELECT '', a.privilege_type, 'SEQUENCE ' || name,
         a.grantor, a.grantee, a.is_grantable, relowner
     FROM relation, aclexplode(relacl) AS a
     WHERE relkind = 'S' AND a.privilege_type IN ('USAGE', 'UPDATE')
     UNION ALL
-    SELECT NULL,
+    SELECT
         format('ALTER DEFAULT PRIVILEGES FOR ROLE %I ', pg_get_userbyid(d.defaclrole))
             || coalesce('IN SCHEMA ' || quote_ident(n.nspname) || ' ', ''),
         a.privilege_type,
@@ -79,12 +85,7 @@ SELECT preamble, privilege, target, is_grantable AS grantable,
         WHEN NOT pg_has_role(owner, 'USAGE') THEN 'only ' || pg_get_userbyid(owner) || ' may'
     END AS why_kept
 FROM held
-WHERE grantee <> owner AND (
-    relation IS NULL OR current_setting('sigmasight.whole')::boolean
-    OR relation IN (
-        SELECT oid FROM jsonb_to_recordset(current_setting('sigmasight.tables')::jsonb) AS t (oid oid)
-    )
-);
+WHERE grantee <> owner;
 $function$;
 
 DO $body$

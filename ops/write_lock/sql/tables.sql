@@ -13,7 +13,7 @@ SELECT
         SELECT l.nspowner FROM pg_namespace AS l WHERE l.nspname = 'sigmasight_cutover'
     ), c.relowner, 'USAGE'), false) AS owned,
     -- Rules change what a statement does; COPY and TRUNCATE know none.
-    EXISTS (
+    c.relhasrules AND EXISTS (
         SELECT FROM pg_rewrite AS r WHERE r.ev_class = c.oid AND r.ev_type IN ('2', '3', '4')
     ) AS ruled,
     (
@@ -21,7 +21,10 @@ SELECT
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum LIMIT 1
     ) AS first_column,
-    (
+    -- Few are parts, and to ask each of thousands for its parents takes most of the time.
+    CASE WHEN NOT EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = c.oid)
+        THEN ARRAY[lower(c.relname)]
+    ELSE (
         WITH RECURSIVE line AS (
             SELECT c.oid
             UNION
@@ -30,7 +33,7 @@ SELECT
         -- Each by its key: a join, planned for a hundred ancestors, scans all for each relation.
         SELECT array_agg(lower((SELECT a.relname FROM pg_class AS a WHERE a.oid = line.oid)))
         FROM line
-    ) AS lineage,
+    ) END AS lineage,
     coalesce(g.tgname IS NOT NULL, false) AS marked,
     -- BEFORE each INSERT, DELETE, UPDATE and TRUNCATE statement (2 + 4 + 8 + 16 + 32), whatever
     -- session_replication_role says, without a condition and for every column.
