@@ -84,11 +84,11 @@ def tell(
     if report.recovered:
         log.warning("%s", report.recovered)
     follow(installation.settings, report.active, lambda line: log.info("%s", line))
+    for line in report.lines():
+        log.info("%s", line)
     if not report.changed:
         rename_run(f"{kind}: already active")
-        log.info("the %s pair is active already, at %s", report.active, report.address)
         return
-    log.info("the %s pair is active at %s; %s", report.active, report.address, report.users_met)
     facts = _recorded(kind, installation) if recorded else []
     with only_noted():
         create_markdown_artifact(
@@ -105,17 +105,10 @@ def _what_users_saw(installation: Installation) -> list[str]:
 
 
 def _what_changed(report: CutoverReport, facts: Sequence[str], seen: Sequence[str]) -> str:
-    lines = [
-        f"The **{report.active}** pair is active at {report.address}; **{report.users_met}**.",
-    ]
-    if report.carried:
-        lines.append(f"{report.carried} rows that users wrote since the swap were carried back.")
-    if report.lost:
-        kept = f", kept in `{report.export}`" if report.export else ""
-        lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
     by = "the dashboard or a schedule" if deployment.id else "a command"
-    lines += ["", f"- who: {psutil.Process().username()} on {platform.node()}, by {by}", *facts]
-    return "\n".join([*lines, "", *step_table(report.seconds), "", *seen])
+    who = f"who: {psutil.Process().username()} on {platform.node()}, by {by}"
+    lines = [f"- {line}" for line in (*report.lines(), who)]
+    return "\n".join([*lines, *facts, "", *step_table(report.seconds), "", *seen])
 
 
 def _recorded(kind: Kind, installation: Installation) -> list[str]:

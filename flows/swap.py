@@ -70,8 +70,7 @@ def plan_task(installation: Installation) -> SwapPlan:
     """Look at every condition, and at the price."""
     plan = plan_swap(installation)
     for condition in plan.conditions:
-        state = "holds" if condition.met else "does NOT hold"
-        get_run_logger().info("%s %s: %s", condition.condition, state, condition.reason)
+        get_run_logger().info("%s", condition.line())
     get_run_logger().info(
         "plan %s: %d rows only in the old database", plan.plan_id, plan.price.total
     )
