@@ -1,7 +1,7 @@
 """What the flows of swap and rollback share: the installation, and what they leave to see."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import psutil
@@ -25,6 +25,7 @@ from ops.cutover.gate_switch import GateSwitch
 from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import resolve_endpoints
+from ops.markdown import table
 from ops.settings import OperatorSettings, operator_settings
 
 
@@ -108,7 +109,8 @@ def _what_changed(report: CutoverReport, facts: Sequence[str], seen: Sequence[st
     by = "the dashboard or a schedule" if deployment.id else "a command"
     who = f"who: {psutil.Process().username()} on {platform.node()}, by {by}"
     lines = [f"- {line}" for line in (*report.lines(), who)]
-    return "\n".join([*lines, *facts, "", *step_table(report.seconds), "", *seen])
+    steps = ((step, f"{seconds:.3f}") for step, seconds in report.seconds.items())
+    return "\n".join([*lines, *facts, "", *table(("step", "seconds:"), steps), "", *seen])
 
 
 def _recorded(kind: Kind, installation: Installation) -> list[str]:
@@ -126,8 +128,8 @@ def _recorded(kind: Kind, installation: Installation) -> list[str]:
         *(f"- proof: {proof}" for proof in _PROOFS[kind]),
     ]
     if copied:
-        lines += ["", "| table | rows copied |", "|---|---:|"]
-        lines += [f"| {table} | {one.accepted_rows:,} |" for table, one in copied.items()]
+        rows = ((name, f"{one.accepted_rows:,}") for name, one in copied.items())
+        lines += ["", *table(("table", "rows copied:"), rows)]
     return lines
 
 
@@ -143,9 +145,3 @@ _PROOFS = {
         "the public address answered from the old pair",
     ),
 }
-
-
-def step_table(seconds: Mapping[str, float]) -> Sequence[str]:
-    """Lines of a Markdown table of steps."""
-    rows = [f"| {step} | {taken:.3f} |" for step, taken in seconds.items()]
-    return ["| step | seconds |", "|---|---:|", *rows]
