@@ -39,7 +39,7 @@ class RecordedStack:
 def record_declared(state: StateFolder, stack: RecordedStack) -> None:
     """Remember a stack for the phases that follow."""
     document = asdict(stack)
-    state.write(_DOCUMENT, {**document, **document.pop("urls")})
+    state.write(_DOCUMENT, document.pop("urls") | document)
 
 
 def record_active(state: StateFolder, pair: Pair) -> None:

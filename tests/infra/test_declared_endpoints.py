@@ -44,7 +44,9 @@ def test_a_stack_that_was_brought_up_is_what_the_phases_use(state: StateFolder) 
     assert (found.core.port, found.ai.port, found.target) == (5441, 5442, "docker")
     assert found.legacy is not None
     assert found.legacy.database == "old"
-    assert stat.S_IMODE((state.root / "stack.json").stat().st_mode) == 0o600
+    record = state.root / "stack.json"
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert record.read_text().count(URLS["core"]) == 1, "an address stands in it once"
 
 
 def test_its_backend_is_not_taken_for_an_embedded_one(state: StateFolder) -> None:
