@@ -7,7 +7,7 @@ from flows.prefect_server import PrefectServer
 from ops.backend.environment import migrating_environment, served_environment
 from ops.backend.foreground import become_backend, migrate, refuse_taken_address
 from ops.backend.supervised import SupervisedBackend
-from ops.books.declared_stack import declared_active
+from ops.books.declared_stack import declared
 from ops.books.tombstones import cleaned_up
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import resolve_endpoints
@@ -31,7 +31,7 @@ def _holds_both(settings: OperatorSettings) -> bool:
     """Whether there is an old database that the backend may serve from. Addresses that are given
     without a stack are those of the only pair there is."""
     endpoints = resolve_endpoints(settings)
-    undeclared = not settings.embedded and declared_active(settings.state) is None
+    undeclared = not settings.embedded and declared(settings.state).active is None
     if endpoints.legacy is None or undeclared:
         return False
     try:

@@ -1,7 +1,7 @@
 """What the flows of swap and rollback share: the installation, and what they leave to see."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import psutil
@@ -25,6 +25,7 @@ from ops.cutover.gate_switch import GateSwitch
 from ops.cutover.installation import Installation
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import resolve_endpoints
+from ops.markdown import table
 from ops.settings import OperatorSettings, operator_settings
 
 
@@ -84,11 +85,11 @@ def tell(
     if report.recovered:
         log.warning("%s", report.recovered)
     follow(installation.settings, report.active, lambda line: log.info("%s", line))
+    for line in report.lines():
+        log.info("%s", line)
     if not report.changed:
         rename_run(f"{kind}: already active")
-        log.info("the %s pair is active already, at %s", report.active, report.address)
         return
-    log.info("the %s pair is active at %s; %s", report.active, report.address, report.users_met)
     facts = _recorded(kind, installation) if recorded else []
     with only_noted():
         create_markdown_artifact(
@@ -105,17 +106,11 @@ def _what_users_saw(installation: Installation) -> list[str]:
 
 
 def _what_changed(report: CutoverReport, facts: Sequence[str], seen: Sequence[str]) -> str:
-    lines = [
-        f"The **{report.active}** pair is active at {report.address}; **{report.users_met}**.",
-    ]
-    if report.carried:
-        lines.append(f"{report.carried} rows that users wrote since the swap were carried back.")
-    if report.lost:
-        kept = f", kept in `{report.export}`" if report.export else ""
-        lines.append(f"{report.lost} rows of users are only in the new pair{kept}.")
     by = "the dashboard or a schedule" if deployment.id else "a command"
-    lines += ["", f"- who: {psutil.Process().username()} on {platform.node()}, by {by}", *facts]
-    return "\n".join([*lines, "", *step_table(report.seconds), "", *seen])
+    who = f"who: {psutil.Process().username()} on {platform.node()}, by {by}"
+    lines = [f"- {line}" for line in (*report.lines(), who)]
+    steps = ((step, f"{seconds:.3f}") for step, seconds in report.seconds.items())
+    return "\n".join([*lines, *facts, "", *table(("step", "seconds:"), steps), "", *seen])
 
 
 def _recorded(kind: Kind, installation: Installation) -> list[str]:
@@ -133,8 +128,8 @@ def _recorded(kind: Kind, installation: Installation) -> list[str]:
         *(f"- proof: {proof}" for proof in _PROOFS[kind]),
     ]
     if copied:
-        lines += ["", "| table | rows copied |", "|---|---:|"]
-        lines += [f"| {table} | {one.accepted_rows:,} |" for table, one in copied.items()]
+        rows = ((name, f"{one.accepted_rows:,}") for name, one in copied.items())
+        lines += ["", *table(("table", "rows copied:"), rows)]
     return lines
 
 
@@ -150,9 +145,3 @@ _PROOFS = {
         "the public address answered from the old pair",
     ),
 }
-
-
-def step_table(seconds: Mapping[str, float]) -> Sequence[str]:
-    """Lines of a Markdown table of steps."""
-    rows = [f"| {step} | {taken:.3f} |" for step, taken in seconds.items()]
-    return ["| step | seconds |", "|---|---:|", *rows]

@@ -32,6 +32,7 @@ from ops.books.run_lock import exclusive_rebuild
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import Endpoints, given_legacy, resolve_endpoints
 from ops.evidence.cutovers import users_may_write_to_new
+from ops.markdown import table
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
@@ -178,16 +179,15 @@ _SUMMARY = "The plan's figures beside ours, the time of each phase, and the book
 
 def _markdown(report: RebuildReport) -> str:
     picture = b64encode(report.picture.read_bytes()).decode()
-    lines = ["| table | plan | ours | equal |", "|---|---:|---:|---|"]
-    lines += [
-        f"| {f.table} | {f.plan:,} | {f.ours:,} | {'yes' if f.equal else 'no'} |"
-        for f in report.figures
-    ]
-    lines += ["", "| phase | seconds |", "|---|---:|"]
+    figures = (
+        (f.table, f"{f.plan:,}", f"{f.ours:,}", "yes" if f.equal else "no") for f in report.figures
+    )
     links = links_to_phases()
-    lines += [
-        f"| {f'[{name}]({links[name]})' if name in links else name} | {seconds:.1f} |"
+    phases = (
+        (f"[{name}]({links[name]})" if name in links else name, f"{seconds:.1f}")
         for name, seconds in report.seconds.items()
-    ]
+    )
+    lines = table(("table", "plan:", "ours:", "equal"), figures)
+    lines += ["", *table(("phase", "seconds:"), phases)]
     lines += ["", f"![equity and exposures of the book](data:image/png;base64,{picture})"]
     return "\n".join(lines)

@@ -16,6 +16,7 @@ from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
 from ops.endpoints import resolve_endpoints
 from ops.evidence.cutovers import swap_in_force
+from ops.markdown import table
 from ops.settings import operator_settings
 
 
@@ -70,8 +71,7 @@ def plan_task(installation: Installation) -> SwapPlan:
     """Look at every condition, and at the price."""
     plan = plan_swap(installation)
     for condition in plan.conditions:
-        state = "holds" if condition.met else "does NOT hold"
-        get_run_logger().info("%s %s: %s", condition.condition, state, condition.reason)
+        get_run_logger().info("%s", condition.line())
     get_run_logger().info(
         "plan %s: %d rows only in the old database", plan.plan_id, plan.price.total
     )
@@ -94,16 +94,15 @@ def swap_task(
 
 
 def _markdown(plan: SwapPlan) -> str:
+    found = ((c.condition, "yes" if c.met else "no", c.reason) for c in plan.conditions)
+    rows = ((name, count) for name, count in plan.price.by_table.items() if count)
     lines = [
         f"Plan `{plan.plan_id}`: {in_words(plan.forecast)}",
         "",
-        "| condition | holds | found |",
-        "|---|---|---|",
+        *table(("condition", "holds", "found"), found),
+        "",
+        *table(("table", "rows only in the old database:"), rows),
+        "",
+        *(f"{number}. {step}" for number, step in enumerate(SWAP_STEPS, 1)),
     ]
-    lines += [
-        f"| {c.condition} | {'yes' if c.met else 'no'} | {c.reason} |" for c in plan.conditions
-    ]
-    lines += ["", "| table | rows only in the old database |", "|---|---:|"]
-    lines += [f"| {table} | {rows} |" for table, rows in plan.price.by_table.items() if rows]
-    lines += ["", *(f"{number}. {step}" for number, step in enumerate(SWAP_STEPS, 1))]
     return "\n".join(lines)

@@ -30,7 +30,7 @@ from infra.stack_config import PROJECT, stack_target
 from infra.stack_secrets import SECRET_KEY, secrets_to_set
 from infra.topology import Presence, Topology
 from ops.books.active_pair import Pair
-from ops.books.declared_stack import Target, declared_name
+from ops.books.declared_stack import Target, declared
 from ops.embedded.databases import Name
 from ops.errors import BusyError, ConfigurationError
 from ops.state_folder import StateFolder
@@ -329,7 +329,7 @@ def run_cli(state: StateFolder, stack: str | None, words: Sequence[str]) -> int:
     Raises:
         ConfigurationError: nothing was declared here yet.
     """
-    stack = stack or declared_name(state)
+    stack = stack or declared(state).name
     driven = DrivenStack(state, None, stack or "", lambda _line: None)
     if not driven.login and not any(state.root.glob("pulumi/project/*.yaml")):
         raise ConfigurationError("no stack was declared here yet; run `sigmasight up --target …`")

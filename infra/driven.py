@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from infra.stack_secrets import LEGACY_ADDRESSES
 from infra.topology import stack_on_host
 from ops.backend.serving import serving_pair
-from ops.books.declared_stack import declared_name, declared_target
+from ops.books.declared_stack import declared
 from ops.errors import RefusedError
 from ops.settings import OperatorSettings
 
@@ -22,13 +22,13 @@ def last_stack(settings: OperatorSettings, log: Log) -> "DrivenStack | None":
     Args:
         log: is told the engine's changes, a line each.
     """
-    target = declared_target(settings.state)
-    if target is None:
+    last = declared(settings.state)
+    if last.target is None:
         return None
     from infra.automation import DrivenStack
 
-    name = settings.SIGMASIGHT_STACK or declared_name(settings.state) or target
-    return DrivenStack(settings.state, target, name, log)
+    name = settings.SIGMASIGHT_STACK or last.name or last.target
+    return DrivenStack(settings.state, last.target, name, log)
 
 
 def forget_legacy(settings: OperatorSettings, log: Log) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from semver import VersionInfo
 
 from infra.engine_events import EventRecord
 from infra.engine_failures import explained
-from ops.books.declared_stack import declared_login
+from ops.books.declared_stack import declared
 from ops.errors import ConfigurationError
 from ops.state_folder import StateFolder
 
@@ -69,7 +69,8 @@ def engine_environment(state: StateFolder, login: str | None = None) -> dict[str
 def login_elsewhere(state: StateFolder, stack: str) -> str | None:
     """Where a stack's state lies, if not in the state folder: where the environment says, or where
     `pulumi up` has kept it that brought the stack up."""
-    return os.environ.get("PULUMI_BACKEND_URL") or declared_login(state, stack)
+    last = declared(state)
+    return os.environ.get("PULUMI_BACKEND_URL") or (last.login if last.name == stack else None)
 
 
 def login_in_use(state: StateFolder) -> str | None:

@@ -12,7 +12,7 @@ from infra.stack_config import PROJECT, StackConfig
 from infra.topology import Topology
 from ops.backend.serving import serving_pair
 from ops.books.active_pair import Pair
-from ops.books.declared_stack import declared_active, declared_name, record_declared
+from ops.books.declared_stack import RecordedStack, declared, record_declared
 from ops.errors import ConfigurationError, DatabaseUnavailableError, RefusedError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
@@ -33,16 +33,9 @@ def record_when_up(
 
     def record(known: dict[str, Any]) -> None:
         del known["last"]
-        record_declared(
-            state,
-            topology.target,
-            known,
-            name=pulumi.get_stack(),
-            active=active,
-            backend=stack.backend.url,
-            login=login,
-            replicas=replicas,
-        )
+        name, backend = pulumi.get_stack(), stack.backend.url
+        up = RecordedStack(topology.target, known, name, active, backend, login, replicas)
+        record_declared(state, up)
 
     urls = {} if embedded else {name: db.owner_url for name, db in stack.instances.items()}
     Output.all(**urls, last=last.urn).apply(record)
@@ -54,7 +47,7 @@ def refuse_another_pair(topology: Topology, state: StateFolder) -> None:
     Raises:
         RefusedError: it says another one, which somebody has set.
     """
-    if declared_name(state) != pulumi.get_stack():
+    if declared(state).name != pulumi.get_stack():
         return
     with suppress(ConfigurationError, DatabaseUnavailableError):
         serves = serving_pair(OperatorSettings.model_validate({"SIGMASIGHT_HOME": state.root}))
@@ -69,6 +62,6 @@ def refuse_another_pair(topology: Topology, state: StateFolder) -> None:
 def _active(topology: Topology, state: StateFolder) -> Pair:
     """What cutovers have recorded, never what somebody has set; the configuration speaks for a
     stack that was brought up by a version that did not record it."""
-    if declared_name(state) != pulumi.get_stack():
+    if declared(state).name != pulumi.get_stack():
         return "old" if topology.legacy == "present" else "new"
-    return declared_active(state) or topology.active
+    return declared(state).active or topology.active

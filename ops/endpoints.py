@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url, same_database
-from ops.books.declared_stack import Target, declared_target, declared_urls
+from ops.books.declared_stack import Target, declared
 from ops.books.marker import Role
 from ops.connection import direct_by, within_schema
 from ops.embedded.databases import EmbeddedDatabases, Name
@@ -80,8 +80,8 @@ def _in_schema(legacy: URL | None, settings: OperatorSettings) -> URL | None:
 
 def _declared(settings: OperatorSettings, legacy: URL | None) -> Endpoints | None:
     """The addresses of a declared stack; embedded servers are found by their own record."""
-    state = settings.state
-    target, found = declared_target(state), declared_urls(state)
+    stack = declared(settings.state)
+    target, found = stack.target, stack.urls
     if target is None or target == "embedded":
         return None
     old, core, ai = (

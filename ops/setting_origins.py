@@ -11,7 +11,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from app.config import Settings
 from app.database_url import parse_database_url
-from ops.books.declared_stack import declared_replicas, declared_urls
+from ops.books.declared_stack import declared
 from ops.connection import shown_address
 from ops.settings import OperatorSettings
 
@@ -31,15 +31,15 @@ class SettingInForce:
 
 def settings_in_force(settings: OperatorSettings) -> Iterator[SettingInForce]:
     """Every setting of the phases, in the order of their declaration."""
-    file, stack = _in_file(), declared_urls(settings.state)
+    file, stack = _in_file(), declared(settings.state)
     for name in OperatorSettings.model_fields:
         if name in os.environ or name in file:
             origin: Origin = "environment" if name in os.environ else ".env"
             yield SettingInForce(name, _shown(name, getattr(settings, name)), origin)
-        elif url := stack.get(_STACK.get(name, "")):
+        elif url := stack.urls.get(_STACK.get(name, "")):
             yield SettingInForce(name, _shown(name, SecretStr(url)), "stack")
-        elif name == "BACKEND_REPLICAS" and (told := declared_replicas(settings.state)):
-            yield SettingInForce(name, str(told), "stack")
+        elif name == "BACKEND_REPLICAS" and stack.replicas:
+            yield SettingInForce(name, str(stack.replicas), "stack")
         else:
             yield SettingInForce(name, _shown(name, getattr(settings, name)), "default")
 

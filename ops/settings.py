@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.config import CommaSeparated, DatabaseUrl, SigningKey, fault_of
-from ops.books.declared_stack import Target, declared_backend, declared_replicas, declared_target
+from ops.books.declared_stack import Target, declared, declared_target
 from ops.errors import ConfigurationError
 from ops.price_files import ACCEPTABLE
 from ops.state_folder import StateFolder
@@ -150,7 +150,7 @@ class OperatorSettings(BaseSettings):
         """How many backend processes are told of the same number, by the environment or a stack."""
         if "BACKEND_REPLICAS" in self.model_fields_set:
             return self.BACKEND_REPLICAS
-        return 1 if self.embedded else declared_replicas(self.state) or self.BACKEND_REPLICAS
+        return 1 if self.embedded else declared(self.state).replicas or self.BACKEND_REPLICAS
 
     @property
     def least_replicas(self) -> int:
@@ -168,7 +168,7 @@ class OperatorSettings(BaseSettings):
         """Where users reach a backend that the state folder does not run itself: BACKEND_URL,
         or the container of the stack that was brought up."""
         given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
-        return self.BACKEND_URL or (None if given else declared_backend(self.state))
+        return self.BACKEND_URL or (None if given else declared(self.state).backend)
 
     @property
     def backups(self) -> Path:

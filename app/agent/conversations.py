@@ -1,6 +1,5 @@
 """Conversations: chat rows of Core, each one user's own."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +10,7 @@ from typing_extensions import TypedDict
 from app.agent.choice import provider_name
 from app.agent.context import ChatContext
 from app.agent.services import feedback_service, memory_service
+from app.data.json_values import json_row
 from app.database import get_ai_session
 from app.errors import NotFoundError, UnauthorizedError
 from app.json_response import utc_text
@@ -19,14 +19,6 @@ from app.models.base import utc_now
 from app.ownership import owned_portfolios
 
 _MOST_PORTFOLIOS = 10
-
-_COLUMNS = (
-    AgentConversation.id,
-    AgentConversation.mode,
-    AgentConversation.created_at,
-    AgentConversation.provider,
-    AgentConversation.provider_thread_id,
-)
 
 
 class Conversation(TypedDict):
@@ -37,6 +29,9 @@ class Conversation(TypedDict):
     created_at: str
     provider: str
     provider_thread_id: str | None
+
+
+_COLUMNS = [getattr(AgentConversation, name) for name in Conversation.__annotations__]
 
 
 class ModeChange(TypedDict):
@@ -59,20 +54,19 @@ async def create_conversation(
         NotFoundError: a portfolio is not the caller's, or the caller has none.
     """
     about = await _resolved(session, user_id, context)
-    row = (uuid4(), mode, utc_now(), provider_name(), None)
-    await session.execute(
-        insert(AgentConversation).values(
-            id=row[0],
-            user_id=user_id,
-            mode=mode,
-            provider=row[3],
-            created_at=row[2],
-            updated_at=row[2],
-            conversation_metadata=about.metadata(),
-        )
+    now = utc_now()
+    added = insert(AgentConversation).values(
+        id=uuid4(),
+        user_id=user_id,
+        mode=mode,
+        provider=provider_name(),
+        created_at=now,
+        updated_at=now,
+        conversation_metadata=about.metadata(),
     )
+    row = (await session.execute(added.returning(*_COLUMNS))).one()
     await session.commit()
-    return _facts(*row)
+    return json_row(Conversation, row)
 
 
 async def _resolved(session: AsyncSession, user_id: UUID, context: ChatContext) -> ChatContext:
@@ -107,7 +101,7 @@ async def list_conversations(
         .limit(limit)
         .offset(offset)
     )
-    return [_facts(*row) for row in rows]
+    return [json_row(Conversation, row) for row in rows]
 
 
 async def get_conversation(
@@ -122,7 +116,7 @@ async def get_conversation(
     row = (await session.execute(query)).one_or_none()
     if row is None:
         raise NotFoundError("Conversation not found")
-    return _facts(*row)
+    return json_row(Conversation, row)
 
 
 async def change_mode(
@@ -179,15 +173,3 @@ async def delete_conversation(session: AsyncSession, user_id: UUID, conversation
 
 def _own(user_id: UUID, conversation_id: UUID) -> tuple[Any, ...]:
     return (AgentConversation.id == conversation_id, AgentConversation.user_id == user_id)
-
-
-def _facts(
-    id_: UUID, mode: str, created_at: datetime, provider: str, thread: str | None
-) -> Conversation:
-    return {
-        "id": str(id_),
-        "mode": mode,
-        "created_at": utc_text(created_at),
-        "provider": provider,
-        "provider_thread_id": thread,
-    }

@@ -1,6 +1,6 @@
 """Volatility and market beta, as the newest snapshot that has them says."""
 
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from typing_extensions import TypedDict
 
 from app.analytics.envelope import Envelope, Gap, envelope, nothing
+from app.data.json_values import json_row
 from app.models import PortfolioSnapshot
 from app.ownership import OwnedPortfolio
 
@@ -58,6 +59,10 @@ class WeightedBeta(TypedDict):
     market_beta_direct: float | None
 
 
+class _StoredBeta(CalculatedBeta):
+    beta_portfolio_regression: float | None
+
+
 class MarketBeta(Envelope):
     """The newest computed market beta, by its older names."""
 
@@ -82,83 +87,49 @@ async def newest_snapshot_with(
 
 async def volatility(session: AsyncSession, portfolio: OwnedPortfolio) -> Volatility:
     """The newest snapshot with a volatility of 21 days."""
-    row = await newest_snapshot_with(
-        session,
-        portfolio,
-        PortfolioSnapshot.realized_volatility_21d,
-        PortfolioSnapshot.realized_volatility_63d,
-        PortfolioSnapshot.expected_volatility_21d,
-        PortfolioSnapshot.volatility_trend,
-        PortfolioSnapshot.volatility_percentile,
+    windows = {"forecast_model": "HAR", "trading_day_windows": "21d, 63d"}
+    found: Volatility = await _newest(
+        session, portfolio, _NO_VOLATILITY, VolatilityMetrics, **windows
     )
-    if row is None:
-        return {**await nothing(session, portfolio, _NO_VOLATILITY), "data": None}
-    day, of_21_days, of_63_days, expected, trend, percentile = row
-    data: VolatilityMetrics = {
-        "realized_volatility_21d": float(of_21_days),
-        "realized_volatility_63d": _number(of_63_days),
-        "expected_volatility_21d": _number(expected),
-        "volatility_trend": trend,
-        "volatility_percentile": _number(percentile),
-    }
-    head = envelope(portfolio, day, forecast_model="HAR", trading_day_windows="21d, 63d")
-    return {**head, "data": data}
+    return found
 
 
 async def beta_calculated_90d(
     session: AsyncSession, portfolio: OwnedPortfolio
 ) -> BetaCalculated90d:
     """The newest snapshot's market beta, from the positions' regressions."""
-    row = await _market_beta(session, portfolio)
-    if row is None:
-        return {**await nothing(session, portfolio, _NO_BETA), "data": None}
-    day, beta, r_squared, observations, _ = row
-    head = envelope(
+    found: BetaCalculated90d = await _newest(
+        session,
         portfolio,
-        day,
+        _NO_BETA,
+        CalculatedBeta,
         calculation_method="equity_weighted_average_of_position_betas",
         model_type="single_factor_ols",
         window_days=90,
     )
-    data: CalculatedBeta = {
-        "beta_calculated_90d": float(beta),
-        "beta_calculated_90d_r_squared": _number(r_squared),
-        "beta_calculated_90d_observations": observations,
-    }
-    return {**head, "data": data}
+    return found
 
 
 async def market_beta(session: AsyncSession, portfolio: OwnedPortfolio) -> MarketBeta:
     """The same beta by its older names."""
-    row = await _market_beta(session, portfolio)
+    method = {"calculation_method": "equity_weighted_average", "model_type": "single_factor_ols"}
+    found: MarketBeta = await _newest(session, portfolio, _NO_BETA, _StoredBeta, **method)
+    if stored := cast("_StoredBeta | None", found["data"]):
+        found["data"] = {
+            "market_beta_weighted": stored["beta_calculated_90d"],
+            "market_beta_r_squared": stored["beta_calculated_90d_r_squared"],
+            "market_beta_observations": stored["beta_calculated_90d_observations"],
+            "market_beta_direct": stored["beta_portfolio_regression"],
+        }
+    return found
+
+
+async def _newest(
+    session: AsyncSession, portfolio: OwnedPortfolio, gap: Gap, shape: type, **metadata: Any
+) -> Any:
+    """The answer of the newest snapshot with the first field of `shape`, which has its columns."""
+    columns = [getattr(PortfolioSnapshot, name) for name in shape.__annotations__]
+    row = await newest_snapshot_with(session, portfolio, *columns)
     if row is None:
-        return {**await nothing(session, portfolio, _NO_BETA), "data": None}
-    day, beta, r_squared, observations, direct = row
-    head = envelope(
-        portfolio,
-        day,
-        calculation_method="equity_weighted_average",
-        model_type="single_factor_ols",
-    )
-    data: WeightedBeta = {
-        "market_beta_weighted": float(beta),
-        "market_beta_r_squared": _number(r_squared),
-        "market_beta_observations": observations,
-        "market_beta_direct": _number(direct),
-    }
-    return {**head, "data": data}
-
-
-async def _market_beta(session: AsyncSession, portfolio: OwnedPortfolio) -> Any | None:
-    return await newest_snapshot_with(
-        session,
-        portfolio,
-        PortfolioSnapshot.beta_calculated_90d,
-        PortfolioSnapshot.beta_calculated_90d_r_squared,
-        PortfolioSnapshot.beta_calculated_90d_observations,
-        PortfolioSnapshot.beta_portfolio_regression,
-    )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+        return {**await nothing(session, portfolio, gap), "data": None}
+    return {**envelope(portfolio, row[0], **metadata), "data": json_row(shape, row)}

@@ -1,21 +1,13 @@
 """Analytics over several portfolios of the caller."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, get_type_hints
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from app.analytics import aggregate
-from app.analytics.aggregate.concentration import AggregateConcentration
 from app.analytics.aggregate.correlations import AggregateCorrelationMatrix
-from app.analytics.aggregate.overview import AggregateBreakdown, AggregateOverview
-from app.analytics.aggregate.sectors import AggregateSectorExposure
-from app.analytics.aggregate.stress import AggregateStressTest
-from app.analytics.aggregate.weighted_means import (
-    AggregateBeta,
-    AggregateFactorExposures,
-    AggregateVolatility,
-)
 from app.api.dependencies import Core, CurrentUser
 from app.json_response import JsonResponse
 
@@ -28,52 +20,33 @@ PortfolioIds = Annotated[
 MaxSymbols = Annotated[int, Query(ge=2, le=50)]
 
 
-@router.get("/overview", response_model=AggregateOverview)
-async def overview(user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None) -> Response:
-    """Total equity, and each portfolio's share of it."""
-    return JsonResponse(await aggregate.overview(core, user.id, portfolio_ids))
+def _publish(path: str, figure: Callable[..., Awaitable[Any]], meaning: str) -> None:
+    """Send what `figure` says of the caller's portfolios together, as it is."""
+
+    async def answer(user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None) -> Response:
+        return JsonResponse(await figure(core, user.id, portfolio_ids))
+
+    shape = get_type_hints(figure)["return"]
+    router.get(path, response_model=shape, name=figure.__name__, description=meaning)(answer)
 
 
-@router.get("/breakdown", response_model=AggregateBreakdown)
-async def breakdown(user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None) -> Response:
-    """Each portfolio's part, in percent and in dollars."""
-    return JsonResponse(await aggregate.breakdown(core, user.id, portfolio_ids))
-
-
-@router.get("/beta", response_model=AggregateBeta)
-async def beta(user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None) -> Response:
-    """The market beta of the portfolios together."""
-    return JsonResponse(await aggregate.beta(core, user.id, portfolio_ids))
-
-
-@router.get("/volatility", response_model=AggregateVolatility)
-async def volatility(user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None) -> Response:
-    """The mean volatility of the portfolios: an upper bound of what they have together."""
-    return JsonResponse(await aggregate.volatility(core, user.id, portfolio_ids))
-
-
-@router.get("/factor-exposures", response_model=AggregateFactorExposures)
-async def factor_exposures(
-    user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None
-) -> Response:
-    """The beta of the portfolios together to each factor."""
-    return JsonResponse(await aggregate.factor_exposures(core, user.id, portfolio_ids))
-
-
-@router.get("/sector-exposure", response_model=AggregateSectorExposure)
-async def sector_exposure(
-    user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None
-) -> Response:
-    """Sectors of all holdings, against the benchmark."""
-    return JsonResponse(await aggregate.sector_exposure(core, user.id, portfolio_ids))
-
-
-@router.get("/concentration", response_model=AggregateConcentration)
-async def concentration(
-    user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None
-) -> Response:
-    """How concentrated all holdings together are."""
-    return JsonResponse(await aggregate.concentration(core, user.id, portfolio_ids))
+_publish("/overview", aggregate.overview, "Total equity, and each portfolio's share of it.")
+_publish("/breakdown", aggregate.breakdown, "Each portfolio's part, in percent and in dollars.")
+_publish("/beta", aggregate.beta, "The market beta of the portfolios together.")
+_publish(
+    "/volatility",
+    aggregate.volatility,
+    "The mean volatility of the portfolios: an upper bound of what they have together.",
+)
+_publish(
+    "/factor-exposures",
+    aggregate.factor_exposures,
+    "The beta of the portfolios together to each factor.",
+)
+_publish(
+    "/sector-exposure", aggregate.sector_exposure, "Sectors of all holdings, against the benchmark."
+)
+_publish("/concentration", aggregate.concentration, "How concentrated all holdings together are.")
 
 
 @router.get("/correlation-matrix", response_model=AggregateCorrelationMatrix)
@@ -90,9 +63,6 @@ async def correlation_matrix(
     return JsonResponse(found)
 
 
-@router.get("/stress-test", response_model=AggregateStressTest)
-async def stress_test(
-    user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None
-) -> Response:
-    """What each scenario would do to the portfolios together."""
-    return JsonResponse(await aggregate.stress_test(core, user.id, portfolio_ids))
+_publish(
+    "/stress-test", aggregate.stress_test, "What each scenario would do to the portfolios together."
+)

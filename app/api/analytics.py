@@ -1,19 +1,14 @@
 """Analytics of one portfolio."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 
 from app import analytics
-from app.analytics.composition import Concentration, SectorExposure
 from app.analytics.correlations import CorrelationMatrix, DiversificationScore
 from app.analytics.factor_betas import FactorExposures, PositionFactorExposures
-from app.analytics.portfolio_overview import Overview
-from app.analytics.provider_betas import BetaComparison, BetaProvider1y
 from app.analytics.realized_risk import RiskMetrics
-from app.analytics.snapshot_risk import BetaCalculated90d, MarketBeta, Volatility
-from app.analytics.spreads import SpreadFactors
 from app.analytics.stress import StressTest
 from app.api.dependencies import CallersPortfolio, Core
 from app.errors import BadRequestError
@@ -22,16 +17,20 @@ from app.json_response import JsonResponse
 router = APIRouter(prefix="/analytics/portfolio/{portfolio_id}", tags=["analytics"])
 
 
-class Refusal(BaseModel):
-    """Why a request cannot be carried out as it stands."""
-
-    detail: str
-
-
 # PostgreSQL has no NUL in its texts.
 _List = Annotated[str | None, Query(max_length=2000, pattern=r"^[^\x00]*$")]
 _Lookback = Annotated[int, Query(ge=30, le=365, description="Calendar days; 90 are computed.")]
 _Overlap = Annotated[int, Query(ge=10, le=365, description="Returns that a pair must share.")]
+
+
+def _publish(path: str, figure: Callable[..., Awaitable[Any]], meaning: str) -> None:
+    """Send what `figure` says of the portfolio, as it is."""
+
+    async def answer(portfolio: CallersPortfolio, session: Core) -> Response:
+        return JsonResponse(await figure(session, portfolio))
+
+    shape = get_type_hints(figure)["return"]
+    router.get(path, response_model=shape, name=figure.__name__, description=meaning)(answer)
 
 
 def _listed(text: str | None) -> list[str] | None:
@@ -44,10 +43,7 @@ def _check_overlap(lookback_days: int, min_overlap: int) -> None:
         raise BadRequestError("min_overlap must not exceed lookback_days")
 
 
-@router.get("/overview", response_model=Overview)
-async def overview(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Exposures, profit and counts of what is held now."""
-    return JsonResponse(await analytics.overview(session, portfolio))
+_publish("/overview", analytics.overview, "Exposures, profit and counts of what is held now.")
 
 
 @router.get("/factor-exposures", response_model=FactorExposures)
@@ -78,15 +74,14 @@ async def position_factor_exposures(
     )
 
 
-@router.get("/spread-factors", response_model=SpreadFactors)
-async def spread_factors(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Betas to the long-short factors, and what they mean."""
-    return JsonResponse(await analytics.spread_factors(session, portfolio))
-
-
-@router.get(
-    "/correlation-matrix", response_model=CorrelationMatrix, responses={400: {"model": Refusal}}
+_publish(
+    "/spread-factors",
+    analytics.spread_factors,
+    "Betas to the long-short factors, and what they mean.",
 )
+
+
+@router.get("/correlation-matrix", response_model=CorrelationMatrix)
 async def correlation_matrix(
     portfolio: CallersPortfolio,
     session: Core,
@@ -107,11 +102,7 @@ async def correlation_matrix(
     )
 
 
-@router.get(
-    "/diversification-score",
-    response_model=DiversificationScore,
-    responses={400: {"model": Refusal}},
-)
+@router.get("/diversification-score", response_model=DiversificationScore)
 async def diversification_score(
     portfolio: CallersPortfolio,
     session: Core,
@@ -137,46 +128,23 @@ async def stress_test(
     )
 
 
-@router.get("/sector-exposure", response_model=SectorExposure)
-async def sector_exposure(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Sector weights now, against the benchmark."""
-    return JsonResponse(await analytics.sector_exposure(session, portfolio))
-
-
-@router.get("/concentration", response_model=Concentration)
-async def concentration(portfolio: CallersPortfolio, session: Core) -> Response:
-    """How concentrated the book is now."""
-    return JsonResponse(await analytics.concentration(session, portfolio))
-
-
-@router.get("/volatility", response_model=Volatility)
-async def volatility(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Realised and expected volatility."""
-    return JsonResponse(await analytics.volatility(session, portfolio))
-
-
-@router.get("/beta-calculated-90d", response_model=BetaCalculated90d)
-async def beta_calculated_90d(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Market beta by regression of the positions."""
-    return JsonResponse(await analytics.beta_calculated_90d(session, portfolio))
-
-
-@router.get("/beta-provider-1y", response_model=BetaProvider1y)
-async def beta_provider_1y(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Market beta from the data provider's betas."""
-    return JsonResponse(await analytics.beta_provider_1y(session, portfolio))
-
-
-@router.get("/market-beta", response_model=MarketBeta)
-async def market_beta(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Market beta by regression, by its older names."""
-    return JsonResponse(await analytics.market_beta(session, portfolio))
-
-
-@router.get("/beta-comparison", response_model=BetaComparison)
-async def beta_comparison(portfolio: CallersPortfolio, session: Core) -> Response:
-    """Computed and provided beta of each position."""
-    return JsonResponse(await analytics.beta_comparison(session, portfolio))
+_publish(
+    "/sector-exposure", analytics.sector_exposure, "Sector weights now, against the benchmark."
+)
+_publish("/concentration", analytics.concentration, "How concentrated the book is now.")
+_publish("/volatility", analytics.volatility, "Realised and expected volatility.")
+_publish(
+    "/beta-calculated-90d",
+    analytics.beta_calculated_90d,
+    "Market beta by regression of the positions.",
+)
+_publish(
+    "/beta-provider-1y", analytics.beta_provider_1y, "Market beta from the data provider's betas."
+)
+_publish("/market-beta", analytics.market_beta, "Market beta by regression, by its older names.")
+_publish(
+    "/beta-comparison", analytics.beta_comparison, "Computed and provided beta of each position."
+)
 
 
 @router.get("/risk-metrics", response_model=RiskMetrics, deprecated=True)

@@ -14,13 +14,14 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from app.accounts import Account, authenticate, default_portfolio, register
+from app.accounts import authenticate, default_portfolio, register
 from app.api.dependencies import AUTH_COOKIE, Core, CurrentUser
 from app.api.refused import refusals
 from app.api.storable import Text, storable_text
 from app.config import get_settings
+from app.data.json_values import json_row
 from app.database import get_core_session
-from app.json_response import JsonResponse, utc_text
+from app.json_response import JsonResponse
 from app.login_throttle import attempt, record_registration
 from app.security import TOKEN_LIFETIME, issue_token
 
@@ -110,7 +111,7 @@ async def me(user: CurrentUser, session: Core) -> Response:
     """The caller."""
     portfolio_id = await default_portfolio(session, user.id)
     own = str(portfolio_id) if portfolio_id else None
-    return JsonResponse({**_facts(user), "portfolio_id": own})
+    return JsonResponse({**json_row(UserFacts, user), "portfolio_id": own})
 
 
 @router.post("/register", response_model=UserFacts, responses=refusals(429))
@@ -118,17 +119,7 @@ async def register_user(body: Registration, request: Request) -> Response:
     """Become a user, with an empty portfolio."""
     record_registration(request.client.host if request.client else "unknown")
     account = await register(body.email, body.password, body.full_name)
-    return JsonResponse(_facts(account))
-
-
-def _facts(account: Account) -> UserFacts:
-    return {
-        "id": str(account.id),
-        "email": account.email,
-        "full_name": account.full_name,
-        "is_active": account.is_active,
-        "created_at": utc_text(account.created_at),
-    }
+    return JsonResponse(json_row(UserFacts, account))
 
 
 async def _token(session: Core, user_id: UUID, email: str) -> Response:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple, NotRequired
+from typing import NotRequired
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
@@ -139,13 +139,6 @@ class PortfolioComplete(TypedDict):
     data_quality: CompleteDataQuality
 
 
-class _Sections(NamedTuple):
-    holdings: bool
-    position_tags: bool
-    timeseries: bool
-    attrib: bool
-
-
 async def portfolio_complete(
     session: AsyncSession,
     portfolio: OwnedPortfolio,
@@ -160,9 +153,12 @@ async def portfolio_complete(
 
     `as_of_date` is accepted and reported, and changes nothing.
     """
-    sections = _Sections(
-        include_holdings, include_position_tags, include_timeseries, include_attrib
-    )
+    sections: SectionFlags = {
+        "include_holdings": include_holdings,
+        "include_position_tags": include_position_tags,
+        "include_timeseries": include_timeseries,
+        "include_attrib": include_attrib,
+    }
     held = await open_holdings(session, [portfolio.id])
     day = newest_day(held)
     complete = await complete_symbols(session, held, day)
@@ -201,36 +197,26 @@ def _complete(
 
 def _meta(
     portfolio: OwnedPortfolio,
-    sections: _Sections,
+    sections: SectionFlags,
     as_of_date: date | None,
     day: date | None,
     positions: int,
     now: str,
 ) -> CompleteMeta:
-    flags = _flags(sections)
     asked, applied = day_text(as_of_date), (day or utc_now().date()).isoformat()
-    listable = positions if sections.holdings else 0
+    listable = positions if sections["include_holdings"] else 0
     return {
         "as_of": now,
-        "requested": {"portfolio_id": str(portfolio.id), **flags, "as_of_date": asked},
-        "applied": {**flags, "as_of_date": applied},
+        "requested": {"portfolio_id": str(portfolio.id), **sections, "as_of_date": asked},
+        "applied": {**sections, "as_of_date": applied},
         "limits": {
             "max_positions": MAX_POSITIONS,
             "max_days": MAX_DAYS,
-            "max_symbols": MAX_SYMBOLS if sections.timeseries else None,
+            "max_symbols": MAX_SYMBOLS if sections["include_timeseries"] else None,
         },
         "rows_returned": min(listable, MAX_POSITIONS),
         "truncated": listable > MAX_POSITIONS,
         "schema_version": SCHEMA_VERSION,
-    }
-
-
-def _flags(sections: _Sections) -> SectionFlags:
-    return {
-        "include_holdings": sections.holdings,
-        "include_position_tags": sections.position_tags,
-        "include_timeseries": sections.timeseries,
-        "include_attrib": sections.attrib,
     }
 
 
@@ -283,9 +269,9 @@ def _row(holding: Holding, complete: bool) -> CompleteHolding:
     }
 
 
-def _add_places(found: PortfolioComplete, sections: _Sections) -> None:
+def _add_places(found: PortfolioComplete, sections: SectionFlags) -> None:
     """The contract names these two sections and leaves them empty."""
-    if sections.timeseries:
+    if sections["include_timeseries"]:
         found["timeseries"] = {"dates": [], "values": [], "note": _TIMESERIES_NOTE}
-    if sections.attrib:
+    if sections["include_attrib"]:
         found["attribution"] = {"contributors": [], "detractors": [], "note": _ATTRIBUTION_NOTE}

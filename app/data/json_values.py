@@ -2,11 +2,13 @@
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from app.json_response import utc_text
 
 JsonValue = str | int | float | bool | None
+_Shape = TypeVar("_Shape")
 
 
 def json_value(value: object) -> JsonValue:
@@ -26,6 +28,13 @@ def json_value(value: object) -> JsonValue:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} is no value of a column")
+
+
+def json_row(shape: type[_Shape], row: Any) -> _Shape:
+    """What `row` has of the fields of `shape`, a TypedDict; documents stay as they are."""
+    values = {name: getattr(row, name) for name in shape.__annotations__}
+    found = {n: v if isinstance(v, dict | list) else json_value(v) for n, v in values.items()}
+    return cast("_Shape", found)
 
 
 def day_text(day: date | None) -> str | None:

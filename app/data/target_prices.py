@@ -1,12 +1,10 @@
 """Price targets of a portfolio."""
 
-from typing import Any
-
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import json_value
+from app.data.json_values import json_row
 from app.models import PortfolioTargetPrice
 from app.ownership import OwnedPortfolio
 
@@ -46,8 +44,7 @@ class TargetPrices(TypedDict):
     total: int
 
 
-_FIELDS = tuple(TargetPrice.__annotations__)
-_COLUMNS = [getattr(PortfolioTargetPrice, name) for name in _FIELDS]
+_COLUMNS = [getattr(PortfolioTargetPrice, name) for name in TargetPrice.__annotations__]
 
 
 async def target_prices(
@@ -67,8 +64,5 @@ async def target_prices(
         query = query.where(func.upper(PortfolioTargetPrice.symbol) == symbol.upper())
     if position_type is not None:
         query = query.where(PortfolioTargetPrice.position_type == position_type)
-    rows: list[Any] = [
-        dict(zip(_FIELDS, map(json_value, row), strict=True))
-        for row in await session.execute(query)
-    ]
+    rows = [json_row(TargetPrice, row) for row in await session.execute(query)]
     return {"portfolio_id": str(portfolio.id), "target_prices": rows, "total": len(rows)}

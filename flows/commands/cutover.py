@@ -124,23 +124,10 @@ def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
 def _show_report(done: "CutoverReport") -> None:
     if done.recovered:
         out().print(f"{done.recovered}", markup=False, soft_wrap=True)
-    if not done.changed:
-        out().print(f"the {done.active} pair is active already, at {done.address}")
-        return
-    for step, seconds in done.seconds.items():
+    for step, seconds in (done.seconds if done.changed else {}).items():
         out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
-    out().print(
-        f"the {done.active} pair is active at {done.address}, {done.users_met}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if done.carried:
-        out().print(f"{done.carried:,} rows that users wrote since the swap were carried back")
-    if done.lost:
-        kept = f"; they are in {done.export}" if done.export else ""
-        out().print(f"{done.lost} rows of users are only in the new pair{kept}", soft_wrap=True)
-    elif done.export:
-        out().print(f"nothing had to be exported: {done.export} holds no changes", soft_wrap=True)
+    for line in done.lines():
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_follow(done: "FollowReport") -> None:
@@ -153,10 +140,7 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.plan import SWAP_STEPS
 
     for condition in plan.conditions:
-        mark = "holds" if condition.met else "does not hold"
-        out().print(
-            f"{condition.condition}: {mark}: {condition.reason}", markup=False, soft_wrap=True
-        )
+        out().print(condition.line(), markup=False, soft_wrap=True)
     _show_price("rows only in the old database", plan.price.by_table)
     out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
     out().print(in_words(plan.forecast), highlight=False)

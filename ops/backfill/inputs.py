@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -71,12 +70,15 @@ class Scenario:
 
 @dataclass(frozen=True)
 class CompanyProfile:
-    """What the batch uses of a company profile."""
+    """What the batch uses of a company profile; a number that is not known is NaN."""
 
-    sector: str | None
-    beta: float
-    is_etf: bool
-    columns: Mapping[str, Any]
+    sector: str | None = None
+    beta: float = np.nan
+    is_etf: bool = False
+    industry: str | None = None
+    company_name: str | None = None
+    market_cap: float = np.nan
+    pe_ratio: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -214,24 +216,11 @@ def _shock(shocks: object, factor: str) -> float:
 def _profiles(core: psycopg.Connection, symbols: Sequence[str]) -> dict[str, CompanyProfile]:
     rows = core.execute(
         """
-        SELECT symbol, sector, beta::float8, coalesce(is_etf, false) OR coalesce(is_fund, false),
-            industry, company_name, market_cap::float8, pe_ratio::float8
+        SELECT symbol, sector, coalesce(beta::float8, 'NaN'),
+            coalesce(is_etf, false) OR coalesce(is_fund, false), industry, company_name,
+            coalesce(market_cap::float8, 'NaN'), coalesce(pe_ratio::float8, 'NaN')
         FROM company_profiles WHERE symbol = ANY(%s)
         """,
         [list(symbols)],
-    ).fetchall()
-    return {
-        symbol: CompanyProfile(
-            sector,
-            np.nan if beta is None else beta,
-            is_etf,
-            {
-                "sector": sector,
-                "industry": industry,
-                "company_name": name,
-                "market_cap": np.nan if cap is None else cap,
-                "pe_ratio": np.nan if pe is None else pe,
-            },
-        )
-        for symbol, sector, beta, is_etf, industry, name, cap, pe in rows
-    }
+    )
+    return {symbol: CompanyProfile(*known) for symbol, *known in rows}

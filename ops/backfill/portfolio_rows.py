@@ -16,7 +16,7 @@ from app.calculations.factors import (
 )
 from app.calculations.rounding import round_half_away
 from app.calculations.stress import MIN_STRESS_RETURNS, shocked_returns
-from ops.backfill.binary_copy import time_ordered_uuids
+from ops.backfill.binary_copy import Text, time_ordered_uuids
 from ops.backfill.inputs import BatchInputs
 from ops.backfill.portfolio_block import (
     CORRELATION_MIN_VALUE,
@@ -25,7 +25,7 @@ from ops.backfill.portfolio_block import (
 )
 from ops.backfill.positions import uuid_bytes
 from ops.backfill.snapshot_rows import snapshots
-from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
+from ops.backfill.table_rows import TableRows, label_codes, table_rows
 
 Indices = NDArray[np.intp]
 CORRELATION_WINDOW_LABEL = 90
@@ -194,8 +194,8 @@ def _pairs(blocks: list[Any], ids: NDArray[np.uint8], batch: BatchInputs) -> Tab
     symbols = batch.prices.symbols
     values = {
         "correlation_calculation_id": ids[np.concatenate(owner)],
-        "symbol_1": Labels(np.concatenate(first), symbols),
-        "symbol_2": Labels(np.concatenate(second), symbols),
+        "symbol_1": Text(np.concatenate(first), symbols),
+        "symbol_2": Text(np.concatenate(second), symbols),
         "correlation_value": np.concatenate(correlation),
         "data_points": np.concatenate(points),
         "statistical_significance": np.concatenate(significance),
@@ -217,8 +217,8 @@ def _stress(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
         "direct_pnl": direct,
         "correlated_pnl": correlated,
         "correlation_effect": correlated - direct,
-        "factor_impacts": Labels(np.arange(len(day)), _impacts(figures, batch, day, scenario)),
-        "calculation_metadata": Labels(np.arange(len(day)), _metadata(figures, batch, day)),
+        "factor_impacts": Text(np.arange(len(day)), _impacts(figures, batch, day, scenario)),
+        "calculation_metadata": Text(np.arange(len(day)), _metadata(figures, batch, day)),
     }
     return [table_rows("stress_test_results", day, values)]
 

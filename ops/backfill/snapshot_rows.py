@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.calculations.rounding import round_half_away
+from ops.backfill.binary_copy import Text
 from ops.backfill.inputs import BatchInputs
 from ops.backfill.portfolio_betas import MARKET, PROVIDER
 from ops.backfill.portfolio_block import PortfolioFigures
-from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
+from ops.backfill.table_rows import TableRows, label_codes, table_rows
 
 
 def snapshots(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
@@ -93,11 +94,11 @@ def _concentration(figures: PortfolioFigures) -> dict[str, Any]:
     }
 
 
-def _sector_documents(figures: PortfolioFigures) -> Labels:
+def _sector_documents(figures: PortfolioFigures) -> Text:
     names, weights = figures.sectors.names, round_half_away(figures.sectors.weights, 6)
     documents = [
         json.dumps(dict(zip(names, row, strict=True)), separators=(",", ":"))
         for row in weights.tolist()
     ]
     known = figures.holdings.occupied & np.isfinite(weights).all(axis=1) & bool(names)
-    return Labels(np.where(known, np.arange(figures.days), -1), documents)
+    return Text(np.where(known, np.arange(figures.days), -1), documents)

@@ -10,10 +10,11 @@ import psycopg
 from app.calculations.factor_betas import RIDGE_PENALTY
 from app.calculations.factors import FACTOR_NAMES, RIDGE_FACTOR_NAMES
 from app.calculations.symbol_metrics import data_quality_score, symbol_metrics
-from ops.backfill.inputs import BatchInputs, load_market
+from ops.backfill.binary_copy import Text
+from ops.backfill.inputs import BatchInputs, CompanyProfile, load_market
 from ops.backfill.positions import uuid_bytes
 from ops.backfill.symbol_figures import SymbolFigures, symbol_figures
-from ops.backfill.table_rows import Labels, TableRows, label_codes, table_rows
+from ops.backfill.table_rows import TableRows, label_codes, table_rows
 from ops.backfill.writer import Guard, copy_rows
 from ops.sql_files import statement
 
@@ -81,7 +82,7 @@ def _exposures(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -
     ids = uuid_bytes([batch.factor_ids[name] for name in FACTOR_NAMES])
     spread_fit = factors.spread_r_squared[-1].mean(axis=1)
     values: Mapping[str, Any] = {
-        "symbol": Labels(symbol, symbols),
+        "symbol": Text(symbol, symbols),
         "factor_id": ids[factor],
         "calculation_date": batch.prices.dates[figures.rows[-1]],
         "beta_value": betas[symbol, factor],
@@ -90,7 +91,7 @@ def _exposures(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -
             style, factors.ridge_observations[-1, at], factors.spread_observations[-1, at]
         ),
         "quality_flag": "full_history",
-        "calculation_method": Labels(
+        "calculation_method": Text(
             np.where(style, 0, 1), ["ridge_regression", "spread_regression"]
         ),
         "regularization_alpha": np.where(style, RIDGE_PENALTY, np.nan),
@@ -107,7 +108,7 @@ def _metrics(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -> 
     betas = figures.factors.values[-1, column]
     profiled = np.array([symbol in batch.profiles for symbol in symbols], np.bool_)
     values: Mapping[str, Any] = {
-        "symbol": Labels(np.arange(len(symbols)), symbols),
+        "symbol": Text(np.arange(len(symbols)), symbols),
         "metrics_date": batch.prices.dates[figures.rows[-1]],
         **vars(found),
         **_profile_columns(batch, symbols),
@@ -118,16 +119,13 @@ def _metrics(batch: BatchInputs, figures: SymbolFigures, symbols: list[str]) -> 
 
 
 def _profile_columns(batch: BatchInputs, symbols: list[str]) -> dict[str, Any]:
-    empty: Mapping[str, Any] = {}
-    rows = [
-        batch.profiles[symbol].columns if symbol in batch.profiles else empty for symbol in symbols
-    ]
+    rows = [batch.profiles.get(symbol, CompanyProfile()) for symbol in symbols]
     texts = {
-        name: label_codes(np.array([row.get(name) for row in rows], dtype=object))
+        name: label_codes(np.array([getattr(row, name) for row in rows], dtype=object))
         for name in ("sector", "industry", "company_name")
     }
     numbers = {
-        name: np.array([row.get(name, np.nan) for row in rows], np.float64)
+        name: np.array([getattr(row, name) for row in rows], np.float64)
         for name in ("market_cap", "pe_ratio")
     }
     return {**texts, **numbers}

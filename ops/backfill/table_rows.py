@@ -1,6 +1,6 @@
 """Arrays → the columns of a model's table, each encoded as the model's type demands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,14 +26,6 @@ from ops.backfill.binary_copy import (
 )
 
 _STAMPS = ("created_at", "updated_at")
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Texts by code: row i is `values[codes[i]]`, NULL where the code is -1."""
-
-    codes: NDArray[np.intp]
-    values: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -69,7 +61,7 @@ class TableRows:
 
 
 def table_rows(table: str, day: NDArray[np.intp], values: Mapping[str, Any]) -> TableRows:
-    """Encode `values` (arrays of one length, Labels, or one text, number or day for all rows)
+    """Encode `values` (arrays of one length, Text, or one text, number or day for all rows)
     for `table`. New ids, and time stamps that the database does not set itself, are added."""
     model = Base.metadata.tables[table]
     count = len(day)
@@ -86,8 +78,8 @@ def table_rows(table: str, day: NDArray[np.intp], values: Mapping[str, Any]) -> 
 
 
 def _encode(kind: sa.types.TypeEngine[Any], value: Any, count: int) -> Column:
-    if isinstance(value, Labels):
-        return Text(value.codes, value.values, 1 if isinstance(kind, JSONB) else None)
+    if isinstance(value, Text):
+        return replace(value, version=1) if isinstance(kind, JSONB) else value
     if value is None or isinstance(value, str):
         return constant_text(value, count)
     array = np.broadcast_to(value, (count, 16) if isinstance(kind, sa.Uuid) else (count,))
@@ -112,9 +104,9 @@ def _encode_array(kind: sa.types.TypeEngine[Any], array: NDArray[Any]) -> Column
     raise TypeError(f"no encoding for {kind!r}")
 
 
-def label_codes(labels: NDArray[np.object_]) -> Labels:
-    """Labels from an object array of texts and None."""
+def label_codes(labels: NDArray[np.object_]) -> Text:
+    """Texts by code, from an object array of texts and None."""
     texts = [text if isinstance(text, str) else "" for text in labels.tolist()]
     values, codes = np.unique(np.array(texts, dtype=object).astype(str), return_inverse=True)
     missing = np.array([not text for text in texts], np.bool_)
-    return Labels(np.where(missing, -1, codes), values.tolist())
+    return Text(np.where(missing, -1, codes), values.tolist())

@@ -5,7 +5,7 @@ from typing import cast, get_args
 from sqlalchemy.engine import URL
 
 from app.gate.serving_pair import Pair as Pair
-from ops.books.declared_stack import declared_active, declared_target
+from ops.books.declared_stack import declared, declared_target
 from ops.books.gate import served_pair
 from ops.books.session import open_books
 from ops.errors import ConfigurationError
@@ -52,10 +52,10 @@ def forget_pair_before(state: StateFolder) -> None:
 
 
 def _declared(state: StateFolder) -> Pair:
-    found = declared_active(state)
-    if found is None:
+    stack = declared(state)
+    if stack.active is None:
         raise ConfigurationError(
             "an earlier version brought the stack up, so nothing here says which pair serves; run "
-            f"`sigmasight up --target {declared_target(state)}`"
+            f"`sigmasight up --target {stack.target}`"
         )
-    return found
+    return stack.active

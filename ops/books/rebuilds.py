@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from pydantic import TypeAdapter
+
 from ops.state_folder import StateFolder
 
 _DOCUMENT = "rebuild"
@@ -25,6 +27,9 @@ class LastRebuild:
     rows: Mapping[str, int]
 
 
+_LAST = TypeAdapter(LastRebuild)
+
+
 def record_rebuild(
     state: StateFolder,
     first: date,
@@ -33,27 +38,11 @@ def record_rebuild(
     rows: Mapping[str, int],
 ) -> None:
     """Remember a rebuild that has just finished."""
-    state.write(
-        _DOCUMENT,
-        {
-            "at": datetime.now(UTC).isoformat(),
-            "first": first.isoformat(),
-            "last": last.isoformat(),
-            "seconds": dict(seconds),
-            "rows": dict(rows),
-        },
-    )
+    finished = LastRebuild(datetime.now(UTC), first, last, seconds, rows)
+    state.write(_DOCUMENT, _LAST.dump_python(finished, mode="json"))
 
 
 def last_rebuild(state: StateFolder) -> LastRebuild | None:
     """The last rebuild that finished here, if any."""
     known = state.read(_DOCUMENT)
-    if not known:
-        return None
-    return LastRebuild(
-        datetime.fromisoformat(known["at"]),
-        date.fromisoformat(known["first"]),
-        date.fromisoformat(known["last"]),
-        known["seconds"],
-        known["rows"],
-    )
+    return _LAST.validate_python(known) if known else None

@@ -1,8 +1,10 @@
 """What the state folder remembers of a rehearsal: its place, and how the last one ended."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from ops.state_folder import StateFolder
 
@@ -27,6 +29,9 @@ class LastRehearsal:
     log: str
 
 
+_LAST = TypeAdapter(LastRehearsal)
+
+
 def record_place(state: StateFolder, place: Path, *, kept: bool) -> None:
     """Remember that `place` is a rehearsal's to remove, before anything is made there."""
     state.update(_DOCUMENT, place=str(place), kept=kept)
@@ -45,17 +50,10 @@ def forget_place(state: StateFolder) -> None:
 
 def record_end(state: StateFolder, last: LastRehearsal) -> None:
     """Remember how a rehearsal ended."""
-    values = {name: getattr(last, name) for name in _FIELDS}
-    state.update(_DOCUMENT, at=last.at.astimezone(UTC).isoformat(), **values)
+    state.update(_DOCUMENT, **_LAST.dump_python(last, mode="json"))
 
 
 def last_rehearsal(state: StateFolder) -> LastRehearsal | None:
     """How the last rehearsal ended, if there was one."""
     known = state.read(_DOCUMENT)
-    if "at" not in known:
-        return None
-    values = {name: known.get(name) for name in _FIELDS}
-    return LastRehearsal(at=datetime.fromisoformat(known["at"]), **values)  # type: ignore[arg-type]
-
-
-_FIELDS = ("word", "failed_in", "seconds", "report", "log")
+    return _LAST.validate_python(known) if "at" in known else None

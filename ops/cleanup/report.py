@@ -1,10 +1,9 @@
 """A plan and a tombstone as a person reads them."""
 
-from collections.abc import Sequence
-
 from ops.books.tombstones import Tombstone
 from ops.cleanup.plan import CleanupPlan, Removal
 from ops.evidence.finding import Finding
+from ops.markdown import table
 
 _SHOWN_FILES = 50
 
@@ -39,7 +38,7 @@ def plan_markdown(plan: CleanupPlan, heading: str) -> str:
             "",
             f"**{what_to_type(plan)}**",
             "",
-            *_findings_table(plan.findings),
+            *table(("condition", "", "evidence"), (f.as_row().values() for f in plan.findings)),
             "",
             "## What would be removed",
             "",
@@ -59,23 +58,19 @@ def tombstone_lines(done: Tombstone) -> list[str]:
 def tombstone_markdown(done: Tombstone) -> str:
     """What was removed and why it was allowed, as an artifact."""
     database = done.removed["database"]
-    rows = [f"| {table} | {count:,} |" for table, count in database["rows"].items()]
-    evidence = [f"| {name} | {found['reason']} |" for name, found in done.evidence.items()]
+    evidence = ((name, found["reason"]) for name, found in done.evidence.items())
+    rows = ((name, f"{count:,}") for name, count in database["rows"].items())
     return "\n".join(
         [
             f"# Cleanup {done.plan_id}: {done.state}",
             "",
             *(f"- {line}" for line in tombstone_lines(done)),
             "",
-            "| condition | evidence |",
-            "|---|---|",
-            *map(_one_line, evidence),
+            *table(("condition", "evidence"), evidence),
             "",
             f"Rows of {database['address']}:",
             "",
-            "| table | rows |",
-            "|---|---:|",
-            *rows,
+            *table(("table", "rows:"), rows),
         ]
     )
 
@@ -86,12 +81,6 @@ def _joined(became: object) -> str:
 
 def _finding_line(finding: Finding) -> str:
     return f"{finding.as_row()['state']}: {finding.condition} ({finding.reason})"
-
-
-def _findings_table(findings: Sequence[Finding]) -> list[str]:
-    rows = (finding.as_row() for finding in findings)
-    lines = [_one_line(f"| {r['condition']} | {r['state']} | {r['why']} |") for r in rows]
-    return ["| condition | | evidence |", "|---|---|---|", *lines]
 
 
 def _removal_lines(removal: Removal) -> list[str]:
@@ -106,7 +95,3 @@ def _removal_lines(removal: Removal) -> list[str]:
     lines += [f"would go: file {file.path} ({file.bytes:,} bytes)" for file in removal.files]
     hidden = len(removal.files) - _SHOWN_FILES
     return lines if hidden <= 0 else [*lines[:-hidden], f"would go: {hidden} files more"]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

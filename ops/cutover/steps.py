@@ -1,7 +1,7 @@
 """The steps of a swap or a rollback: named, recorded before they begin, timed; and how they end."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -60,6 +60,20 @@ class CutoverReport:
         """What users met while the pair changed."""
         met = "were refused" if self.refused else "waited"
         return f"requests {met} for {self.held_seconds:.2f} s"
+
+    def lines(self) -> Iterator[str]:
+        """What became of the pair and of users' rows."""
+        if not self.changed:
+            yield f"the {self.active} pair is active already, at {self.address}"
+            return
+        yield f"the {self.active} pair is active at {self.address}, {self.users_met}"
+        if self.carried:
+            yield f"{self.carried:,} rows that users wrote since the swap were carried back"
+        if self.lost:
+            kept = f"; they are in {self.export}" if self.export else ""
+            yield f"{self.lost} rows of users are only in the new pair{kept}"
+        elif self.export:
+            yield f"nothing had to be exported: {self.export} holds no changes"
 
 
 @dataclass

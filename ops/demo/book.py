@@ -32,7 +32,7 @@ class DemoUser:
 
 @dataclass(frozen=True)
 class DemoPortfolio:
-    """An account of a user. `equity` is its starting capital in dollars."""
+    """An account of a user. `equity_balance` is its starting capital in dollars."""
 
     id: UUID
     user_id: UUID
@@ -41,7 +41,7 @@ class DemoPortfolio:
     account_name: str
     account_type: str
     description: str
-    equity: Decimal
+    equity_balance: Decimal
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,7 @@ class DemoTag:
     color: str
     description: str
     display_order: int
+    usage_count: int
     position_ids: tuple[UUID, ...]
 
 
@@ -129,7 +130,7 @@ def _portfolio(row: dict[str, str]) -> DemoPortfolio:
         account_name=row["account_name"],
         account_type=row["account_type"],
         description=row["description"],
-        equity=Decimal(row["equity"]),
+        equity_balance=Decimal(row["equity"]),
     )
 
 
@@ -177,6 +178,7 @@ def _tags(
             color=tag["color"],
             description=tag["description"],
             display_order=order,
+            usage_count=len(labels[user.id, tag["name"]]),
             position_ids=tuple(labels[user.id, tag["name"]]),
         )
         for user in users

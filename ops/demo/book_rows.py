@@ -1,5 +1,6 @@
 """The demo book as table rows, complete for COPY or INSERT, in the order of the foreign keys."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import bcrypt
@@ -11,6 +12,7 @@ Row = dict[str, Any]
 
 BCRYPT_COST = 11
 LONGEST_PASSWORD_BYTES = 72  # bcrypt reads no more
+_NO_COLUMNS = ("key", "position_ids")
 
 
 def password_hash(password: str) -> str:
@@ -34,78 +36,20 @@ def book_rows(shared_hash: str) -> dict[str, list[Row]]:
     """Rows by table for users, portfolios, positions, tags and their assignment."""
     book = demo_book()
     return {
-        "users": [
-            {
-                "id": user.id,
-                "email": user.email,
-                "hashed_password": shared_hash,
-                "full_name": user.full_name,
-                "is_active": True,
-                **_times(),
-            }
-            for user in book.users
-        ],
-        "portfolios": _portfolio_rows(book),
-        "positions": _position_rows(book),
-        "tags_v2": _tag_rows(book),
+        "users": _rows(book.users, hashed_password=shared_hash, is_active=True),
+        "portfolios": _rows(book.portfolios, currency="USD", is_active=True),
+        "positions": _rows(book.positions),
+        "tags_v2": _rows(book.tags, is_archived=False),
         "position_tags": _assignment_rows(book),
     }
 
 
-def _portfolio_rows(book: DemoBook) -> list[Row]:
+def _rows(entries: Iterable[object], **same: Any) -> list[Row]:
+    """Entries are named as their columns; `same` stands in all of them."""
+    same |= {"created_at": BOOK_TIME, "updated_at": BOOK_TIME}
     return [
-        {
-            "id": portfolio.id,
-            "user_id": portfolio.user_id,
-            "name": portfolio.name,
-            "account_name": portfolio.account_name,
-            "account_type": portfolio.account_type,
-            "is_active": True,
-            "description": portfolio.description,
-            "currency": "USD",
-            "equity_balance": portfolio.equity,
-            **_times(),
-        }
-        for portfolio in book.portfolios
-    ]
-
-
-def _position_rows(book: DemoBook) -> list[Row]:
-    return [
-        {
-            "id": position.id,
-            "portfolio_id": position.portfolio_id,
-            "symbol": position.symbol,
-            "position_type": position.position_type,
-            "quantity": position.quantity,
-            "entry_price": position.entry_price,
-            "entry_date": position.entry_date,
-            "underlying_symbol": position.underlying_symbol,
-            "strike_price": position.strike_price,
-            "expiration_date": position.expiration_date,
-            "investment_class": position.investment_class,
-            "investment_subtype": position.investment_subtype,
-            "market_value": position.market_value,
-            **_times(),
-        }
-        for position in book.positions
-    ]
-
-
-def _tag_rows(book: DemoBook) -> list[Row]:
-    return [
-        {
-            "id": tag.id,
-            "user_id": tag.user_id,
-            "name": tag.name,
-            "color": tag.color,
-            "description": tag.description,
-            "display_order": tag.display_order,
-            "usage_count": len(tag.position_ids),
-            "is_archived": False,
-            **_times(),
-        }
-        for tag in book.tags
+        {name: value for name, value in vars(entry).items() if name not in _NO_COLUMNS} | same
+        for entry in entries
     ]
 
 
@@ -121,7 +65,3 @@ def _assignment_rows(book: DemoBook) -> list[Row]:
         for tag in book.tags
         for position_id in tag.position_ids
     ]
-
-
-def _times() -> Row:
-    return {"created_at": BOOK_TIME, "updated_at": BOOK_TIME}

@@ -23,6 +23,11 @@ class Finding:
     pinned: Mapping[str, Any] = field(default_factory=dict)
     waits: bool = False
 
+    def line(self) -> str:
+        """The finding in a line."""
+        holds = "holds" if self.met else "does not hold"
+        return f"{self.condition}: {holds}: {self.reason}"
+
     def as_row(self) -> dict[str, str]:
         """The finding as a row of a table."""
         state = "holds" if self.met else "waits" if self.waits else "fails"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from ops.markdown import table
 from ops.plan_figures import FIGURES
 from ops.rehearsal.commands import RanCommand
 from ops.rehearsal.evidence import Evidence
@@ -140,12 +141,7 @@ def _load(asked: Mapping[str, Asked]) -> str:
 def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    lines = [f"## {title}", "", _row(headings), _row(["---"] * len(headings))]
-    return "\n".join([*lines, *(_row(row) for row in rows)])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return "\n".join([f"## {title}", "", *table(headings, rows)])
 
 
 def _s(seconds: float) -> str:

@@ -50,10 +50,20 @@ class RehearsalRequest:
 class Course:
     """How far a rehearsal came; filled as it goes, so that a failed one can be told too."""
 
+    on_step: OnStep
     step: str = "preparing"
     source: str = "the demo's old database"
     commands: list[RanCommand] = field(default_factory=list)
-    load: Load | None = None
+
+    def begin(self, step: str) -> None:
+        """Tell of a step."""
+        self.step = step
+        self.on_step(step)
+
+    def run(self, stage: Stage, step: str, *words: str) -> None:
+        """Carry a step out, which is one command."""
+        self.begin(step)
+        self.commands.append(stage.run(step, *words))
 
 
 def rehearse(
@@ -71,7 +81,7 @@ def rehearse(
         RefusedError: the disk is too small.
         RehearsalStoppedError: a step failed; the message names it and its log.
     """
-    state, course = settings.state, Course()
+    state, course = settings.state, Course(on_step)
     log = state.root / "rehearsal.log"
     begun_at, begun = datetime.now(UTC), time.monotonic()
     legacy = real_legacy(settings)
@@ -79,8 +89,8 @@ def rehearse(
         log.unlink(missing_ok=True)
         require_space(state.root, legacy)
         with _remembered(state, course, begun, report, log):
-            stage = _set_up(settings, legacy, here, log, course, on_step)
-            asked = _move(settings, stage, here, request, course, on_step)
+            stage = _set_up(settings, legacy, here, log, course)
+            asked = _move(settings, stage, here, request, course)
             core = EmbeddedDatabases(here).url("core", "owner")
             return Rehearsal(
                 begun_at,
@@ -132,12 +142,7 @@ def _remembered(
 
 
 def _set_up(
-    settings: OperatorSettings,
-    legacy: URL | None,
-    here: StateFolder,
-    log: Path,
-    course: Course,
-    on_step: OnStep,
+    settings: OperatorSettings, legacy: URL | None, here: StateFolder, log: Path, course: Course
 ) -> Stage:
     """The old database of the rehearsal, made or copied; and what the commands are told of it.
 
@@ -151,10 +156,10 @@ def _set_up(
         told["LEGACY_SCHEMA"] = settings.LEGACY_SCHEMA
     stage = Stage(here.root, told, log)
     if legacy is None:
-        _run(stage, course, on_step, "old database", "up")
+        course.run(stage, "old database", "up")
     else:
         course.source = f"a copy of the old database at {shown_address(legacy)}"
-        _begin(course, on_step, "copy of the old database")
+        course.begin("copy of the old database")
         begun = time.monotonic()
         _copy_old(settings, legacy, here)
         course.commands.append(RanCommand(course.step, (), time.monotonic() - begun, 0, ""))
@@ -189,11 +194,10 @@ def _move(
     here: StateFolder,
     request: RehearsalRequest,
     course: Course,
-    on_step: OnStep,
 ) -> Load:
     span = ("--first", str(request.first), "--last", str(request.last))
     losses = str(here.root / "losses.zip")
-    _run(stage, course, on_step, "rebuild", "rebuild", *span)
+    course.run(stage, "rebuild", "rebuild", *span)
     address = SupervisedBackend(here).url
     if address is None:
         raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {stage.log}")
@@ -208,16 +212,6 @@ def _move(
             ("second swap", *swap),
         ):
             load.step = name
-            _run(stage, course, on_step, name, *words)
-    _run(stage, course, on_step, "verify", "verify", *span)
+            course.run(stage, name, *words)
+    course.run(stage, "verify", "verify", *span)
     return load
-
-
-def _begin(course: Course, on_step: OnStep, name: str) -> None:
-    course.step = name
-    on_step(name)
-
-
-def _run(stage: Stage, course: Course, on_step: OnStep, name: str, *words: str) -> None:
-    _begin(course, on_step, name)
-    course.commands.append(stage.run(name, *words))

@@ -1,6 +1,6 @@
 """A line of the plan's checklist."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -39,16 +39,8 @@ class ChecklistLine:
 
     def document(self) -> dict[str, Any]:
         """The line for programs; the keys are described in docs/status.md and stay."""
-        return {
-            "number": self.number,
-            "phase": self.phase,
-            "state": self.state,
-            "evidence": self.evidence,
-            "at": None if self.at is None else self.at.astimezone(UTC).isoformat(),
-            "age": self.age,
-            "stale": self.stale,
-            "next": self.next,
-        }
+        at = None if self.at is None else self.at.astimezone(UTC).isoformat()
+        return {**asdict(self), "at": at, "age": self.age}
 
 
 def age(moment: datetime) -> str:

@@ -94,9 +94,7 @@ def _correlations(
 
 def backfill_ledger(subject: Subject) -> Verdict:
     """`done` for every live portfolio and trading day."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/ledger"), {"days": subject.days}).fetchone()
-    expected, done, failed, missing, first_fault = row or (0, 0, 0, 0, None)
+    expected, done, failed, missing, first_fault = subject.row("ledger", days=subject.days)
     detail = f"expected {expected:,} portfolio-days, done {done:,}"
     if failed or missing:
         detail += f"; {failed:,} failed, {missing:,} missing, first {first_fault}; run the backfill"
@@ -107,9 +105,7 @@ def backfill_ledger(subject: Subject) -> Verdict:
 
 def tracking_rows(subject: Subject) -> Verdict:
     """One successful row of batch_run_tracking per trading day, and none for any other day."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/tracking"), {"days": subject.days}).fetchone()
-    expected, found, missing, unexpected, unsuccessful = row or (0, 0, 0, 0, 0)
+    expected, found, missing, unexpected, unsuccessful = subject.row("tracking", days=subject.days)
     faults = {"missing": missing, "unexpected": unexpected, "unsuccessful": unsuccessful}
     named = [f"{count} {name}" for name, count in faults.items() if count]
     detail = "; ".join([f"expected {expected} days, found {found}", *named])
@@ -131,10 +127,8 @@ def meets_the_plan(subject: Subject) -> Verdict:
 
 
 def _row(subject: Subject, name: str, **parameters: Any) -> tuple[int, ...]:
-    values = {"days": subject.days, "sessions": subject.sessions, **parameters}
-    with subject.core() as connection:
-        row = connection.execute(statement(f"verify/{name}"), values).fetchone()
-    return tuple(int(value) for value in row or ())
+    found = subject.row(name, days=subject.days, sessions=subject.sessions, **parameters)
+    return tuple(map(int, found))
 
 
 def _factor_rules() -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Whether the equity of each day follows from the day before, to the cent."""
 
-from ops.sql_files import statement
 from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
@@ -8,9 +7,7 @@ from ops.verify.subject import Subject
 def starting_capital(subject: Subject) -> Verdict:
     """The first snapshot with positions starts from the recorded capital:
     E = capital + daily profit + capital flows since the first snapshot."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/starting_capital")).fetchone()
-    portfolios, unrecorded, broken, example = row or (0, 0, 0, None)
+    portfolios, unrecorded, broken, example = subject.row("starting_capital")
     detail = f"{portfolios:,} portfolios; {unrecorded:,} without recorded capital, {broken:,} start"
     detail += " elsewhere" + (f", first {example}" if example else "")
     return judged(
@@ -25,9 +22,7 @@ def starting_capital(subject: Subject) -> Verdict:
 def equity_chain(subject: Subject) -> Verdict:
     """E of a day = E of the last day with positions + daily profit + capital flows in between,
     give or take the cent by which two rounded figures may differ."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/equity_chain")).fetchone()
-    steps, broken, example = row or (0, 0, None)
+    steps, broken, example = subject.row("equity_chain")
     detail = f"{steps:,} steps, {broken:,} broken" + (f", first {example}" if example else "")
     return judged(not broken, detail, steps=steps, broken=broken)
 
@@ -35,9 +30,7 @@ def equity_chain(subject: Subject) -> Verdict:
 def snapshot_identities(subject: Subject) -> Verdict:
     """gross = long + |short|, net = long + short, total value = equity, positions = long + short
     ones; a day without positions stores zeros."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/snapshot_identities")).fetchone()
-    snapshots, gross, net, total, number = row or (0, 0, 0, 0, 0)
+    snapshots, gross, net, total, number = subject.row("snapshot_identities")
     broken = {"gross": gross, "net": net, "total_value": total, "num_positions": number}
     named = [f"{count:,} with another {name}" for name, count in broken.items() if count]
     detail = "; ".join([f"{snapshots:,} snapshots", *(named or ["all add up"])])

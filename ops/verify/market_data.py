@@ -3,7 +3,6 @@
 from app.calculations.factors import REQUIRED_ETFS
 from ops.copy import TableParity, parity
 from ops.legacy_access.account import recorded_access
-from ops.sql_files import statement
 from ops.verify.report import Verdict, judged, skipped
 from ops.verify.subject import Subject
 
@@ -14,10 +13,9 @@ def market_data(subject: Subject) -> Verdict:
     """Where anything is held, each required ETF has a price in the range. Holes are shown and no
     fault: a symbol may be halted or stop trading, and whether the copy has all that legacy has,
     its parity says."""
-    values = {"days": subject.days, "etfs": list(REQUIRED_ETFS)}
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/market_data"), values).fetchone()
-    wanted, priced, absent, incomplete, unpriced = row or (0, 0, [], [], [])
+    wanted, priced, absent, incomplete, unpriced = subject.row(
+        "market_data", days=subject.days, etfs=list(REQUIRED_ETFS)
+    )
     share = f" ({priced / wanted:.2%})" if wanted else ""
     named = {
         "ETFs without any price": absent,

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL
 from ops.books.ledger import read_ledger
 from ops.connection import connect, explained
 from ops.plan_figures import FIRST_DAY, LAST_DAY
+from ops.sql_files import statement
 from ops.state_folder import StateFolder
 from ops.trading_calendar import last_finished_session, trading_days
 
@@ -67,6 +68,12 @@ class Subject:
         """
         with _reading(self.core_url) as connection:
             yield connection
+
+    def row(self, name: str, **parameters: Any) -> tuple[Any, ...]:
+        """What `verify/NAME` finds in Core, in its one row. Raises what `core` raises."""
+        with self.core() as connection:
+            found = connection.execute(statement(f"verify/{name}"), parameters or None).fetchone()
+        return found or ()
 
     @contextmanager
     def ai(self) -> Iterator[psycopg.Connection]:

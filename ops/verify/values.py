@@ -4,7 +4,6 @@ from psycopg import sql
 from sqlalchemy import Numeric
 
 from app.models import Base
-from ops.sql_files import statement
 from ops.verify.report import Verdict, judged
 from ops.verify.subject import Subject
 
@@ -60,25 +59,22 @@ def _non_finite_counts(table: str, columns: list[str]) -> sql.Composed:
 
 def betas(subject: Subject) -> Verdict:
     """No stored beta beyond ±5, the cap that every regression applies."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/betas"), {"cap": BETA_CAP}).fetchone() or ()
+    total, *over = subject.row("betas", cap=BETA_CAP)
     tables = (
         "position_factor_exposures",
         "position_market_betas",
         "position_interest_rate_betas",
         "symbol_factor_exposures",
     )
-    beyond = dict(zip(tables, row[1:], strict=True))
+    beyond = dict(zip(tables, over, strict=True))
     named = [f"{count:,} in {table}" for table, count in beyond.items() if count]
-    detail = f"{row[0]:,} betas; beyond ±{BETA_CAP}: " + (", ".join(named) or "none")
-    return judged(not named, detail, betas=row[0], **beyond)
+    detail = f"{total:,} betas; beyond ±{BETA_CAP}: " + (", ".join(named) or "none")
+    return judged(not named, detail, betas=total, **beyond)
 
 
 def correlations(subject: Subject) -> Verdict:
     """Within [-1, 1]; 1 with itself; the same in both directions, and both directions there."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/correlation_values")).fetchone()
-    pairs, outside, itself, one_sided, overall = row or (0, 0, 0, 0, 0)
+    pairs, outside, itself, one_sided, overall = subject.row("correlation_values")
     faults = {
         "outside [-1, 1]": outside,
         "not 1 with itself": itself,
@@ -92,9 +88,7 @@ def correlations(subject: Subject) -> Verdict:
 
 def volatility_and_concentration(subject: Subject) -> Verdict:
     """Volatilities are not negative; the Herfindahl index is in (0, 10000] where there is one."""
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/volatility")).fetchone()
-    positions, negative, snapshots, negative_too, concentration = row or (0, 0, 0, 0, 0)
+    positions, negative, snapshots, negative_too, concentration = subject.row("volatility")
     faults = {
         "positions with a negative volatility": negative,
         "snapshots with a negative volatility": negative_too,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.backend.environment import served_environment
-from ops.books.declared_stack import declared_target, record_declared
+from ops.books.declared_stack import RecordedStack, declared_target, record_declared
 from ops.connection import connect, conninfo
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
@@ -39,19 +39,21 @@ URLS = {"core": f"{HOST}:5441/core", "ai": f"{HOST}:5442/ai", "legacy": f"{HOST}
 
 def test_a_stack_that_was_brought_up_is_what_the_phases_use(state: StateFolder) -> None:
     assert declared_target(state) is None
-    record_declared(state, "docker", URLS)
+    record_declared(state, RecordedStack("docker", URLS))
     found = resolve_endpoints(settings(state))
     assert (found.core.port, found.ai.port, found.target) == (5441, 5442, "docker")
     assert found.legacy is not None
     assert found.legacy.database == "old"
-    assert stat.S_IMODE((state.root / "stack.json").stat().st_mode) == 0o600
+    record = state.root / "stack.json"
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert record.read_text().count(URLS["core"]) == 1, "an address stands in it once"
 
 
 def test_its_backend_is_not_taken_for_an_embedded_one(state: StateFolder) -> None:
     assert settings(state).embedded
-    record_declared(state, "embedded", {})
+    record_declared(state, RecordedStack("embedded", {}))
     assert settings(state).embedded
-    record_declared(state, "docker", URLS)
+    record_declared(state, RecordedStack("docker", URLS))
     assert not settings(state).embedded
     told = served_environment(settings(state), both=False)
     assert (told["DATABASE_URL"], told["AI_DATABASE_URL"]) == (URLS["core"], URLS["ai"])
@@ -61,7 +63,7 @@ def test_its_backend_is_not_taken_for_an_embedded_one(state: StateFolder) -> Non
 
 
 def test_what_the_environment_gives_comes_first(state: StateFolder) -> None:
-    record_declared(state, "docker", URLS)
+    record_declared(state, RecordedStack("docker", URLS))
     given = settings(state, DATABASE_URL=f"{HOST}:1/x", AI_DATABASE_URL=f"{HOST}:2/y")
     assert resolve_endpoints(given).target == "external"
     real = settings(state, LEGACY_DATABASE_URL=f"{HOST}:3/z")
@@ -69,12 +71,12 @@ def test_what_the_environment_gives_comes_first(state: StateFolder) -> None:
 
 
 def test_a_stack_without_an_old_database_has_none(state: StateFolder) -> None:
-    record_declared(state, "external", {**URLS, "legacy": None})
+    record_declared(state, RecordedStack("external", {**URLS, "legacy": None}))
     assert resolve_endpoints(settings(state)).legacy is None
 
 
 def test_a_stack_without_databases_is_refused(state: StateFolder) -> None:
-    record_declared(state, "docker", {})
+    record_declared(state, RecordedStack("docker", {}))
     with pytest.raises(ConfigurationError, match="run `sigmasight up --target docker`"):
         resolve_endpoints(settings(state))
 

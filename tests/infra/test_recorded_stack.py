@@ -26,12 +26,9 @@ from infra.stack_config import StackConfig
 from infra.topology import Topology
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import (
+    RecordedStack,
     Target,
-    declared_active,
-    declared_login,
-    declared_name,
-    declared_target,
-    declared_urls,
+    declared,
     record_declared,
 )
 from ops.books.marker import keep_books
@@ -58,10 +55,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StateFolder:
 
 def test_a_stack_that_is_up_is_recorded_with_what_the_phases_need(state: StateFolder) -> None:
     outputs = docker_program(state=state, active="old").outputs
-    found = declared_urls(state)
-    assert found == {f: outputs[f"{f}_url"].value for f in ("core", "ai", "legacy")}
-    assert (declared_target(state), declared_name(state)) == ("docker", "docker")
-    assert (declared_active(state), declared_login(state, "docker")) == ("old", None)
+    found = declared(state)
+    assert found.urls == {f: outputs[f"{f}_url"].value for f in ("core", "ai", "legacy")}
+    assert (found.target, found.name) == ("docker", "docker")
+    assert (found.active, found.login) == ("old", None)
     assert state.read("stack")["backend"] == outputs["backend_url"] == "http://127.0.0.1:8000"
 
 
@@ -94,7 +91,9 @@ def test_a_pair_that_somebody_has_set_is_refused_where_core_says_another(
     state: StateFolder, core_url: URL
 ) -> None:
     state.create()
-    record_declared(state, "docker", {"core": conninfo(core_url)}, name="docker", active="old")
+    record_declared(
+        state, RecordedStack("docker", {"core": conninfo(core_url)}, name="docker", active="old")
+    )
     with pytest.raises(pulumi.RunError, match=r"active: new, but old serves; .*`sigmasight swap`"):
         docker_program(state=state, active="new", dry_run=True)
     keep_books(core_url, "core")
@@ -102,7 +101,7 @@ def test_a_pair_that_somebody_has_set_is_refused_where_core_says_another(
     with pytest.raises(pulumi.RunError, match=r"but new serves.*set sigmasight:active new`"):
         docker_program(state=state, active="old")
     docker_program(state=state, active="new")
-    assert declared_active(state) == "old", "what the last cutover recorded here"
+    assert declared(state).active == "old", "what the last cutover recorded here"
 
 
 @pytest.mark.parametrize(
@@ -114,23 +113,23 @@ def test_the_configuration_decides_the_pair_only_for_what_an_earlier_version_bro
     state.create()
     if recorded:
         url = "postgresql://owner:p@127.0.0.1:1/core"
-        record_declared(state, "docker", {"core": url}, name="docker", **recorded)
+        record_declared(state, RecordedStack("docker", {"core": url}, name="docker", **recorded))
     docker_program(state=state, active="new")
-    assert declared_active(state) == kept
+    assert declared(state).active == kept
 
 
 def test_a_stack_without_the_old_database_forgets_its_address(state: StateFolder) -> None:
     state.create()
     gone = {"legacy": "postgresql://owner:p@127.0.0.1:1/old"}
-    record_declared(state, "docker", gone, name="docker", active="new")
+    record_declared(state, RecordedStack("docker", gone, name="docker", active="new"))
     docker_program(state=state, legacy="absent")
-    assert "legacy" not in declared_urls(state)
+    assert "legacy" not in declared(state).urls
 
 
 def test_a_stack_is_recorded_with_where_its_state_lies(state: StateFolder) -> None:
     told = {"target": "external", "active": "old"}
     run_program(told, SECRETS, partial(declare, login=ELSEWHERE), state=state, stack="blue")
-    assert (declared_target(state), declared_login(state, "blue")) == ("external", ELSEWHERE)
+    assert (declared(state).target, declared(state).login) == ("external", ELSEWHERE)
     assert DrivenStack(state, None, "blue", print).login == ELSEWHERE
     assert DrivenStack(state, None, "green", print).login is None, "another stack is ours"
 

@@ -16,7 +16,7 @@ from infra.driven import forget_legacy
 from infra.gate import follow, switch_for
 from ops.backend.serving import keep_swapped
 from ops.books.active_pair import Pair
-from ops.books.declared_stack import declared_active, record_active, record_declared
+from ops.books.declared_stack import RecordedStack, declared, record_active, record_declared
 from ops.books.gate import served_pair
 from ops.books.marker import keep_books
 from ops.connection import connect, conninfo
@@ -81,7 +81,7 @@ class World:
         outputs = self.stack.outputs()
         assert (self.stack.configuration()["active"], outputs["active"]) == (pair, pair)
         assert outputs["backend_environment"] == self.deployed
-        assert declared_active(self.stack.state) == pair
+        assert declared(self.stack.state).active == pair
         assert self.stack.preview().changes == ()
 
     def forget_the_gate(self) -> None:
@@ -201,19 +201,21 @@ def test_addresses_without_a_stack_have_no_home_for_the_pair(
     state: StateFolder, target: str | None
 ) -> None:
     if target is not None:
-        record_declared(state, target, {})  # type: ignore[arg-type]
+        record_declared(state, RecordedStack(target, {}))  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="declare that by `sigmasight up --target exter"):
         switch_for(settings(state, **GIVEN))
 
 
 def test_the_backend_is_where_it_was_said_or_where_the_stack_runs_it(state: StateFolder) -> None:
-    record_declared(state, "docker", URLS, active="old", backend="http://127.0.0.1:8000")
+    record_declared(
+        state, RecordedStack("docker", URLS, active="old", backend="http://127.0.0.1:8000")
+    )
     found = switch_for(settings(state))
     assert (found.core.port, found.public_address()) == (1, "http://127.0.0.1:8000")
     behind = switch_for(settings(state, BACKEND_URL="https://api.example"))
     assert behind.public_address() == "https://api.example"
     assert settings(state, **GIVEN).backend_address is None, "not of these databases"
-    record_declared(state, "external", URLS, active="old")
+    record_declared(state, RecordedStack("external", URLS, active="old"))
     with pytest.raises(ConfigurationError, match="set BACKEND_URL to where users reach it"):
         switch_for(settings(state))
 
@@ -229,7 +231,7 @@ def test_a_verification_asks_the_backend_of_the_stack(
     subject = Subject(core_url, core_url, None, date(2025, 7, 1), date(2025, 7, 3))
     said = {"status": "healthy", "overall_status": "ok"}
     with serving(lambda _request: iter([json_reply(200, said)])) as url:
-        record_declared(state, "docker", urls, active="new", backend=url)
+        record_declared(state, RecordedStack("docker", urls, active="new", backend=url))
         with backend_checks(found, resolve_endpoints(found)) as asked:
             alive = answer(subject, asked[0])
     assert alive.detail.startswith(f"{url}: healthy")
@@ -243,13 +245,13 @@ def test_a_stack_that_cannot_follow_is_told_of_and_the_pair_is_known_all_the_sam
         raise ConfigurationError("Pulumi's command line is not here")
 
     monkeypatch.setattr(automation, "find_cli", absent)
-    record_declared(state, "external", URLS, name="blue", active="old")
+    record_declared(state, RecordedStack("external", URLS, name="blue", active="old"))
     told: list[str] = []
     follow(settings(state), "new", told.append)
     (line,) = told
     assert "the stack blue does not name the active pair yet: Pulumi's command line is" in line
     assert "run the same command again" in line
-    assert declared_active(state) == "new"
+    assert declared(state).active == "new"
 
 
 @pytest.mark.parametrize(("said", "kept"), [("new", "new"), ("old", None)])
@@ -257,7 +259,9 @@ def test_a_swap_from_before_the_gate_is_kept_in_core_before_backends_ask_it(
     state: StateFolder, core_url: URL, said: Pair | None, kept: Pair | None
 ) -> None:
     """One that was never swapped, or rolled back, is known by the old database, which is open."""
-    record_declared(state, "external", {**URLS, "core": conninfo(core_url)}, active=said)
+    record_declared(
+        state, RecordedStack("external", {**URLS, "core": conninfo(core_url)}, active=said)
+    )
     for _ in range(2):
         keep_swapped(settings(state))
     with connect(core_url, application_name="tests") as session:

@@ -92,7 +92,7 @@ def test_twice_is_once(core_url: URL) -> None:
 def test_starting_capital_is_recorded_once(core_url: URL) -> None:
     seed(core_url, demo_password=PASSWORD)
     recorded = dict(query(core_url, "SELECT portfolio_id, equity FROM ops.starting_capital"))
-    assert recorded == {one.id: one.equity for one in demo_book().portfolios}
+    assert recorded == {one.id: one.equity_balance for one in demo_book().portfolios}
     execute(core_url, "UPDATE portfolios SET equity_balance = equity_balance * 2")
     seed(core_url, demo_password=PASSWORD)
     again = dict(query(core_url, "SELECT portfolio_id, equity FROM ops.starting_capital"))

@@ -8,7 +8,7 @@ from ops.backfill.sectors import sector_of
 
 
 def profile(sector: str | None, *, is_etf: bool = False) -> CompanyProfile:
-    return CompanyProfile(sector, np.nan, is_etf, {})
+    return CompanyProfile(sector, np.nan, is_etf)
 
 
 @pytest.mark.parametrize(

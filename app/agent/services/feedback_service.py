@@ -5,7 +5,7 @@ everything else here takes a session on AI. What writes commits.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, Uuid, any_, delete, literal, select
@@ -15,19 +15,12 @@ from typing_extensions import TypedDict
 
 from app.agent.services.locks import hold
 from app.agent.services.rag_service import POSITIVE_EXAMPLE_SCOPE
+from app.data.json_values import json_row
 from app.errors import BadRequestError, NotFoundError
 from app.models import AgentConversation, AgentMessage, AiFeedback, AiKbDocument, AiMemory
 from app.sql_files import statement
 
 Rating = Literal["up", "down"]
-
-_COLUMNS = (
-    AiFeedback.id,
-    AiFeedback.message_id,
-    AiFeedback.rating,
-    AiFeedback.edited_text,
-    AiFeedback.comment,
-)
 
 
 class Feedback(TypedDict):
@@ -38,6 +31,9 @@ class Feedback(TypedDict):
     rating: str
     edited_text: str | None
     comment: str | None
+
+
+_COLUMNS = [getattr(AiFeedback, name) for name in Feedback.__annotations__]
 
 
 async def require_own_message(
@@ -84,7 +80,7 @@ async def rate(
     row = (await ai.execute(statement("agent/services/feedback_rate"), values)).one()
     await _forget(ai, [row.id], AiMemory.user_id == user_id)
     await ai.commit()
-    return _feedback(row)
+    return json_row(Feedback, row)
 
 
 async def hold_ratings(ai: AsyncSession, message_ids: Iterable[UUID]) -> None:
@@ -96,7 +92,7 @@ async def feedback_of(ai: AsyncSession, message_id: UUID) -> Feedback | None:
     """The rating of a message, if it has one."""
     query = select(*_COLUMNS).where(AiFeedback.message_id == message_id)
     row = (await ai.execute(query.order_by(AiFeedback.id).limit(1))).one_or_none()
-    return None if row is None else _feedback(row)
+    return None if row is None else json_row(Feedback, row)
 
 
 async def delete_feedback(ai: AsyncSession, message_id: UUID) -> None:
@@ -135,13 +131,3 @@ async def _forget(
     await ai.execute(examples)
     rules = delete(AiMemory).where(*among, AiMemory.tags["feedback_id"].astext == names)
     await ai.execute(rules)
-
-
-def _feedback(row: Any) -> Feedback:
-    return {
-        "id": str(row.id),
-        "message_id": str(row.message_id),
-        "rating": row.rating,
-        "edited_text": row.edited_text,
-        "comment": row.comment,
-    }

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
 from app.agent.services.locks import hold
+from app.data.json_values import json_row
 from app.errors import BadRequestError
-from app.json_response import json_bytes, utc_text
+from app.json_response import json_bytes
 from app.models import AiMemory
 from app.sql_files import statement
 
@@ -24,13 +25,6 @@ LONGEST_MEMORY = 500
 
 _LONGEST_PROMPT = 1_000
 _GENERAL_IN_PROMPT, _OF_PORTFOLIO_IN_PROMPT = 10, 5
-_COLUMNS = (
-    AiMemory.id,
-    AiMemory.scope,
-    AiMemory.content,
-    AiMemory.tags,
-    AiMemory.created_at,
-)
 
 
 class Memory(TypedDict):
@@ -41,6 +35,9 @@ class Memory(TypedDict):
     content: str
     tags: dict[str, Any]
     created_at: str
+
+
+_COLUMNS = [getattr(AiMemory, name) for name in Memory.__annotations__]
 
 
 class MemoryList(TypedDict):
@@ -68,7 +65,7 @@ async def list_memories(
     newest = query.order_by(AiMemory.created_at.desc(), AiMemory.id.desc()).limit(limit)
     rows = (await ai.execute(newest)).all()
     return {
-        "memories": [_memory(row) for row in rows],
+        "memories": [json_row(Memory, row) for row in rows],
         "total": await count_memories(ai, user_id),
         "limit": limit,
     }
@@ -98,7 +95,7 @@ async def add_memory(
     await ai.commit()
     if row is None:
         raise BadRequestError("A memory needs some content")
-    return _memory(row)
+    return json_row(Memory, row)
 
 
 async def remember(
@@ -112,7 +109,7 @@ async def remember(
     already or the reverse; None then. The rest as `add_memory`."""
     row = await write_memory(ai, user_id, scope, content, tags, once=True)
     await ai.commit()
-    return None if row is None else _memory(row)
+    return None if row is None else json_row(Memory, row)
 
 
 async def write_memory(
@@ -186,13 +183,3 @@ async def memories_for_prompt(ai: AsyncSession, user_id: UUID, portfolio_id: UUI
             lines.append(line)
             room -= len(line) + 1
     return "\n".join(lines)
-
-
-def _memory(row: Row[Any]) -> Memory:
-    return {
-        "id": str(row.id),
-        "scope": row.scope,
-        "content": row.content,
-        "tags": row.tags,
-        "created_at": utc_text(row.created_at),
-    }

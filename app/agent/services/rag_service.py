@@ -22,7 +22,8 @@ from app.agent.services.knowledge_seed import (
     vector_text,
 )
 from app.agent.services.locks import hold
-from app.json_response import json_bytes, utc_text
+from app.data.json_values import json_row
+from app.json_response import json_bytes
 from app.models import AiKbDocument
 from app.sql_files import statement
 
@@ -245,18 +246,7 @@ async def list_documents(
 
 
 async def _stored(ai: AsyncSession, query: Select[Any]) -> list[StoredDocument]:
-    return [
-        {
-            "id": str(row.id),
-            "scope": row.scope,
-            "title": row.title,
-            "content": row.content,
-            "metadata": row.metadata,
-            "created_at": utc_text(row.created_at),
-            "updated_at": utc_text(row.updated_at),
-        }
-        for row in await ai.execute(query)
-    ]
+    return [json_row(StoredDocument, row) for row in await ai.execute(query)]
 
 
 async def count_documents(ai: AsyncSession, scope: str | None = None) -> int:

@@ -8,27 +8,17 @@ from app.agent.tools.registry import ToolRegistry
 from app.data.prices import factor_etf_prices, historical_prices, quotes
 from app.data.profiles import company_profiles
 from app.database import get_core_session
-from app.ownership import owned_portfolio
 
 TOOLS = ToolRegistry()
 
 
-@TOOLS.offer(
+TOOLS.offer_figure(
     "get_prices_historical",
     "Daily prices of a portfolio's five largest positions over the past days.",
+    historical_prices,
     History,
+    max_symbols=MOST_SYMBOLS,
 )
-async def _get_prices_historical(user_id: UUID, wanted: History) -> Any:
-    assert wanted.portfolio_id is not None, "prepare() fills it in"
-    async with get_core_session() as session:
-        portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
-        return await historical_prices(
-            session,
-            portfolio,
-            lookback_days=wanted.lookback_days,
-            include_factor_etfs=wanted.include_factor_etfs,
-            max_symbols=MOST_SYMBOLS,
-        )
 
 
 @TOOLS.offer(
@@ -48,9 +38,7 @@ async def _get_current_quotes(_: UUID, wanted: Quotes) -> Any:
 )
 async def _get_factor_etf_prices(_: UUID, wanted: FactorPrices) -> Any:
     async with get_core_session() as session:
-        return await factor_etf_prices(
-            session, lookback_days=wanted.lookback_days, factors=wanted.factors
-        )
+        return await factor_etf_prices(session, **wanted.model_dump())
 
 
 @TOOLS.offer(

@@ -62,13 +62,8 @@ async def _several(session: AsyncSession, user_id: UUID, wanted: Complete) -> An
 
 
 async def _complete(session: AsyncSession, portfolio: OwnedPortfolio, wanted: Complete) -> Any:
-    return await portfolio_complete(
-        session,
-        portfolio,
-        include_holdings=wanted.include_holdings,
-        include_timeseries=wanted.include_timeseries,
-        include_attrib=wanted.include_attrib,
-    )
+    sections = wanted.model_dump(exclude={"portfolio_id", "portfolio_ids"})
+    return await portfolio_complete(session, portfolio, **sections)
 
 
 @TOOLS.offer(
@@ -78,39 +73,20 @@ async def _complete(session: AsyncSession, portfolio: OwnedPortfolio, wanted: Co
 )
 async def _get_positions_details(user_id: UUID, wanted: Positions) -> Any:
     async with get_core_session() as session:
-        return await positions_details(
-            session,
-            user_id,
-            portfolio_id=wanted.portfolio_id,
-            position_ids=wanted.position_ids,
-            include_closed=wanted.include_closed,
-        )
+        return await positions_details(session, user_id, **wanted.model_dump())
 
 
-@TOOLS.offer(
+TOOLS.offer_figure(
     "get_portfolio_data_quality",
     "How complete a portfolio's prices are and which analyses they allow.",
+    data_quality,
     Quality,
 )
-async def _get_portfolio_data_quality(user_id: UUID, wanted: Quality) -> Any:
-    async with get_core_session() as session:
-        portfolio = await _owned(session, user_id, wanted)
-        return await data_quality(
-            session,
-            portfolio,
-            check_factors=wanted.check_factors,
-            check_correlations=wanted.check_correlations,
-        )
-
-
-@TOOLS.offer(
+TOOLS.offer_figure(
     "get_target_prices",
     "The user's own target prices of a portfolio's symbols and the returns that they expect.",
-    OfPortfolio,
+    target_prices,
 )
-async def _get_target_prices(user_id: UUID, wanted: OfPortfolio) -> Any:
-    async with get_core_session() as session:
-        return await target_prices(session, await _owned(session, user_id, wanted))
 
 
 @TOOLS.offer("get_position_tags", "The user's tags and the positions that carry them.", OfPortfolio)
@@ -119,17 +95,9 @@ async def _get_position_tags(user_id: UUID, wanted: OfPortfolio) -> Any:
         return await position_tags(session, user_id, wanted.portfolio_id)
 
 
-@TOOLS.offer(
+TOOLS.offer_figure(
     "get_daily_movers",
     "The positions that rose and fell the most on the last trading day and over the last week.",
+    daily_movers,
     Movers,
 )
-async def _get_daily_movers(user_id: UUID, wanted: Movers) -> Any:
-    async with get_core_session() as session:
-        portfolio = await _owned(session, user_id, wanted)
-        return await daily_movers(session, portfolio, threshold_pct=wanted.threshold_pct)
-
-
-async def _owned(session: AsyncSession, user_id: UUID, wanted: OfPortfolio) -> OwnedPortfolio:
-    assert wanted.portfolio_id is not None, "prepare() fills it in"
-    return await owned_portfolio(session, user_id, wanted.portfolio_id)

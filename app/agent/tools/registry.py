@@ -1,11 +1,13 @@
 """The tools by name, with the schemas that models are given."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app.agent.tools.arguments import Arguments
+from app.agent.tools.arguments import Arguments, OfPortfolio
+from app.database import get_core_session
+from app.ownership import owned_portfolio
 
 Handler = Callable[[UUID, Any], Awaitable[Any]]
 _Decorator = Callable[[Handler], Handler]
@@ -42,10 +44,22 @@ class ToolRegistry(dict[str, Tool]):
 
         return register
 
+    def offer_figure(
+        self,
+        name: str,
+        description: str,
+        figure: Callable[..., Awaitable[Any]],
+        arguments: type[OfPortfolio] = OfPortfolio,
+        **fixed: Any,
+    ) -> None:
+        """Register what is known of one portfolio; `figure` is given the arguments by their names,
+        and `fixed`."""
 
-def merged(*registries: Mapping[str, Tool]) -> ToolRegistry:
-    """One registry of several."""
-    whole = ToolRegistry()
-    for registry in registries:
-        whole.update(registry)
-    return whole
+        async def handler(user_id: UUID, wanted: OfPortfolio) -> Any:
+            assert wanted.portfolio_id is not None, "prepare() fills it in"
+            asked = wanted.model_dump(exclude={"portfolio_id"})
+            async with get_core_session() as session:
+                portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
+                return await figure(session, portfolio, **asked, **fixed)
+
+        self.offer(name, description, arguments)(handler)

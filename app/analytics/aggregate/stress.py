@@ -15,17 +15,10 @@ from app.analytics.aggregate.combined import (
     combined_portfolios,
     unavailable,
 )
+from app.analytics.stress import Impact
 from app.sql_files import statement
 
 _NO_RESULTS = "No stress test data available for any portfolio"
-
-
-class CombinedImpact(TypedDict):
-    """Dollars, points of the combined equity, and the equity after the scenario."""
-
-    dollar_impact: float
-    percentage_impact: float
-    new_portfolio_value: float
 
 
 class CombinedScenario(TypedDict):
@@ -36,7 +29,7 @@ class CombinedScenario(TypedDict):
     description: str
     category: str
     severity: str
-    impact: CombinedImpact
+    impact: Impact
     portfolios_included: int
 
 

@@ -5,7 +5,7 @@ what the portfolios' moves cancel of each other is not in it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired
+from typing import Any, NotRequired
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -81,13 +81,9 @@ async def beta(
     """The mean of the betas, over the portfolios that have one."""
     combined = await combined_portfolios(session, user_id, portfolio_ids)
     betas = (await newest_figures(session, combined.ids)).betas
-    parts = [
-        BetaPart(**part, beta=figure, contribution=contribution)
-        for part, figure, contribution in _parts(combined, betas)
-    ]
     return {
         "aggregate_beta": combined.mean(betas),
-        "portfolios": parts,
+        "portfolios": _parts(combined, betas, "beta"),
         **_whole(combined, "sum of beta * weight, weight = value / total_value"),
     }
 
@@ -98,13 +94,9 @@ async def volatility(
     """The mean of the 21-day volatilities, over the portfolios that have one."""
     combined = await combined_portfolios(session, user_id, portfolio_ids)
     volatilities = (await newest_figures(session, combined.ids)).volatilities
-    parts = [
-        VolatilityPart(**part, volatility=figure, contribution=contribution)
-        for part, figure, contribution in _parts(combined, volatilities)
-    ]
     return {
         "aggregate_volatility": combined.mean(volatilities),
-        "portfolios": parts,
+        "portfolios": _parts(combined, volatilities, "volatility"),
         "note": "An upper bound: what the portfolios' moves cancel of each other is not deducted.",
         **_whole(combined, "sum of volatility * weight, weight = value / total_value"),
     }
@@ -128,21 +120,21 @@ async def factor_exposures(
 
 
 def _parts(
-    combined: CombinedPortfolios, figures: Mapping[UUID, float | None]
-) -> list[tuple[_Part, float | None, float | None]]:
-    """Each portfolio, its figure, and figure times weight."""
-    found: list[tuple[_Part, float | None, float | None]] = []
-    for portfolio, weight in zip(combined.portfolios, combined.weights, strict=True):
-        figure = figures.get(portfolio.id)
-        part: _Part = {
+    combined: CombinedPortfolios, figures: Mapping[UUID, float | None], name: str
+) -> list[Any]:
+    """Each portfolio, its figure under `name`, and figure times weight."""
+    return [
+        {
             "portfolio_id": str(portfolio.id),
             "account_name": portfolio.account_name,
             "account_type": portfolio.account_type,
             "value": portfolio.equity,
             "weight": weight,
+            name: (figure := figures.get(portfolio.id)),
+            "contribution": None if figure is None else figure * weight,
         }
-        found.append((part, figure, None if figure is None else figure * weight))
-    return found
+        for portfolio, weight in zip(combined.portfolios, combined.weights, strict=True)
+    ]
 
 
 def _whole(combined: CombinedPortfolios, formula: str) -> _Whole:

@@ -7,7 +7,6 @@ from functools import partial
 from app.data.complete import CompleteHolding, PortfolioComplete
 from app.data.portfolios import ListedPortfolio
 from app.data.snapshot import LatestSnapshot
-from ops.sql_files import statement
 from ops.verify.http.facts import Book, Portfolio, read_book
 from ops.verify.http.visit import Question, Visit, differing
 from ops.verify.report import Verdict
@@ -58,9 +57,7 @@ def batch_day(subject: Subject, visit: Visit) -> Verdict:
     """The newest day of batch_run_tracking succeeded, every live portfolio has its snapshot, and
     that is the day which each of their portfolios shows."""
     tokens = visit.tokens()
-    with subject.core() as connection:
-        row = connection.execute(statement("verify/http/batch_day")).fetchone()
-    day, unsuccessful, live, done = row or (None, False, 0, 0)
+    day, unsuccessful, live, done = subject.row("http/batch_day") or (None, False, 0, 0)
     active = [each for each in read_book(subject, tokens).portfolios if each.is_active]
     faults = visit.put(
         Question(

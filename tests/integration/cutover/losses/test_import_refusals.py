@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from users_rows import ALICE, APPLE, BOB, BOOK, Pair, contents, export_losses, rows_of, run
 
 from flows.commands import losses
-from ops.books.declared_stack import record_declared
+from ops.books.declared_stack import RecordedStack, record_declared
 from ops.carrying.import_file import import_losses
 from ops.connection import connect, conninfo
 from ops.errors import BadInputError, ConfigurationError
@@ -203,12 +203,14 @@ def test_the_command_imports_into_the_pair_that_serves(tmp_path: Path, core_url:
     settings.state.create()
     nowhere = conninfo(_HERE)
     urls = {"core": conninfo(core_url), "ai": nowhere, "legacy": f"{nowhere}_old"}
-    record_declared(settings.state, "external", urls, active="old")
+    record_declared(settings.state, RecordedStack("external", urls, active="old"))
     assert losses.serving_pair(settings) == "old"
     have_serve(core_url, "new")
     assert losses.serving_pair(settings) == "new"
 
-    record_declared(settings.state, "external", {**urls, "core": nowhere}, active="old")
+    record_declared(
+        settings.state, RecordedStack("external", {**urls, "core": nowhere}, active="old")
+    )
     given = OperatorSettings(
         SIGMASIGHT_HOME=tmp_path / "given",
         DATABASE_URL="postgresql://nobody@127.0.0.1:1/core",
