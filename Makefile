@@ -31,9 +31,11 @@ test: $(BIN)/.installed-test lint ## Test every rule once, on two cores, in ten 
 coverage: $(BIN)/.installed-test ## The same tests, with branch coverage of what a cutover runs through
 	@$(BIN)/python -m pytest $(GROUPED) --cov
 
-soak: $(BIN)/.installed-test ## Run every case that make test leaves out, for two hours at most
+soak: SEED := $(or $(SEED),$(shell date +%s))
+soak: $(BIN)/.installed-test ## Run every case that make test leaves out, for two hours at most: [SEED=1]
+	@echo "the same again: make soak SEED=$(SEED)"
 	@$(BIN)/python -m pytest $(GROUPED) -m "soak or hypothesis" \
-		--hypothesis-profile=soak --session-timeout=7200
+		--hypothesis-profile=soak --hypothesis-seed=$(SEED) --session-timeout=7200
 
 lint: $(BIN)/.installed-test ## Format, lint, types and the direction of imports
 	@$(MAKE) --no-print-directory -j2 style types imports

@@ -26,27 +26,14 @@ from ops.cutover.swap import swap
 from ops.endpoints import resolve_endpoints
 from ops.settings import OperatorSettings
 from tests.api.backend import backend_process
-from tests.api.llm_server import (
-    LlmServer,
-    Reply,
-    called,
-    chunk,
-    end,
-    is_extraction,
-    llm_server,
-    said,
-)
-from tests.faults.cutover.load import TALK, Load
+from tests.faults.cutover.load import Load
+from tests.faults.cutover.slow_model import slow_model
 from tests.integration.cutover.by_turns import by_turns
 
 MOST_HELD_SECONDS = 1.0
 ROUNDS = 3
 MESSAGES, TABLES = (1_000, 200_000), (10, 2_000)
 _BETWEEN = 300  # requests that are answered before the next change
-_TOOLS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("list_user_portfolios", {}),
-    ("get_portfolio_complete", {}),
-)
 Opened = Callable[[OperatorSettings], AbstractContextManager[tuple[OperatorSettings, GateSwitch]]]
 _TABLE = "CREATE TABLE others.table_{} (id bigint PRIMARY KEY, content text)"
 
@@ -101,10 +88,10 @@ def _under_load(settings: OperatorSettings, switch: GateSwitch, name: str) -> li
                     report = swap(installation) if pair == "new" else rollback(installation)
                 load.wait_for(_BETWEEN)
                 found[pair].append((report, _waited(load, before, pair)))
-    serving = resolve_endpoints(settings).legacy
-    assert serving is not None
+    endpoints = resolve_endpoints(settings)
+    assert endpoints.legacy is not None
     lost: dict[str, Any] = {"requests": len(load.answers), "lost": dict(load.faults())}
-    lost["wrong writes"] = len(load.wrongly_written(serving))
+    lost["wrong writes"] = len(load.wrongly_written(endpoints.legacy, endpoints.core))
     return [
         {**_line(f"swap, {name}", found["new"], SWAP_STEPS), **lost},
         {**_line(f"rollback, {name}", found["old"], ROLLBACK_STEPS), **lost},
@@ -150,27 +137,12 @@ def _make_tables(legacy: URL, count: int) -> None:
             session.execute(f"DROP TABLE others.table_{number}")
 
 
-class _Model(LlmServer):
-    """Users wait four seconds for an answer; whoever tries a backend has it at once, by tools."""
-
-    def take(self, request: dict[str, Any], key: str | None) -> Reply:
-        """What a request is answered."""
-        *_, last = request["messages"]
-        if is_extraction(request):
-            return said("[]")
-        if TALK in str(last["content"]):
-            word: list[Any] = [chunk({"content": "word "}), 0.5]
-            return Reply([*word * 8, *end()])
-        return said(last["content"]) if last["role"] == "tool" else called(*_TOOLS)
-
-
 @contextmanager
 def _model() -> Iterator[None]:
     """A language model for every backend that is started meanwhile."""
-    with llm_server(_Model()) as model, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LLM_BASE_URL", model.url)
-        patch.setenv("LLM_API_KEY", "none")
-        patch.setenv("LLM_MODEL", "slow")
+    with slow_model() as told, pytest.MonkeyPatch.context() as patch:
+        for name, value in told.items():
+            patch.setenv(name, value)
         yield
 
 

@@ -10,6 +10,7 @@ from app.agent.choice import chosen_model, model_name
 from app.agent.context import MODES, ChatContext
 from app.agent.conversations import change_mode, get_conversation, require_active
 from app.agent.events import EventLog
+from app.agent.given_answer import GivenAnswer
 from app.agent.turns import open_turn
 from app.database import get_core_session
 
@@ -30,12 +31,20 @@ class Stream:
             running.stop(self.task, _ABANDONED)
 
 
-async def send(user_id: UUID, conversation_id: UUID, text: str, newer: ChatContext) -> Stream:
-    """Begin to answer a message. Both of its rows are committed when this returns.
+async def send(
+    user_id: UUID,
+    conversation_id: UUID,
+    text: str,
+    newer: ChatContext,
+    message_id: UUID | None = None,
+) -> Stream:
+    """Begin to answer a message. Both of its rows are committed when this returns. With the id
+    of one that was sent before it is the same message: it gets the answer that it has, if whole.
 
     Raises:
         UnauthorizedError: the caller is gone or inactive.
         NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's.
+        ConflictError: `message_id` is that of another message.
         TooManyRequestsError: the caller has too many answers under way.
     """
     log = EventLog(f"run_{uuid4().hex[:12]}")
@@ -44,8 +53,9 @@ async def send(user_id: UUID, conversation_id: UUID, text: str, newer: ChatConte
         return Stream(log)
     slot = running.StreamSlot(user_id)
     try:
-        turn = await open_turn(user_id, conversation_id, text, newer)
-        task = running.start(_answer(Answering(turn, chosen_model(), log)))
+        turn = await open_turn(user_id, conversation_id, text, newer, message_id)
+        model = chosen_model() if turn.answer is None else GivenAnswer(turn.answer)
+        task = running.start(_answer(Answering(turn, model, log)))
     except BaseException:
         slot.free()
         raise
@@ -59,7 +69,7 @@ async def send(user_id: UUID, conversation_id: UUID, text: str, newer: ChatConte
 
 
 async def _answer(answering: Answering) -> None:
-    if await answering.run():
+    if await answering.run() and answering.turn.answer is None:
         memory_extraction.begin(answering.turn, answering.answer.text)
 
 

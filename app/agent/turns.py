@@ -3,16 +3,16 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agent import bounds
 from app.agent.context import ChatContext
 from app.agent.model import Role
 from app.database import get_core_session
-from app.errors import NotFoundError, UnauthorizedError
+from app.errors import ConflictError, NotFoundError, UnauthorizedError
 from app.models import AgentConversation, AgentMessage
 from app.models.base import utc_now
 from app.sql_files import statement
@@ -25,6 +25,7 @@ class OpenTurn:
     Attributes:
         context: what the conversation is about; all portfolios in it are the caller's.
         history: earlier messages of the conversation, oldest first.
+        answer: where the question had been answered before, and was asked again.
     """
 
     user_id: UUID
@@ -35,6 +36,7 @@ class OpenTurn:
     question: str
     user_message_id: UUID
     assistant_message_id: UUID
+    answer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,33 +54,49 @@ class AnswerRow:
 
 
 async def open_turn(
-    user_id: UUID, conversation_id: UUID, question: str, newer: ChatContext
+    user_id: UUID,
+    conversation_id: UUID,
+    question: str,
+    newer: ChatContext,
+    message_id: UUID | None = None,
 ) -> OpenTurn:
-    """Commit the question and an empty answer, and say what they follow.
+    """Commit the question and an empty answer, and say what they follow. A question that is asked
+    again, by its id, keeps its rows.
 
     Raises:
         UnauthorizedError: the caller is gone or inactive.
         NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's.
+        ConflictError: the id is that of another message.
     """
-    asked, answered = uuid4(), uuid4()
+    asked = message_id or uuid4()
+    answered = uuid5(asked, "answer")  # so that who asks again finds it
     async with get_core_session() as session:
         row = await _add(session, user_id, conversation_id, question, asked, answered)
+        answer = None
+        if row.added < 2:
+            answer = await _answer_before(session, conversation_id, question, asked, answered)
         stored = ChatContext.from_metadata(row.metadata)
         context = _own_context(stored, newer, row.owned)
         if context.metadata() != stored.metadata():
             await _keep_context(session, conversation_id, context)
         await session.commit()
     history = tuple((role, text) for role, text in row.history or ())
-    return OpenTurn(user_id, conversation_id, row.mode, context, history, question, asked, answered)
+    return OpenTurn(
+        user_id, conversation_id, row.mode, context, history, question, asked, answered, answer
+    )
 
 
 async def save_answer(message_id: UUID, answer: AnswerRow) -> None:
-    """Write an answer, whole or broken off, into its row."""
+    """Write an answer, whole or broken off, into its row. One that is whole stays, where a turn was
+    tried again while it was under way."""
     values = {name: getattr(answer, name) for name in AnswerRow.__slots__}
     values["total_tokens"] = answer.prompt_tokens + answer.completion_tokens
     async with get_core_session() as session:
         await session.execute(
-            update(AgentMessage).where(AgentMessage.id == message_id).values(**values)
+            update(AgentMessage)
+            .where(AgentMessage.id == message_id)
+            .where(or_(AgentMessage.error.is_not(None), AgentMessage.content == ""))
+            .values(**values)
         )
         await session.commit()
 
@@ -107,6 +125,19 @@ async def _add(
     if row.mode is None:
         raise NotFoundError("Conversation not found")
     return row
+
+
+async def _answer_before(
+    session: AsyncSession, conversation_id: UUID, question: str, asked: UUID, answered: UUID
+) -> str | None:
+    """The whole answer of a turn that was there; None where it has none."""
+    values = {"conversation_id": conversation_id, "question": question}
+    values |= {"asked": asked, "answered": answered}
+    row = (await session.execute(statement("agent/turn_again"), values)).one_or_none()
+    if row is None or not row.same:
+        raise ConflictError("This message_id is another message's: send this one with a new id")
+    answer: str | None = row.answer
+    return answer
 
 
 def _own_context(stored: ChatContext, newer: ChatContext, owned: Collection[UUID]) -> ChatContext:

@@ -24,7 +24,7 @@ _LARGEST_OFFSET = 1_000_000
 _MOST_PORTFOLIOS = 50
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
-    **refusals(429),
+    **refusals(409, 429),
 }
 
 
@@ -60,11 +60,13 @@ class UiContext(PageContext):
 
 
 class NewMessage(BaseModel):
-    """A message to answer. "/mode x" switches the conversation's mode and does no more."""
+    """A message to answer. "/mode x" switches the conversation's mode and does no more. One that is
+    sent again with its `message_id` is stored once."""
 
     conversation_id: UUID
     text: Annotated[Text, Field(min_length=1, max_length=4000)]
     ui_context: UiContext | None = None
+    message_id: UUID | None = None
 
     def context(self) -> ChatContext:
         """What the message says anew about its context."""
@@ -128,4 +130,5 @@ async def send_message(
 ) -> Response:
     """Answer a message as a stream of server-sent events."""
     await before_stream()
-    return EventStream(await send(user_id, body.conversation_id, body.text, body.context()))
+    turn = await send(user_id, body.conversation_id, body.text, body.context(), body.message_id)
+    return EventStream(turn)

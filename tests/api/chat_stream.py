@@ -42,9 +42,11 @@ def ask(client: httpx.Client, text: str, conversation_id: str | None = None, **m
 
 
 @contextmanager
-def asking(client: httpx.Client, text: str, conversation_id: str) -> Iterator[Iterator[Event]]:
+def asking(
+    client: httpx.Client, text: str, conversation_id: str, **more: Any
+) -> Iterator[Iterator[Event]]:
     """The events of a message while they come; leaving the block hangs up."""
-    body = {"conversation_id": conversation_id, "text": text}
+    body = {"conversation_id": conversation_id, "text": text, **more}
     with client.stream("POST", SEND, json=body) as response:
         assert response.status_code == 200, response.read()
         yield events(response.iter_lines())

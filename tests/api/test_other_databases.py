@@ -1,6 +1,7 @@
 """The same backend on an old single database, and on one database that holds both halves."""
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -75,7 +76,10 @@ def test_a_chat_on_one_database_keeps_both_halves(lonely: BackendProcess) -> Non
     with httpx.Client(base_url=lonely.url, headers=authorization(HNW), timeout=60) as client:
         chat = client.post("/api/v1/chat/conversations", json={}).json()["id"]
         asked = {"conversation_id": chat, "text": "What are my top holdings?"}
-        answer = client.post("/api/v1/chat/send", json=asked)
-        assert "event: done" in answer.text
-        assert "event: error" not in answer.text
+        asked["message_id"] = str(uuid4())
+        answers = [client.post("/api/v1/chat/send", json=asked) for _ in range(2)]
+        for answer in answers:
+            assert "event: done" in answer.text
+            assert "event: error" not in answer.text
+        assert ["event: tool_call" in answer.text for answer in answers] == [True, False]
         assert client.delete(f"/api/v1/chat/conversations/{chat}").status_code == 204

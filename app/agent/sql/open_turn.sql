@@ -1,5 +1,6 @@
 -- A question and its empty answer, stored where the conversation is the caller's, and what they
--- follow: one row, however that turns out. The lock keeps the conversation until the commit.
+-- follow: one row, however that turns out. The lock keeps the conversation until the commit. A turn
+-- that is tried again finds its rows: nothing is added.
 WITH caller AS (
     SELECT id FROM users WHERE id = :user_id AND is_active
 ),
@@ -21,17 +22,20 @@ added AS (
             (cast(:answered AS uuid), 'assistant', '',
                 cast(:now AS timestamptz) + interval '1 microsecond')
     ) AS new (id, role, content, created_at)
+    ON CONFLICT DO NOTHING
+    RETURNING id
 ),
 earlier AS (
     SELECT m.id, m.role, m.content, m.created_at
     FROM conversation AS c
     JOIN agent_messages AS m ON m.conversation_id = c.id
-    WHERE m.role IN ('user', 'assistant') AND m.content <> ''
+    WHERE m.role IN ('user', 'assistant') AND m.content <> '' AND m.id NOT IN (:asked, :answered)
     ORDER BY m.created_at DESC, m.id DESC
     LIMIT :messages
 )
 SELECT
     EXISTS (SELECT FROM caller) AS is_active,
+    (SELECT count(*) FROM added) AS added,
     (SELECT mode FROM conversation) AS mode,
     (SELECT metadata FROM conversation) AS metadata,
     (

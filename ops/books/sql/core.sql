@@ -103,17 +103,19 @@ CREATE TABLE IF NOT EXISTS ops.cutover_baseline (
 
 CREATE UNIQUE INDEX IF NOT EXISTS cutover_baseline_key ON ops.cutover_baseline (table_name, key);
 
--- When that was; without this row there is no baseline, however few rows there are. And how each
--- table was seen then, which tells later which of its rows may be new.
+-- When that was, and in which swap; without this row there is no baseline, however few rows there
+-- are. And how each table was seen then, which tells later which of its rows may be new.
 CREATE TABLE IF NOT EXISTS ops.cutover_baseline_moment (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     recorded_at timestamptz NOT NULL,
-    seen jsonb NOT NULL DEFAULT '{}'
+    seen jsonb NOT NULL DEFAULT '{}',
+    cutover bigint
 );
 
 -- As above, of an earlier release.
 ALTER TABLE ops.cutover_baseline_moment
-    ADD COLUMN IF NOT EXISTS seen jsonb NOT NULL DEFAULT '{}';
+    ADD COLUMN IF NOT EXISTS seen jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN IF NOT EXISTS cutover bigint;
 
 -- User-owned rows that were copied from legacy: one that legacy has deleted since is deleted too.
 CREATE TABLE IF NOT EXISTS ops.copied_keys (

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import httpx
 from sqlalchemy.engine import URL
@@ -14,15 +15,21 @@ from sqlalchemy.engine import URL
 from ops.connection import connect
 from ops.cutover.questions import PAIR_HEADER
 from ops.demo.marker import DEMO_USERS
+from tests.api.chat_stream import events
 
 READERS, VISITORS, TALKERS, WRITERS = 28, 6, 10, 6
 USERS = READERS + VISITORS + TALKERS + WRITERS
 _SECONDS = 30.0
-# 404: a conversation that a rollback has given up. 429: a user's fourth answer at a time.
-_FINE = (200, 201, 204, 404, 429)
+_FINE = (200, 201, 204, 429)  # the last: a user's fourth answer at a time
 _PAUSE = 0.02
 TALK = "How risky is what I hold?"
 _MODES = "SELECT id::text, mode FROM agent_conversations WHERE id = ANY(%s::uuid[])"
+_TALKS = """
+SELECT conversation_id::text, array_agg(id::text ORDER BY created_at) FILTER (WHERE role = 'user'),
+    count(*) FILTER (WHERE role = 'assistant' AND content <> '' AND error IS NULL), count(*)
+FROM agent_messages WHERE conversation_id = ANY(%s::uuid[]) GROUP BY conversation_id
+"""
+_ALL = "SELECT id::text FROM agent_conversations UNION ALL SELECT id::text FROM agent_messages"
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Load:
         look_seconds: how long a reader looks at a portfolio before it asks for the next.
         written: conversation → its mode, or None once it was deleted, as the answers said; what
             was not answered is not in it.
+        talked: conversation → the messages that were answered to their end.
     """
 
     address: str
@@ -60,6 +68,9 @@ class Load:
     look_seconds: float = 0.0
     answers: list[Answered] = field(default_factory=list)
     written: dict[str, str | None] = field(default_factory=dict)
+    talked: dict[str, list[str]] = field(default_factory=dict)
+    broken_off: int = 0  # answers after which a message was sent again
+    unanswered: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -85,12 +96,14 @@ class Load:
             time.sleep(0.02)
 
     def faults(self) -> Counter[str]:
-        """What must not happen to any request: no answer, 5xx, a refused write or token."""
-        return Counter(
+        """What must not happen to any request: no answer, 5xx, a refused write or token; nor to a
+        message: no whole answer, however often it is sent."""
+        wrong = [
             f"{each.kind}: {each.fault or each.status}"
             for each in self.answers
             if each.status not in _FINE
-        )
+        ]
+        return Counter([*wrong, *["chat: no whole answer"] * self.unanswered])
 
     def pairs_of(self, client: int) -> list[str | None]:
         """The pairs that a user met, in the order in which it asked, without repetitions."""
@@ -100,11 +113,23 @@ class Load:
                 met.append(each.pair)
         return met
 
-    def wrongly_written(self, serving: URL) -> list[str]:
-        """Conversations that the database served from has otherwise than was answered."""
-        with connect(serving, application_name="load") as session:
-            found: dict[str, str | None] = dict(session.execute(_MODES, [list(self.written)]))
-        return [each for each, mode in self.written.items() if found.get(each) != mode]
+    def wrongly_written(self, serving: URL, left: URL) -> list[str]:
+        """Conversations that the database served from has otherwise than was answered, messages of
+        theirs included, and rows that only the other one has."""
+        with (
+            connect(serving, application_name="load") as session,
+            connect(left, application_name="load") as other,
+        ):
+            modes: dict[str, str | None] = dict(session.execute(_MODES, [list(self.written)]))
+            talks = {
+                talk: tuple(rows) for talk, *rows in session.execute(_TALKS, [list(self.talked)])
+            }
+            stray = {*other.execute(_ALL)} - {*session.execute(_ALL)}
+        wrong = [each for each, mode in self.written.items() if modes.get(each) != mode]
+        for talk, said in self.talked.items():
+            if talks.get(talk, ([], 0, 0)) != (said, len(said), 2 * len(said)):
+                wrong.append(f"{talk}: {talks.get(talk)} for {said}")
+        return wrong + [each for (each,) in stray if self.written.get(each, "") is not None]
 
     async def _run(self) -> None:
         kinds: list[Callable[[httpx.AsyncClient, int], Awaitable[None]]] = [
@@ -134,7 +159,7 @@ class Load:
     async def _read(self, http: httpx.AsyncClient, number: int) -> None:
         while not self._stop.is_set():
             listed = await self._ask(http, number, "list", "GET", "/api/v1/data/portfolios")
-            for each in listed.json() if listed is not None else []:
+            for each in listed.json() if listed is not None and listed.is_success else []:
                 path = f"/api/v1/data/portfolio/{each['id']}/complete"
                 await self._ask(http, number, "read", "GET", path)
                 await asyncio.sleep(self.look_seconds)
@@ -155,11 +180,28 @@ class Load:
                 if begun is None or not begun.is_success:
                     continue
                 conversation = begun.json()["id"]
-            message = {"conversation_id": conversation, "text": TALK}
-            said = await self._ask(http, number, "chat", "POST", "/api/v1/chat/send", json=message)
-            if said is not None and said.status_code == 404:  # a rollback has given it up
-                conversation = None
+                self.talked[conversation] = []
+            await self._say(http, number, conversation)
             await asyncio.sleep(_PAUSE * 20)
+
+    async def _say(self, http: httpx.AsyncClient, number: int, conversation: str) -> None:
+        """Send a message, and where its answer was broken off send it again, with its id."""
+        message = {"conversation_id": conversation, "text": TALK, "message_id": str(uuid4())}
+        until, broken_off = time.monotonic() + _SECONDS, False
+        while time.monotonic() < until:
+            said = await self._ask(http, number, "chat", "POST", "/api/v1/chat/send", json=message)
+            if said is not None and said.status_code == 200:
+                *_, last = events(said.iter_lines())
+                if last.name == "done":
+                    self.talked[conversation].append(message["message_id"])
+                    return
+                broken_off = last.name == "error" and last.data["retryable"]
+                self.broken_off += broken_off
+                self.unanswered += not broken_off
+            if not broken_off:
+                return
+            await asyncio.sleep(_PAUSE * 20)
+        self.unanswered += 1
 
     async def _write(self, http: httpx.AsyncClient, number: int) -> None:
         """An insert and an update, some eight times a second, and each second time a delete."""

@@ -15,14 +15,14 @@ MOST_HELD_SECONDS = 10.0  # against a hang; what it takes is printed, and measur
 def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     swappable: CutoverScene, tmp_path: Path
 ) -> None:
-    held = []
+    core, legacy, held = swappable.stage.url("core"), swappable.stage.url("legacy"), []
     with Load(swappable.address, swappable.password) as load:
         for words in (("swap",), losses(tmp_path), ("swap",)):
             swappable.stage.must(*words)
             held.append(swappable.cutover().held_seconds)
             load.wait_for(300)
     assert load.faults() == {}
-    assert load.wrongly_written(swappable.stage.url("core")) == []
+    assert load.wrongly_written(core, legacy) == []
     assert {tuple(load.pairs_of(user)) for user in range(USERS)} == {("old", "new", "old", "new")}
     assert {each.kind for each in load.answers} >= {
         "read",

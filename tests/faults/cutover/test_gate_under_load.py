@@ -19,6 +19,7 @@ from ops.write_lock.lock import lock_state
 from tests.api.backend import backend_process
 from tests.faults.cutover.load import USERS, Load
 from tests.faults.cutover.scene import CutoverScene
+from tests.faults.cutover.slow_model import slow_model
 from tests.integration.cutover.by_turns import by_turns
 
 pytestmark = pytest.mark.soak
@@ -33,6 +34,7 @@ def at_the_gate(scene: CutoverScene, folder: Path) -> Iterator[GateSwitch]:
     told = {"ACTIVE_PAIR": "gate", "LEGACY_DATABASE_URL": conninfo(legacy)}
     told["BACKEND_REPLICAS"] = str(BACKENDS)
     with ExitStack() as stack:
+        told |= stack.enter_context(slow_model())
         backends = []
         for name in ("first", "second"):
             (folder / name).mkdir()
@@ -54,14 +56,15 @@ def test_no_request_is_lost_through_swap_rollback_and_second_swap(
     ):
         for command in (swap, rollback, swap, rollback):
             with exclusive_run(core) as fence:
-                one = Installation(settings, endpoints, switch, fence)
+                one = Installation(settings, endpoints, switch, fence, stream_seconds=1.0)
                 found = swap(one) if command is swap else rollback(one, Acceptance(10**6))
             held.append(found.held_seconds)
             load.wait_for(300)
             assert switch.active() == found.active
             assert lock_state(legacy).any_locked == (found.active == "new")
     assert load.faults() == {}
-    assert load.wrongly_written(legacy) == []
+    assert load.wrongly_written(legacy, core) == []
+    assert load.broken_off
     met = {tuple(load.pairs_of(user)) for user in range(USERS)}
     assert met == {("old", "new", "old", "new", "old")}
     assert max(held) < MOST_HELD_SECONDS, held

@@ -12,7 +12,8 @@ SELECT
         WHEN 4 THEN 'demo_hnw@sigmasight.com'
         ELSE 'user' || n || '@example.net'
     END,
-    'hash of ' || n,
+    -- Of "demo".
+    '$2b$04$fFtBGsnOyUwyVUfZ97xBuOkaECjpgetRdAdpcrNhJfm3HmQqu96TK',
     CASE n % 3 WHEN 0 THEN 'Żółć ' WHEN 1 THEN 'Øyvind ' ELSE '名前 ' END || n,
     n <> 7,
     timestamptz '2024-01-02 09:30:00.123456+00' + n * interval '37 hours',

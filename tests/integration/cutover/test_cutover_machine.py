@@ -1,6 +1,11 @@
 """Whatever users do, and wherever swaps, rollbacks and copies are killed: one pair serves, and it
 holds exactly the rows that a model of it holds."""
 
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -8,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from ops.books.active_pair import Pair
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
-from ops.errors import RefusedError
+from ops.errors import RefusedError, SigmaSightError
 from tests.integration.cutover.conftest import MakeSystem
 from tests.integration.cutover.machine_rows import (
     ROWS,
@@ -22,11 +27,22 @@ from tests.integration.cutover.machine_rows import (
     write,
 )
 from tests.integration.cutover.small_system import SmallSystem
+from tests.stalling import stalling_proxy
 
 KEYS = st.tuples(st.sampled_from(sorted(ROWS)), st.integers(0, 2))
+_MOST_SECONDS = 2.0  # users wait where legacy stalls
 WRITES = st.lists(
     st.tuples(KEYS, st.none() | st.sampled_from(["1", "2", "3"])), min_size=1, max_size=6
 )
+# What is recorded of cutovers that have ended.
+_SET_CLOCK = """
+UPDATE ops.copy_fingerprints SET copied_at = copied_at - {0} FROM ops.cutovers
+WHERE copied_at BETWEEN begun_at AND ended_at;
+UPDATE ops.cutovers SET begun_at = begun_at - {0}, ended_at = ended_at - {0}
+WHERE ended_at IS NOT NULL;
+UPDATE ops.cutover_baseline_moment SET recorded_at = recorded_at - {0};
+UPDATE ops.legacy_access SET recorded_at = recorded_at - {0};
+"""
 
 
 class CutoverMachine(RuleBasedStateMachine):
@@ -197,23 +213,72 @@ class CutoverMachine(RuleBasedStateMachine):
         return self.system.ai if ai else self.system.backend.databases[pair]
 
 
-@pytest.mark.parametrize(
-    ("examples", "steps"), [(1, 10), pytest.param(60, 25, marks=pytest.mark.soak)]
-)
-def test_one_pair_serves_and_no_row_is_lost_unsaid(
-    make_system: MakeSystem, examples: int, steps: int
-) -> None:
-    class Bound(CutoverMachine):
+class StallingMachine(CutoverMachine):
+    """The same, where also legacy's network stalls, answers to a COMMIT are lost and the clock is
+    set."""
+
+    @rule(step=st.sampled_from(SWAP_STEPS), answers_only=st.booleans(), on=st.booleans())
+    def a_swap_stalls(self, step: str, answers_only: bool, on: bool) -> None:
+        self.system.backfilled()
+        self._stalled("swap", step, answers_only, on)
+
+    @rule(step=st.sampled_from(ROLLBACK_STEPS), answers_only=st.booleans(), on=st.booleans())
+    def a_rollback_stalls(self, step: str, answers_only: bool, on: bool) -> None:
+        self._stalled("rollback", step, answers_only, on)
+
+    @rule(days=st.sampled_from([-400, -1, 1, 400]))
+    def the_clock_is_set(self, days: int) -> None:
+        """As if it had gone otherwise since whatever is recorded."""
+        self.system.ask(self.system.core, _SET_CLOCK.format(f"interval '{days} days'"))
+
+    def _stalled(self, command: str, step: str, answers_only: bool, on: bool) -> None:
+        """What became of it the next command finds out: `on`, a swap. With `answers_only` what is
+        sent arrives, a COMMIT too."""
+        with stalling_proxy(self.system.old) as proxy:
+            stall = partial(proxy.stall, answers_only=answers_only)
+            behind = replace(self.system, legacy=proxy.url, max_hold=_MOST_SECONDS)
+            with suppress(SigmaSightError):
+                getattr(behind, command)(then={step: stall})
+            self._found(command, self.system.active())
+            self.swap() if on else self.rollback()
+
+    def _found(self, command: str, active: Pair) -> None:
+        """Take over which pair serves after a command that may have ended either way."""
+        if (command, self.active, active) == ("swap", "old", "new"):
+            self._swapped()
+        elif (command, self.active) == ("swap", "old"):
+            self._carry_over()
+        elif command == "rollback":
+            self._carry_back()
+        assert active in (self.active, "new" if command == "swap" else "old")
+        self.active = active
+
+
+def _run(machine: type[CutoverMachine], make_system: MakeSystem, **more: Any) -> None:
+    class Bound(machine):
         make = staticmethod(make_system)
 
     run_state_machine_as_test(
         Bound,
         settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            derandomize=True,
             deadline=None,
             phases=[Phase.generate],  # to make a failing run short takes longer than to read it
             suppress_health_check=list(HealthCheck),
+            **more,
         ),
     )
+
+
+def test_one_pair_serves_and_no_row_is_lost_unsaid(make_system: MakeSystem) -> None:
+    _run(CutoverMachine, make_system, max_examples=1, stateful_step_count=10, derandomize=True)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_the_same_holds_whatever_stalls(
+    make_system: MakeSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many examples as the profile says, of the seed that `make soak` prints."""
+    monkeypatch.setattr("ops.open_connections.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("ops.connection.CONNECT_TIMEOUT_SECONDS", 2)
+    _run(StallingMachine, make_system, stateful_step_count=8)

@@ -17,6 +17,8 @@ from ops.demo.book import demo_book
 from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
 from ops.seed import seed
+from tests.api.backend import serving
+from tests.api.chat_stream import ask
 from tests.backfilling import backfill
 from tests.conftest import create_database
 from tests.groups import soaked
@@ -32,6 +34,7 @@ from tests.integration.cutover.living import (
     rows_apart,
     script,
 )
+from tests.integration.cutover.small_backend import PASSWORD
 from tests.integration.cutover.small_system import SmallSystem, small_system
 
 PROBES = ("O'Brien9@Example.COM", "plus+tag@example.com", "demo_hnw@sigmasight.com")
@@ -89,6 +92,7 @@ def test_a_living_installation_moves_there_and_back_and_there_again(living: Smal
     legacy, core, ai = living.legacy, living.core, living.ai
     assert legacy is not None
     _is_accounted_for(legacy)
+    talks = _log_in_and_write(living.old)
     seed(core, legacy_url=legacy, adopt=False)
     reports = copy_delta(legacy, core, ai, tuple(GROUPS))
     rejects = {one.table: one.rejected_rows for each in reports for one in each.tables}
@@ -102,6 +106,7 @@ def test_a_living_installation_moves_there_and_back_and_there_again(living: Smal
     _has_nothing_of_the_demo(core)
     assert rows_apart(legacy, core, ai, ROLLED, FIRST) == {}
     _work(core, ai)
+    assert _log_in_and_write(core, ai) == talks + 2  # one is written by SQL
     assert set(rows_apart(legacy, core, ai, ROLLED, FIRST)) == WORKED_ON
 
     report = living.rollback()
@@ -178,6 +183,20 @@ def _work(core: URL, ai: URL) -> None:
     for half, url in (("core", core), ("ai", ai)):
         with connect(url, application_name="tests") as session:
             session.execute(script(f"living_work_{half}"))
+
+
+def _log_in_and_write(core: URL, ai: URL | None = None) -> int:
+    """What a user does whose address has a capital in its domain, on the real backend; returns how
+    many talks he had before."""
+    with serving(core, ai, {}) as backend, backend.client() as client:
+        who = {"email": PROBES[0], "password": PASSWORD}
+        token = client.post("/api/v1/auth/login", json=who).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        talks = client.get("/api/v1/chat/conversations", params={"limit": 100}).json()
+        assert ask(client, "How risky is what I hold?").names[-1] == "done"
+        memory = {"scope": "user", "content": f"has talked {len(talks)} times"}
+        assert client.post("/api/v1/chat/memories", json=memory).status_code == 201
+    return len(talks)
 
 
 def _has_nothing_of_the_demo(core: URL) -> None:
