@@ -295,6 +295,7 @@ _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.ReadOnlySqlTransaction, "it is read-only (a standby?); use the primary's address"),
     (pg.InsufficientPrivilege, "the role lacks a privilege; use the owner's address"),
     (pg.UndefinedTable, "a table is missing; run `sigmasight migrate` first"),
+    (pg.UndefinedColumn, "a column is missing; run `sigmasight migrate` first"),
     (pg.InvalidSchemaName, "a schema is missing; run `sigmasight migrate` first"),
     (pg.TransactionTimeout, "it took longer than it may; try again when less goes on"),
     (pg.OutOfMemory, "the server is out of memory; free some and run the command again"),

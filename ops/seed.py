@@ -94,10 +94,21 @@ def seed(
         written = _seed_book(core, _without(book, others)) if book else {}
         for table, built_in in _BUILT_IN.items():
             rows = _completed(table, found.rows.get(table, ()), built_in())
-            written[table] = _upsert(core, table, rows, KEYS[table])
+            stays = legacy_url is None and _is_legacys(driver_connection(core), table)
+            written[table] = 0 if stays else _upsert(core, table, rows, KEYS[table])
         _analyze(core, written)
     from_legacy = tuple(table for table, rows in found.rows.items() if rows)
     return SeedReport(from_legacy, written, found.rejected, tuple(sorted(others.values())))
+
+
+def _is_legacys(core: psycopg.Connection, table: str) -> bool:
+    """Whether a table holds what an old database had, which is gone or not named now."""
+    found = core.execute(
+        sql.SQL("SELECT EXISTS (SELECT FROM ops.copy_source) AND EXISTS (SELECT FROM {})").format(
+            sql.Identifier(table)
+        )
+    ).fetchone()
+    return found == (True,)
 
 
 def _completed(table: str, found: Sequence[Row], built_in: list[Row]) -> list[Row]:

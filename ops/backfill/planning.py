@@ -68,6 +68,10 @@ class PortfolioSpan:
             return day
         return next((session for session in self.days if session >= day), day)
 
+    def session_until(self, day: date) -> date:
+        """The session as of whose end something dated `day` is: that day or the last before."""
+        return max((session for session in self.days if session <= day), default=self.first)
+
 
 def plan_spans(core: psycopg.Connection, request: BackfillRequest) -> list[PortfolioSpan]:
     """What `request` means for each live portfolio; empty when everything is done.

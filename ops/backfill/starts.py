@@ -105,7 +105,7 @@ def _prior_states(
 def _first_shown(core: psycopg.Connection, spans: Sequence[PortfolioSpan]) -> dict[UUID, Shown]:
     sessions = {span.portfolio_id: span for span in spans}
     return {
-        portfolio: Shown(sessions[portfolio].session(day), *rest)
+        portfolio: Shown(sessions[portfolio].session_until(day), *rest)
         for portfolio, day, *rest in core.execute(
             statement("backfill/first_shown"), asked_of(spans)
         ).fetchall()
@@ -117,5 +117,6 @@ def asked_of(spans: Sequence[PortfolioSpan]) -> dict[str, list[Any]]:
     return {
         "portfolios": [span.portfolio_id for span in spans],
         "after": [span.session_before for span in spans],
+        "first": [span.first for span in spans],
         "until": [span.last for span in spans],
     }

@@ -358,6 +358,8 @@ def test_a_foreign_legacy_gives_its_reference_data_and_gets_no_demo(
         "ALTER TABLE stress_test_scenarios ALTER shock_config TYPE jsonb USING shock_config::jsonb",
     )
     assert set(seed(core_url, legacy_url=legacy).written.values()) == {0}
+    execute(core_url, "INSERT INTO ops.copy_source (only_row, identity) VALUES (true, '{}')")
+    assert set(seed(core_url).written.values()) == {0}, "what is legacy's stays when that is gone"
 
 
 def test_a_user_of_legacy_with_a_demo_address_keeps_what_is_his(

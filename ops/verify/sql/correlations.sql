@@ -1,6 +1,7 @@
 -- The symbols of each portfolio and day that are large enough to be correlated, in whole cents. A
 -- position's value is units times the last close on or before the day. Lots that were sold later
--- were still held before; from its exit on, a sale is part of the exit. The gross exposure is that of
+-- were still held before; from its exit on, a sale is part of the exit, which between two sessions
+-- counts to the next. The gross exposure is that of
 -- the day's stored snapshot.
 WITH sessions AS (
     SELECT unnest(%(sessions)s::date[]) AS day
@@ -19,15 +20,20 @@ live AS (
         CASE WHEN p.position_type IN ('LONG', 'SHORT') THEN 1 ELSE 100 END AS multiplier,
         p.entry_date,
         coalesce(
-            least(
-                p.exit_date,
-                (p.deleted_at AT TIME ZONE 'UTC')::date,
-                CASE WHEN p.investment_class = 'OPTIONS' THEN p.expiration_date END
-            ),
+            CASE ended.day WHEN p.exit_date
+                THEN (SELECT min(s.day) FROM sessions AS s WHERE s.day >= ended.day)
+            ELSE ended.day END,
             'infinity'
         ) AS last_open
     FROM positions AS p
     JOIN portfolios AS owner ON owner.id = p.portfolio_id
+    CROSS JOIN LATERAL (
+        SELECT least(
+            p.exit_date,
+            (p.deleted_at AT TIME ZONE 'UTC')::date,
+            CASE WHEN p.investment_class = 'OPTIONS' THEN p.expiration_date END
+        ) AS day
+    ) AS ended
     WHERE owner.deleted_at IS NULL AND owner.is_active
         AND coalesce(p.investment_class, 'PUBLIC') <> 'PRIVATE'
 ),

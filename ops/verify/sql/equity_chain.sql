@@ -1,5 +1,5 @@
 -- Each computed snapshot with positions, against the one before it, which may be one of legacy's. Days without positions store zeros and
--- are stepped over. Equity and profit are rounded each by itself, so that they may differ by a cent.
+-- are stepped over, and so are legacy's unfinished ones. Equity and profit are rounded each by itself, so that they may differ by a cent.
 WITH steps AS (
     SELECT
         p.name,
@@ -7,11 +7,12 @@ WITH steps AS (
         s.equity_balance,
         s.daily_pnl,
         lag(s.snapshot_date) OVER by_day AS earlier_date,
-        lag(s.equity_balance) OVER by_day AS earlier,
+        lag(coalesce(s.equity_balance, s.total_value)) OVER by_day AS earlier,
         p.id
     FROM portfolio_snapshots AS s
     JOIN portfolios AS p ON p.id = s.portfolio_id
     WHERE p.deleted_at IS NULL AND p.is_active AND s.num_positions > 0
+        AND s.is_complete
     WINDOW by_day AS (PARTITION BY s.portfolio_id ORDER BY s.snapshot_date)
 ),
 checked AS (

@@ -1,6 +1,7 @@
 -- Rows of position_factor_exposures in the range, against what positions and prices demand.
 -- A window of w days ends on the day and holds the prices dated day - w to day on which the
--- symbol and all ETFs have one; n prices make n - 1 returns.
+-- symbol and all ETFs have one; n prices make n - 1 returns. An exit between two sessions counts to
+-- the next.
 WITH sessions AS (
     SELECT unnest(%(sessions)s::date[]) AS day
 ),
@@ -26,12 +27,19 @@ live AS (
         p.id,
         p.symbol,
         p.entry_date,
-        coalesce(least(p.exit_date, (p.deleted_at AT TIME ZONE 'UTC')::date), 'infinity')
-            AS last_open,
+        coalesce(
+            CASE ended.day WHEN p.exit_date
+                THEN (SELECT min(s.day) FROM sessions AS s WHERE s.day >= ended.day)
+            ELSE ended.day END,
+            'infinity'
+        ) AS last_open,
         coalesce(p.investment_class, 'PUBLIC') = 'PUBLIC'
             AND p.position_type IN ('LONG', 'SHORT') AS eligible
     FROM positions AS p
     JOIN portfolios AS owner ON owner.id = p.portfolio_id
+    CROSS JOIN LATERAL (
+        SELECT least(p.exit_date, (p.deleted_at AT TIME ZONE 'UTC')::date) AS day
+    ) AS ended
     WHERE owner.deleted_at IS NULL AND owner.is_active
 ),
 history AS (

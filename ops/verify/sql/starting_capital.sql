@@ -25,6 +25,7 @@ WITH opening AS (
                 num_positions,
                 min(snapshot_date) OVER (PARTITION BY portfolio_id) AS first_date
             FROM portfolio_snapshots
+            WHERE is_complete
         ) AS known
         WHERE num_positions > 0
         ORDER BY portfolio_id, snapshot_date

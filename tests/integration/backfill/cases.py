@@ -74,6 +74,11 @@ def _exit_without_event(book: Book, p: UUID) -> None:
     book.position(p, "S01", 500, price="90", exit_date=DAYS[5], exit_price="120")
 
 
+def _none_of_it(book: Book, p: UUID) -> None:
+    book.position(p, "S00", 100)
+    book.position(p, "S01", 0)
+
+
 def _exit_of_a_short(book: Book, p: UUID) -> None:
     book.position(p, "S00", 100)
     covered = book.position(p, "S02", -300, price="90", exit_date=DAYS[5], exit_price="80")
