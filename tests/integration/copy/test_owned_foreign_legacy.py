@@ -1,9 +1,11 @@
 """Users' rows from an old database that is not like ours: moved, or rejected and told."""
 
 import pytest
+from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.carrying.swap_price import swap_price
+from ops.content_hash import canonical
 from ops.copy import copy_delta
 from ops.errors import BadInputError
 from tests.groups import soaked
@@ -214,6 +216,38 @@ def test_a_vector_that_does_not_fit_is_left_to_be_made_anew(
     assert run(ai_url, "SELECT id::text, left(embedding::text, 10) FROM ai_kb_documents") == [
         (DOCUMENT, expected)
     ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        r'{"a": "x\u0000y"}',
+        *soaked(
+            r'["\ud83d"]', r'["\ude00 \ud83d\ude00"]', r"[2, 1e200000]", r'"\\\u0000"', "-1e99999"
+        ),
+    ],
+)
+def test_json_that_jsonb_refuses_is_moved_as_it_is(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL, value: str
+) -> None:
+    exposures = "SELECT id::text, sector_exposure::text FROM portfolio_snapshots ORDER BY 1"
+    run(owned_url, "UPDATE portfolio_snapshots SET sector_exposure = %s", [value])
+    assert copied(owned_url, core_url, ai_url)["portfolio_snapshots"].path == "direct"
+    assert run(core_url, exposures) == [(f"{ID}aa", value), (f"{ID}ab", value)]
+    run(owned_url, f"UPDATE portfolio_snapshots SET daily_pnl = 1 WHERE id = '{ID}aa'")
+    run(owned_url, f"UPDATE portfolio_snapshots SET daily_pnl = 'NaN' WHERE id = '{ID}ab'")
+    found = copied(owned_url, core_url, ai_url)["portfolio_snapshots"]
+    assert (found.updated, found.rejected) == (1, {"daily_pnl is NaN": 1})
+    [(told,)] = run(core_url, "SELECT row_data ->> 'sector_exposure' FROM ops.copy_rejects")
+    assert told == value
+    assert swap_price(owned_url, core_url, ai_url).total == 1
+
+
+def test_json_that_jsonb_takes_is_compared_as_such(run: Run, core_url: URL) -> None:
+    values = [r'["\u0001 \\u0000"]', r'["\ud83d\ude00\ud83d\ude00"]', '[" 1e99", 1e300]']
+    kind = canonical(sql.SQL("v"), is_json=True).as_string()
+    query = f"SELECT DISTINCT jsonb_typeof({kind}) FROM unnest(%s::json[]) AS v"
+    assert run(core_url, query, [values]) == [("array",)]
 
 
 def test_missing_tables_and_columns_cost_nothing(
