@@ -79,7 +79,8 @@ def canonical(column: sql.Composable, *, is_json: bool) -> sql.Composable:
         return column
     return sql.SQL(
         "CASE WHEN pg_typeof({0}) = 'json'::regtype AND {0}::text ~"
-        " CASE getdatabaseencoding() WHEN 'UTF8' THEN {1} ELSE {2} END THEN to_jsonb({0}::text) ELSE {0}::jsonb END"
+        " CASE getdatabaseencoding() WHEN 'UTF8' THEN {1} ELSE {2} END"
+        " THEN to_jsonb({0}::text) ELSE {0}::jsonb END"
     ).format(column, sql.Literal(_BESIDE_UNICODE), sql.Literal(_BESIDE_ASCII))
 
 

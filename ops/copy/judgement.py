@@ -99,7 +99,10 @@ def text_rules(plan: TablePlan) -> list[Rule]:
         rule
         for column in plan.columns
         if not plan.may_be_null(column)
-        for rule in _text_column_rules(column)
+        for rule in (
+            *_text_column_rules(column),
+            *([_vanishing(column)] if column in plan.rounded else []),
+        )
     ]
 
 
@@ -193,6 +196,13 @@ def _number_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
     least, greatest = map(sql.Literal, _INTEGERS[column.type_name])
     outside = sql.SQL("{}::numeric NOT BETWEEN {} AND {}").format(value, least, greatest)
     yield Rule(outside, name, too_large, value)
+
+
+def _vanishing(column: Column) -> Rule:
+    """To round a small number is one thing, to have nothing left of it another."""
+    value, kept = sql.Identifier(column.name), sql.SQL(column.type_name)
+    condition = sql.SQL("{0}::numeric <> 0 AND {0}::{1} = 0").format(value, kept)
+    return Rule(condition, column.name, f"would become 0 in {column.type_name}", value)
 
 
 def _date_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:

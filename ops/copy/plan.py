@@ -87,6 +87,17 @@ class TablePlan:
         return all(column.same_type(self.source.columns[column.name]) for column in self.columns)
 
     @property
+    def rounded(self) -> tuple[Column, ...]:
+        """The columns of numbers that may have more decimals in legacy than Core's type keeps."""
+        return tuple(column for column in self.columns if self._rounds(column))
+
+    def _rounds(self, column: Column) -> bool:
+        there, here = self.source.columns[column.name].decimals, column.decimals
+        if here is None or not column.type_name.startswith("numeric"):
+            return False  # a fraction does not fit into a whole number at all
+        return there is None or there > here
+
+    @property
     def unique(self) -> bool:
         """Whether legacy itself allows no two rows with one natural key."""
         return not self.source.has_children and self.source.is_unique(self.spec.natural_key)

@@ -29,7 +29,7 @@ from ops.copy.report import (
     TableReport,
 )
 from ops.copy.sessions import Sessions
-from ops.copy.staging import KEPT, RANKED, stage
+from ops.copy.staging import KEPT, RANKED, roundings, stage
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
 from ops.sql_files import statement
@@ -272,6 +272,7 @@ class TableCopy:
         """Stage `only` some of legacy's rows, which are `rows`, and merge them."""
         table = self.plan.table
         accepted = stage(self.sessions.legacy, self.target, self.plan, meter, only)
+        rounded = roundings(self.target.session, self.plan)
         meter.enter("merging")
         merged = self._merge(empty)
         changed = merged.inserted + merged.updated
@@ -284,6 +285,7 @@ class TableCopy:
             source_rows=rows,
             accepted=accepted,
             rejected=self._rejects(),
+            rounded=rounded,
             inserted=merged.inserted,
             updated=merged.updated,
             unchanged=unchanged,

@@ -57,11 +57,8 @@ def stage(
             sql.SQL("{} AS {}").format(cast_from_text(plan, column), sql.Identifier(column.name))
             for column in plan.columns
         ]
-        _rank(
-            core,
-            plan,
-            sql.SQL("SELECT {} FROM {} WHERE {}").format(_list(casts), ARRIVED, fits(rules)),
-        )
+        rows = sql.SQL("SELECT {}, {} AS copy_rounded FROM {} WHERE {}")
+        _rank(core, plan, rows.format(_list(casts), _rounded(plan), ARRIVED, fits(rules)))
         store_rejects(target, plan, ARRIVED, rules)
     _refuse_duplicates(core, plan)
     if plan.spec.keeps_ids:
@@ -70,6 +67,26 @@ def stage(
     kept = sql.SQL("SELECT count(*) FROM {} WHERE copy_rank = 1").format(RANKED)
     row = core.execute(kept).fetchone()
     return int(row[0]) if row else 0
+
+
+def roundings(core: psycopg.Connection, plan: TablePlan) -> dict[str, int]:
+    """By column, of how many of the staged rows that stay a number was rounded."""
+    if plan.typed or not plan.rounded:
+        return {}
+    query = (
+        "SELECT unnest(copy_rounded), count(*) FROM {} WHERE copy_rank = 1 GROUP BY 1 ORDER BY 1"
+    )
+    return dict(core.execute(sql.SQL(query).format(RANKED)).fetchall())
+
+
+def _rounded(plan: TablePlan) -> sql.Composed:
+    """Of a row of texts, the columns of which a number has more decimals than its type keeps."""
+    more = sql.SQL("CASE WHEN {0}::numeric <> {0}::{1} THEN {2} END")
+    names = _list(
+        more.format(sql.Identifier(one.name), sql.SQL(one.type_name), sql.Literal(one.name))
+        for one in plan.rounded
+    )
+    return sql.SQL("array_remove(ARRAY[{}]::text[], NULL)").format(names)
 
 
 def _receive_typed(

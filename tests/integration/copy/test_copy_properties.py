@@ -55,7 +55,7 @@ def judged(row: Texts) -> tuple[tuple[str, date], tuple[Decimal, int | None]] | 
     except ValueError:
         return None
     price = close.quantize(Decimal("0.0001"), ROUND_HALF_UP)
-    if abs(price) >= 10**8 or (volume is None) != (volume_text is None):
+    if abs(price) >= 10**8 or (close and not price) or (volume is None) != (volume_text is None):
         return None
     if volume is None:
         return key, (price, None)
@@ -90,6 +90,7 @@ def expected(rows: Sequence[Texts]) -> tuple[Kept, int]:
 @example(rows=[])
 @example(rows=[("A", "2025-01-01", "99999999.99995", None, "2025-07-01")])
 @example(rows=[("A", "2025-01-01", "0.00005", "-2147483648", "2025-07-01")] * 3)
+@example(rows=[("A", "2025-01-01", "0.000049", None, "2025-07-01")])
 def test_every_row_is_accepted_or_rejected_as_the_oracle_says(
     run: Run,
     insert_texts: Callable[[URL, Sequence[Texts]], None],

@@ -14,6 +14,7 @@ from tests.integration.copy.owned_world import (
     A_TAG,
     A_USER,
     ANSWER,
+    B_POSITION,
     B_USER,
     DOCUMENT,
     FEEDBACK,
@@ -108,6 +109,13 @@ MISFITS = [
         "equity_balance is NaN",
         id="an equity that is none",
     ),
+    pytest.param(
+        "ALTER TABLE positions ALTER quantity TYPE numeric(30,12);"
+        f"UPDATE positions SET quantity = 0.000012345678 WHERE id = '{B_POSITION}'",
+        "positions",
+        "quantity would become 0 in numeric(16,4)",
+        id="a quantity of which nothing would be left",
+    ),
 ]
 
 
@@ -126,7 +134,7 @@ def test_a_row_that_finds_no_place_is_rejected_and_priced(
     assert price.tables[table].rejected == 1
     assert "1 did not fit, see ops.copy_rejects" in price.advice()
     [(reason,)] = run(core_url, "SELECT reason FROM ops.copy_rejects")
-    assert reason.endswith(("correct legacy", "is NaN"))
+    assert reason.endswith(("correct legacy", "is NaN", "in numeric(16,4)"))
 
 
 def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
