@@ -61,7 +61,7 @@ class TableCopy:
     def delete(self) -> None:
         """Delete what was copied once and is gone from legacy."""
         books, table = self.target.books, self.plan.table
-        if not self.plan.spec.keeps_ids or (self._source and self._source.only_inserted):
+        if not self.plan.spec.remembered or (self._source and self._source.only_inserted):
             return
         if not has_copied_keys(books, table):
             return
@@ -261,7 +261,7 @@ class TableCopy:
     def _straight(self, meter: Meter, rows: int) -> TableReport:
         written = load_directly(self.sessions.legacy, self.target, self.plan, meter, rows)
         self._analyze()
-        if self.plan.spec.keeps_ids:
+        if self.plan.spec.remembered:
             self._keep_keys(self.plan.target.identifier)
         table, rejected = self.plan.table, self._rejects()
         return TableReport(table, "direct", rows, written, rejected, inserted=written)
@@ -299,7 +299,7 @@ class TableCopy:
         merged = merge(session, plan)
         for build in rebuild:
             session.execute(build)
-        if plan.spec.keeps_ids:
+        if plan.spec.remembered:
             self._keep_keys(KEPT)
         return merged
 
