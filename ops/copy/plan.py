@@ -35,7 +35,7 @@ class TablePlan:
         absent: nullable columns of Core that legacy lacks.
         ignored: columns of legacy that Core lacks.
         counts: a condition that the rows of both sides meet which are compared; None: all do.
-        unchecked: legacy's texts may be no text in any encoding.
+        foreign: see `Legacy`.
     """
 
     spec: TableSpec
@@ -46,7 +46,7 @@ class TablePlan:
     absent: tuple[str, ...]
     ignored: tuple[str, ...]
     counts: sql.Composable | None = None
-    unchecked: bool = False
+    foreign: str = ""
 
     @property
     def table(self) -> str:
@@ -203,7 +203,7 @@ def plan_table(
     source = legacy.relations.get(spec.table)
     if source is None:
         return None
-    return replace(_compare(spec, source, target, written), unchecked=legacy.unchecked)
+    return replace(_compare(spec, source, target, written), foreign=legacy.foreign)
 
 
 def _compare(spec: TableSpec, source: Relation, target: Relation, written: Written) -> TablePlan:

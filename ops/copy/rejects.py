@@ -85,7 +85,7 @@ def _sendable(plan: TablePlan) -> sql.Composable:
         return _told()
     return sql.SQL(
         "CASE WHEN {} THEN {told} ELSE regexp_replace(({told})::text, {}, '?', 'g')::jsonb END"
-    ).format(fits(rules), sql.Literal(r"[\x80-\xff]"), told=_told())
+    ).format(fits(rules), sql.Literal(f"[{plan.foreign}]"), told=_told())
 
 
 def _tellable(plan: TablePlan, side: Relation) -> sql.Composable:

@@ -36,6 +36,8 @@ UNFIT_ROWS: tuple[tuple[str | None, str | None, str | None, str | None, str, str
     ("A", "2025-07-01 Mars", "1", "1", "date is not a date", "date 2025-07-01 Mars is not a date"),
     ("", "2025-07-01", "1", "1", "symbol is empty", None),
     (" ", "2025-07-01", "1", "1", "symbol is empty", None),
+    ("\t", "2025-07-01", "1", "1", "symbol is empty", None),
+    ("\u00a0\u200b\u3000", "2025-07-01", "1", "1", "symbol is empty", None),
     ("A", "2025-07-01", None, "1", "close is missing", None),
     ("A", "2025-07-01", "", "1", "close is not a number", 'close "" is not a number'),
     ("A", "2025-07-01", "n/a", "1", "close is not a number", "close n/a is not a number"),
@@ -243,7 +245,7 @@ def test_days_that_no_calendar_holds_and_empty_symbols_are_rejected_on_every_way
     for symbol, change in {
         "SYM1": "date = date + 6690000",
         "SYM2": "date = '0201-02-03 BC'::date + (date - '2025-01-01')",
-        "SYM3": "symbol = ' '",
+        "SYM3": r"symbol = E' \t\u00a0'",
     }.items():
         run(legacy_url, f"UPDATE market_data_cache SET {change} WHERE symbol = '{symbol}'")
     report = copied(legacy_url, core_url)
