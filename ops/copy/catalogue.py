@@ -51,7 +51,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, partitioned or foreign table, view or materialised view."""
+    """A table, partitioned or foreign table, view or materialised view.
+
+    Attributes:
+        heirs_columns: those that only children by inheritance have, each after its table's name;
+            who reads the relation does not see them.
+    """
 
     oid: int
     schema: str
@@ -59,6 +64,7 @@ class Relation:
     is_table: bool
     has_children: bool
     columns: Mapping[str, Column]
+    heirs_columns: tuple[str, ...]
     unique_keys: frozenset[frozenset[str]]
 
     @property
@@ -91,9 +97,10 @@ def read_relations(
             is_table,
             has_children,
             {column["name"]: _column(column) for column in columns},
+            tuple(heirs_columns),
             frozenset(map(frozenset, keys)),
         )
-        for oid, schema, name, is_table, has_children, columns, keys in found
+        for oid, schema, name, is_table, has_children, columns, heirs_columns, keys in found
     }
 
 

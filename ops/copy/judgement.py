@@ -38,6 +38,7 @@ _SEEN = (
     r"[^\u0001-\u0020\u007f\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064"
     r"\u3000\ufeff]"
 )
+JSON_TYPES = ("json", "jsonb")
 _ANY_TEXT = ("text", "character varying")
 # Years, months and days in this order: any other spelling could be read in two ways, and words
 # such as today would be another day tomorrow.
@@ -186,6 +187,9 @@ def _text_column_rules(column: Column) -> Iterator[Rule]:
         yield from _date_rules(column, value)
     elif column.type_name not in _ANY_TEXT:
         yield Rule(_invalid(value, column.type_name), column.name, _is_not(column), value)
+    if column.type_name == "jsonb":
+        twice = sql.SQL("{} IS NOT JSON WITH UNIQUE KEYS").format(value)
+        yield Rule(twice, column.name, "has a key twice, of which one would be lost", value)
 
 
 def _number_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:

@@ -64,7 +64,8 @@ def forget_keys(books: psycopg.Connection, table: str, keys: list[UUID]) -> None
 def gone_keys(legacy: Legacy, books: psycopg.Connection, plan: TablePlan) -> Iterator[list[UUID]]:
     """Batches of the keys that were copied and that legacy has no more. Within a transaction of
     `books`; a batch may be forgotten before the next is asked for."""
-    [own], named = plan.spec.natural_key, sql.SQL("c.key::text")
+    [own] = plan.spec.natural_key
+    named: sql.Composable = sql.SQL("c.key::text")
     if not plan.spec.keeps_ids:  # those of Core alone, where no legacy has a say in ids
         named = sql.SQL("(SELECT t.{}::text FROM {} AS t WHERE t.id = c.key)").format(
             sql.Identifier(own), plan.target.identifier

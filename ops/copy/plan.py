@@ -217,7 +217,10 @@ def _compare(spec: TableSpec, source: Relation, target: Relation, written: Writt
         columns=tuple(column for column in writable if column.name in source.columns),
         filled=tuple(column for column in required if _can_fill(spec, column)),
         absent=tuple(column.name for column in lacking if not column.not_null),
-        ignored=tuple(name for name in source.columns if name not in target.columns),
+        ignored=(
+            *(name for name in source.columns if name not in target.columns),
+            *source.heirs_columns,
+        ),
         counts=rows_that_count(spec.table, written, source.columns),
     )
     for column in required:

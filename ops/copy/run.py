@@ -158,6 +158,8 @@ class TableCopy:
             return left if left is not None and left.digest == wanted else None
         if last.rejected_rows or not (self.plan.typed and self.plan.unique):
             return None
+        if self.plan.spec.marked and not (self._source and self._source.unchanged):
+            return None  # they say nothing of values that no batch may have marked
         there, here = both_hashes(self.sessions, self.plan)
         return here if there == here and here.rows == last.source_rows else None
 
@@ -297,6 +299,8 @@ class TableCopy:
             self.freed = make_way(self.target, plan, RANKED)
         rebuild = drop_indexes(session, plan.target, unique=False) if empty else []
         merged = merge(session, plan)
+        if plan.spec.marked and {"symbol", *plan.spec.marked} <= set(plan.names):
+            session.execute(statement("copy/unpriced_positions"))
         for build in rebuild:
             session.execute(build)
         if plan.spec.remembered:

@@ -13,7 +13,14 @@ from ops.content_hash import canonical
 from ops.copy.catalogue import Column
 from ops.copy.core import Destination
 from ops.copy.errors import CoreTooOldError
-from ops.copy.judgement import cast_from_text, encoding_rules, fits, text_rules, typed_rules
+from ops.copy.judgement import (
+    JSON_TYPES,
+    cast_from_text,
+    encoding_rules,
+    fits,
+    text_rules,
+    typed_rules,
+)
 from ops.copy.kept_ids import refuse_unfit
 from ops.copy.legacy import Legacy
 from ops.copy.plan import EVERY, TablePlan
@@ -114,13 +121,21 @@ def _receive_text(
             f"PostgreSQL 16 or later in Core, which runs {core.info.server_version // 10000}"
         )
     _create(core, [(column, "text") for column in plan.columns])
-    texts = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in plan.names]
+    texts = [_as_text(plan, column) for column in plan.columns]
     if rules:
         fetch_rejects(legacy, target.books, plan, rules, only)
     query = sql.SQL("SELECT {} FROM {} WHERE {} AND {}").format(
         _list(texts), plan.source.identifier, plan.which(only), fits(rules)
     )
     stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
+
+
+def _as_text(plan: TablePlan, column: Column) -> sql.Composed:
+    """What legacy says in a column; of an array that becomes json not its own way to write it, in
+    which an empty one is an empty object."""
+    array = plan.source.columns[column.name].type_name.endswith("[]")
+    text = "to_json({})::text" if array and column.type_name in JSON_TYPES else "{}::text"
+    return sql.SQL(text).format(sql.Identifier(column.name))
 
 
 def _create(core: psycopg.Connection, columns: list[tuple[Column, str]]) -> None:

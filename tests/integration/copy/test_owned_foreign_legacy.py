@@ -110,6 +110,13 @@ MISFITS = [
         id="an equity that is none",
     ),
     pytest.param(
+        "ALTER TABLE ai_memories ALTER tags TYPE json;"
+        """UPDATE ai_memories SET tags = '{"a": 1, "a": 2}'""",
+        "ai_memories",
+        "tags has a key twice, of which one would be lost",
+        id="an object that says two things",
+    ),
+    pytest.param(
         "ALTER TABLE positions ALTER quantity TYPE numeric(30,12);"
         f"UPDATE positions SET quantity = 0.000012345678 WHERE id = '{B_POSITION}'",
         "positions",
@@ -134,7 +141,7 @@ def test_a_row_that_finds_no_place_is_rejected_and_priced(
     assert price.tables[table].rejected == 1
     assert "1 did not fit, see ops.copy_rejects" in price.advice()
     [(reason,)] = run(core_url, "SELECT reason FROM ops.copy_rejects")
-    assert reason.endswith(("correct legacy", "is NaN", "in numeric(16,4)"))
+    assert reason.endswith(("correct legacy", "is NaN", "in numeric(16,4)", "lost"))
 
 
 def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
@@ -249,6 +256,20 @@ def test_json_that_jsonb_refuses_is_moved_as_it_is(
     [(told,)] = run(core_url, "SELECT row_data ->> 'sector_exposure' FROM ops.copy_rejects")
     assert told == value
     assert swap_price(owned_url, core_url, ai_url).total == 1
+
+
+def test_an_array_becomes_one_of_json(run: Run, owned_url: URL, core_url: URL, ai_url: URL) -> None:
+    run(
+        owned_url,
+        "ALTER TABLE agent_messages ALTER tool_calls DROP DEFAULT,"
+        " ALTER tool_calls TYPE text[] USING '{}';"
+        f"UPDATE agent_messages SET tool_calls = '{{a,NULL}}' WHERE id = '{ANSWER}'",
+    )
+    copied(owned_url, core_url, ai_url)
+    assert run(core_url, "SELECT tool_calls FROM agent_messages ORDER BY id") == [
+        ([],),
+        (["a", None],),
+    ]
 
 
 def test_json_that_jsonb_takes_is_compared_as_such(run: Run, core_url: URL) -> None:
