@@ -212,7 +212,7 @@ def _number_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
 def _vanishing(column: Column) -> Rule:
     """To round a small number is one thing, to have nothing left of it another."""
     value, kept = sql.Identifier(column.name), sql.SQL(column.type_name)
-    condition = sql.SQL("{0}::numeric <> 0 AND {0}::{1} = 0").format(value, kept)
+    condition = sql.SQL("{0}::{1} = 0 AND {0}::numeric <> 0").format(value, kept)
     return Rule(condition, column.name, f"would become 0 in {column.type_name}", value)
 
 
@@ -237,7 +237,10 @@ def _out_of_years(column: Column, moment: sql.Composable) -> Rule:
 def _symbol_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
     """What has no symbol can be neither priced nor told from another."""
     if column.name == "symbol":
-        condition = sql.SQL("{} !~ {}").format(value, sql.Literal(_SEEN))
+        # Nearly all begin with a letter, which is told faster.
+        condition = sql.SQL("{0} COLLATE \"C\" NOT BETWEEN '!' AND '~' AND {0} !~ {1}").format(
+            value, sql.Literal(_SEEN)
+        )
         yield Rule(condition, column.name, "is empty")
 
 
