@@ -116,6 +116,8 @@ def _log(table: TableReport) -> None:
         log.warning("%s: columns left out, which Core has not: %s", table.table, columns)
     if table.namesakes:
         log.warning("%s: not read, though so called: %s", table.table, ", ".join(table.namesakes))
+    for column, rows in table.rounded.items():
+        log.warning("%s: %d numbers of %s rounded to Core's decimals", table.table, rows, column)
     for reason, rows in table.rejected.items():
         log.warning("%s: %d rows rejected: %s (see ops.copy_rejects)", table.table, rows, reason)
 

@@ -1,8 +1,8 @@
 """Content hashes: whether two sides hold the same rows.
 
-A row is written as one canonical text of what is compared, json as jsonb, NULL distinct from an
-empty text. The session settings on which texts depend are those of `ops.connection.connect`, so
-hash only over such a connection.
+A row is written as one canonical text of what is compared, json as jsonb (as its own text where
+jsonb refuses it), NULL distinct from an empty text. The session settings on which texts depend are
+those of `ops.connection.connect`, so hash only over such a connection.
 
 The hash of a table is its row count beside two sums over the SHA-256 of its rows (two 64-bit words
 of each digest): the order of rows does not matter, a repeated row counts each time, and the server
@@ -17,6 +17,16 @@ import psycopg
 from psycopg import sql
 
 WORD = 2**64
+# What json holds and jsonb refuses: no character, half of a pair, a number beyond its range; and
+# in a database that is not UTF-8, characters that it may not have.
+_BESIDE_UNICODE = (
+    r"(?<!\\)(\\\\)*\\u(0000"
+    r"|[dD][89abAB][[:xdigit:]]{2}(?!\\u[dD][c-fC-F])"
+    r"|[dD][c-fC-F](?<!\\u[dD][89abAB][[:xdigit:]]{2}\\u[dD][c-fC-F]))"
+    r"|(^|[,:[])\s*-?[0-9.]+[eE][-+]?[0-9]{5}"
+)
+_RARE = r"\\u|[eE][-+]?[0-9]{5}"  # what all of it contains, and the server finds fast
+_BESIDE_ASCII = rf"\\u(?!00[0-7])|{_BESIDE_UNICODE}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,13 @@ def table_hash(row: Sequence[int] | None) -> TableHash:
 
 def canonical(column: sql.Composable, *, is_json: bool) -> sql.Composable:
     """A column in the form in which equal values have equal texts: json becomes jsonb."""
-    return sql.SQL("{}::jsonb").format(column) if is_json else column
+    if not is_json:
+        return column
+    return sql.SQL(
+        "CASE WHEN pg_typeof({0}) = 'json'::regtype AND {0}::text ~ {3} AND {0}::text ~"
+        " CASE getdatabaseencoding() WHEN 'UTF8' THEN {1} ELSE {2} END"
+        " THEN to_jsonb({0}::text) ELSE {0}::jsonb END"
+    ).format(column, *map(sql.Literal, (_BESIDE_UNICODE, _BESIDE_ASCII, _RARE)))
 
 
 def row_digest(expressions: Sequence[sql.Composable], encoding: str = "UTF8") -> sql.Composed:

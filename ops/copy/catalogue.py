@@ -1,5 +1,6 @@
 """What a server's catalogue says of a table or view that is copied."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from psycopg import sql
 from ops.sql_files import statement
 
 FIRST_USER_TYPE_OID = 16384
+_SCALE = re.compile(r"numeric\(\d+,(-?\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,14 @@ class Column:
     has_default: bool
     generated: bool
     labels: tuple[str, ...] = ()
+
+    @property
+    def decimals(self) -> int | None:
+        """How many decimals a number has at most; None where the type does not say it."""
+        if self.type_name in ("smallint", "integer", "bigint"):
+            return 0
+        found = _SCALE.fullmatch(self.type_name)
+        return int(found[1]) if found else None
 
     def same_type(self, other: "Column") -> bool:
         """Whether a binary value of one can be read as the other: types alone, no casts.
@@ -41,7 +51,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, partitioned or foreign table, view or materialised view."""
+    """A table, partitioned or foreign table, view or materialised view.
+
+    Attributes:
+        heirs_columns: those that only children by inheritance have, each after its table's name;
+            who reads the relation does not see them.
+    """
 
     oid: int
     schema: str
@@ -49,6 +64,7 @@ class Relation:
     is_table: bool
     has_children: bool
     columns: Mapping[str, Column]
+    heirs_columns: tuple[str, ...]
     unique_keys: frozenset[frozenset[str]]
 
     @property
@@ -81,9 +97,10 @@ def read_relations(
             is_table,
             has_children,
             {column["name"]: _column(column) for column in columns},
+            tuple(heirs_columns),
             frozenset(map(frozenset, keys)),
         )
-        for oid, schema, name, is_table, has_children, columns, keys in found
+        for oid, schema, name, is_table, has_children, columns, heirs_columns, keys in found
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from app.models import AiBase, Base
 from ops.errors import BadInputError
@@ -30,7 +31,8 @@ class TableSpec:
         newest_by: of rows with one natural key, the one with the greatest value stays.
         database: which half of the pair holds the table.
         keeps_ids: the natural key is the id. Rows that name nothing or whose other unique keys are
-            taken are rejected, and rows that legacy deletes are deleted.
+            taken are rejected.
+        remembered: rows that legacy deletes are deleted.
         apart: columns that do not tell two rows apart; written with a new row and then left alone.
         carried: of these, the ones that are written whenever another column is.
         recomputed: a column that is NULL where its value does not fit.
@@ -47,12 +49,17 @@ class TableSpec:
     newest_by: str = "updated_at"
     database: Half = "core"
     keeps_ids: bool = False
+    remembered: bool = False
     apart: tuple[str, ...] = ("created_at", "updated_at")
     carried: tuple[str, ...] = ("updated_at",)
     recomputed: str | None = None
     marked: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     parked_by: str | None = None
+
+
+def _kept(table: str, **rest: Any) -> TableSpec:
+    return TableSpec(table, ("id",), surrogate_key=None, keeps_ids=True, remembered=True, **rest)
 
 
 _STATEMENT_KEY = ("symbol", "period_date", "frequency")
@@ -67,9 +74,9 @@ _OTHERS: Mapping[str, TableSpec] = MappingProxyType(
             TableSpec("income_statements", _STATEMENT_KEY),
             TableSpec("balance_sheets", _STATEMENT_KEY),
             TableSpec("cash_flows", _STATEMENT_KEY),
-            TableSpec("position_greeks", ("id",), surrogate_key=None, keeps_ids=True),
-            TableSpec("portfolio_snapshots", ("id",), surrogate_key=None, keeps_ids=True),
-            TableSpec("stress_test_scenarios", ("scenario_id",)),
+            _kept("position_greeks"),
+            _kept("portfolio_snapshots"),
+            TableSpec("stress_test_scenarios", ("scenario_id",), remembered=True),
         )
     }
 )
@@ -88,12 +95,9 @@ def _spec(name: str) -> TableSpec:
     table = user_table(name)
     if table is None:
         return _OTHERS[name]
-    return TableSpec(
+    return _kept(
         name,
-        ("id",),
-        surrogate_key=None,
         database=table.database,
-        keeps_ids=True,
         apart=tuple(sorted(table.apart)),
         carried=("updated_at", _VECTOR),
         recomputed=_VECTOR if _VECTOR in table.columns else None,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from ops.copy.catalogue import Column
+from ops.copy.catalogue import FIRST_USER_TYPE_OID, Column
+from ops.copy.legacy import ANY_BYTE
 from ops.copy.plan import TablePlan
 
 SHOWN_CHARACTERS = 40
@@ -25,13 +26,19 @@ _MOMENT = "timestamp with time zone"
 _DATES = ("date", "timestamp without time zone", _MOMENT)
 # What Python's dates hold, and with them the backfill and the backend.
 _FIRST_DAY, _LAST_DAY = "0001-01-01", "9999-12-31"
-_TEXTS = ("text", "character", "json")
+_NO_TEXT = (*_INTEGERS, "numeric", "real", "double", "boolean", "date", "time", "uuid", "bytea")
 # Where the server knows no encoding, its regular expressions see bytes: those of UTF-8 (RFC 3629).
 _UTF8 = (
     r"^([\x01-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
     r"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}"
     r"|\xf4[\x80-\x8f][\x80-\xbf]{2})*$"
 )
+# A character that can be seen; locales do not agree on which are spaces.
+_SEEN = (
+    r"[^\u0001-\u0020\u007f\u00a0\u00ad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064"
+    r"\u3000\ufeff]"
+)
+JSON_TYPES = ("json", "jsonb")
 _ANY_TEXT = ("text", "character varying")
 # Years, months and days in this order: any other spelling could be read in two ways, and words
 # such as today would be another day tomorrow.
@@ -80,16 +87,17 @@ def typed_rules(plan: TablePlan) -> list[Rule]:
 
 def encoding_rules(plan: TablePlan) -> list[Rule]:
     """Rules over legacy's own columns of any type: without them a row may not even be sent."""
-    if not plan.unchecked:
+    if not plan.foreign:
         return []
+    text = sql.Literal(_UTF8 if plan.foreign == ANY_BYTE else f"^[^{plan.foreign}]*$")
     return [
         Rule(
-            sql.SQL("{}::text !~ {}").format(sql.Identifier(name), sql.Literal(_UTF8)),
+            sql.SQL("{}::text !~ {}").format(sql.Identifier(name), text),
             name,
             "is not text in UTF-8",
         )
         for name in plan.names
-        if plan.source.columns[name].type_name.startswith(_TEXTS)
+        if not _holds_no_text(plan.source.columns[name])
     ]
 
 
@@ -99,7 +107,10 @@ def text_rules(plan: TablePlan) -> list[Rule]:
         rule
         for column in plan.columns
         if not plan.may_be_null(column)
-        for rule in _text_column_rules(column)
+        for rule in (
+            *_text_column_rules(column),
+            *([_vanishing(column)] if column in plan.rounded else []),
+        )
     ]
 
 
@@ -176,6 +187,9 @@ def _text_column_rules(column: Column) -> Iterator[Rule]:
         yield from _date_rules(column, value)
     elif column.type_name not in _ANY_TEXT:
         yield Rule(_invalid(value, column.type_name), column.name, _is_not(column), value)
+    if column.type_name == "jsonb":
+        twice = sql.SQL("{} IS NOT JSON WITH UNIQUE KEYS").format(value)
+        yield Rule(twice, column.name, "has a key twice, of which one would be lost", value)
 
 
 def _number_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
@@ -193,6 +207,13 @@ def _number_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
     least, greatest = map(sql.Literal, _INTEGERS[column.type_name])
     outside = sql.SQL("{}::numeric NOT BETWEEN {} AND {}").format(value, least, greatest)
     yield Rule(outside, name, too_large, value)
+
+
+def _vanishing(column: Column) -> Rule:
+    """To round a small number is one thing, to have nothing left of it another."""
+    value, kept = sql.Identifier(column.name), sql.SQL(column.type_name)
+    condition = sql.SQL("{0}::{1} = 0 AND {0}::numeric <> 0").format(value, kept)
+    return Rule(condition, column.name, f"would become 0 in {column.type_name}", value)
 
 
 def _date_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
@@ -216,7 +237,11 @@ def _out_of_years(column: Column, moment: sql.Composable) -> Rule:
 def _symbol_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
     """What has no symbol can be neither priced nor told from another."""
     if column.name == "symbol":
-        yield Rule(sql.SQL("btrim({}) = ''").format(value), column.name, "is empty")
+        # Nearly all begin with a letter, which is told faster.
+        condition = sql.SQL("{0} COLLATE \"C\" NOT BETWEEN '!' AND '~' AND {0} !~ {1}").format(
+            value, sql.Literal(_SEEN)
+        )
+        yield Rule(condition, column.name, "is empty")
 
 
 def _invalid(value: sql.Composable, type_name: str) -> sql.Composable:
@@ -227,6 +252,10 @@ def _is_not(column: Column) -> str:
     if column.type_name in _DATES:
         return "is not a date" if column.type_name == "date" else "is not an ISO date and time"
     return f"is not {column.type_name}"
+
+
+def _holds_no_text(column: Column) -> bool:
+    return column.type_oid < FIRST_USER_TYPE_OID and column.type_name.startswith(_NO_TEXT)
 
 
 def _is_numeric(column: Column) -> bool:

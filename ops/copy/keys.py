@@ -9,6 +9,7 @@ from psycopg import sql
 
 from ops.copy.core import Destination
 from ops.copy.legacy import Legacy
+from ops.copy.merge import same_key
 from ops.copy.plan import EVERY, TablePlan
 from ops.copy.side_by_side import side_by_side
 from ops.copy.stream import rows_of, stream
@@ -31,10 +32,14 @@ def has_copied_keys(books: psycopg.Connection, table: str) -> bool:
 def record_keys(
     target: Destination, books: psycopg.Connection, plan: TablePlan, arrived: sql.Composable
 ) -> None:
-    """Remember the ids of the rows that `arrived` (a FROM item), in the open transaction of
-    `books`; in their order, in which an index takes them fastest. To look for conflicts takes as
+    """Remember the target's ids of the rows that `arrived` (a FROM item), in the open transaction
+    of `books`; in their order, in which an index takes them fastest. To look for conflicts takes as
     long again, so it is done only where there can be any."""
     query = sql.SQL("SELECT id FROM {} AS a ORDER BY id").format(arrived)
+    if not plan.spec.keeps_ids:
+        query = sql.SQL("SELECT t.id FROM {} AS a JOIN {} AS t ON {}").format(
+            arrived, plan.target.identifier, same_key(plan, "a", "t")
+        )
     if books is target.session:
         found: sql.Composable = query
     else:
@@ -59,15 +64,22 @@ def forget_keys(books: psycopg.Connection, table: str, keys: list[UUID]) -> None
 def gone_keys(legacy: Legacy, books: psycopg.Connection, plan: TablePlan) -> Iterator[list[UUID]]:
     """Batches of the keys that were copied and that legacy has no more. Within a transaction of
     `books`; a batch may be forgotten before the next is asked for."""
+    [own] = plan.spec.natural_key
+    named: sql.Composable = sql.SQL("c.key::text")
+    if not plan.spec.keeps_ids:  # those of Core alone, where no legacy has a say in ids
+        named = sql.SQL("(SELECT t.{}::text FROM {} AS t WHERE t.id = c.key)").format(
+            sql.Identifier(own), plan.target.identifier
+        )
     parts = _unequal_parts(legacy, books, plan)
     if parts is not None and not parts:
         return
     books.execute("CREATE TEMPORARY TABLE copy_legacy_keys (key text) ON COMMIT DROP")
-    query = sql.SQL("SELECT id::text FROM {} WHERE id IS NOT NULL AND {}").format(
-        plan.source_rows, _among(parts, "id")
+    query = sql.SQL("SELECT {0}::text FROM {1} WHERE {0} IS NOT NULL AND {2}").format(
+        sql.Identifier(own), plan.source_rows, _among(parts, own)
     )
     stream(legacy.rows(query, plan.table), books, _LEGACY, ["key"])
-    if plan.source.columns["id"].type_name != "uuid":  # one id can be spelt in several ways
+    # One id can be spelt in several ways.
+    if plan.spec.keeps_ids and plan.source.columns[own].type_name != "uuid":
         books.execute(
             sql.SQL(
                 "UPDATE {} SET key = key::uuid::text WHERE pg_input_is_valid(key, 'uuid')"
@@ -76,8 +88,8 @@ def gone_keys(legacy: Legacy, books: psycopg.Connection, plan: TablePlan) -> Ite
     gone = books.execute(
         sql.SQL(
             "SELECT c.key FROM ops.copied_keys AS c WHERE c.table_name = %s AND {} AND NOT EXISTS"
-            " (SELECT FROM {} AS k WHERE k.key = c.key::text) ORDER BY c.key"
-        ).format(_among(parts, "key"), _LEGACY),
+            " (SELECT FROM {} AS k WHERE k.key = {}) ORDER BY c.key"
+        ).format(_among(parts, "key"), _LEGACY, named),
         [plan.table],
     )
     while batch := gone.fetchmany(_BATCH):
@@ -90,7 +102,9 @@ def _unequal_parts(
     """The parts of the keys, of `_PARTS` by their hash, in which legacy differs from what was
     copied; None where all must be looked at, since legacy can hash no key."""
     version = legacy.connection.info.server_version
-    if plan.source.columns["id"].type_name != "uuid" or version < _FIRST_VERSION_WITH_HASHES:
+    if not plan.spec.keeps_ids or version < _FIRST_VERSION_WITH_HASHES:
+        return None
+    if plan.source.columns["id"].type_name != "uuid":
         return None
     copied = sql.SQL("(SELECT key FROM ops.copied_keys WHERE table_name = {}) AS copied").format(
         sql.Literal(plan.table)

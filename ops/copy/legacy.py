@@ -1,5 +1,6 @@
 """Reading legacy: one connection, one snapshot, nothing written, every error one line."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.errors import CharacterNotInRepertoire, UntranslatableCharacter
 from sqlalchemy.engine import URL
 
 from ops.connection import end_in_time, explained, first_line, shown_address
@@ -16,6 +18,10 @@ from ops.copy.errors import LegacyUnreadableError
 from ops.copy.stream import Chunks, rows_of
 from ops.legacy_schema import LegacySchema, enter_legacy
 
+# Of a database whose texts are bytes that no encoding was ever asked of.
+ANY_BYTE = r"\x80-\xff"
+_BYTE = re.compile("0x([0-9a-f]{2})")
+
 
 @dataclass(frozen=True)
 class Legacy:
@@ -24,17 +30,14 @@ class Legacy:
     Attributes:
         place: the schema that is read, and no other.
         relations: what the installation has of the tables that are to be read, by name.
+        foreign: which bytes of its texts are none in UTF-8, as in a regular expression's class.
     """
 
     connection: psycopg.Connection
     url: URL
     place: LegacySchema
     relations: Mapping[str, Relation]
-
-    @property
-    def unchecked(self) -> bool:
-        """Whether its texts are bytes that no encoding was ever asked of."""
-        return self.connection.info.parameter_status("server_encoding") == "SQL_ASCII"
+    foreign: str
 
     def hash(
         self,
@@ -43,9 +46,11 @@ class Legacy:
         expressions: Sequence[sql.Composable],
         where: sql.Composable | None = None,
     ) -> TableHash:
-        """Hash the rows of a FROM item on the server, in the snapshot."""
+        """Hash the rows of a FROM item on the server, in the snapshot: all as the bytes that they
+        are, or as UTF-8 those that meet a condition."""
         with self.reading(table):
-            encoding = "SQL_ASCII" if self.unchecked else "UTF8"
+            own = where is None or self.foreign == ANY_BYTE
+            encoding = _encoding(self.connection) if own else "UTF8"
             return rows_hash(self.connection, rows, expressions, where, encoding)
 
     def counted(self, relation: Relation, which: sql.Composable) -> tuple[int, int]:
@@ -114,5 +119,29 @@ def legacy_snapshot(
         place = enter_legacy(connection, url, tables)
     with _reading(url, "catalogue"):
         relations = read_relations(connection, tables, place.name)
-    yield Legacy(connection, url, place, relations)
+        foreign = _foreign(connection)
+    yield Legacy(connection, url, place, relations, foreign)
     connection.rollback()  # what it read must not stand in a proof's way
+
+
+def _encoding(connection: psycopg.Connection) -> str:
+    return str(connection.info.parameter_status("server_encoding"))
+
+
+def _foreign(connection: psycopg.Connection) -> str:
+    """The bytes that the database's encoding takes and that have no equal in UTF-8, as the server
+    names one after the other; none of an encoding of several bytes for a character."""
+    encoding, left, found = _encoding(connection), list(range(0x80, 0x100)), ""
+    if encoding in ("UTF8", "SQL_ASCII"):
+        return ANY_BYTE if encoding == "SQL_ASCII" else ""
+    while True:
+        try:
+            with connection.transaction():
+                connection.execute("SELECT convert(%s, %s, 'UTF8')", [bytes(left), encoding])
+            return found
+        except UntranslatableCharacter as error:
+            byte = _BYTE.findall(str(error))[0]
+            left.remove(int(byte, 16))
+            found += rf"\x{byte}"
+        except CharacterNotInRepertoire:
+            return ""

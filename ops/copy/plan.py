@@ -35,7 +35,7 @@ class TablePlan:
         absent: nullable columns of Core that legacy lacks.
         ignored: columns of legacy that Core lacks.
         counts: a condition that the rows of both sides meet which are compared; None: all do.
-        unchecked: legacy's texts may be no text in any encoding.
+        foreign: see `Legacy`.
     """
 
     spec: TableSpec
@@ -46,7 +46,7 @@ class TablePlan:
     absent: tuple[str, ...]
     ignored: tuple[str, ...]
     counts: sql.Composable | None = None
-    unchecked: bool = False
+    foreign: str = ""
 
     @property
     def table(self) -> str:
@@ -85,6 +85,17 @@ class TablePlan:
     def typed(self) -> bool:
         """Whether values can travel in binary: every column has the same type on both sides."""
         return all(column.same_type(self.source.columns[column.name]) for column in self.columns)
+
+    @property
+    def rounded(self) -> tuple[Column, ...]:
+        """The columns of numbers that may have more decimals in legacy than Core's type keeps."""
+        return tuple(column for column in self.columns if self._rounds(column))
+
+    def _rounds(self, column: Column) -> bool:
+        there, here = self.source.columns[column.name].decimals, column.decimals
+        if here is None or not column.type_name.startswith("numeric"):
+            return False  # a fraction does not fit into a whole number at all
+        return there is None or there > here
 
     @property
     def unique(self) -> bool:
@@ -192,7 +203,7 @@ def plan_table(
     source = legacy.relations.get(spec.table)
     if source is None:
         return None
-    return replace(_compare(spec, source, target, written), unchecked=legacy.unchecked)
+    return replace(_compare(spec, source, target, written), foreign=legacy.foreign)
 
 
 def _compare(spec: TableSpec, source: Relation, target: Relation, written: Written) -> TablePlan:
@@ -206,7 +217,10 @@ def _compare(spec: TableSpec, source: Relation, target: Relation, written: Writt
         columns=tuple(column for column in writable if column.name in source.columns),
         filled=tuple(column for column in required if _can_fill(spec, column)),
         absent=tuple(column.name for column in lacking if not column.not_null),
-        ignored=tuple(name for name in source.columns if name not in target.columns),
+        ignored=(
+            *(name for name in source.columns if name not in target.columns),
+            *source.heirs_columns,
+        ),
         counts=rows_that_count(spec.table, written, source.columns),
     )
     for column in required:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import sql
 
+from ops.content_hash import canonical
+from ops.copy.catalogue import Relation
 from ops.copy.core import Destination
 from ops.copy.judgement import Rule, encoding_rules, fits, judged
 from ops.copy.legacy import Legacy
@@ -13,9 +15,7 @@ from ops.copy.stream import stream
 
 TABLE = sql.Identifier("ops", "copy_rejects")
 COLUMNS = ("table_name", "kind", "reason", "row_data")
-# What staging adds to a row.
-STAGING_COLUMNS = ("copy_rank", "copy_age", "copy_kind", "copy_reason")
-_SECRETS = ("hashed_password",)
+_NOT_TOLD = ("copy_kind", "copy_reason", "hashed_password")
 
 
 def forget_rejects(core: psycopg.Connection, table: str) -> None:
@@ -39,9 +39,8 @@ def fetch_rejects(
     only: sql.Composable = EVERY,
 ) -> None:
     """Stream the rows that break a rule, among `only` some, from legacy into Core."""
-    columns = sql.SQL(", ").join(map(sql.Identifier, plan.names))
     rows = sql.SQL("(SELECT {} FROM {} WHERE {}) AS r").format(
-        columns, plan.source.identifier, plan.which(only)
+        _tellable(plan, plan.source), plan.source.identifier, plan.which(only)
     )
     query = _rejected(plan.table, rows, rules, _sendable(plan))
     stream(legacy.rows(query, plan.table), core, TABLE, COLUMNS)
@@ -57,9 +56,10 @@ def store_rejects(
 
 def store_ranked(target: Destination, plan: TablePlan, ranked: sql.Composable) -> None:
     """Keep the ranked rows that say why they are not wanted."""
-    query = sql.SQL("SELECT {}::text, copy_kind, copy_reason, {} FROM {} AS r").format(
-        sql.Literal(plan.table), _told(), ranked
-    ) + sql.SQL(" WHERE copy_kind IS NOT NULL")
+    query = sql.SQL(
+        "SELECT {}::text, copy_kind, copy_reason, {} FROM (SELECT {}, copy_kind, copy_reason"
+        " FROM {} WHERE copy_kind IS NOT NULL) AS r"
+    ).format(sql.Literal(plan.table), _told(), _tellable(plan, plan.target), ranked)
     target.write_down(query, TABLE, COLUMNS)
 
 
@@ -85,10 +85,20 @@ def _sendable(plan: TablePlan) -> sql.Composable:
         return _told()
     return sql.SQL(
         "CASE WHEN {} THEN {told} ELSE regexp_replace(({told})::text, {}, '?', 'g')::jsonb END"
-    ).format(fits(rules), sql.Literal(r"[\x80-\xff]"), told=_told())
+    ).format(fits(rules), sql.Literal(f"[{plan.foreign}]"), told=_told())
+
+
+def _tellable(plan: TablePlan, side: Relation) -> sql.Composable:
+    """A row's columns with the types of one side, json so that it can be a part of what is kept."""
+    return sql.SQL(", ").join(
+        sql.SQL("{} AS {}").format(
+            canonical(sql.Identifier(name), is_json=side.columns[name].type_name == "json"),
+            sql.Identifier(name),
+        )
+        for name in plan.names
+    )
 
 
 def _told() -> sql.Composable:
-    """What is kept of the row `r`: all of it but the staging's own columns and secrets."""
-    left_out = [*STAGING_COLUMNS, *_SECRETS]
-    return sql.SQL("to_jsonb(r) - {}::text[]").format(sql.Literal(left_out))
+    """What is kept of the row `r`: all of it but why it was refused, and secrets."""
+    return sql.SQL("to_jsonb(r) - {}::text[]").format(sql.Literal(list(_NOT_TOLD)))

@@ -40,6 +40,8 @@ class TableReport:
         path: `direct` into the empty table, `staged` and merged, `delta` if only what was written
             since the last copy was, `unchanged` since then, or `absent` from legacy.
         rejected: how many rows for which kind of reason; each row stands in ops.copy_rejects.
+        rounded: by column, how many of the rows that were read had a number of more decimals than
+            Core's type keeps.
         unchanged: accepted rows that Core held already, equal.
         deleted: rows that were copied once, that legacy has deleted since, and that are gone now.
         left_out: rows of legacy that are nobody's: documents that each backend seeds by itself, and
@@ -56,6 +58,7 @@ class TableReport:
     source_rows: int = 0
     accepted: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
+    rounded: Mapping[str, int] = field(default_factory=dict)
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0

@@ -29,7 +29,7 @@ from ops.copy.report import (
     TableReport,
 )
 from ops.copy.sessions import Sessions
-from ops.copy.staging import KEPT, RANKED, stage
+from ops.copy.staging import KEPT, RANKED, roundings, stage
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.errors import VerificationError
 from ops.sql_files import statement
@@ -61,7 +61,7 @@ class TableCopy:
     def delete(self) -> None:
         """Delete what was copied once and is gone from legacy."""
         books, table = self.target.books, self.plan.table
-        if not self.plan.spec.keeps_ids or (self._source and self._source.only_inserted):
+        if not self.plan.spec.remembered or (self._source and self._source.only_inserted):
             return
         if not has_copied_keys(books, table):
             return
@@ -158,6 +158,8 @@ class TableCopy:
             return left if left is not None and left.digest == wanted else None
         if last.rejected_rows or not (self.plan.typed and self.plan.unique):
             return None
+        if self.plan.spec.marked and not (self._source and self._source.unchanged):
+            return None  # they say nothing of values that no batch may have marked
         there, here = both_hashes(self.sessions, self.plan)
         return here if there == here and here.rows == last.source_rows else None
 
@@ -261,7 +263,7 @@ class TableCopy:
     def _straight(self, meter: Meter, rows: int) -> TableReport:
         written = load_directly(self.sessions.legacy, self.target, self.plan, meter, rows)
         self._analyze()
-        if self.plan.spec.keeps_ids:
+        if self.plan.spec.remembered:
             self._keep_keys(self.plan.target.identifier)
         table, rejected = self.plan.table, self._rejects()
         return TableReport(table, "direct", rows, written, rejected, inserted=written)
@@ -272,6 +274,7 @@ class TableCopy:
         """Stage `only` some of legacy's rows, which are `rows`, and merge them."""
         table = self.plan.table
         accepted = stage(self.sessions.legacy, self.target, self.plan, meter, only)
+        rounded = roundings(self.target.session, self.plan)
         meter.enter("merging")
         merged = self._merge(empty)
         changed = merged.inserted + merged.updated
@@ -284,6 +287,7 @@ class TableCopy:
             source_rows=rows,
             accepted=accepted,
             rejected=self._rejects(),
+            rounded=rounded,
             inserted=merged.inserted,
             updated=merged.updated,
             unchanged=unchanged,
@@ -295,9 +299,11 @@ class TableCopy:
             self.freed = make_way(self.target, plan, RANKED)
         rebuild = drop_indexes(session, plan.target, unique=False) if empty else []
         merged = merge(session, plan)
+        if plan.spec.marked and {"symbol", *plan.spec.marked} <= set(plan.names):
+            session.execute(statement("copy/unpriced_positions"))
         for build in rebuild:
             session.execute(build)
-        if plan.spec.keeps_ids:
+        if plan.spec.remembered:
             self._keep_keys(KEPT)
         return merged
 

@@ -13,7 +13,14 @@ from ops.content_hash import canonical
 from ops.copy.catalogue import Column
 from ops.copy.core import Destination
 from ops.copy.errors import CoreTooOldError
-from ops.copy.judgement import cast_from_text, encoding_rules, fits, text_rules, typed_rules
+from ops.copy.judgement import (
+    JSON_TYPES,
+    cast_from_text,
+    encoding_rules,
+    fits,
+    text_rules,
+    typed_rules,
+)
 from ops.copy.kept_ids import refuse_unfit
 from ops.copy.legacy import Legacy
 from ops.copy.plan import EVERY, TablePlan
@@ -57,11 +64,8 @@ def stage(
             sql.SQL("{} AS {}").format(cast_from_text(plan, column), sql.Identifier(column.name))
             for column in plan.columns
         ]
-        _rank(
-            core,
-            plan,
-            sql.SQL("SELECT {} FROM {} WHERE {}").format(_list(casts), ARRIVED, fits(rules)),
-        )
+        rows = sql.SQL("SELECT {}, {} AS copy_rounded FROM {} WHERE {}")
+        _rank(core, plan, rows.format(_list(casts), _rounded(plan), ARRIVED, fits(rules)))
         store_rejects(target, plan, ARRIVED, rules)
     _refuse_duplicates(core, plan)
     if plan.spec.keeps_ids:
@@ -70,6 +74,26 @@ def stage(
     kept = sql.SQL("SELECT count(*) FROM {} WHERE copy_rank = 1").format(RANKED)
     row = core.execute(kept).fetchone()
     return int(row[0]) if row else 0
+
+
+def roundings(core: psycopg.Connection, plan: TablePlan) -> dict[str, int]:
+    """By column, of how many of the staged rows that stay a number was rounded."""
+    if plan.typed or not plan.rounded:
+        return {}
+    query = (
+        "SELECT unnest(copy_rounded), count(*) FROM {} WHERE copy_rank = 1 GROUP BY 1 ORDER BY 1"
+    )
+    return dict(core.execute(sql.SQL(query).format(RANKED)).fetchall())
+
+
+def _rounded(plan: TablePlan) -> sql.Composed:
+    """Of a row of texts, the columns of which a number has more decimals than its type keeps."""
+    more = sql.SQL("CASE WHEN {0}::numeric <> {0}::{1} THEN {2} END")
+    names = _list(
+        more.format(sql.Identifier(one.name), sql.SQL(one.type_name), sql.Literal(one.name))
+        for one in plan.rounded
+    )
+    return sql.SQL("array_remove(ARRAY[{}]::text[], NULL)").format(names)
 
 
 def _receive_typed(
@@ -97,13 +121,21 @@ def _receive_text(
             f"PostgreSQL 16 or later in Core, which runs {core.info.server_version // 10000}"
         )
     _create(core, [(column, "text") for column in plan.columns])
-    texts = [sql.SQL("{}::text").format(sql.Identifier(name)) for name in plan.names]
+    texts = [_as_text(plan, column) for column in plan.columns]
     if rules:
         fetch_rejects(legacy, target.books, plan, rules, only)
     query = sql.SQL("SELECT {} FROM {} WHERE {} AND {}").format(
         _list(texts), plan.source.identifier, plan.which(only), fits(rules)
     )
     stream(legacy.rows(query, plan.table), core, ARRIVED, plan.names, meter)
+
+
+def _as_text(plan: TablePlan, column: Column) -> sql.Composed:
+    """What legacy says in a column; of an array that becomes json not its own way to write it, in
+    which an empty one is an empty object."""
+    array = plan.source.columns[column.name].type_name.endswith("[]")
+    text = "to_json({})::text" if array and column.type_name in JSON_TYPES else "{}::text"
+    return sql.SQL(text).format(sql.Identifier(column.name))
 
 
 def _create(core: psycopg.Connection, columns: list[tuple[Column, str]]) -> None:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from psycopg import sql
 
-from ops.reference_data import stress_scenarios
 from ops.user_tables import NO_LEFTOVERS, Leftovers, counts
 
 
@@ -32,17 +31,13 @@ def rows_that_count(
 ) -> sql.Composable | None:
     """A condition over a table's own columns, of whatever types, on either side. None if all do.
 
-    Of snapshots those count that the backfill has not computed again; of scenarios those that
-    seeding does not bring.
+    Of snapshots those count that the backfill has not computed again.
 
     Args:
         present: the columns that both sides have.
     """
     if table == "portfolio_snapshots":
         return _not_computed(written.computed, present)
-    if table == "stress_test_scenarios" and "scenario_id" in present:
-        seeded = sorted(str(scenario["scenario_id"]) for scenario in stress_scenarios())
-        return sql.SQL("coalesce(scenario_id::text, '') <> ALL({})").format(sql.Literal(seeded))
     return counts(table, written.leftovers, present)
 
 

@@ -100,6 +100,10 @@ PRICED = [
         "UPDATE stress_test_scenarios SET active = false",
         ("stress_test_scenarios", 0, 1, 0, f"{ID}ac"),
     ),
+    (
+        "UPDATE stress_test_scenarios SET scenario_id = 'market_down_10'",
+        ("stress_test_scenarios", 1, 0, 1, None),
+    ),
     ("UPDATE equity_changes SET amount = 51", ("equity_changes", 0, 1, 0, f"{ID}a5")),
     ("DELETE FROM position_realized_events", ("position_realized_events", 0, 0, 1, f"{ID}a6")),
     ("UPDATE tags_v2 SET color = '#000000'", ("tags_v2", 0, 2, 0, None)),
@@ -126,7 +130,14 @@ PRICED = [
 
 
 # Rows added, changed and gone, of both databases; of the other tables `make soak`.
-AT_EACH_RUN = {"users", "positions", "position_tags", "agent_messages", "ai_memories"}
+AT_EACH_RUN = {
+    "users",
+    "positions",
+    "position_tags",
+    "stress_test_scenarios",
+    "agent_messages",
+    "ai_memories",
+}
 
 
 @pytest.mark.parametrize(
@@ -160,8 +171,6 @@ def test_a_change_in_legacy_is_the_price_until_it_is_copied(
         "UPDATE portfolios SET equity_balance = 1",
         "UPDATE positions SET last_price = 1, market_value = 1, unrealized_pnl = 1"
         " WHERE investment_class IS NULL",
-        "INSERT INTO stress_test_scenarios SELECT gen_random_uuid(), 'market_down_10', name, NULL,"
-        " category, severity, shock_config, true, now(), now() FROM stress_test_scenarios",
         "UPDATE position_tags SET assigned_at = now()",
         "UPDATE ai_kb_documents SET embedding = NULL, metadata = metadata - 'embedding_model'",
         "INSERT INTO ai_kb_documents (scope, title, content, metadata)"

@@ -27,6 +27,21 @@ SELECT
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     ) AS columns,
     (
+        WITH RECURSIVE heirs AS (
+            SELECT i.inhrelid AS oid FROM pg_inherits AS i WHERE i.inhparent = c.oid
+            UNION
+            SELECT i.inhrelid FROM pg_inherits AS i JOIN heirs AS h ON h.oid = i.inhparent
+        )
+        SELECT coalesce(jsonb_agg(DISTINCT concat_ws('.', r.relname, a.attname)), '[]')
+        FROM heirs AS h
+        JOIN pg_class AS r ON r.oid = h.oid
+        JOIN pg_attribute AS a ON a.attrelid = h.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE NOT EXISTS (
+            SELECT FROM pg_attribute AS own
+            WHERE own.attrelid = c.oid AND own.attname = a.attname AND NOT own.attisdropped
+        )
+    ) AS heirs_columns,
+    (
         SELECT coalesce(jsonb_agg(k.columns), '[]')
         FROM (
             SELECT array_agg(a.attname::text) AS columns

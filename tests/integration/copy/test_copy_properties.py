@@ -1,5 +1,6 @@
 """Random foreign rows against an independent judgement in Python."""
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -44,18 +45,31 @@ def number(text: str | None) -> Decimal | None:
     return value if value.is_finite() else None
 
 
+def blank(symbol: str) -> bool:
+    """Whether nothing of it is seen: controls, spaces, and what only says where lines break."""
+    unseen = "\x7f\xad\u180e\u2060\u2061\u2062\u2063\u2064\ufeff"
+    return all(
+        each <= " "
+        or each in unseen
+        or "\u2000" <= each <= "\u200f"
+        or "\u2028" <= each <= "\u202f"
+        or unicodedata.category(each) == "Zs"
+        for each in symbol
+    )
+
+
 def judged(row: Texts) -> tuple[tuple[str, date], tuple[Decimal, int | None]] | None:
     """Key and values of a row that fits, by rules written a second time."""
     symbol, day, close_text, volume_text, _ = row
     close, volume = number(close_text), number(volume_text)
-    if symbol is None or len(symbol) > 20 or close is None or day is None:
+    if symbol is None or len(symbol) > 20 or blank(symbol) or close is None or day is None:
         return None
     try:
         key = (symbol, date.fromisoformat(day))
     except ValueError:
         return None
     price = close.quantize(Decimal("0.0001"), ROUND_HALF_UP)
-    if abs(price) >= 10**8 or (volume is None) != (volume_text is None):
+    if abs(price) >= 10**8 or (close and not price) or (volume is None) != (volume_text is None):
         return None
     if volume is None:
         return key, (price, None)
@@ -90,6 +104,7 @@ def expected(rows: Sequence[Texts]) -> tuple[Kept, int]:
 @example(rows=[])
 @example(rows=[("A", "2025-01-01", "99999999.99995", None, "2025-07-01")])
 @example(rows=[("A", "2025-01-01", "0.00005", "-2147483648", "2025-07-01")] * 3)
+@example(rows=[("A", "2025-01-01", "0.000049", None, "2025-07-01")])
 def test_every_row_is_accepted_or_rejected_as_the_oracle_says(
     run: Run,
     insert_texts: Callable[[URL, Sequence[Texts]], None],

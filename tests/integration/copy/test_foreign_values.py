@@ -36,6 +36,8 @@ UNFIT_ROWS: tuple[tuple[str | None, str | None, str | None, str | None, str, str
     ("A", "2025-07-01 Mars", "1", "1", "date is not a date", "date 2025-07-01 Mars is not a date"),
     ("", "2025-07-01", "1", "1", "symbol is empty", None),
     (" ", "2025-07-01", "1", "1", "symbol is empty", None),
+    ("\t", "2025-07-01", "1", "1", "symbol is empty", None),
+    ("\u00a0\u200b\u3000", "2025-07-01", "1", "1", "symbol is empty", None),
     ("A", "2025-07-01", None, "1", "close is missing", None),
     ("A", "2025-07-01", "", "1", "close is not a number", 'close "" is not a number'),
     ("A", "2025-07-01", "n/a", "1", "close is not a number", "close n/a is not a number"),
@@ -59,6 +61,10 @@ UNFIT_ROWS: tuple[tuple[str | None, str | None, str | None, str | None, str, str
         *("A", "2025-07-01", "1", "9" * 90, "volume does not fit integer"),
         f"volume {'9' * 40} does not fit integer",
     ),
+    (
+        *("A", "2025-07-01", "-0.00004", "1", "close would become 0 in numeric(12,4)"),
+        "close -0.00004 would become 0 in numeric(12,4)",
+    ),
     ("A", "2025-07-01", "x", "y", "close is not a number", "close x is not a number"),
 )
 
@@ -70,7 +76,7 @@ def test_each_row_that_does_not_fit_is_rejected_whole_with_its_reason(
     good = ("GOOD", "2025-07-01", "10.12345", "7.00", "2025-07-02")
     insert_texts(legacy_url, [good, *((*row[:4], "2025-07-02") for row in UNFIT_ROWS)])
     report = copied(legacy_url, core_url)
-    assert (report.path, report.accepted) == ("staged", 1)
+    assert (report.path, report.accepted, report.rounded) == ("staged", 1, {"close": 1})
     assert report.rejected == Counter(row[4] for row in UNFIT_ROWS)
     found = run(
         core_url,
@@ -97,6 +103,7 @@ def test_double_precision_prices_lose_their_nan_and_infinity(
         " AS x (i, v, h, w)",
     )
     report = copied(legacy_url, core_url)
+    assert report.rounded == {"close": 1}
     assert report.rejected == {
         "close is NaN": 1,
         "close does not fit numeric(12,4)": 1,
@@ -238,7 +245,7 @@ def test_days_that_no_calendar_holds_and_empty_symbols_are_rejected_on_every_way
     for symbol, change in {
         "SYM1": "date = date + 6690000",
         "SYM2": "date = '0201-02-03 BC'::date + (date - '2025-01-01')",
-        "SYM3": "symbol = ' '",
+        "SYM3": r"symbol = E' \t\u00a0'",
     }.items():
         run(legacy_url, f"UPDATE market_data_cache SET {change} WHERE symbol = '{symbol}'")
     report = copied(legacy_url, core_url)

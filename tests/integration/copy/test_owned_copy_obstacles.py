@@ -19,6 +19,7 @@ from ops.errors import (
 )
 from ops.evidence.cutovers import refuse_after_swap
 from ops.seed import seed
+from tests.groups import soaked
 from tests.integration.copy.conftest import Run
 from tests.integration.copy.owned_world import (
     A_USER,
@@ -172,18 +173,27 @@ def test_core_and_ai_may_be_one_database(
     assert run(core_url, "SELECT count(*) FROM ai_feedback") == [(0,)]
 
 
-@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("metadata", "users"),
+    [
+        ('{"from": {"route": "/verification"}}', 1),
+        *soaked(
+            ('{"portfolio_id": null, "route": "/verification"}', 0),
+            ('{"note": "\\"route\\": \\"/verification\\""}', 1),
+        ),
+    ],
+)
 def test_what_verification_wrote_is_nobodys(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL, metadata: str, users: int
 ) -> None:
     run(owned_url, "UPDATE users SET email = 'demo_hnw@sigmasight.com' WHERE full_name = 'A'")
-    run(owned_url, """UPDATE agent_conversations SET metadata = '{"route": "/verification"}'""")
+    run(owned_url, "UPDATE agent_conversations SET metadata = %s", [metadata])
     price = swap_price(owned_url, core_url, ai_url)
     for table in ("agent_conversations", "agent_messages", "ai_feedback", "ai_memories"):
-        assert price.by_table[table] == 0
+        assert price.by_table[table] == users * ROWS[table]
     found = copied(owned_url, core_url, ai_url)
-    assert found["agent_conversations"].source_rows == 0
-    assert run(core_url, "SELECT count(*) FROM agent_messages") == [(0,)]
+    assert found["agent_conversations"].source_rows == users
+    assert run(core_url, "SELECT count(*) FROM agent_messages") == [(2 * users,)]
 
 
 @pytest.mark.soak

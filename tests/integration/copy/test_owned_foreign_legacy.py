@@ -1,9 +1,11 @@
 """Users' rows from an old database that is not like ours: moved, or rejected and told."""
 
 import pytest
+from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.carrying.swap_price import swap_price
+from ops.content_hash import canonical
 from ops.copy import copy_delta
 from ops.errors import BadInputError
 from tests.groups import soaked
@@ -12,6 +14,7 @@ from tests.integration.copy.owned_world import (
     A_TAG,
     A_USER,
     ANSWER,
+    B_POSITION,
     B_USER,
     DOCUMENT,
     FEEDBACK,
@@ -106,6 +109,20 @@ MISFITS = [
         "equity_balance is NaN",
         id="an equity that is none",
     ),
+    pytest.param(
+        "ALTER TABLE ai_memories ALTER tags TYPE json;"
+        """UPDATE ai_memories SET tags = '{"a": 1, "a": 2}'""",
+        "ai_memories",
+        "tags has a key twice, of which one would be lost",
+        id="an object that says two things",
+    ),
+    pytest.param(
+        "ALTER TABLE positions ALTER quantity TYPE numeric(30,12);"
+        f"UPDATE positions SET quantity = 0.000012345678 WHERE id = '{B_POSITION}'",
+        "positions",
+        "quantity would become 0 in numeric(16,4)",
+        id="a quantity of which nothing would be left",
+    ),
 ]
 
 
@@ -124,7 +141,7 @@ def test_a_row_that_finds_no_place_is_rejected_and_priced(
     assert price.tables[table].rejected == 1
     assert "1 did not fit, see ops.copy_rejects" in price.advice()
     [(reason,)] = run(core_url, "SELECT reason FROM ops.copy_rejects")
-    assert reason.endswith(("correct legacy", "is NaN"))
+    assert reason.endswith(("correct legacy", "is NaN", "in numeric(16,4)", "lost"))
 
 
 def test_of_one_id_the_newest_row_stays_and_the_rest_is_no_loss(
@@ -214,6 +231,52 @@ def test_a_vector_that_does_not_fit_is_left_to_be_made_anew(
     assert run(ai_url, "SELECT id::text, left(embedding::text, 10) FROM ai_kb_documents") == [
         (DOCUMENT, expected)
     ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        r'{"a": "x\u0000y"}',
+        *soaked(
+            r'["\ud83d"]', r'["\ude00 \ud83d\ude00"]', r"[2, 1e200000]", r'"\\\u0000"', "-1e99999"
+        ),
+    ],
+)
+def test_json_that_jsonb_refuses_is_moved_as_it_is(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL, value: str
+) -> None:
+    exposures = "SELECT id::text, sector_exposure::text FROM portfolio_snapshots ORDER BY 1"
+    run(owned_url, "UPDATE portfolio_snapshots SET sector_exposure = %s", [value])
+    assert copied(owned_url, core_url, ai_url)["portfolio_snapshots"].path == "direct"
+    assert run(core_url, exposures) == [(f"{ID}aa", value), (f"{ID}ab", value)]
+    run(owned_url, f"UPDATE portfolio_snapshots SET daily_pnl = 1 WHERE id = '{ID}aa'")
+    run(owned_url, f"UPDATE portfolio_snapshots SET daily_pnl = 'NaN' WHERE id = '{ID}ab'")
+    found = copied(owned_url, core_url, ai_url)["portfolio_snapshots"]
+    assert (found.updated, found.rejected) == (1, {"daily_pnl is NaN": 1})
+    [(told,)] = run(core_url, "SELECT row_data ->> 'sector_exposure' FROM ops.copy_rejects")
+    assert told == value
+    assert swap_price(owned_url, core_url, ai_url).total == 1
+
+
+def test_an_array_becomes_one_of_json(run: Run, owned_url: URL, core_url: URL, ai_url: URL) -> None:
+    run(
+        owned_url,
+        "ALTER TABLE agent_messages ALTER tool_calls DROP DEFAULT,"
+        " ALTER tool_calls TYPE text[] USING '{}';"
+        f"UPDATE agent_messages SET tool_calls = '{{a,NULL}}' WHERE id = '{ANSWER}'",
+    )
+    copied(owned_url, core_url, ai_url)
+    assert run(core_url, "SELECT tool_calls FROM agent_messages ORDER BY id") == [
+        ([],),
+        (["a", None],),
+    ]
+
+
+def test_json_that_jsonb_takes_is_compared_as_such(run: Run, core_url: URL) -> None:
+    values = [r'["\u0001 \\u0000"]', r'["\ud83d\ude00\ud83d\ude00"]', '[" 1e99", 1e300]']
+    kind = canonical(sql.SQL("v"), is_json=True).as_string()
+    query = f"SELECT DISTINCT jsonb_typeof({kind}) FROM unnest(%s::json[]) AS v"
+    assert run(core_url, query, [values]) == [("array",)]
 
 
 def test_missing_tables_and_columns_cost_nothing(

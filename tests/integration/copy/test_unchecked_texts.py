@@ -17,15 +17,14 @@ from tests.integration.legacy_shape import make_legacy
 
 
 @pytest.fixture
-def unchecked_url(server: EmbeddedServer) -> Iterator[URL]:
-    """The old database of the world in `owned_world`, without an encoding."""
+def unchecked_url(server: EmbeddedServer, encoding: str) -> Iterator[URL]:
+    """The old database of the world in `owned_world`, in an encoding of its own."""
     name = sql.Identifier("unchecked")
     with connect(server.url(), application_name="tests", autocommit=True) as session:
         session.execute(
             sql.SQL(
-                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C'"
-                " LC_CTYPE 'C'"
-            ).format(name)
+                "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'"
+            ).format(name, encoding)
         )
         url = server.url("unchecked")
         make_legacy(url.update_query_dict({"client_encoding": "utf8"}))
@@ -35,31 +34,39 @@ def unchecked_url(server: EmbeddedServer) -> Iterator[URL]:
         session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
 
-@pytest.mark.parametrize("typed", [True, *soaked(False)])
+OTHER_TYPES = (
+    "CREATE DOMAIN words AS text; ALTER TABLE agent_messages ALTER content TYPE words;"
+    "ALTER TABLE market_data_cache ALTER volume TYPE bigint;"
+)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "byte", "name", "story"),
+    [
+        ("SQL_ASCII", "e9", "Zürich 株", ""),
+        ("WIN1252", "81", "Zürich €", OTHER_TYPES),
+        *soaked(("SQL_ASCII", "e9", "Zürich 株", OTHER_TYPES), ("WIN1252", "81", "Zürich €", "")),
+    ],
+)
 def test_a_row_that_is_no_text_is_rejected_and_the_rest_is_copied(
-    run: Run, unchecked_url: URL, core_url: URL, ai_url: URL, typed: bool
+    run: Run, unchecked_url: URL, core_url: URL, ai_url: URL, byte: str, name: str, story: str
 ) -> None:
-    run(unchecked_url, f"UPDATE tags_v2 SET name = 'Zürich 株' WHERE id = '{A_TAG}'")
+    run(unchecked_url, f"UPDATE tags_v2 SET name = '{name}' WHERE id = '{A_TAG}'")
     run(
         unchecked_url,
-        "UPDATE agent_messages SET content = convert_from('\\x636166e9', 'SQL_ASCII')"
-        f" WHERE id = '{QUESTION}';"
-        "UPDATE market_data_cache SET data_source = convert_from('\\xe9', 'SQL_ASCII')"
-        " WHERE symbol = 'SYM7'",
+        f"{story} UPDATE agent_messages SET content = '{{}}' WHERE id = '{QUESTION}';"
+        "UPDATE market_data_cache SET data_source = '{}' WHERE symbol = 'SYM7';"
+        "UPDATE portfolio_snapshots SET sector_exposure = '{\"caf\\u00e9\": 1}'".replace(
+            "'{}'", f"convert_from('\\x636166{byte}', getdatabaseencoding())"
+        ),
     )
-    if not typed:
-        run(
-            unchecked_url,
-            "ALTER TABLE agent_messages ALTER role TYPE text;"
-            "ALTER TABLE market_data_cache ALTER volume TYPE bigint",
-        )
     found = copied(unchecked_url, core_url, ai_url)
     assert found["agent_messages"].rejected == {"content is not text in UTF-8": 1}
     assert counts(core_url, ai_url) == {**ROWS, "agent_messages": 1, "ai_feedback": 1}
-    assert run(core_url, f"SELECT name FROM tags_v2 WHERE id = '{A_TAG}'") == [("Zürich 株",)]
+    assert run(core_url, f"SELECT name FROM tags_v2 WHERE id = '{A_TAG}'") == [(name,)]
     assert swap_price(unchecked_url, core_url, ai_url).total == 1
     prices = copy_group(unchecked_url, core_url).tables[0]
-    assert (prices.path, prices.accepted) == ("direct" if typed else "staged", 950)
+    assert (prices.path, prices.accepted) == ("staged" if story else "direct", 950)
     assert all(one.holds for one in parity(unchecked_url, core_url))
     assert run(
         core_url,
