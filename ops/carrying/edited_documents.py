@@ -1,4 +1,4 @@
-"""Documents that the product ships and that somebody edited in legacy."""
+"""Documents that bear the product's mark and that somebody wrote or edited in legacy."""
 
 from psycopg import sql
 
@@ -10,16 +10,24 @@ from ops.copy.sessions import Sessions
 
 
 def edited_documents(sessions: Sessions) -> tuple[str, ...]:
-    """The titles of those that bear the product's mark in legacy and say something else than the
-    product does. No copy brings what they say, because each backend writes its own."""
+    """The titles of those that bear the product's mark in legacy and say what no document of the
+    product says. No copy brings them, because each backend writes its own."""
     plan = sessions.plan(_DOCUMENTS)
     if plan is None or plan.counts is None:
         return ()
-    shipped = {str(each.id): (each.title, each.content) for each in builtin_documents()}
+    shipped = {(each.title.encode(), each.content.encode()) for each in builtin_documents()}
     query = sql.SQL(
-        "SELECT lower(id::text), title::text, content::text FROM {} WHERE lower(id::text) = ANY({})"
-        " AND NOT ({})"
-    ).format(plan.source.identifier, sql.Literal(list(shipped)), plan.counts)
+        "SELECT convert_to(title::text, {0}), convert_to(content::text, {0}) FROM {1}"
+        " WHERE NOT ({2})"
+    ).format(
+        sql.Literal("SQL_ASCII" if plan.unchecked else "UTF8"), plan.source.identifier, plan.counts
+    )
     with sessions.legacy.reading(plan.table):
         found = sessions.legacy.connection.execute(query).fetchall()
-    return tuple(sorted(str(title) for key, title, said in found if (title, said) != shipped[key]))
+    return tuple(
+        sorted(
+            (title or b"").decode(errors="replace")
+            for title, said in found
+            if (title, said) not in shipped
+        )
+    )

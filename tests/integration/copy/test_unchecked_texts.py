@@ -45,7 +45,9 @@ def test_a_row_that_is_no_text_is_rejected_and_the_rest_is_copied(
         "UPDATE agent_messages SET content = convert_from('\\x636166e9', 'SQL_ASCII')"
         f" WHERE id = '{QUESTION}';"
         "UPDATE market_data_cache SET data_source = convert_from('\\xe9', 'SQL_ASCII')"
-        " WHERE symbol = 'SYM7'",
+        " WHERE symbol = 'SYM7';"
+        "INSERT INTO ai_kb_documents (scope, title, content, metadata) VALUES ('global',"
+        " convert_from('\\x636166e9', 'SQL_ASCII'), 'Ours.', '{\"seed\": \"builtin\"}')",
     )
     if not typed:
         run(
@@ -57,9 +59,12 @@ def test_a_row_that_is_no_text_is_rejected_and_the_rest_is_copied(
     assert found["agent_messages"].rejected == {"content is not text in UTF-8": 1}
     assert counts(core_url, ai_url) == {**ROWS, "agent_messages": 1, "ai_feedback": 1}
     assert run(core_url, f"SELECT name FROM tags_v2 WHERE id = '{A_TAG}'") == [("Zürich 株",)]
-    assert swap_price(unchecked_url, core_url, ai_url).total == 1
+    price = swap_price(unchecked_url, core_url, ai_url)
+    assert (price.total, price.edited) == (2, ("caf\ufffd",))
     prices = copy_group(unchecked_url, core_url).tables[0]
     assert (prices.path, prices.accepted) == ("direct" if typed else "staged", 950)
+    price = swap_price(unchecked_url, core_url, ai_url)
+    assert (price.tables["market_data_cache"].rejected, price.lasting(("market",))) == (50, 52)
     assert all(one.holds for one in parity(unchecked_url, core_url))
     assert run(
         core_url,
