@@ -32,6 +32,8 @@ _IN_WORDS = {
     EDITED: f'{EDITED} that it does not ship (take "seed" out of the metadata of one to keep it)',
 }
 EXAMPLES = 5
+# Old vendor loads left such rows, which nobody could use.
+_NO_PRICE = ["close is missing", "close is NaN"]
 Coming = dict[str, set[str]]  # table → ids
 
 # Each seeding draws a new salt, so that equal passwords look different until they are copied.
@@ -263,11 +265,13 @@ _TWIN = sql.SQL(
 
 
 def _market_rejects(core: psycopg.Connection) -> dict[str, TablePrice]:
-    """Rows of shared tables that the last copy rejected; they are not looked at again."""
+    """Rows of shared tables that the last copy rejected, but for those that give no price; they are
+    not looked at again."""
     query = (
-        "SELECT table_name, count(*) FROM ops.copy_rejects WHERE table_name = ANY(%s) GROUP BY 1"
+        "SELECT table_name, count(*) FROM ops.copy_rejects WHERE table_name = ANY(%s)"
+        " AND kind <> ALL(%s) GROUP BY 1"
     )
-    found = core.execute(query, [[spec.table for spec in tables_of(("market",))]])
+    found = core.execute(query, [[spec.table for spec in tables_of(("market",))], _NO_PRICE])
     return {table: TablePrice(missing=rows, rejected=rows) for table, rows in found}
 
 
