@@ -17,11 +17,9 @@ def refuse_no_go(account: Account) -> None:
 
 
 def becomes(table: TableAccount) -> str:
-    """What becomes of a table; of a copied one also of the columns that are not."""
+    """What becomes of a table, and of those of its columns of which something else does."""
     apart = ", ".join(
-        f"{column} {fate}"
-        for column, fate in table.column_fates.items()
-        if table.fate == "copied" and fate != "copied"
+        f"{column} {fate}" for column, fate in table.column_fates.items() if fate != table.fate
     )
     rule = f": {table.rule}" if table.rule else ""
     return f"{table.fate}{rule}" + (f" ({apart})" if apart else "")
@@ -52,10 +50,13 @@ def account_lines(account: Account) -> Iterator[str]:
     noted = {
         "event triggers": around.event_triggers,
         "publications": around.publications,
+        "subscriptions": around.subscriptions,
         "row security on": [one.shown for one in account.tables if one.row_security],
         "triggers on": [one.shown for one in account.tables if one.triggers],
     }
     yield from (f"{name}: {', '.join(found)}" for name, found in noted.items() if found)
+    if around.large_objects:
+        yield f"{around.large_objects:,} large objects, which a move leaves behind"
     if account.unknown:
         left = ", ".join(f"{rows:,} rows of {name}" for name, rows in account.unknown.items())
         yield f"nothing of ours knows, and a move leaves behind: {left}"

@@ -33,6 +33,19 @@ class Ledger:
     moment: datetime
 
 
+@dataclass(frozen=True)
+class ComputedDays:
+    """Which days a batch computes, all as texts.
+
+    Attributes:
+        spans: portfolios with their first and their last day; '' stands for symbols.
+        days: those within that are computed; None: all.
+    """
+
+    spans: Sequence[tuple[str, str, str]]
+    days: Sequence[str] | None = None
+
+
 def read_ledger(core: psycopg.Connection[Any]) -> Ledger | None:
     """The ledger as it is now; None where nothing was recorded."""
     with core.cursor(row_factory=class_row(Ledger)) as cursor:
@@ -54,6 +67,13 @@ def first_computed_days(core: psycopg.Connection[Any]) -> Mapping[date, Sequence
     """The portfolios of which any day was computed or tried, by the first such day."""
     rows = core.execute(statement("books/first_computed_days")).fetchall()
     return dict(rows)
+
+
+def computed_days(core: psycopg.Connection[Any]) -> ComputedDays:
+    """What the backfill has computed."""
+    spans = core.execute(statement("books/computed_spans")).fetchall()
+    query = "SELECT DISTINCT calculation_date::text FROM ops.backfill_ledger WHERE status = 'done'"
+    return ComputedDays(spans, [row[0] for row in core.execute(query)])
 
 
 def forget_days(core: psycopg.Connection[Any], first: date) -> int:

@@ -6,7 +6,6 @@ from psycopg import sql
 
 from ops.books.ledger import read_ledger
 from ops.copy.groups import TableSpec
-from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
 from ops.copy.sessions import Sessions
@@ -18,34 +17,27 @@ _SNAPSHOTS = TableSpec("portfolio_snapshots", ("portfolio_id", "snapshot_date"))
 
 
 def other_equities(sessions: Sessions) -> tuple[str, ...]:
-    """The portfolios whose equity differs by more than a cent on the newest day of legacy's
-    snapshots up to the last one that the backfill computed, each with both figures."""
+    """The portfolios whose equity differs by more than a cent on the day of legacy's newest
+    snapshot of each, up to the last day that the backfill computed, with both figures."""
     ledger, plan = read_ledger(sessions.core), sessions.plan(_SNAPSHOTS)
-    if ledger is None or plan is None or "equity_balance" not in plan.names:
+    if ledger is None or plan is None or plan.counts is None or "equity_balance" not in plan.names:
         return ()
-    day = _newest_day(sessions, plan, ledger.last.isoformat())
-    return _differing(sessions, replace(plan, counts=None), day)
-
-
-def _newest_day(sessions: Sessions, plan: TablePlan, last: str) -> str | None:
-    """As text, because an old database may hold days as such."""
-    query = sql.SQL("SELECT max(d) FROM (SELECT {} AS d FROM {}) AS days WHERE d <= {}").format(
-        _DAY, plan.source.identifier, sql.Literal(last)
+    newest = sql.SQL(
+        "NOT {copied} AND (portfolio_id::text, {day}) IN (SELECT portfolio_id::text,"
+        " max({day}) FROM {table} WHERE {day} <= {last} GROUP BY 1)"
+    ).format(
+        copied=plan.counts,
+        day=_DAY,
+        table=plan.source.identifier,
+        last=sql.Literal(ledger.last.isoformat()),
     )
-    with sessions.legacy.reading(plan.table):
-        row = sessions.legacy.connection.execute(query).fetchone()
-    return row[0] if row else None
-
-
-_DAY = sql.SQL('left(snapshot_date::text, 10) COLLATE "C"')
-
-
-def _differing(sessions: Sessions, plan: TablePlan, day: str | None) -> tuple[str, ...]:
-    """Stage legacy's rows of a day, if there is one, as a copy would, and undo it."""
-    target = sessions.target(plan.spec)
-    on_day = sql.SQL("{} = {}").format(_DAY, sql.Literal(day))
+    target, plan = sessions.target(plan.spec), replace(plan, counts=None)
     with target.transaction(undone=True):
         forget_rejects(target.books, plan.table)
-        stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress), on_day)
+        stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress), newest)
         rows = target.session.execute(statement("carrying/other_equities")).fetchall()
     return tuple(row[0] for row in rows)
+
+
+# As text, because an old database may hold days as such.
+_DAY = sql.SQL('left(snapshot_date::text, 10) COLLATE "C"')

@@ -7,30 +7,33 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.assessment.account import unknown_rows
+from ops.assessment.account import rows_left_behind
 from ops.books.copies import last_fingerprints
+from ops.books.ledger import computed_days
 from ops.carrying.edited_documents import edited_documents
 from ops.carrying.shown_equity import other_equities
 from ops.copy.groups import GROUPS, TableSpec, tables_of
 from ops.copy.kept_ids import named_by
 from ops.copy.keys import gone_keys, has_copied_keys
-from ops.copy.merge import missing, missing_or_different
+from ops.copy.merge import differs, missing, missing_or_different, same_key
 from ops.copy.parity import TableParity, pairs, unwritten_parity
 from ops.copy.plan import TablePlan
 from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
 from ops.copy.sessions import Sessions, copy_sessions
-from ops.copy.staging import OLDER, stage
+from ops.copy.staging import OLDER, RANKED, stage
 
 OWNED_GROUPS = ("users", "chat", "ai")
 SHOWN_EQUITY = "portfolios with another equity"
-EDITED = "edited documents of the product"
+EDITED = "documents with the product's mark"
 # How the advice says them.
 _IN_WORDS = {
     SHOWN_EQUITY: f"{SHOWN_EQUITY} than in legacy",
-    EDITED: f'{EDITED} in legacy (take "seed" out of the metadata of one to keep it as yours)',
+    EDITED: f'{EDITED} that it does not ship (take "seed" out of the metadata of one to keep it)',
 }
 EXAMPLES = 5
+# Old vendor loads left such rows, which nobody could use.
+_NO_PRICE = ["close is missing", "close is NaN"]
 Coming = dict[str, set[str]]  # table → ids
 
 # Each seeding draws a new salt, so that equal passwords look different until they are copied.
@@ -68,13 +71,15 @@ class Price:
     Attributes:
         tables: those with a price.
         unknown: tables of legacy that nothing of ours knows, with their rows, which stay there.
+        uncomputed: rows of days that are neither copied nor computed again, by their table.
         equities: the portfolios of which the new pair shows another equity than legacy for the
-            newest day that both have, each with both figures.
-        edited: titles of the product's documents that say something else in legacy.
+            newest day of legacy's that was computed, each with both figures.
+        edited: titles of documents that bear the product's mark and say what it does not.
     """
 
     tables: Mapping[str, TablePrice] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    uncomputed: Mapping[str, int] = field(default_factory=dict)
     equities: Sequence[str] = ()
     edited: Sequence[str] = ()
 
@@ -86,12 +91,13 @@ class Price:
 
     @property
     def by_table(self) -> dict[str, int]:
-        """Rows by table, every user-owned table in the order of their references; then the unknown
-        ones, portfolios that show another equity, and edited documents, if there are any."""
+        """Rows by table, every user-owned table in the order of their references; then others with
+        a price, unknown tables, days that nobody computes, portfolios that show another equity, and
+        edited documents, if there are any."""
         priced = {name: table.rows for name, table in self.tables.items()}
         owned = {spec.table: priced.get(spec.table, 0) for spec in tables_of(OWNED_GROUPS)}
         beside = {name: len(found) for name, found in self._beside.items()}
-        return {**owned, **self.unknown, **beside}
+        return {**owned, **priced, **self.unknown, **self.uncomputed, **beside}
 
     @property
     def total(self) -> int:
@@ -127,6 +133,8 @@ class Price:
         reasons = [f"{rejected:,} did not fit, see ops.copy_rejects"] if rejected else []
         if self.unknown:
             reasons.append(f"nothing of ours knows {', '.join(self.unknown)}")
+        if self.uncomputed:
+            reasons.append("`sigmasight backfill` computes those that are sessions")
         return f" ({'; '.join(reasons)})" if reasons else ""
 
     def _copies(self) -> str:
@@ -136,26 +144,24 @@ class Price:
         return f"; run {copies}" if copies else ""
 
 
-def swap_price(
-    legacy_url: URL, core_url: URL, ai_url: URL, unknown: Mapping[str, int] | None = None
-) -> Price:
+def swap_price(legacy_url: URL, core_url: URL, ai_url: URL, counted: Price | None = None) -> Price:
     """Price a swap now; nothing is changed. A table that legacy lacks costs nothing.
 
     Args:
-        unknown: what of `Price` was counted before; by default it is counted now, which takes as
-            long as reading those tables.
+        counted: an earlier price, of which is taken what stays in legacy; by default it is counted
+            now, which takes as long as reading those tables.
 
     Raises:
         BadInputError: legacy cannot be read, or lacks a column without which no row can be made.
         WrongDatabaseError: the new pair lacks a table.
     """
     with copy_sessions(legacy_url, core_url, ai_url, OWNED_GROUPS) as sessions:
-        return price_now(sessions, unknown)
+        return price_now(sessions, counted)
 
 
 def price_now(
     sessions: Sessions,
-    unknown: Mapping[str, int] | None = None,
+    counted: Price | None = None,
     proved: Sequence[TableParity] = (),
 ) -> Price:
     """`swap_price` in a snapshot that is open, of these groups at least.
@@ -163,21 +169,37 @@ def price_now(
     Args:
         proved: what was found of some tables just now.
     """
-    legacy, specs = sessions.legacy, tables_of(OWNED_GROUPS)
+    specs = tables_of(OWNED_GROUPS)
     copied, known = last_fingerprints(sessions.core), {one.table: one for one in proved}
     known |= unwritten_parity(sessions, [spec for spec in specs if spec.table not in known])
     coming: Coming = {}
-    found: dict[str, TablePrice] = {}
+    found = _market_rejects(sessions.core)
     for spec in specs:
         last, parity = copied.get(spec.table), known.get(spec.table)
         # What a proof of parity leaves open is only what was rejected, and had no part in it.
         if last is None or last.rejected_rows or parity is None or not parity.proved:
             found[spec.table] = _table_price(sessions, spec, coming, spec.table in copied)
-    if unknown is None:
-        unknown = unknown_rows(legacy.connection, legacy.place.name)
+    counted = counted or _left_behind(sessions)
     equities, edited = other_equities(sessions), edited_documents(sessions)
     priced = {table: price for table, price in found.items() if price.rows}
-    return Price(priced, unknown, equities, edited)
+    return replace(counted, tables=priced, equities=equities, edited=edited)
+
+
+def _left_behind(sessions: Sessions) -> Price:
+    """What stays in legacy: tables that nothing of ours knows, and days that are neither copied nor
+    computed."""
+    legacy = sessions.legacy
+    [spec] = [one for one in tables_of(("users",)) if one.table == "portfolio_snapshots"]
+    plan = sessions.plan(spec)
+    not_copied = {}
+    if plan is not None and plan.counts is not None:
+        not_copied[plan.table] = sql.SQL("NOT {}").format(plan.counts)
+    computed = computed_days(sessions.core)
+    with legacy.reading("tables"):
+        unknown, uncomputed = rows_left_behind(
+            legacy.connection, legacy.place.name, computed, not_copied
+        )
+    return Price(unknown=unknown, uncomputed=uncomputed)
 
 
 def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming, copied: bool) -> TablePrice:
@@ -206,6 +228,7 @@ def _compared(sessions: Sessions, plan: TablePlan, coming: Coming) -> TablePrice
         stage(sessions.legacy, target, plan, Meter(plan.table, 0, ignore_progress))
         unequal = _unequal(target.session, plan)
         waiting, rejected = _rejected(target.books, plan, coming)
+        rejected += _outdone(target.session, plan)
         comes = coming.setdefault(plan.table, set())
         comes.update(key for key, absent, _ in unequal if absent)
         gone = _gone(sessions, plan)
@@ -241,21 +264,41 @@ _TWIN = sql.SQL(
 )
 
 
+def _market_rejects(core: psycopg.Connection) -> dict[str, TablePrice]:
+    """Rows of shared tables that the last copy rejected, but for those that give no price; they are
+    not looked at again."""
+    query = (
+        "SELECT table_name, count(*) FROM ops.copy_rejects WHERE table_name = ANY(%s)"
+        " AND kind <> ALL(%s) GROUP BY 1"
+    )
+    found = core.execute(query, [[spec.table for spec in tables_of(("market",))], _NO_PRICE])
+    return {table: TablePrice(missing=rows, rejected=rows) for table, rows in found}
+
+
 def _rejected(
     books: psycopg.Connection, plan: TablePlan, coming: Coming
 ) -> tuple[list[str], list[str]]:
     """Ids of the rows that fit as soon as those are there that they name, which come too, and of
-    those that do not fit; an older state of a row that does is neither."""
+    those that do not fit, whatever other rows of their keys say."""
     rows = books.execute(
         "SELECT coalesce(row_data ->> 'id', 'NULL'), kind, row_data FROM ops.copy_rejects"
-        " WHERE table_name = %s AND kind <> %s ORDER BY 1",
-        [plan.table, OLDER],
+        " WHERE table_name = %s AND kind <> ALL(%s) ORDER BY 1",
+        [plan.table, [OLDER, "duplicate"]],
     )
     found: tuple[list[str], list[str]] = ([], [])
     for key, kind, row in rows:
         column, table = named_by(kind) or ("", "")
         found[row.get(column) not in coming.get(table, ())].append(key)
     return found
+
+
+def _outdone(session: psycopg.Connection, plan: TablePlan) -> list[str]:
+    """Ids of the staged rows that another one of their id outdoes, and that say something else."""
+    query = sql.SQL(
+        "SELECT o.id::text FROM {ranked} AS o LEFT JOIN {ranked} AS s ON {same} AND s.copy_rank = 1"
+        " WHERE o.copy_rank > 1 AND {differs} ORDER BY 1"
+    ).format(ranked=RANKED, same=same_key(plan, "o", "s"), differs=differs(plan, "o", "s"))
+    return [row[0] for row in session.execute(query)]
 
 
 def _gone(sessions: Sessions, plan: TablePlan) -> list[str]:

@@ -125,8 +125,8 @@ def swap(
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:
-        unknown, seconds = planned.price.unknown, planned.forecast[LOCKED]
-        one = SwapSteps(installation, steps, planned.groups, unknown, accept_loss, seconds)
+        seconds = planned.forecast[LOCKED]
+        one = SwapSteps(installation, steps, planned.groups, planned.price, accept_loss, seconds)
         return one.carry_out(), 0
 
     report = carry_out(installation, "swap", planned.plan_id, planned.legacy, accept_loss, work)
@@ -160,7 +160,7 @@ class SwapSteps:
 
     Attributes:
         groups: what is copied again while nobody writes.
-        unknown: tables that stay behind, with their rows, which are not counted again.
+        counted: the price as planned, of which what stays behind is not counted again.
         accept_loss: rows of legacy that the new pair may lack.
         lock_seconds: how long its lock takes, by a rehearsal.
     """
@@ -168,7 +168,7 @@ class SwapSteps:
     installation: Installation
     steps: Steps
     groups: tuple[str, ...]
-    unknown: Mapping[str, int]
+    counted: Price
     accept_loss: int
     lock_seconds: float
 
@@ -277,7 +277,7 @@ class SwapSteps:
         """What is found equal now need not be compared again while requests wait. Users go on
         writing, so only what no further delta will bring is a reason to refuse already."""
         prove_copied(sessions, self.groups)
-        price = price_now(sessions, self.unknown)
+        price = price_now(sessions, self.counted)
         if price.lasting(self.groups) > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
@@ -292,7 +292,7 @@ class SwapSteps:
                 f"not swapped: {apart[0].table} of the new pair lacks {apart[0].missing} rows of "
                 f"legacy and has {apart[0].different} otherwise; run `sigmasight copy`"
             )
-        price = price_now(sessions, self.unknown, found)
+        price = price_now(sessions, self.counted, found)
         if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 

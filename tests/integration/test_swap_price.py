@@ -1,5 +1,8 @@
 """What a swap would lose: nothing, or so many rows of which table, and what to do about it."""
 
+from dataclasses import replace
+from uuid import uuid4
+
 import pytest
 from sqlalchemy.engine import URL
 
@@ -18,6 +21,7 @@ from tests.integration.copy.owned_world import (
     DOCUMENT,
     ID,
     ROWS,
+    SHIPPED,
     TALK,
     WORLD,
     another_world,
@@ -173,8 +177,11 @@ def test_a_change_in_legacy_is_the_price_until_it_is_copied(
         " WHERE investment_class IS NULL",
         "UPDATE position_tags SET assigned_at = now()",
         "UPDATE ai_kb_documents SET embedding = NULL, metadata = metadata - 'embedding_model'",
-        "INSERT INTO ai_kb_documents (scope, title, content, metadata)"
-        " VALUES ('global', 't', 'c', '{\"seed\": \"builtin\"}')",
+        pytest.param(
+            "INSERT INTO ai_kb_documents (scope, title, content, metadata) VALUES ('global',"
+            f" '{SHIPPED.title}', '{SHIPPED.content}', '{{\"seed\": \"builtin\"}}')",
+            id="a document that the product ships",
+        ),
         "UPDATE agent_conversations SET updated_at = now()",
     ],
 )
@@ -184,27 +191,31 @@ def test_what_no_user_wrote_costs_nothing(databases: Databases, change: str) -> 
     assert swap_price(legacy, core, ai).total == 0
 
 
-def test_a_document_of_the_product_that_was_edited_is_named(databases: Databases) -> None:
+def test_a_document_of_the_products_mark_that_it_does_not_ship_is_named(
+    databases: Databases,
+) -> None:
     legacy, core, ai = databases
     same, edited = builtin_documents()[:2]
+    of_ours = replace(edited, id=uuid4(), title="Our own policy")
     with connect(legacy, application_name="tests", autocommit=True) as connection:
-        for document, content in ((same, same.content), (edited, "As we see it.")):
+        for document in (same, replace(edited, content="As we see it."), of_ours):
             connection.execute(
                 "INSERT INTO ai_kb_documents (id, scope, title, content, metadata)"
                 " VALUES (%s, 'global', %s, %s, '{\"seed\": \"builtin\"}')",
-                [document.id, document.title, content],
+                [document.id, document.title, document.content],
             )
     copy_delta(legacy, core, ai, OWNED)
     price = swap_price(legacy, core, ai)
-    assert (price.by_table[EDITED], price.total, price.lasting(OWNED)) == (1, 1, 1)
+    assert (price.by_table[EDITED], price.total, price.lasting(OWNED)) == (2, 2, 2)
     assert price.advice() == (
-        f'edited documents of the product in legacy (take "seed" out of the metadata of one to keep'
-        f" it as yours): 1, {edited.title}; swap with --accept-loss 1"
+        'documents with the product\'s mark that it does not ship (take "seed" out of the metadata'
+        f" of one to keep it): 2, Our own policy; {edited.title}; swap with --accept-loss 2"
     )
-    run(legacy, f"UPDATE ai_kb_documents SET metadata = '{{}}' WHERE id = '{edited.id}'")
+    ids = f"'{edited.id}', '{of_ours.id}'"
+    run(legacy, f"UPDATE ai_kb_documents SET metadata = '{{}}' WHERE id IN ({ids})")
     copy_delta(legacy, core, ai, OWNED)
     assert swap_price(legacy, core, ai).total == 0
-    run(legacy, f"DELETE FROM ai_kb_documents WHERE id IN ('{same.id}', '{edited.id}')")
+    run(legacy, f"DELETE FROM ai_kb_documents WHERE id IN ('{same.id}', {ids})")
     copy_delta(legacy, core, ai, OWNED)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ops.assessment.fates import unknown_tables
 from ops.legacy_schema import FoundRelation, LegacySchemaError, NoInstallationError, Search
 
 TRIO = ("users", "portfolios", "positions")
@@ -138,3 +139,9 @@ def test_an_unread_table_of_the_installation_is_nobodys_business() -> None:
 def test_nothing_at_all_is_told_from_what_cannot_be_decided() -> None:
     with pytest.raises(NoInstallationError):
         Search([], USERS).result()
+
+
+def test_of_two_installations_no_table_is_known_until_one_is_chosen() -> None:
+    rows = {f"{schema}.{table}": 5 for schema in ("a", "b") for table in TRIO}
+    assert unknown_tables(rows) == list(rows)
+    assert unknown_tables(rows, "a") == [name for name in rows if name.startswith("b.")]

@@ -10,6 +10,7 @@ from ops.backup.content import Content, differences
 from ops.backup.files import sha256_of
 from ops.books.backups import Backup, Database
 from ops.cleanup.facts import Facts
+from ops.connection import schema_within
 from ops.errors import RefusedError
 from ops.evidence.backups import backed_up, described, evidence_of, newest_proved
 from ops.evidence.finding import Finding
@@ -42,7 +43,8 @@ def legacy_dumped(facts: Facts) -> Finding:
     """A dump taken after the lock was restored and found equal; its file is as it was."""
     name = DUMPED
     if facts.scene.waiver is not None:
-        return _waived_by_name(name, facts.scene.waiver, facts.legacy.content)
+        chosen = schema_within(facts.legacy_url)
+        return _waived_by_name(name, facts.scene.waiver, facts.legacy.content, chosen)
     found = _dump(facts)
     if found is None:
         reason = (
@@ -90,10 +92,10 @@ def _dump(facts: Facts) -> Backup | None:
     return found if found is not None and found.taken_at >= facts.swapped_at else None
 
 
-def _waived_by_name(name: str, waiver: str, held: Content) -> Finding:
+def _waived_by_name(name: str, waiver: str, held: Content, schema: str | None) -> Finding:
     """Of tables that nothing of ours knows nobody has a copy, so the waiver must name them."""
     rows = {table: found.rows for table, found in held.tables.items()}
-    unnamed = [table for table in unknown_tables(rows) if table not in waiver]
+    unnamed = [table for table in unknown_tables(rows, schema) if table not in waiver]
     waived = _waived(name, waiver)
     if waived.met and unnamed:
         reason = (

@@ -2,6 +2,7 @@
 
 from sqlalchemy.engine import URL
 
+from app.agent.knowledge.documents import builtin_documents
 from ops.connection import connect
 from ops.copy import CopyReport, TableReport, copy_delta, delta_parity
 
@@ -19,6 +20,7 @@ ANSWER = "00000000-0000-0000-0000-0000000000c3"
 MEMORY = "00000000-0000-0000-0000-0000000000d1"
 FEEDBACK = "00000000-0000-0000-0000-0000000000d2"
 DOCUMENT = "00000000-0000-0000-0000-0000000000d3"
+SHIPPED = builtin_documents()[0]
 
 # Of every table that is copied for users, how many rows the world holds that count.
 ROWS = {
@@ -90,7 +92,7 @@ INSERT INTO ai_kb_documents (id, scope, title, content, metadata, embedding) VAL
     ('{DOCUMENT}', 'global', 'House view', 'Rates fall.',
         '{{"type": "faq", "embedding_model": "theirs"}}',
         array_fill(0.5::real, ARRAY[1536])::vector),
-    ('{ID}e1', 'global', 'Seeded by legacy', 'x', '{{"seed": "builtin"}}', NULL);
+    ('{ID}e1', 'global', '{SHIPPED.title}', '{SHIPPED.content}', '{{"seed": "builtin"}}', NULL);
 """
 
 

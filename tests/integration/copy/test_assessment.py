@@ -4,13 +4,21 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.assessment import Account, TableAccount, assess
-from ops.assessment.report import account_lines
-from ops.carrying.swap_price import swap_price
+from ops.assessment.report import account_lines, becomes
+from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError
 from tests.groups import soaked
 from tests.integration.copy.conftest import Run
-from tests.integration.copy.owned_world import ID, copied
+from tests.integration.copy.owned_world import (
+    A_PORTFOLIO,
+    A_POSITION,
+    B_PORTFOLIO,
+    B_POSITION,
+    ID,
+    OWNED,
+    copied,
+)
 
 INSIGHTS = (
     "CREATE TABLE ai_insights (id uuid, text text);"
@@ -35,7 +43,16 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
         " CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;"
         " CREATE FOREIGN TABLE beyond (id int) SERVER far;"
         " CREATE TRIGGER own BEFORE UPDATE ON users FOR EACH ROW"
-        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger();"
+        " CREATE TABLE positions_2020 (broker_note text) INHERITS (positions);"
+        f' INSERT INTO positions_2020 SELECT (jsonb_populate_record(p, \'{{"id": "{ID}f0"}}\')).*,'
+        " 'dear' FROM positions AS p LIMIT 1;"
+        " CREATE TABLE auth.base (id int); CREATE TABLE notes_kept (own text) INHERITS (auth.base);"
+        " INSERT INTO notes_kept VALUES (1, 'o'); ALTER TABLE factor_definitions ADD note text;"
+        " CREATE MATERIALIZED VIEW summary AS SELECT 1 AS one WITH NO DATA;"
+        " CREATE TABLE jobs (id int); INSERT INTO jobs VALUES (1);"
+        " ALTER EXTENSION vector ADD TABLE jobs; SELECT lo_from_bytea(0, 'abc');"
+        ' ALTER TABLE tags_v2 RENAME TO "Tags_v2"; CREATE VIEW tags_v2 AS SELECT * FROM "Tags_v2"',
     )
     account = assess(owned_url)
     fates = {one.shown: (one.fate, one.rows) for one in account.tables}
@@ -50,16 +67,27 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
         "public.empty_one": ("unknown", 0),
         "auth.users": ("unknown", 1),
         "public.beyond": ("left out", None),
+        "public.positions": ("copied", 3),
+        "public.notes_kept": ("unknown", 1),
+        "public.summary": ("derived", None),
+        "public.jobs": ("left out", 1),
+        "public.tags_v2": ("copied", 2),
+        "public.Tags_v2": ("left out", 2),
     }
     assert {name: fates[name] for name in expected} == expected
-    assert "public.half" not in fates, "its rows count in its parent"
+    assert fates.keys().isdisjoint(("public.half", "public.positions_2020")), "of their parents"
+    left_out = {"public.positions": "broker_note", "public.factor_definitions": "note"}
+    for name, column in left_out.items():
+        assert table(account, name).column_fates[column] == "left out"
     columns = table(account, "public.users").column_fates
     assert (columns["email"], columns["nickname"]) == ("copied", "left out")
     assert table(account, "public.portfolios").column_fates["equity_balance"] == "recomputed"
     assert (account.go, account.schema) == (True, "public")
     assert account.unknown.items() >= {"public.ai_insights": 12, "auth.users": 1}.items()
     assert list(account.surroundings.publications) == ["everything"]
-    assert "triggers on: public.users" in account_lines(account)
+    assert {"triggers on: public.users", "1 large objects, which a move leaves behind"} <= {
+        *account_lines(account)
+    }
 
 
 def test_what_nobody_knows_has_a_price(
@@ -74,9 +102,87 @@ def test_what_nobody_knows_has_a_price(
         "the new pair lacks rows of legacy: 12 of public.ai_insights (nothing of ours knows "
         "public.ai_insights); swap with --accept-loss 12"
     )
-    assert swap_price(owned_url, core_url, ai_url, {"public.ai_insights": 3}).total == 3
-    run(owned_url, "TRUNCATE ai_insights")
+    counted = Price(unknown={"public.ai_insights": 3})
+    assert swap_price(owned_url, core_url, ai_url, counted).total == 3
+    run(
+        owned_url,
+        "TRUNCATE ai_insights; CREATE MATERIALIZED VIEW one AS SELECT 1 WITH NO DATA;"
+        'ALTER TABLE tags_v2 RENAME TO "Tags_v2"; CREATE VIEW tags_v2 AS SELECT * FROM "Tags_v2"',
+    )
     assert swap_price(owned_url, core_url, ai_url).total == 0
+
+
+# Of portfolio A, whose days from 1 to 3 July were computed; 5 July was a Saturday.
+HISTORY = f"""
+INSERT INTO position_volatility (id, position_id, calculation_date, realized_vol_21d, observations,
+    created_at, updated_at)
+SELECT gen_random_uuid(), p::uuid, d, 0.2, 21, now(), now()
+FROM unnest(ARRAY['{A_POSITION}', '{B_POSITION}']) AS p,
+    generate_series('2025-06-21'::date, '2025-07-05', '1 day') AS d;
+INSERT INTO correlation_calculations (id, portfolio_id, duration_days, calculation_date,
+    overall_correlation, correlation_concentration_score, effective_positions, data_quality,
+    positions_included)
+SELECT gen_random_uuid(), '{A_PORTFOLIO}', 90, d, 0, 0, 1, 'good', 1
+FROM unnest(ARRAY['2025-06-30', '2025-07-01']::date[]) AS d;
+INSERT INTO correlation_clusters (id, correlation_calculation_id, cluster_number, nickname,
+    avg_correlation, total_value, portfolio_percentage, created_at)
+SELECT gen_random_uuid(), id, 1, 'tech', 0.5, 1, 1, now() FROM correlation_calculations LIMIT 1;
+INSERT INTO pairwise_correlations (id, correlation_calculation_id, symbol_1, symbol_2,
+    correlation_value, data_points)
+SELECT gen_random_uuid(), id, 'AAPL', 'MSFT', 0.5, 60 FROM correlation_calculations;
+INSERT INTO portfolio_snapshots SELECT (jsonb_populate_record(s, jsonb_build_object('id',
+    gen_random_uuid(), 'snapshot_date', d))).* FROM portfolio_snapshots AS s,
+    unnest(ARRAY['2025-07-01', '2025-07-03', '2025-07-05']) AS d
+WHERE s.snapshot_date = '2025-06-30'
+"""
+COMPUTED = f"""
+DELETE FROM portfolio_snapshots WHERE snapshot_date = '2025-07-05';
+UPDATE portfolio_snapshots SET id = gen_random_uuid() WHERE snapshot_date >= '2025-07-01';
+INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status)
+SELECT '{A_PORTFOLIO}', d::date, 'done'
+FROM unnest(ARRAY['2025-07-01', '2025-07-02', '2025-07-03']) AS d
+"""
+
+
+def test_days_that_no_batch_computes_again_are_named_and_have_a_price(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    run(owned_url, HISTORY)
+    found = table(assess(owned_url), "public.position_volatility")
+    assert (found.rows, becomes(found)) == (30, "recomputed: 20 rows of other days are left out")
+    copied(owned_url, core_url, ai_url)
+    run(core_url, COMPUTED)
+    price = swap_price(owned_url, core_url, ai_url)
+    assert price.uncomputed == {
+        "position_volatility of days not computed": 10 + 2 + 15,
+        "correlation_calculations of days not computed": 1,
+        "pairwise_correlations of days not computed": 1,
+        "correlation_clusters of days not computed": 1,
+        "portfolio_snapshots of days not computed": 1,
+    }
+    assert (price.total, price.lasting(OWNED)) == (31, 31)
+    assert "1 of portfolio_snapshots of days not computed, 27 of position_vol" in price.advice()
+
+
+def test_each_portfolio_shows_what_it_showed_on_its_own_newest_day(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    """B was last seen two days before A; its snapshot of that day is gone here, or another."""
+    run(owned_url, HISTORY)
+    of_b = f"UPDATE portfolio_snapshots SET portfolio_id = '{B_PORTFOLIO}' WHERE snapshot_date = "
+    run(owned_url, f"{of_b}'2025-07-01'")
+    copied(owned_url, core_url, ai_url)
+    both = COMPUTED.replace(f"'{A_PORTFOLIO}'", "p.id").replace("AS d\n", "AS d, portfolios AS p\n")
+    run(core_url, both)
+    assert swap_price(owned_url, core_url, ai_url).equities == ()
+    for change, here in (
+        ("UPDATE portfolio_snapshots SET equity_balance = 5", "5.00"),
+        ("DELETE FROM portfolio_snapshots", "none"),
+    ):
+        run(core_url, f"{change} WHERE portfolio_id = '{B_PORTFOLIO}'")
+        price = swap_price(owned_url, core_url, ai_url)
+        assert price.equities == (f"Two on 2025-07-01: 1000.50, here {here}",)
+        assert price.by_table[SHOWN_EQUITY] == 1
 
 
 @pytest.mark.parametrize(

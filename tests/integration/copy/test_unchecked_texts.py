@@ -56,6 +56,9 @@ def test_a_row_that_is_no_text_is_rejected_and_the_rest_is_copied(
         unchecked_url,
         f"{story} UPDATE agent_messages SET content = '{{}}' WHERE id = '{QUESTION}';"
         "UPDATE market_data_cache SET data_source = '{}' WHERE symbol = 'SYM7';"
+        "UPDATE market_data_cache SET close = 'NaN' WHERE symbol = 'SYM6';"
+        "INSERT INTO ai_kb_documents (scope, title, content, metadata) VALUES ('global', '{}',"
+        " 'Ours.', '{\"seed\": \"builtin\"}');"
         "UPDATE portfolio_snapshots SET sector_exposure = '{\"caf\\u00e9\": 1}'".replace(
             "'{}'", f"convert_from('\\x636166{byte}', getdatabaseencoding())"
         ),
@@ -64,9 +67,12 @@ def test_a_row_that_is_no_text_is_rejected_and_the_rest_is_copied(
     assert found["agent_messages"].rejected == {"content is not text in UTF-8": 1}
     assert counts(core_url, ai_url) == {**ROWS, "agent_messages": 1, "ai_feedback": 1}
     assert run(core_url, f"SELECT name FROM tags_v2 WHERE id = '{A_TAG}'") == [(name,)]
-    assert swap_price(unchecked_url, core_url, ai_url).total == 1
+    price = swap_price(unchecked_url, core_url, ai_url)
+    assert (price.total, [title[:3] for title in price.edited]) == (2, ["caf"])
     prices = copy_group(unchecked_url, core_url).tables[0]
-    assert (prices.path, prices.accepted) == ("staged" if story else "direct", 950)
+    assert (prices.path, prices.accepted) == ("staged" if story else "direct", 900)
+    price = swap_price(unchecked_url, core_url, ai_url)
+    assert (price.tables["market_data_cache"].rejected, price.lasting(("market",))) == (50, 52)
     assert all(one.holds for one in parity(unchecked_url, core_url))
     assert run(
         core_url,

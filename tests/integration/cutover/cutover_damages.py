@@ -262,7 +262,7 @@ AGED = "; ".join((BACKFILLED_LATER, COPIED_LATER, SEEDED_LATER))
 AGED = AGED.replace("{}", "{0}").replace("2 hours", "2 days")
 FAILED_DAY = f"""
 INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status, reason, recorded_at)
-VALUES ('{A_PORTFOLIO}', '2025-06-30', 'failed', 'no price', now() - interval '1 hour')
+VALUES ('{A_PORTFOLIO}', '2025-07-02', 'failed', 'no price', now() - interval '1 hour')
 """
 NO_FAILED_DAY = "DELETE FROM ops.backfill_ledger WHERE status = 'failed'"
 AHEAD = f"""

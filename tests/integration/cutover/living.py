@@ -26,6 +26,8 @@ FIRST, LAST = date(2025, 7, 1), date(2025, 7, 15)
 INSIGHTS = 25
 REJECTED = {"positions": "nameless", "ai_feedback": "of nothing"}
 """A row of each of these tables fits nowhere; its id is the digest of this name."""
+MARKED = 3
+"""Documents that bear the product's mark, and that it does not ship."""
 ANOTHER_EQUITY = "Book 22"
 """It lacks the snapshot of the session before the first computed day."""
 TABLES = {

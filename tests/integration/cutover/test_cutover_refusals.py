@@ -144,7 +144,7 @@ SWAP = (
     verification(
         "a day failed",
         d.changed("core", d.FAILED_DAY, d.NO_FAILED_DAY),
-        INCOMPLETE.format(2, 0, 1, "2025-06-30", "2025-07-01"),
+        INCOMPLETE.format(2, 2, 1, "2025-07-01", "2025-07-02"),
     ),
     verification(
         "Core has drifted",

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.assessment import assess
 from ops.backfill.planning import BackfillRequest
-from ops.carrying.swap_price import SHOWN_EQUITY
+from ops.carrying.swap_price import EDITED, SHOWN_EQUITY
 from ops.connection import connect
 from ops.copy import copy_delta
 from ops.copy.groups import GROUPS
@@ -27,6 +27,7 @@ from tests.integration.cutover.living import (
     FIRST,
     INSIGHTS,
     LAST,
+    MARKED,
     REJECTED,
     SCHEMA,
     TABLES,
@@ -39,6 +40,23 @@ from tests.integration.cutover.small_system import SmallSystem, small_system
 
 PROBES = ("O'Brien9@Example.COM", "plus+tag@example.com", "demo_hnw@sigmasight.com")
 UNKNOWN = {f"{SCHEMA}.ai_insights": INSIGHTS}
+# What the old batch computed before the first day that ours computes.
+HISTORY = {
+    table: f"SELECT count(*) FROM {{0}}.{table} WHERE {day} < '{FIRST}'"
+    for table, day in (
+        ("correlation_calculations", "calculation_date"),
+        ("factor_exposures", "calculation_date"),
+        ("position_factor_exposures", "calculation_date"),
+        ("position_interest_rate_betas", "calculation_date"),
+        ("position_market_betas", "calc_date"),
+        ("position_volatility", "calculation_date"),
+        ("stress_test_results", "calculation_date"),
+    )
+} | {
+    "pairwise_correlations": "SELECT count(*) FROM {0}.pairwise_correlations AS p JOIN"
+    " {0}.correlation_calculations AS c ON c.id = p.correlation_calculation_id"
+    f" WHERE c.calculation_date < '{FIRST}'"
+}
 # What `living_work_*.sql` changes.
 WORKED_ON = {
     "users",
@@ -166,10 +184,16 @@ def _with_another_equity(living: SmallSystem) -> set[str]:
 def _refused_at_its_price(living: SmallSystem) -> int:
     """Nothing costs but what is known not to come, each by its name."""
     price = living.plan_swap().price
+    history = {
+        f"{table} of days not computed": living.ask(living.old, query.format(SCHEMA))[0][0]
+        for table, query in HISTORY.items()
+    }
     assert {name: rows for name, rows in price.by_table.items() if rows} == {
         **dict.fromkeys(REJECTED, 1),
         **UNKNOWN,
+        **history,
         SHOWN_EQUITY: 1,
+        EDITED: MARKED,
     }
     assert price.equities[0].startswith(f"{ANOTHER_EQUITY} on {LAST}: ")
     with pytest.raises(RefusedError, match=f"{INSIGHTS} of {SCHEMA}.ai_insights"):
