@@ -43,8 +43,9 @@ async def send(
 
     Raises:
         UnauthorizedError: the caller is gone or inactive.
-        NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's.
-        ConflictError: `message_id` is that of another message.
+        NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's, or
+            `message_id` is that of a message elsewhere.
+        ConflictError: `message_id` is that of another message of the conversation.
         TooManyRequestsError: the caller has too many answers under way.
     """
     log = EventLog(f"run_{uuid4().hex[:12]}")

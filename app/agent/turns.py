@@ -65,8 +65,9 @@ async def open_turn(
 
     Raises:
         UnauthorizedError: the caller is gone or inactive.
-        NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's.
-        ConflictError: the id is that of another message.
+        NotFoundError: the conversation, or a portfolio of `newer`, is not the caller's, or the
+            message is not of this conversation.
+        ConflictError: the id is that of another message of it.
     """
     asked = message_id or uuid4()
     answered = uuid5(asked, "answer")  # so that who asks again finds it
@@ -134,7 +135,9 @@ async def _answer_before(
     values = {"conversation_id": conversation_id, "question": question}
     values |= {"asked": asked, "answered": answered}
     row = (await session.execute(statement("agent/turn_again"), values)).one_or_none()
-    if row is None or not row.same:
+    if row is None:
+        raise NotFoundError("Message not found")
+    if not row.same:
         raise ConflictError("This message_id is another message's: send this one with a new id")
     answer: str | None = row.answer
     return answer

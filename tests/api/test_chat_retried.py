@@ -64,21 +64,27 @@ Taken = Callable[[dict[str, str], str], dict[str, str]]
 
 
 @pytest.mark.parametrize(
-    "taken",
+    ("taken", "status"),
     [
-        lambda created, _: {"message_id": created["user_message_id"], "text": "Another"},
-        lambda created, _: {"message_id": created["assistant_message_id"]},
-        lambda created, other: {"message_id": created["user_message_id"], "conversation_id": other},
+        (lambda created, _: {"message_id": created["user_message_id"], "text": "Another"}, 409),
+        (lambda created, _: {"message_id": created["assistant_message_id"]}, 409),
+        (
+            lambda created, other: {
+                "message_id": created["user_message_id"],
+                "conversation_id": other,
+            },
+            404,
+        ),
     ],
     ids=["another text", "an answer", "another conversation"],
 )
 def test_the_id_of_another_message_is_refused(
-    taken: Taken, individual: httpx.Client, backend: Backend
+    taken: Taken, status: int, individual: httpx.Client, backend: Backend
 ) -> None:
     begun, other = conversation(individual), conversation(individual)
     created, stored = ask(individual, QUESTION, begun).created, rows_of(backend, begun)
     body = {"conversation_id": begun, "text": QUESTION, **taken(created, other)}
-    _refused(individual, body)
+    _refused(individual, body, status)
     assert (rows_of(backend, begun), rows_of(backend, other)) == (stored, [])
 
 
@@ -88,15 +94,16 @@ def test_the_id_of_another_users_message_is_refused(
     theirs, own = conversation(hedge_fund), conversation(individual)
     created, stored = ask(hedge_fund, QUESTION, theirs).created, rows_of(backend, theirs)
     again = {"message_id": created["user_message_id"], "text": QUESTION}
-    _refused(individual, {"conversation_id": own, **again})
+    _refused(individual, {"conversation_id": own, **again}, 404)
     assert individual.post(SEND, json={"conversation_id": theirs, **again}).status_code == 404
     assert (rows_of(backend, theirs), rows_of(backend, own)) == (stored, [])
 
 
-def _refused(client: httpx.Client, body: dict[str, str]) -> None:
+def _refused(client: httpx.Client, body: dict[str, str], status: int) -> None:
     said = client.post(SEND, json=body)
-    detail = "This message_id is another message's: send this one with a new id"
-    assert (said.status_code, said.json()) == (409, {"detail": detail})
+    taken = "This message_id is another message's: send this one with a new id"
+    detail = {404: "Message not found", 409: taken}[status]
+    assert (said.status_code, said.json()) == (status, {"detail": detail})
 
 
 def test_of_a_turn_that_is_tried_again_while_it_is_under_way_the_whole_answer_stays(

@@ -212,7 +212,7 @@ CORE_DAMAGES = {
     "no equity": Damage(
         f"UPDATE portfolio_snapshots SET equity_balance = NULL {SNAPSHOT}",
         {"equity chain", "snapshot identities"},
-        "2 broken",
+        "1 broken",
     ),
     "another gross exposure": Damage(
         f"UPDATE portfolio_snapshots SET gross_exposure = gross_exposure + 0.02 {SNAPSHOT}",
