@@ -25,6 +25,7 @@ _PATIENCE_SECONDS = 1.0
 # The old database is looked at so long before it is believed no more.
 _LOOK_SECONDS = 1.0
 _RELEASE_SECONDS = 10.0
+_MEETING_SECONDS = 10.0
 _FAILURES = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 
 _log = logging.getLogger("sigmasight.gate")
@@ -90,10 +91,14 @@ class Replica:
     async def _meet(self, digest: str) -> None:
         core, ai = engines_of("new")
         halves = {"ai": ai, "old": engines_of("old")[0]} if self._has_old else {"ai": ai}
-        found = [half for half in halves if await _holds(halves[half], "gate/met", digest=digest)]
-        async with asyncio.timeout(_PATIENCE_SECONDS), core.begin() as session:
+        # Users' requests may leave no connection for seconds, and nobody waits for this.
+        async with asyncio.timeout(_MEETING_SECONDS):
+            found = [
+                half for half in halves if await _holds(halves[half], "gate/met", digest=digest)
+            ]
             told = {"replica": self._id, "digest": digest, "found": found}
-            await session.execute(statement("gate/meet"), told)
+            async with core.begin() as session:
+                await session.execute(statement("gate/meet"), told)
 
     async def go_by_lock(self) -> None:
         """While Core does not answer, or not yet, have the lock in the old database say whether it
@@ -236,7 +241,8 @@ class Replica:
 
     async def _locked(self) -> bool:
         old, _ = engines_of("old")
-        locked = await _holds(old, "gate/locked")
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            locked = await _holds(old, "gate/locked")
         self._lock_seen = self._lock_seen or locked
         if locked:
             await old.dispose()  # nobody is served from there, and a cleanup counts connections
@@ -244,7 +250,7 @@ class Replica:
 
 
 async def _holds(engine: AsyncEngine, question: str, **told: str) -> bool:
-    async with asyncio.timeout(_PATIENCE_SECONDS), engine.connect() as session:
+    async with engine.connect() as session:
         found: bool = (await session.execute(statement(question), told)).scalar_one()
         await session.commit()
         return found

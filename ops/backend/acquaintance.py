@@ -1,19 +1,22 @@
 """Whether the backends at the gate have the very databases that a command works on."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import psycopg
 from sqlalchemy.engine import URL
 
-from app.gate.gate import BELIEVED_SECONDS
 from ops.books.active_pair import Pair
 from ops.books.gate import Half, end_trial, met, set_trial
 from ops.connection import connect, explained
 from ops.errors import RefusedError
 from ops.waiting import wait_until
 
+# No user waits for this. A busy backend may have no connection left for seconds, and a killed one
+# may serve, for all that is known, until it has been silent for long enough.
+_PATIENCE_SECONDS = 20.0
+Found = Sequence[Collection[Half] | None]
 _ADVICE: Mapping[Half, str] = {
     "old": "have another old database than this command; give them its address as "
     "LEGACY_DATABASE_URL, or this command theirs",
@@ -39,15 +42,13 @@ def refuse_strangers(
     with _present(halves, digest):
         set_trial(session, digest)
         try:
-            # One that was killed is waited for here, until it may not serve any more.
             wait_until(
-                lambda: not _strange(session, active, digest, halves, at_least),
-                BELIEVED_SECONDS[active] + 1,
+                lambda: _have_said(met(session, active, digest), at_least), _PATIENCE_SECONDS
             )
-            strange = _strange(session, active, digest, halves, at_least)
+            found = met(session, active, digest)
         finally:
             end_trial(session, digest)
-    if strange:
+    if strange := _strange(found, halves, at_least):
         raise RefusedError(strange)
 
 
@@ -63,14 +64,11 @@ def _present(halves: Mapping[Half, URL], digest: str) -> Iterator[None]:
         yield
 
 
-def _strange(
-    session: psycopg.Connection,
-    active: Pair,
-    digest: str,
-    halves: Mapping[Half, URL],
-    at_least: int,
-) -> str | None:
-    found = met(session, active, digest)
+def _have_said(found: Found, at_least: int) -> bool:
+    return len(found) >= at_least and None not in found
+
+
+def _strange(found: Found, halves: Mapping[Half, URL], at_least: int) -> str | None:
     if len(found) < at_least:
         return (
             f"{len(found)} of {at_least} backends are at the gate; redeploy those that are not, or "

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.backend import acquaintance
 from ops.connection import connect, conninfo
 from ops.cutover.gate_switch import GateHold, GateSwitch
 from ops.embedded.server import EmbeddedServer
@@ -82,6 +83,7 @@ def test_no_pair_is_changed_but_that_which_the_backends_have(
     new_database: NewDatabase,
     ai_template: str,
     legacy_template: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A copy of a database has the same rows, and is told from it all the same."""
     core, ai, legacy = databases.values()
@@ -92,6 +94,7 @@ def test_no_pair_is_changed_but_that_which_the_backends_have(
 
     other_ai, other_legacy = new_database(ai_template), new_database(legacy_template)
     gate(legacy).refuse_strangers(ai, 2)
+    monkeypatch.setattr(acquaintance, "_PATIENCE_SECONDS", 3.0)
     for old, half, least, said in (
         (other_legacy, ai, 1, "2 of 2 backends have another old database .* LEGACY_DATABASE_URL"),
         (legacy, other_ai, 1, "2 of 2 backends have another AI database .* AI_DATABASE_URL"),
