@@ -14,6 +14,7 @@ from app.gate.replica import Replica
 from app.gate.serving_pair import Pair
 from ops.connection import connect
 from ops.write_lock.lock import lock_and_prove, release_any_lock
+from tests.integration.serving.starting import eventually
 
 Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
@@ -80,16 +81,15 @@ def test_who_was_told_of_a_swap_looks_at_the_lock_once_and_closes(
     say(core_url, "new")
     lock_and_prove(old_shape)
     one = Replica(Gate(), has_old=True)
+    connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
 
     async def look() -> None:
         task = asyncio.create_task(one.follow())
-        await asyncio.wait([task], timeout=1)
-        assert one.gate.order is not None
-        with connect(core_url, application_name="tests") as session:
-            left = session.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [old_shape.database]
-            ).fetchone()
-        assert left == (0,)
+        async with asyncio.timeout(30):
+            while one.gate.order is None:
+                await asyncio.sleep(0.02)
+        with connect(core_url, application_name="tests", autocommit=True) as session:
+            eventually(lambda: session.execute(connected, [old_shape.database]).fetchone() == (0,))
         task.cancel()
         await asyncio.wait([task])
 
