@@ -92,7 +92,7 @@ def _timed(legacy: URL, most_seconds: float, choose: Choose) -> tuple[LockReport
         lock_tables(session, chosen, "SHARE ROW EXCLUSIVE", _PATIENCE_SECONDS)
         begun = time.monotonic()
         report = lock_writes(session, choose=choose, hold=0)
-        prove_locked(session, chosen)
+        prove_locked(session, chosen, truncate=False)
         return report, time.monotonic() - begun
 
 

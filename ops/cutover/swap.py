@@ -310,4 +310,5 @@ class SwapSteps:
 
 def _lock(lock: psycopg.Connection, most_seconds: float, hold: int) -> None:
     end_in_time(lock, most_seconds)
-    prove_locked(lock, lock_writes(lock, choose=moved_tables, hold=hold).chosen)
+    locked = lock_writes(lock, choose=moved_tables, hold=hold).chosen
+    prove_locked(lock, locked, truncate=False)  # which the proof from outside tries

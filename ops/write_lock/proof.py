@@ -22,12 +22,20 @@ class Attempt:
     outcome: str
 
 
-def prove_locked(connection: psycopg.Connection, chosen: Sequence[UserRelation]) -> list[Attempt]:
+def prove_locked(
+    connection: psycopg.Connection, chosen: Sequence[UserRelation], *, truncate: bool = True
+) -> list[Attempt]:
     """Try INSERT, UPDATE, DELETE and TRUNCATE on tables, as whatever role this is. COPY is refused
     by the trigger of INSERT, unless the server refuses it by itself.
 
     No row is written and no sequence moves, not even where a write is let through: no statement
     has a row to write, and what gets past the trigger is rolled back to a savepoint.
+
+    Args:
+        truncate: whether that is tried. Where this session has locked the tables already it asks
+            for a stronger lock beside its own, and if only for a millisecond: whoever has locked a
+            row and goes to write it at that moment is ended by the server as a deadlock. So not
+            where others work.
 
     Raises:
         RefusedError: a table let a write through; the message names the first.
@@ -35,6 +43,7 @@ def prove_locked(connection: psycopg.Connection, chosen: Sequence[UserRelation])
     """
     with connection.transaction(force_rollback=True):
         hand_over(connection, chosen)
+        connection.execute("SELECT set_config('sigmasight.truncate', %s, true)", [str(truncate)])
         connection.execute(statement("write_lock/proof"))
         row = connection.execute("SELECT current_setting('sigmasight.proof')").fetchone()
     assert row is not None  # the script sets it

@@ -23,7 +23,10 @@ BEGIN
                 -- without lock is never emptied, not even until its savepoint is undone.
                 ('TRUNCATE', '1ms', format('TRUNCATE %s CASCADE', one.name))
             ) AS a (kind, wait, command)
-            WHERE kind = 'TRUNCATE' OR NOT one.ruled AND command IS NOT NULL
+            WHERE CASE kind
+                WHEN 'TRUNCATE' THEN current_setting('sigmasight.truncate')::boolean
+                ELSE NOT one.ruled AND command IS NOT NULL
+            END
         LOOP
             PERFORM set_config('lock_timeout', attempt.wait, true);
             BEGIN

@@ -21,6 +21,7 @@ from ops.write_lock.lock import (
     release_lock,
     release_lock_in,
 )
+from ops.write_lock.proof import prove_locked
 from ops.write_lock.tables import moved_tables
 from tests.conftest import create_database
 from tests.integration.cutover.conftest import As, Ask, fill_lockable
@@ -45,6 +46,8 @@ def test_locks_proves_releases_and_locks_again(lockable: URL, ask: Ask) -> None:
         with connect(lockable, application_name="tests") as connection:
             report = lock_writes(connection)
             proof = prove(connection)
+            tried = prove_locked(connection, report.chosen, truncate=False)
+        assert Counter(one.kind for one in tried) == {"INSERT": 9, "UPDATE": 8, "DELETE": 9}
         assert report.tables == len(newly(report)) == len({one.table for one in proof}) == TABLES
         # The rule answers INSERT, UPDATE and DELETE itself; a table without columns has no UPDATE.
         tried = {"INSERT": 9, "UPDATE": 8, "DELETE": 9, "TRUNCATE": 10}
