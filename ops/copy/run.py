@@ -55,13 +55,14 @@ class TableCopy:
     freed: int = 0
 
     @cached_property
-    def _source(self) -> StateChange | None:
+    def source(self) -> StateChange | None:
+        """How legacy's table is seen in the snapshot; None at what is no plain one."""
         return self.sessions.look_at_source(self.plan, self.last)
 
     def delete(self) -> None:
         """Delete what was copied once and is gone from legacy."""
         books, table = self.target.books, self.plan.table
-        if not self.plan.spec.remembered or (self._source and self._source.only_inserted):
+        if not self.plan.spec.remembered or (self.source and self.source.only_inserted):
             return
         if not has_copied_keys(books, table):
             return
@@ -103,7 +104,7 @@ class TableCopy:
         )
 
     def _copied(self) -> TableReport:
-        last, source = self.last, self._source
+        last, source = self.last, self.source
         target = self.sessions.look_at_target(self.plan, last)
         return self._delta(last, source, target) or self._whole(last, source, target)
 
@@ -158,7 +159,7 @@ class TableCopy:
             return left if left is not None and left.digest == wanted else None
         if last.rejected_rows or not (self.plan.typed and self.plan.unique):
             return None
-        if self.plan.spec.marked and not (self._source and self._source.unchanged):
+        if self.plan.spec.marked and not (self.source and self.source.unchanged):
             return None  # they say nothing of values that no batch may have marked
         there, here = both_hashes(self.sessions, self.plan)
         return here if there == here and here.rows == last.source_rows else None

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -98,7 +98,8 @@ class Sessions:
         with self.legacy.reading(next(iter(asked)) if len(asked) == 1 else "tables"):
             found = looks(self.legacy.connection, asked)
         for table, change in found.items():
-            self.seen[table, change.seen] = StateChange(change.seen, 0, change.seen.rows)
+            unchanged = replace(change, new_rows=0, before=change.seen.rows)
+            self.seen[table, change.seen] = unchanged
             self.seen[table, asked[table].since] = change
 
     def look_at_target(self, plan: TablePlan, last: Fingerprint | None) -> StateChange | None:

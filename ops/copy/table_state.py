@@ -34,12 +34,14 @@ class StateChange:
         new_rows: how many rows may have been written since; None where nothing can be said.
         before: how many rows there were.
         newer: a condition that these rows meet, in the snapshot that looked.
+        left_out: how many rows do not meet the condition that is looked at.
     """
 
     seen: TableState
     new_rows: int | None = None
     before: int | None = None
     newer: sql.Composable | None = None
+    left_out: int = 0
 
     @property
     def unchanged(self) -> bool:
@@ -89,19 +91,20 @@ class Look:
         new_rows: int,
         first_page: int | None,
         last_page: int | None,
+        left_out: int,
     ) -> StateChange:
         """What that row says."""
         text = f"{self.shape} {self.rows.as_string(connection)}"
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         seen, since = TableState(f"{place}/{digest}", int(oldest), rows), self.since
         if since is None or since.place != seen.place or newest - since.oldest >= _HALF_ROUND:
-            return StateChange(seen)
+            return StateChange(seen, left_out=left_out)
         newer = since.new_rows
         if first_page is not None and last_page is not None:
             newer = sql.SQL("ctid >= {}::tid AND ctid < {}::tid AND {}").format(
                 sql.Literal(f"({first_page},0)"), sql.Literal(f"({last_page + 1},0)"), newer
             )
-        return StateChange(seen, new_rows, since.rows, newer)
+        return StateChange(seen, new_rows, since.rows, newer, left_out)
 
 
 def looks(connection: psycopg.Connection, wanted: Mapping[str, Look]) -> dict[str, StateChange]:

@@ -1,5 +1,5 @@
--- Where a table lies, the oldest and the next transaction, its rows, those that may be new, and the
--- first and the last page in which these stand.
+-- Where a table lies, the oldest and the next transaction, its rows that count, those of them that may
+-- be new with the first and the last page in which they stand, and the rows that do not count.
 SELECT
     {name},
     (
@@ -11,14 +11,16 @@ SELECT
     ),
     txid_snapshot_xmin(txid_current_snapshot()),
     txid_snapshot_xmax(txid_current_snapshot()),
-    count(*),
+    count(*) FILTER (WHERE counts),
     count(page),
     min(page),
-    max(page)
+    max(page),
+    count(*) FILTER (WHERE counts IS NOT TRUE)
 FROM (
-    -- OFFSET has what is new asked of each row once, not by each aggregate.
-    SELECT CASE WHEN {new} THEN (ctid::text::point)[0]::bigint END AS page
+    -- OFFSET has each asked of a row once, not by each aggregate.
+    SELECT
+        ({rows}) AS counts,
+        CASE WHEN {new} AND ({rows}) THEN (ctid::text::point)[0]::bigint END AS page
     FROM {table}
-    WHERE {rows}
     OFFSET 0
 ) AS looked
