@@ -39,7 +39,7 @@ class Answered:
     Attributes:
         sent: when it was sent, by the monotonic clock; `ended`: when it was answered, or failed.
         pair: which pair the answer names; None where there was no answer.
-        fault: why there was none.
+        fault: why there was none; of a 5xx what it says.
     """
 
     client: int
@@ -99,7 +99,7 @@ class Load:
         """What must not happen to any request: no answer, 5xx, a refused write or token; nor to a
         message: no whole answer, however often it is sent."""
         wrong = [
-            f"{each.kind}: {each.fault or each.status}"
+            f"{each.kind}: {each.status or ''} {each.fault or ''}"
             for each in self.answers
             if each.status not in _FINE
         ]
@@ -256,7 +256,7 @@ class Load:
             fault = f"{type(error).__name__} {error}"
             self.answers.append(Answered(number, kind, sent, time.monotonic(), None, None, fault))
             return None
-        pair = found.headers.get(PAIR_HEADER)
-        ended = time.monotonic()
-        self.answers.append(Answered(number, kind, sent, ended, found.status_code, pair))
+        ended, pair = time.monotonic(), found.headers.get(PAIR_HEADER)
+        says = found.text if found.is_server_error else None
+        self.answers.append(Answered(number, kind, sent, ended, found.status_code, pair, says))
         return found

@@ -62,10 +62,12 @@ class SmallBackend:
     faults: dict[str, Fault] = field(default_factory=dict)
     turned_away: list[str] = field(default_factory=list)
 
-    def answer(self, method: str, path: str, token: str, body: dict[str, Any]) -> Answer:
+    def answer(
+        self, pair: Pair | None, method: str, path: str, token: str, body: dict[str, Any]
+    ) -> Answer:
         """The status, and what is sent as JSON, or as text where it is that."""
         role, _, rest = path.lstrip("/").partition("/")
-        pair, fault = self.answering(role), self.faults.get(role)
+        fault = self.faults.get(role)
         if pair is None:
             return 503, {"detail": "nobody is here"}
         for pattern, route in _ROUTES.items():
@@ -76,11 +78,10 @@ class SmallBackend:
                 return status, said
         return 404, {"detail": "Not Found"}
 
-    def named(self, role: str) -> str | None:
-        """What the answers at an address say which pair it is."""
-        fault, pair = self.faults.get(role), self.answering(role)
+    def named(self, pair: Pair | None, role: str) -> str | None:
+        """What the answers of a pair at an address say which it is."""
         wrong = {"old": "new", "new": "old"}.get(pair or "")
-        return {"wrong pair": wrong, "unnamed": None}.get(fault or "", pair)
+        return {"wrong pair": wrong, "unnamed": None}.get(self.faults.get(role, ""), pair)
 
 
 @dataclass(frozen=True)
@@ -220,11 +221,12 @@ def serving(backend: SmallBackend) -> Iterator[str]:
             length = int(self.headers.get("Content-Length", 0))
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             body = json.loads(self.rfile.read(length) or b"{}")
-            status, said = backend.answer(self.command, self.path, token, body)
             role = self.path.split("/")[1]
+            pair = backend.answering(role)
+            status, said = backend.answer(pair, self.command, self.path, token, body)
             if backend.faults.get(role) == "silent":
                 return
-            named = backend.named(role)
+            named = backend.named(pair, role)
             text = said if isinstance(said, str) else json.dumps(said)
             self.send_response(status)
             if named is not None:

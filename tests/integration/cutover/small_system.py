@@ -271,8 +271,7 @@ def small_system(
     passwords.touch(0o600)
     passwords.write_text("".join(f"{email}:{PASSWORD}\n" for email in probes))
     backend = SmallBackend({"old": legacy, "new": core})
-    with serving(backend) as url:
-        switch = StandInSwitch(core, state, url)
+    with serving(backend) as url, StandInSwitch.of(core, state, url) as switch:
         backend.answering = switch.answering
         system = SmallSystem(core, ai, legacy, switch, backend, probes)
         switch.serve_active()

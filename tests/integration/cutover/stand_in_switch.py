@@ -5,14 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 from sqlalchemy.engine import URL
 
 from ops.books.active_pair import Pair
-from ops.connection import connect
-from ops.errors import DatabaseUnavailableError, SigmaSightError
+from ops.connection import connect, conninfo
+from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
 from ops.write_lock.lock import HOLDING
 
@@ -52,6 +52,31 @@ class StandInHold:
         return time.monotonic() - self.begun
 
 
+@dataclass
+class _WaitingRoom:
+    """Where requests wait while somebody holds: in one session, since each would open another."""
+
+    core: URL
+    session: psycopg.Connection | None = None
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self) -> None:
+        with self._turn:
+            try:
+                self._wait()
+            except psycopg.OperationalError:  # it was ended: Core went away, and may be back
+                self.session = None
+                with suppress(psycopg.OperationalError):
+                    self._wait()
+
+    def _wait(self) -> None:
+        self.session = self.session or psycopg.connect(
+            conninfo(self.core), application_name="waits", autocommit=True
+        )
+        self.session.execute("SELECT pg_advisory_lock_shared(7, 7)")
+        self.session.execute("SELECT pg_advisory_unlock_shared(7, 7)")
+
+
 @dataclass(frozen=True)
 class StandInSwitch:
     """See `ops.cutover.switch.Switch`; `url` is where a `SmallBackend` answers."""
@@ -59,6 +84,15 @@ class StandInSwitch:
     core: URL
     state: StateFolder
     url: str
+    waiting_room: _WaitingRoom
+
+    @classmethod
+    @contextmanager
+    def of(cls, core: URL, state: StateFolder, url: str) -> Iterator["StandInSwitch"]:
+        room = _WaitingRoom(core)
+        yield cls(core, state, url, room)
+        if room.session is not None:
+            room.session.close()
 
     def active(self) -> Pair:
         pair: Pair = self.state.read(PAIR).get("pair", "old")
@@ -105,11 +139,7 @@ class StandInSwitch:
         waits until nobody holds."""
         pair: str = role
         if role == "public":
-            with (
-                suppress(DatabaseUnavailableError),
-                connect(self.core, application_name="waits", autocommit=True) as session,
-            ):
-                session.execute("SELECT pg_advisory_lock_shared(7, 7)")
+            self.waiting_room.wait()
             pair = self.active()
         return next((each for each in _PAIRS if each == pair and pair in self.backends()), None)
 

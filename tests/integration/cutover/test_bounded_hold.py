@@ -74,7 +74,7 @@ def test_a_swap_whose_legacy_stalls_is_none(
     assert system.everything() == before
 
 
-@pytest.mark.parametrize("step", ["parity and price", "flip"])
+@pytest.mark.parametrize("step", ["parity and price", *soaked("flip")])
 def test_a_commit_whose_answer_is_lost_leaves_lock_and_pair_agreeing(
     system: SmallSystem, behind: SmallSystem, proxy: StallingProxy, step: str
 ) -> None:
@@ -150,54 +150,42 @@ def test_what_could_not_be_unlocked_is_by_the_next_command(system: SmallSystem) 
     assert (system.serving(), system.legacy_is()) == ("old", "open")
 
 
-def test_nothing_is_connected_to_while_users_wait(
+def test_while_users_wait_nothing_is_connected_to_and_no_table_is_looked_through_twice(
     system: SmallSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connected, held, real = list[str](), list[int](), psycopg.connect
+    """However much it holds, and whatever is compared. And no cutover asks what a backend would
+    lock somebody out for, however many follow one another."""
+    connected, held, real_connect = list[str](), list[int](), psycopg.connect
+    looked, tables, real_query = list[int](), list[int](), Look.query
 
     def counted(conninfo: str, **settings: Any) -> psycopg.Connection:
         connected.append(settings["application_name"])
-        return real(conninfo, **settings)
+        return real_connect(conninfo, **settings)
+
+    def counted_look(look: Look, name: str) -> Any:
+        looked.append(look.relation.oid)
+        return real_query(look, name)
+
+    def begin() -> None:
+        system.ask(system.old, "UPDATE users SET full_name = 'Late'")
+        connected.clear()
 
     monkeypatch.setattr(psycopg, "connect", counted)
-    then = {"hold requests": connected.clear, "release": lambda: held.append(len(connected))}
-    system.swap(then=then)
-    system.rollback(then=then)
-    assert held == [0, 0]
-
-
-def test_a_table_of_legacy_is_looked_through_once_while_users_wait(
-    system: SmallSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However much it holds, and whatever is compared."""
-    looked, held, real = list[int](), list[int](), Look.query
+    monkeypatch.setattr(Look, "query", counted_look)
     [(users,)] = system.ask(system.old, "SELECT 'users'::regclass::oid::bigint")
-
-    def counted(look: Look, name: str) -> Any:
-        looked.append(look.relation.oid)
-        return real(look, name)
-
-    monkeypatch.setattr(Look, "query", counted)
-    written = partial(system.ask, system.old, "UPDATE users SET full_name = 'Late'")
-    then = {
-        "hold requests": written,
-        "lock legacy": looked.clear,
-        "commit the lock": lambda: held.extend(looked),
-    }
-    system.swap(then=then)
-    assert held.count(users) == 1
-    assert {*system.ask(system.core, "SELECT full_name FROM users")} == {("Late",)}
-    system.rollback()
-
-
-def test_a_cutover_asks_nothing_that_a_backend_would_lock_somebody_out_for(
-    system: SmallSystem,
-) -> None:
-    """However many follow one another."""
     system.backend.turned_away.clear()
-    assert system.swap().changed
-    assert system.rollback().changed
-    assert system.backend.turned_away == []
+    waited = {"release": lambda: held.append(len(connected))}
+    system.swap(
+        then={
+            "hold requests": begin,
+            "lock legacy": looked.clear,
+            "commit the lock": lambda: tables.extend(looked),
+            **waited,
+        }
+    )
+    assert {*system.ask(system.core, "SELECT full_name FROM users")} == {("Late",)}
+    system.rollback(then={"hold requests": connected.clear, **waited})
+    assert (held, tables.count(users), system.backend.turned_away) == ([0, 0], 1, [])
 
 
 def test_the_lock_of_a_command_that_was_stopped_is_ended_by_the_server(system: SmallSystem) -> None:
@@ -254,7 +242,7 @@ def test_a_long_first_delta_is_not_held_against_a_hold_that_would_be_short(
     system.rollback()
 
 
-@pytest.mark.parametrize("slow", [1, 2], ids=["the first", "each"])
+@pytest.mark.parametrize("slow", [*soaked(1), 2])
 def test_a_rollback_is_refused_before_users_wait_if_a_second_carrying_takes_too_long_too(
     system: SmallSystem, monkeypatch: pytest.MonkeyPatch, slow: int
 ) -> None:

@@ -22,8 +22,7 @@ class TestStandInSwitch(SwitchContract):
         state = StateFolder(tmp_path_factory.mktemp("stand_in") / "home")
         state.create()
         backend = SmallBackend({})
-        with serving(backend) as url:
-            switch = StandInSwitch(server.url(), state, url)
+        with serving(backend) as url, StandInSwitch.of(server.url(), state, url) as switch:
             backend.answering = switch.answering
             switch.serve_active()
             yield Installed(switch)
