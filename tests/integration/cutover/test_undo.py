@@ -25,13 +25,19 @@ def test_a_row_that_was_carried_back_and_deleted_there_is_gone(system: SmallSyst
         system.ask(system.core, TAG.format(key, key))
     assert system.rollback().carried == 2
 
+    # A clock that is set back afterwards leaves the next swap its way back.
+    system.ask(
+        system.core,
+        "UPDATE ops.cutovers SET ended_at = ended_at + interval '1 hour' WHERE kind = 'rollback'",
+    )
     system.ask(system.old, f"DELETE FROM tags_v2 WHERE id = '{first}'")
     system.ask(system.old, TAG.format(third, third))
     assert system.swap().active == "new"
     assert _tags(system, "new") == {second, third}
 
     system.ask(system.core, f"DELETE FROM tags_v2 WHERE id = '{third}'")
-    assert system.rollback().carried == 1
+    report = system.rollback()
+    assert (report.carried, report.lost) == (1, 0)
     assert _tags(system, "old") == {second}
     assert system.swap().active == "new"
     assert _tags(system, "new") == {second}
@@ -39,18 +45,3 @@ def test_a_row_that_was_carried_back_and_deleted_there_is_gone(system: SmallSyst
 
 def _tags(system: SmallSystem, pair: str) -> set[UUID]:
     return {key for (key,) in system.ask(system.core if pair == "new" else system.old, TAGS)}
-
-
-def test_a_clock_that_is_set_back_after_a_rollback_leaves_the_next_swap_its_way_back(
-    system: SmallSystem,
-) -> None:
-    system.swap()
-    system.rollback()
-    system.ask(
-        system.core,
-        "UPDATE ops.cutovers SET ended_at = ended_at + interval '1 hour' WHERE kind = 'rollback'",
-    )
-    assert system.swap().active == "new"
-    system.ask(system.core, TAG.format(key := uuid4(), key))
-    report = system.rollback()
-    assert (report.carried, report.lost) == (1, 0)
