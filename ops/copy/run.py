@@ -17,7 +17,7 @@ from ops.copy.deletion import delete_rows
 from ops.copy.direct import is_empty, load_directly, locked_empty, prove
 from ops.copy.indexes import drop_indexes
 from ops.copy.kept_ids import make_way, may_pass
-from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, record_keys
+from ops.copy.keys import forget_keys, gone_keys, has_copied_keys, none_is_gone, record_keys
 from ops.copy.merge import Merged, merge
 from ops.copy.parity import both_hashes
 from ops.copy.plan import EVERY, TablePlan
@@ -64,7 +64,7 @@ class TableCopy:
         books, table = self.target.books, self.plan.table
         if not self.plan.spec.remembered or (self.source and self.source.only_inserted):
             return
-        if not has_copied_keys(books, table):
+        if not has_copied_keys(books, table) or self._none_is_gone():
             return
         target = None
         with self.target.transaction():
@@ -75,6 +75,11 @@ class TableCopy:
             if target is not None and target.unchanged:
                 self._remember_deletion()
             self.guard(books)
+
+    def _none_is_gone(self) -> bool:
+        if self.last is None or self.last.rejected_rows:
+            return False
+        return none_is_gone(self.sessions.legacy, self.target.books, self.plan, self.source)
 
     def _remember_deletion(self) -> None:
         """Nobody but us has written to the target, so that a delta still is all it needs."""
