@@ -1,7 +1,8 @@
 """What `sigmasight dashboard` and `prefect deploy --all` leave on the server."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
+from inspect import unwrap
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,6 +12,8 @@ from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployments import are_registered, register_deployments
+from flows.rebuild import rebuild
+from ops.errors import BadInputError
 from tests.dashboard.dashboard import NAMED, Dashboard, shape
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -103,6 +106,14 @@ def test_a_deploy_makes_what_the_server_lacks_and_keeps_the_schedules_of_persons
         assert dashboard.schedules("backup") == [added]
         client.update_deployment_schedule(follow, UUID(hourly["id"]), active=False)
         client.delete_deployment_schedule(backup, UUID(added["id"]))
+
+
+def test_a_rebuild_by_button_refuses_days_that_make_no_range_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flows.rebuild.provision", lambda: pytest.fail("it has begun"))
+    with pytest.raises(BadInputError, match="is reversed"):
+        unwrap(rebuild.fn)(date(2025, 7, 15), date(2025, 7, 1))
 
 
 @pytest.mark.soak
