@@ -37,6 +37,7 @@ from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.rehearsal.commands import rehearsing
 from ops.settings import operator_settings
 from ops.summary import BookCourse, Figure, book_course, plan_comparison
+from ops.trading_calendar import trading_days
 
 PHASES = ("provision", "migrate", "seed", "copy", "backfill", "serve", "verify", "swap")
 
@@ -79,6 +80,7 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY, demo: bool = False) 
         last: last day of it.
         demo: see `seed`.
     """
+    trading_days(first, last)  # refused before anything is made
     clock = PhaseClock()
     with clock.phase("provision"):
         provision()

@@ -28,6 +28,7 @@ from ops.rehearsal.place import interruptible, throw_away_place
 from ops.rehearsal.report import Rehearsal
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
+from ops.trading_calendar import trading_days
 from ops.write_lock.lock import release_lock
 
 # Three new servers with their write-ahead logs, and the demo's data with what is computed of it.
@@ -44,6 +45,9 @@ class RehearsalRequest:
     first: date
     last: date
     keep: bool = False
+
+    def __post_init__(self) -> None:
+        trading_days(self.first, self.last)  # else its backfill would be the first to refuse them
 
 
 @dataclass

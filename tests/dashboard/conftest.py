@@ -16,17 +16,20 @@ FIRST, LAST = "2025-07-01", "2025-07-15"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What looks at a state folder without databases comes before what fills it."""
+    """What looks at a state folder without databases comes before what fills it, and what kills the
+    server last."""
     ours = [
         number for number, item in enumerate(items) if Path(__file__).parent in item.path.parents
     ]
-    fills = sorted((items[number] for number in ours), key=_needs_rebuild)
+    fills = sorted((items[number] for number in ours), key=_rank)
     for number, item in zip(ours, fills, strict=True):
         items[number] = item
 
 
-def _needs_rebuild(item: pytest.Item) -> bool:
-    return "rebuilt_by_button" in getattr(item, "fixturenames", ())
+def _rank(item: pytest.Item) -> int:
+    if item.path.stem == "test_lost_server":
+        return 2
+    return int("rebuilt_by_button" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """What `sigmasight dashboard` and `prefect deploy --all` leave on the server."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
+from inspect import unwrap
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,6 +12,8 @@ from prefect import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployments import are_registered, register_deployments
+from flows.rebuild import rebuild
+from ops.errors import BadInputError
 from tests.dashboard.dashboard import NAMED, Dashboard, shape
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -79,45 +82,38 @@ def test_the_cleanup_has_one_schedule_that_is_not_active(registered: dict[str, A
     assert once["schedule"]["timezone"] == "America/New_York"
 
 
-def test_a_person_activates_the_schedule_of_follow_and_a_deploy_keeps_it(
+def test_a_deploy_makes_what_the_server_lacks_and_keeps_the_schedules_of_persons(
     dashboard: Dashboard, registered: dict[str, Any]
 ) -> None:
+    """Seen on Prefect 3.9.1: an empty list of schedules warns, and will remove them one day."""
     (hourly,) = registered["follow"]["schedules"]
     assert (hourly["active"], hourly["schedule"]["cron"]) == (False, "30 * * * *")
-    with (
-        temporary_settings({PREFECT_API_URL: dashboard.api_url}),
-        get_client(sync_client=True) as client,
-    ):
-        which = UUID(registered["follow"]["id"]), UUID(hourly["id"])
-        client.update_deployment_schedule(*which, active=True)
-        register_deployments()
-        assert [one["active"] for one in dashboard.schedules("follow")] == [True]
-        client.update_deployment_schedule(*which, active=False)
-
-
-def test_a_schedule_of_ones_own_outlives_a_deploy(dashboard: Dashboard) -> None:
-    """Seen on Prefect 3.9.1: an empty list of schedules warns, and will remove them one day."""
-    path = f"deployments/{dashboard.deployment('backup')['id']}/schedules"
-    dashboard.ask(path, [{"schedule": {"cron": "0 3 * * 0"}, "slug": "sundays"}])
-    (sundays,) = dashboard.schedules("backup")
-    with temporary_settings({PREFECT_API_URL: dashboard.api_url}):
-        register_deployments()
-        assert dashboard.schedules("backup") == [sundays]
-        with get_client(sync_client=True) as client:
-            which = UUID(dashboard.deployment("backup")["id"]), UUID(sundays["id"])
-            client.delete_deployment_schedule(*which)
-
-
-def test_a_rebuild_makes_again_what_the_server_lacks_only(dashboard: Dashboard) -> None:
+    backup, follow = (UUID(registered[name]["id"]) for name in ("backup", "follow"))
+    sundays = [{"schedule": {"cron": "0 3 * * 0"}, "slug": "sundays"}]
     with (
         temporary_settings({PREFECT_API_URL: dashboard.api_url}),
         get_client(sync_client=True) as client,
     ):
         assert are_registered()
         client.delete_deployment(client.read_deployment_by_name("rehearse/rehearse").id)
-        assert not are_registered()
+        assert not are_registered(), "a rebuild makes it again"
+        client.update_deployment_schedule(follow, UUID(hourly["id"]), active=True)
+        dashboard.ask(f"deployments/{backup}/schedules", sundays)
+        (added,) = dashboard.schedules("backup")
         register_deployments()
         assert are_registered()
+        assert [one["active"] for one in dashboard.schedules("follow")] == [True]
+        assert dashboard.schedules("backup") == [added]
+        client.update_deployment_schedule(follow, UUID(hourly["id"]), active=False)
+        client.delete_deployment_schedule(backup, UUID(added["id"]))
+
+
+def test_a_rebuild_by_button_refuses_days_that_make_no_range_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("flows.rebuild.provision", lambda: pytest.fail("it has begun"))
+    with pytest.raises(BadInputError, match="is reversed"):
+        unwrap(rebuild.fn)(date(2025, 7, 15), date(2025, 7, 1))
 
 
 @pytest.mark.soak

@@ -13,30 +13,26 @@ from flows.artifacts import count_table
 from flows.commands.output import out
 from flows.console import show_own_lines
 from flows.heartbeat import phase_flow
-from flows.prefect_server import PrefectServer
+from flows.prefect_server import START_SECONDS, PrefectServer
 from flows.retrying import phase_task
 from ops.errors import RefusedError
 from ops.settings import operator_settings
 from ops.state_folder import StateFolder
 from ops.waiting import wait_until
-from tests.prefect_session import give_prefect_its_tables
+from tests.dashboard.dashboard import Dashboard
 
 LOST = "warning: the Prefect server went away, so the run history does not say how this ended"
 
 
 @pytest.fixture
-def state(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[StateFolder]:
-    state = StateFolder(tmp_path / "home")
-    state.create()
-    give_prefect_its_tables(state, pytestconfig)
+def state(dashboard: Dashboard) -> Iterator[StateFolder]:
+    """The dashboard's, with its server; nobody needs that after these tests."""
+    server = PrefectServer(dashboard.state)
     with pytest.MonkeyPatch.context() as patch:
-        # Set first, or what a command sets here would stay when it was not set before.
-        patch.setenv("PREFECT_API_URL", "")
-        patch.delenv("PREFECT_API_URL")
-        PrefectServer(state).start()
-        PrefectServer(state).wait()
-        yield state
-        PrefectServer(state).stop()
+        patch.delenv("PREFECT_API_URL", raising=False)
+        server.start()
+        assert wait_until(server.answers, START_SECONDS)
+        yield dashboard.state
 
 
 @phase_task("kill")
@@ -45,7 +41,7 @@ def _kill() -> None:
     process = server._recorded.find()
     assert process is not None
     process.kill()
-    assert wait_until(lambda: not server.runs(), 10)
+    assert wait_until(lambda: not server.runs(), 60)
 
 
 @phase_flow("done")

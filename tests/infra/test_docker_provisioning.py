@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from infra.docker.migration import MigrationProvider
 from infra.docker.provisioning import (
@@ -15,18 +16,31 @@ from infra.docker.provisioning import (
     vector_warning,
 )
 from ops.connection import connect, conninfo
-from ops.embedded.server import LOOPBACK, EmbeddedServer
+from ops.embedded.server import LOOPBACK, SUPERUSER, EmbeddedServer
 from ops.errors import ConfigurationError, SigmaSightError
 from tests.conftest import running_server
 
 Props = dict[str, Any]
 
 
-@pytest.fixture
-def own_server() -> Iterator[EmbeddedServer]:
-    """A server whose superuser's password a test may change."""
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EmbeddedServer]:
     with running_server() as instance:
         yield instance
+
+
+@pytest.fixture
+def own_server(cluster: EmbeddedServer) -> Iterator[EmbeddedServer]:
+    """A server whose superuser's password a test may change; it is as it was made."""
+    with connect(cluster.url(), application_name="tests", autocommit=True) as above:
+        yield cluster
+        above.execute("DROP DATABASE IF EXISTS sigmasight_ai WITH (FORCE)")
+        for role in ("owner", "app", "readonly"):
+            above.execute(f"DROP ROLE IF EXISTS sigmasight_{role}".encode())
+        password = sql.SQL("ALTER ROLE {} PASSWORD {}")
+        above.execute(password.format(sql.Identifier(SUPERUSER), sql.Literal(cluster.password)))
+        above.execute("ALTER SYSTEM RESET ALL")
+        above.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""The active pair of an external stack: the real engine, real databases, and two backends that are
-deployed once, with what the stack tells them."""
+"""The active pair of an external stack: the real engine, real databases, and a backend that is
+deployed once, with what the stack tells it."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -35,7 +34,6 @@ from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.api.backend import backend_process
 from tests.conftest import create_database
 from tests.infra.conftest import collect_loops
-from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import named
 from tests.integration.serving.starting import eventually
 from tests.integration.verify_http.tiny_server import json_reply, serving
@@ -44,7 +42,7 @@ from tests.served_pair import have_serve
 
 @dataclass
 class World:
-    """An external stack, brought up, and where the backends answer that were deployed then."""
+    """An external stack, brought up, and where the backend answers that was deployed then."""
 
     stack: DrivenStack
     core: URL
@@ -76,13 +74,16 @@ class World:
         follow(self.settings(), pair, self.log.append)
 
     def served(self, pair: Pair) -> None:
-        """Everything says the same pair, and nothing is left to be done."""
+        """Everything says the same pair."""
         assert (self.switch().active(), named(self.address)) == (pair, pair)
         outputs = self.stack.outputs()
         assert (self.stack.configuration()["active"], outputs["active"]) == (pair, pair)
         assert outputs["backend_environment"] == self.deployed
         assert declared(self.stack.state).active == pair
-        assert self.stack.preview().changes == ()
+
+    def is_settled(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self.stack.preview().changes == ()
 
     def forget_the_gate(self) -> None:
         with connect(self.core, application_name="tests", autocommit=True) as session:
@@ -112,26 +113,22 @@ def world(
     outputs = stack.outputs()
     deployed = outputs["backend_environment"]
     made = World(stack, urls["database"], urls["aiDatabase"], urls["legacyDatabase"], log, deployed)
-    with ExitStack() as running:
-        started = [
-            running.enter_context(
-                backend_process(made.core, urls["aiDatabase"], folder, **made.deployed)
-            )
-            for folder in (tmp_path_factory.mktemp("replica") for _ in range(2))
-        ]
-        made.address = running.enter_context(by_turns([each.answering() for each in started]))
+    folder = tmp_path_factory.mktemp("replica")
+    with backend_process(made.core, made.ai, folder, **made.deployed) as backend:
+        made.address = backend.answering()
         yield made
     collect_loops()
 
 
 def test_a_swap_and_a_rollback_replace_nothing(world: World) -> None:
     pairs: list[Pair] = ["new", "old"]
-    world.switch().refuse_strangers(world.ai, 2)
+    world.switch().refuse_strangers(world.ai, 1)
     for pair in pairs:
         world.log.clear()
         world.change(pair)
         assert world.log == [], "the engine tells what it changes"
         world.served(pair)
+    assert world.is_settled()
 
 
 @pytest.mark.soak
@@ -171,6 +168,7 @@ def test_the_old_database_is_forgotten_only_after_a_swap_and_for_good(world: Wor
     world.deployed = {**world.deployed, "ACTIVE_PAIR": "new"}
     del world.deployed["LEGACY_DATABASE_URL"]
     world.served("new")
+    assert world.is_settled()
 
 
 # Without an engine

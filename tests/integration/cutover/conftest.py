@@ -16,6 +16,7 @@ from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import NewDatabase, create_database, running_server
 from tests.integration.cutover.small_system import SmallSystem, fill_book, small_system
+from tests.integration.cutover.watched_legacy import BOOKS
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 As = Callable[[URL, str], URL]
@@ -72,27 +73,46 @@ def ask() -> Ask:
     return execute
 
 
-@pytest.fixture
-def lockable(new_database: NewDatabase, as_role: As, ask: Ask) -> URL:
-    """A database of many shapes, with its owner's address."""
-    return fill_lockable(new_database(), as_role, ask)
-
-
-def fill_lockable(url: URL, as_role: As, ask: Ask) -> URL:
-    """Give a database to the owner's role and fill it; returns that role's address."""
-    ask(url, f"ALTER DATABASE {url.database} OWNER TO lock_owner")
-    ask(url, "ALTER SCHEMA public OWNER TO lock_owner")
-    owner = as_role(url, "lock_owner")
+@pytest.fixture(scope="module")
+def lockable_template(server: EmbeddedServer, as_role: As, ask: Ask) -> Iterator[str]:
+    """The name of a database of many shapes; clone it for `owned`, never write to it."""
+    name = "template_lockable"
+    create_database(server, name)
+    owner = owned(server.url(name), as_role, ask)
+    ask(server.url(name), "ALTER SCHEMA public OWNER TO lock_owner")
     ask(owner, _SHAPE.read_text())
-    return owner
+    yield name
+    _drop(server, [name])
+
+
+@pytest.fixture
+def lockable(new_database: NewDatabase, lockable_template: str, as_role: As, ask: Ask) -> URL:
+    """A database of many shapes, with its owner's address."""
+    return owned(new_database(lockable_template), as_role, ask)
+
+
+def owned(url: URL, as_role: As, ask: Ask) -> URL:
+    """Give a database to the owner's role; returns that role's address."""
+    ask(url, f"ALTER DATABASE {url.database} OWNER TO lock_owner")
+    return as_role(url, "lock_owner")
+
+
+@pytest.fixture(scope="session")
+def books_template(server: EmbeddedServer) -> str:
+    """The name of an old database with two tables, owned by the superuser; only to be cloned."""
+    name = "template_books"
+    create_database(server, name)
+    with connect(server.url(name), application_name="tests") as connection:
+        connection.execute(BOOKS.encode())
+    return name
 
 
 @pytest.fixture(scope="module")
 def databases(
-    server: EmbeddedServer, core_template: str, ai_template: str, legacy_template: str
+    server: EmbeddedServer, core_template: str, ai_template: str, old_shape_template: str
 ) -> Iterator[dict[str, URL]]:
     """The addresses of `core`, `ai` and `legacy`, gone after the module."""
-    templates = {"core": core_template, "ai": ai_template, "legacy": legacy_template}
+    templates = {"core": core_template, "ai": ai_template, "legacy": old_shape_template}
     found = {half: server.url(f"three_{half}") for half in templates}
     for half, template in templates.items():
         create_database(server, f"three_{half}", template)

@@ -1,6 +1,12 @@
 """Locking a database against writes, and everything there that a lock may change."""
 
+import os
+import signal
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -26,3 +32,32 @@ def prove(connection: psycopg.Connection, choose: Choose = lockable_tables) -> l
 
 def outcomes(attempts: list[Attempt]) -> dict[str, int]:
     return dict(Counter(one.outcome for one in attempts))
+
+
+def _tell_and_wait(telling: int) -> None:
+    os.write(telling, b".")
+    time.sleep(600)
+
+
+@contextmanager
+def killed_at_the_end(work: Callable[[Callable[[], None]], None]) -> Iterator[None]:
+    """A process that does some work, and is killed in the middle of it when the block ends.
+
+    Args:
+        work: calls what it is given where it is to be killed.
+    """
+    reading, telling = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            work(partial(_tell_and_wait, telling))
+        finally:
+            os._exit(1)
+    os.close(telling)
+    try:
+        assert os.read(reading, 1), "it did not come so far"
+        yield
+    finally:
+        os.close(reading)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)

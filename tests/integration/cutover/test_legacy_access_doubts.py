@@ -1,15 +1,15 @@
 """Evidence of who used legacy after resets, kills and restarts: what is not known is said."""
 
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 
 import psutil
 import pytest
 from sqlalchemy.engine import URL
 
 from ops.books.cutovers import begin_cutover, end_cutover
+from ops.connection import connect
 from ops.database_identity import identity, is_weak
 from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import DatabaseUnavailableError
@@ -17,15 +17,14 @@ from ops.legacy_access.account import access_evidence, begin_window, recorded_ac
 from tests.conftest import NewDatabase, create_database
 from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
+from tests.integration.cutover.locking import killed_at_the_end
 from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, untouched, use
 
 
 @pytest.fixture
-def legacy(new_database: NewDatabase, ask: Ask) -> URL:
+def legacy(new_database: NewDatabase, books_template: str) -> URL:
     """A database with two tables, owned by the superuser."""
-    url = new_database()
-    ask(url, BOOKS)
-    return url
+    return new_database(books_template)
 
 
 @pytest.fixture
@@ -118,35 +117,21 @@ def test_another_database_at_the_address_is_not_taken_for_legacy(
     assert untouched(access_evidence(core, legacy))
 
 
-_ACCESS = """
-import sys, time
-from sqlalchemy.engine import make_url
-from ops.connection import connect
-from ops.legacy_access.account import recorded_access
-core, legacy = (make_url(line) for line in sys.stdin.readline().split())
-with recorded_access(core, legacy, "killed copy"), connect(legacy, application_name="x") as session:
-    session.execute("SELECT * FROM book")
-    print("reading", flush=True)
-    time.sleep(600)
-"""
-
-
 def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
     core: URL, legacy: URL, ask: Ask
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _ACCESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        urls = [url.render_as_string(hide_password=False) for url in (core, legacy)]
-        print(*urls, file=process.stdin, flush=True)
-        assert process.stdout.readline() == "reading\n"
+    def read(then: Callable[[], None]) -> None:
+        with (
+            recorded_access(core, legacy, "killed copy"),
+            connect(legacy, application_name="x") as session,
+        ):
+            session.execute("SELECT * FROM book")
+            then()
+
+    with killed_at_the_end(read):
         found = access_evidence(core, legacy)
         assert (found.known, found.restarts) == (False, False)
         assert "killed copy) is going on" in str(found.reason)
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
     deadline = time.monotonic() + 10
     while not (found := access_evidence(core, legacy)).restarts:
         assert time.monotonic() < deadline
@@ -189,34 +174,38 @@ def _vacuumed_after_an_access(core: URL, legacy: URL, ask: Ask) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_clean_restart_keeps_the_window_and_an_unclean_one_does_not(
-    own_server: EmbeddedServer, core_url: URL, ask: Ask, how: signal.Signals
+    own_server: EmbeddedServer, core_url: URL, ask: Ask
 ) -> None:
-    name = f"restarted_{how.name.lower()}"
-    create_database(own_server, name)
-    ask(own_server.url(name), BOOKS)
-    swap(core_url, own_server.url(name))
-    begin_window(core_url, own_server.url(name))
-    with recorded_access(core_url, own_server.url(name), "copy"):
-        use(own_server.url(name))
-    whose = identity(own_server.url(name))
-    process = own_server.process()
-    assert process is not None
-    process.send_signal(how)
-    psutil.wait_procs([process], timeout=20)
-    own_server.start(free_port())
-    legacy = own_server.url(name)
-    found = access_evidence(core_url, legacy)
+    create_database(own_server, "restarted")
+    legacy = own_server.url("restarted")
+    ask(legacy, BOOKS)
+    swap(core_url, legacy)
+    begin_window(core_url, legacy)
+    with recorded_access(core_url, legacy, "copy"):
+        use(legacy)
+    whose = identity(legacy)
+    legacy = restarted(own_server, signal.SIGINT)
     assert identity(legacy) == whose
-    if how == signal.SIGINT:
-        assert untouched(found)
-        return
+    assert untouched(access_evidence(core_url, legacy))
+    legacy = restarted(own_server, signal.SIGKILL)
+    assert identity(legacy) == whose
+    found = access_evidence(core_url, legacy)
     assert (found.known, found.restarts) == (False, True)
     assert "stopped uncleanly" in str(found.reason)
     with recorded_access(core_url, legacy, "verify"):
         use(legacy)
     assert untouched(access_evidence(core_url, legacy))
+
+
+def restarted(server: EmbeddedServer, how: signal.Signals) -> URL:
+    """End a server so, and start it again elsewhere."""
+    process = server.process()
+    assert process is not None
+    process.send_signal(how)
+    psutil.wait_procs([process], timeout=20)
+    server.start(free_port())
+    return server.url("restarted")
 
 
 def test_a_server_that_goes_away_during_an_access_leaves_a_doubt(

@@ -128,7 +128,9 @@ def system(shared: SmallSystem) -> SmallSystem:
     return shared
 
 
-def test_a_late_process_writes_nothing_after_a_rollback(system: SmallSystem) -> None:
+def test_after_a_rollback_nothing_late_is_written_and_whoever_works_on_the_pair_goes_on(
+    system: SmallSystem,
+) -> None:
     rows = system.rows("new")
     with closing(backend(system.core)) as core, closing(backend(system.ai)) as ai:
         core.execute(TAG.encode())
@@ -143,25 +145,23 @@ def test_a_late_process_writes_nothing_after_a_rollback(system: SmallSystem) -> 
     is_refused(system.ai, MEMORY)
     assert system.rows("new") == rows
 
-
-def test_the_phases_go_on_beside_the_fence_and_the_next_swap_takes_it_off(
-    system: SmallSystem,
-) -> None:
-    system.rollback()
+    # The phases go on beside the fence.
     assert drift_of_pair(system.core, system.ai) == []
     told = "SELECT DISTINCT description FROM tags_v2"
     system.ask(system.old, "UPDATE tags_v2 SET description = 'told on the old pair'")
     system.copy()
     assert system.ask(system.core, told) == [("told on the old pair",)]
     system.ask(system.core, "UPDATE portfolios SET equity_balance = equity_balance")
+
+    # The pair is tried without it, and the next swap takes it off.
     assert system.new_is_fenced()
+    assert (fenced_at_a_trial(system), system.new_is_fenced()) == ([False], True)
     assert system.swap().active == "new"
     takes_writes(system)
 
 
-def test_the_new_pair_is_tried_without_the_fence(system: SmallSystem) -> None:
-    system.rollback()
-    assert system.new_is_fenced()
+def fenced_at_a_trial(system: SmallSystem) -> list[bool]:
+    """What is found when a trial of the new pair begins."""
     seen: list[bool] = []
 
     def look(*_: object) -> str:
@@ -172,28 +172,32 @@ def test_the_new_pair_is_tried_without_the_fence(system: SmallSystem) -> None:
         patch.setattr("ops.backend.trial.begin_trial", look)
         with new_pair_at(system.core, system.ai, "old", "http://127.0.0.1:9"):
             takes_writes(system)
-    assert (seen, system.new_is_fenced()) == ([False], True)
-    system.swap()
+    return seen
 
 
-@pytest.mark.parametrize(
-    "step", ["fence the new pair", "commit the fence", "ask the public address"]
-)
-def test_a_rollback_that_fails_leaves_the_new_pair_to_its_users(
-    system: SmallSystem, step: str
-) -> None:
+def test_a_rollback_that_fails_leaves_the_new_pair_to_its_users(system: SmallSystem) -> None:
     def fail() -> None:
         raise RefusedError("stopped by the test")
 
-    with pytest.raises(RefusedError, match="stopped by the test"):
-        system.rollback(then={step: fail})
-    assert (system.serving(), system.legacy_is()) == ("new", "locked")
+    for step in ("fence the new pair", "commit the fence", "ask the public address"):
+        with pytest.raises(RefusedError, match="stopped by the test"):
+            system.rollback(then={step: fail})
+        assert (system.serving(), system.legacy_is()) == ("new", "locked"), step
+        takes_writes(system)
+
+
+def test_a_fence_that_could_not_be_lifted_is_by_the_next_command(system: SmallSystem) -> None:
+    with connect(system.ai, application_name="tests") as session:
+        fence_off(session, tables_to_fence(session, {"ai_memories"}))
+    assert system.swap().recovered == "the new pair was opened to writes, since it serves"
     takes_writes(system)
 
 
 def test_a_change_that_cannot_be_undone_says_that_it_stands(
     system: SmallSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The last test: the old pair serves then."""
+
     def refuse(*_: object) -> None:
         raise RefusedError("no backend is at the gate")
 
@@ -207,11 +211,3 @@ def test_a_change_that_cannot_be_undone_says_that_it_stands(
     monkeypatch.undo()
     assert (system.serving(), system.legacy_is()) == ("old", "open")
     assert "was finished" in str(system.rollback().recovered)
-    system.swap()
-
-
-def test_a_fence_that_could_not_be_lifted_is_by_the_next_command(system: SmallSystem) -> None:
-    with connect(system.ai, application_name="tests") as session:
-        fence_off(session, tables_to_fence(session, {"ai_memories"}))
-    assert system.swap().recovered == "the new pair was opened to writes, since it serves"
-    takes_writes(system)

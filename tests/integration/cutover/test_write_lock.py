@@ -24,7 +24,7 @@ from ops.write_lock.lock import (
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.tables import moved_tables
 from tests.conftest import create_database
-from tests.integration.cutover.conftest import As, Ask, fill_lockable
+from tests.integration.cutover.conftest import As, Ask, owned
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock, outcomes, prove
 from tests.integration.serving.starting import eventually
 
@@ -101,13 +101,14 @@ WRITES = [
 
 
 @pytest.fixture(scope="module")
-def locked_and_open(server: EmbeddedServer, as_role: As, ask: Ask) -> Iterator[tuple[URL, URL]]:
+def locked_and_open(
+    server: EmbeddedServer, lockable_template: str, as_role: As, ask: Ask
+) -> Iterator[tuple[URL, URL]]:
     """The superuser's addresses of two equal databases, of which the first is locked."""
     names = ("shape_locked", "shape_open")
     for name in names:
-        create_database(server, name)
-        fill_lockable(server.url(name), as_role, ask)
-    lock(as_role(server.url(names[0]), "lock_owner"))
+        create_database(server, name, lockable_template)
+    lock(owned(server.url(names[0]), as_role, ask))
     yield server.url(names[0]), server.url(names[1])
     for name in names:
         ask(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
@@ -176,21 +177,15 @@ def test_a_new_table_is_named_and_closed_to_the_app_until_it_is_locked(
     assert ask(lockable, EVERYTHING) == before
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        'ALTER TABLE scratch DISABLE TRIGGER "00_sigmasight_write_lock"',
-        'ALTER TABLE scratch ENABLE TRIGGER "00_sigmasight_write_lock"',
-        'DROP TRIGGER "00_sigmasight_write_lock" ON scratch',
-    ],
-)
-def test_a_weakened_lock_is_seen_and_mended(lockable: URL, ask: Ask, damage: str) -> None:
+def test_a_weakened_lock_is_seen_and_mended(lockable: URL, ask: Ask) -> None:
     lock(lockable)
-    ask(lockable, damage)
-    found = lock_state(lockable)
-    assert (found.state, found.unlocked) == ("partial", ("scratch",))
-    lock(lockable)
-    assert lock_state(lockable).state == "locked"
+    for damage in ("ALTER TABLE scratch DISABLE", "ALTER TABLE scratch ENABLE", "DROP"):
+        on = " ON scratch" if damage == "DROP" else ""
+        ask(lockable, f'{damage} TRIGGER "00_sigmasight_write_lock"{on}')
+        found = lock_state(lockable)
+        assert (found.state, found.unlocked) == ("partial", ("scratch",)), damage
+        lock(lockable)
+        assert lock_state(lockable).state == "locked", damage
 
 
 def test_a_proof_of_an_open_database_writes_nothing(lockable: URL, ask: Ask) -> None:
@@ -432,7 +427,13 @@ CREATE EVENT TRIGGER forbid_all ON ddl_command_start EXECUTE FUNCTION forbid_ddl
 """
 
 
-@pytest.mark.parametrize("triggers", [LOGGING, FORBIDDING], ids=["logging", "forbidding"])
+@pytest.mark.parametrize(
+    "triggers",
+    [
+        pytest.param(LOGGING, id="logging", marks=pytest.mark.soak),
+        pytest.param(FORBIDDING, id="forbidding"),
+    ],
+)
 def test_event_triggers_are_silent_for_a_superuser_and_named_to_others(
     server: EmbeddedServer, lockable: URL, ask: Ask, triggers: str
 ) -> None:

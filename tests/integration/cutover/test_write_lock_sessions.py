@@ -1,12 +1,9 @@
 """The write lock beside other sessions: readers do not notice it, writers wait and are refused."""
 
-import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -24,9 +21,16 @@ from ops.write_lock.lock import (
     release_lock_in,
 )
 from ops.write_lock.proof import Attempt
-from tests.conftest import NewDatabase, create_database
+from tests.conftest import create_database
 from tests.integration.cutover.conftest import Ask
-from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock, outcomes, prove
+from tests.integration.cutover.locking import (
+    EVERYTHING,
+    REFUSED,
+    killed_at_the_end,
+    lock,
+    outcomes,
+    prove,
+)
 
 NOT_TRIED = Attempt("plain", "TRUNCATE", "not tried")
 
@@ -160,51 +164,24 @@ def test_a_release_waits_for_readers_and_says_who_they_are(lockable: URL) -> Non
     assert lock_state(lockable).state == "open"
 
 
-_LOCKER = """
-import sys, time
-from sqlalchemy.engine import make_url
-from ops.connection import connect
-from ops.write_lock.lock import lock_writes
-from tests.integration.cutover.locking import prove
-with connect(make_url(sys.stdin.readline().strip()), application_name="tests") as connection:
-    lock_writes(connection)
-    prove(connection)
-    print("locked", flush=True)
-    time.sleep(600)
-"""
-
-
 def test_a_killed_swap_leaves_nothing_locked(lockable: URL, ask: Ask) -> None:
+    def lock_and_wait(then: Callable[[], None]) -> None:
+        with connect(lockable, application_name="tests") as connection:
+            lock_writes(connection)
+            prove(connection)
+            then()
+
     before = ask(lockable, EVERYTHING)
-    with _locker(lockable) as process:
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
+    with killed_at_the_end(lock_and_wait):
+        pass
     ask(lockable, "SET lock_timeout = '10s'; UPDATE plain SET name = name")
     assert ask(lockable, EVERYTHING) == before
 
 
-@contextmanager
-def _locker(url: URL) -> Iterator[subprocess.Popen[str]]:
-    address = url.render_as_string(hide_password=False)
-    with subprocess.Popen(
-        [sys.executable, "-c", _LOCKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        print(address, file=process.stdin, flush=True)
-        try:
-            assert process.stdout.readline() == "locked\n"
-            yield process
-        finally:
-            process.kill()
-
-
-def test_every_table_of_the_demo_is_locked_and_proved(
-    new_database: NewDatabase, legacy_template: str
-) -> None:
-    with connect(new_database(legacy_template), application_name="tests") as connection:
+def test_every_table_of_an_old_database_is_locked_and_proved(old_shape: URL) -> None:
+    with connect(old_shape, application_name="tests") as connection:
         report = lock_writes(connection)
-        assert report.tables == len({one.table for one in prove(connection)}) >= 45
+        assert report.tables == len({one.table for one in prove(connection)}) >= 42
 
 
 @pytest.mark.soak
@@ -235,8 +212,11 @@ def test_a_prepared_transaction_is_named_as_what_no_waiting_ends(
         connection.execute("CREATE TABLE plain (id int)")
         connection.execute("BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'forgotten'")
         try:
-            with pytest.raises(RefusedError, match="'forgotten' uses 'plain', and stays"):
-                lock(url)
+            with (
+                connect(url, application_name="tests") as locker,
+                pytest.raises(RefusedError, match="'forgotten' uses 'plain', and stays"),
+            ):
+                lock_writes(locker, patience_seconds=0.1)
         finally:
             connection.execute("ROLLBACK PREPARED 'forgotten'")
         lock(url)

@@ -1,7 +1,7 @@
 """An old database that is watched after a swap: its tables, its users and what is found of them."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL
 
@@ -9,7 +9,9 @@ from ops.books.cutovers import begin_cutover, end_cutover
 from ops.connection import connect
 from ops.database_identity import identity
 from ops.legacy_access.account import AccessEvidence, access_evidence
-from tests.integration.cutover.conftest import Ask
+
+if TYPE_CHECKING:
+    from tests.integration.cutover.conftest import Ask
 
 BOOKS = """
 CREATE TABLE book (id int PRIMARY KEY, title text);
@@ -43,5 +45,5 @@ def use(url: URL, query: str = "SELECT * FROM book") -> None:
         connection.execute(query.encode())
 
 
-def rows_of(core: URL, ask: Ask) -> list[tuple[Any, ...]]:
+def rows_of(core: URL, ask: "Ask") -> list[tuple[Any, ...]]:
     return ask(core, "SELECT moment, purpose FROM ops.legacy_access ORDER BY id")

@@ -1,7 +1,6 @@
 """Supervised backends that start at once."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,11 +9,16 @@ from ops.state_folder import StateFolder
 from tests.integration.serving.starting import APPLICATION, ENVIRONMENT
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[SupervisedBackend]:
-    """One that serves."""
-    backend = SupervisedBackend(StateFolder(tmp_path), APPLICATION)
-    backend.start(ENVIRONMENT)
-    backend.wait()
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SupervisedBackend]:
+    backend = SupervisedBackend(StateFolder(tmp_path_factory.mktemp("served")), APPLICATION)
     yield backend
     backend.stop()
+
+
+@pytest.fixture
+def served(kept: SupervisedBackend) -> SupervisedBackend:
+    """One that serves, whatever the test before has left of it."""
+    kept.start(ENVIRONMENT)
+    kept.wait()
+    return kept

@@ -1,10 +1,13 @@
 """Databases with users' rows, and an old one."""
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import Pair, empty, empty_legacy, fill
+from users_rows import Pair, empty, empty_legacy, fill, kept_open, session_of
 
-from ops.carrying.baseline import record_baseline
+from ops.carrying.baseline import bring_baseline
+from ops.copy.report import no_guard
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
 
@@ -14,12 +17,14 @@ _PAIRS = ("users_core", "users_ai", "users_other_core", "users_other_ai", "users
 @pytest.fixture(scope="session")
 def users_databases(
     server: EmbeddedServer, core_template: str, ai_template: str, old_shape_template: str
-) -> list[URL]:
+) -> Iterator[list[URL]]:
     """Two pairs and an old database, which tests fill anew: that is faster than making them."""
     templates = {"core": core_template, "ai": ai_template, "legacy": old_shape_template}
     for name in _PAIRS:
         create_database(server, name, templates[name.rpartition("_")[2]])
-    return [server.url(name) for name in _PAIRS]
+    urls = [server.url(name) for name in _PAIRS]
+    with kept_open(urls):
+        yield urls
 
 
 @pytest.fixture
@@ -28,7 +33,8 @@ def pair(users_databases: list[URL]) -> Pair:
     core, ai = users_databases[:2]
     empty(core, ai)
     fill(core, ai)
-    record_baseline(core, ai)
+    with session_of(core) as one, session_of(ai) as other:
+        bring_baseline(one, other, no_guard)
     return Pair(core, ai)
 
 

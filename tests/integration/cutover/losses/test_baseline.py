@@ -4,13 +4,12 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL
-from users_rows import QUESTION, RATING, Pair, fill, rollback_price, run
+from users_rows import QUESTION, RATING, Pair, fill, rollback_price, run, session_of
 
 from app.models import AiBase, Base
 from ops.books.cutovers import begin_cutover, end_cutover
 from ops.books.run_lock import exclusive_run
 from ops.carrying.baseline import record_baseline
-from ops.connection import connect
 from ops.errors import FencedOutError, RefusedError
 from ops.user_tables import USER_TABLES, content_digest, row_digests
 
@@ -85,7 +84,7 @@ def test_one_database_that_is_both_halves_is_priced_as_two(shared_url: URL) -> N
 
 def test_a_row_has_one_digest_by_whichever_name_it_goes(pair: Pair) -> None:
     for table in USER_TABLES:
-        with connect(getattr(pair, table.database), application_name="tests") as session:
+        with session_of(getattr(pair, table.database)) as session:
             query = sql.SQL("SELECT t.id, {} FROM {} AS t").format(
                 content_digest(table, "t"), sql.Identifier(table.name)
             )

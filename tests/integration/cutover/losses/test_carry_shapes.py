@@ -8,13 +8,25 @@ from uuid import uuid4
 import pytest
 from sqlalchemy.engine import URL
 from test_carry_back import carry, locked, tried
-from users_rows import ALICE, APPLE, BOB, CHAT, GROWTH, TAGGED, TESLA, Pair, contents, rows_of, run
+from users_rows import (
+    ALICE,
+    APPLE,
+    BOB,
+    CHAT,
+    GROWTH,
+    TAGGED,
+    TESLA,
+    Pair,
+    contents,
+    reshape,
+    rows_of,
+    run,
+)
 
 from ops.carrying.baseline import record_baseline
 from ops.carrying.carry_back import carrying_sessions
 from ops.cutover.rollback import Acceptance
 from ops.errors import RefusedError
-from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.groups import soaked
 
 __all__ = ["locked"]
@@ -26,15 +38,11 @@ TAG = "INSERT INTO tags_v2 (id, user_id, name, display_order) VALUES (%s, %s, %s
 @contextmanager
 def shaped(legacy: URL, make: str, unmake: str) -> Iterator[None]:
     """The old database has something of its own meanwhile."""
-    release_any_lock(legacy)
-    run(legacy, make)
-    lock_and_prove(legacy)
+    reshape(legacy, make)
     try:
         yield
     finally:
-        release_any_lock(legacy)
-        run(legacy, unmake)
-        lock_and_prove(legacy)
+        reshape(legacy, unmake)
 
 
 def trigger(body: str, when: str) -> tuple[str, str]:
@@ -79,7 +87,7 @@ def exchange_tags(core: URL) -> None:
 
 HELD: dict[str, tuple[str, str, Callable[[URL], None]]] = {
     "addresses must be ones": (
-        "ALTER TABLE users ADD CONSTRAINT own CHECK (email LIKE '%%@%%')",
+        "ALTER TABLE users ADD CONSTRAINT own CHECK (email LIKE '%@%')",
         "ALTER TABLE users DROP CONSTRAINT own",
         exchange_addresses,
     ),
@@ -114,7 +122,7 @@ def test_what_it_can_hold_is_carried(
         assert contents(locked, locked) == contents(*pair)
 
 
-_CODES = ["42501", "57014", *soaked("40001", "53100", "45000", "SS001", "0A000", "55000", "XX000")]
+_CODES = ["57014", *soaked("42501", "40001", "53100", "45000", "SS001", "0A000", "55000", "XX000")]
 
 
 @pytest.mark.parametrize("code", _CODES)

@@ -12,6 +12,7 @@ from users_rows import (
     contents,
     export_losses,
     exported,
+    fill,
     rollback_price,
     rows_of,
     run,
@@ -21,12 +22,11 @@ from users_rows import (
 from ops.carrying.baseline import record_baseline
 from ops.carrying.import_file import import_losses
 from ops.errors import BadInputError, ConfigurationError, RefusedError
-from tests.conftest import NewDatabase
 from tests.groups import soaked_unless
 
 
-def test_what_was_exported_is_imported_into_another_pair(
-    pair: Pair, other: Pair, tmp_path: Path
+def test_what_was_exported_is_imported_whole_into_another_pair_and_the_old_database(
+    pair: Pair, other: Pair, legacy: URL, tmp_path: Path
 ) -> None:
     write_everything(*pair)
     price = rollback_price(*pair)
@@ -44,22 +44,17 @@ def test_what_was_exported_is_imported_into_another_pair(
     assert (second.written, second.conflicts) == (0, 0)
     assert sum(table.already for table in second.tables) == price.total
     assert contents(*other) == contents(*pair)
-
-
-def test_rows_come_back_whole_with_their_ids_and_time_stamps(
-    pair: Pair, other: Pair, tmp_path: Path
-) -> None:
-    write_everything(*pair)
-    export_losses(*pair, tmp_path / "losses")
-    import_losses(tmp_path / "losses", *other)
-
-    for url, same, table in (
-        (0, "agent_messages", "conversation_id"),
-        (0, "users", "email"),
-        (1, "ai_kb_documents", "title"),
+    for half, table, order in (
+        ("core", "agent_messages", "conversation_id"),
+        ("core", "users", "email"),
+        ("ai", "ai_kb_documents", "title"),
     ):
-        query = f"SELECT md5(t::text) FROM {same} AS t ORDER BY {table}, id"
-        assert rows_of(other[url], query) == rows_of(pair[url], query)
+        query = f"SELECT md5(t::text) FROM {table} AS t ORDER BY {order}, id"
+        assert rows_of(getattr(other, half), query) == rows_of(getattr(pair, half), query)
+
+    assert import_losses(file, legacy, legacy).conflicts == 0
+    assert contents(legacy, legacy) == contents(*pair)
+    assert import_losses(file, legacy, legacy).written == 0
 
 
 def test_what_a_batch_rolled_forward_is_not_rolled_back_by_an_update(
@@ -93,15 +88,6 @@ def test_the_value_of_a_private_asset_is_the_users(pair: Pair, other: Pair, tmp_
     assert rows_of(other.core, query) == [(7500, 75), (-4800, None)]
 
 
-def test_the_old_database_takes_it_as_one(pair: Pair, legacy: URL, tmp_path: Path) -> None:
-    write_everything(*pair)
-    export_losses(*pair, tmp_path / "losses")
-
-    assert import_losses(tmp_path / "losses", legacy, legacy).conflicts == 0
-    assert contents(legacy, legacy) == contents(*pair)
-    assert import_losses(tmp_path / "losses", legacy, legacy).written == 0
-
-
 _SHAPES = {
     "other types": (
         "ALTER TABLE positions ALTER position_type TYPE text, ALTER quantity TYPE numeric",
@@ -124,18 +110,17 @@ _SHAPES = {
     ],
 )
 def test_an_old_database_of_another_shape_takes_it_too(
-    pair: Pair, legacy: URL, new_database: NewDatabase, tmp_path: Path, statements: tuple[str, ...]
+    pair: Pair, old_shape: URL, tmp_path: Path, statements: tuple[str, ...]
 ) -> None:
-    shaped = new_database(legacy.database)
-    for statement in statements:
-        run(shaped, statement)
+    fill(old_shape, old_shape)
+    run(old_shape, "; ".join(statements))
     write_everything(*pair)
     total = export_losses(*pair, tmp_path / "losses")
 
-    report = import_losses(tmp_path / "losses", shaped, shaped)
+    report = import_losses(tmp_path / "losses", old_shape, old_shape)
 
     assert (report.written, report.conflicts) == (total, 0)
-    assert import_losses(tmp_path / "losses", shaped, shaped).written == 0
+    assert import_losses(tmp_path / "losses", old_shape, old_shape).written == 0
 
 
 def test_an_export_is_its_owner_s_alone_and_replaces_nothing(pair: Pair, tmp_path: Path) -> None:

@@ -19,12 +19,12 @@ from users_rows import (
     Pair,
     contents,
     export_losses,
+    fill,
     rows_of,
     run,
 )
 
 from ops.carrying.import_file import ImportReport, import_losses
-from tests.conftest import NewDatabase
 from tests.groups import soaked_unless
 
 
@@ -36,16 +36,16 @@ def _conflicts(report: ImportReport) -> list[dict[str, object]]:
 
 
 def test_what_an_old_database_cannot_hold_is_a_conflict_and_the_rest_is_imported(
-    pair: Pair, legacy: URL, new_database: NewDatabase, tmp_path: Path
+    pair: Pair, old_shape: URL, tmp_path: Path
 ) -> None:
-    shaped = new_database(legacy.database)
+    fill(old_shape, old_shape)
     for statement in (
         "DROP TABLE ai_feedback",
         "ALTER TABLE users ALTER full_name TYPE varchar(10)",
         "ALTER TABLE positions ALTER quantity TYPE numeric(16, 2), DROP notes",
         "ALTER TABLE portfolio_target_prices ADD needed text NOT NULL",
     ):
-        run(shaped, statement)
+        run(old_shape, statement)
     run(pair.core, "UPDATE users SET full_name = 'A very long name' WHERE id = %s", ALICE)
     run(pair.core, "UPDATE users SET full_name = 'Robert' WHERE id = %s", BOB)
     run(pair.core, "UPDATE positions SET quantity = 1.125 WHERE id = %s", APPLE)
@@ -59,11 +59,11 @@ def test_what_an_old_database_cannot_hold_is_a_conflict_and_the_rest_is_imported
     run(pair.ai, "UPDATE ai_feedback SET rating = 'down'")
     export_losses(*pair, tmp_path / "losses")
 
-    report = import_losses(tmp_path / "losses", shaped, shaped)
+    report = import_losses(tmp_path / "losses", old_shape, old_shape)
 
     reasons = {(each["table"], each["key"]): each["reason"] for each in _conflicts(report)}
     assert report.written == 1
-    assert rows_of(shaped, "SELECT full_name FROM users ORDER BY email") == [
+    assert rows_of(old_shape, "SELECT full_name FROM users ORDER BY email") == [
         ("Alice",),
         ("Robert",),
     ]
@@ -75,7 +75,7 @@ def test_what_an_old_database_cannot_hold_is_a_conflict_and_the_rest_is_imported
         " constraint",
         "there is no such table",
     ]
-    assert rows_of(shaped, "SELECT count(*) FROM positions WHERE quantity = 1.13") == [(0,)]
+    assert rows_of(old_shape, "SELECT count(*) FROM positions WHERE quantity = 1.13") == [(0,)]
 
 
 Step = tuple[int, str, tuple[object, ...]]  # 0: Core, 1: AI

@@ -6,19 +6,35 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy.engine import URL
-from users_rows import APPLE, Pair, contents, export_losses, rows_of, run, write_everything
+from users_rows import (
+    APPLE,
+    Pair,
+    contents,
+    export_losses,
+    reshape,
+    rows_of,
+    run,
+    write_everything,
+)
 
 from ops.carrying.import_file import ImportReport, import_losses
 from ops.connection import connect
 from ops.errors import BusyError, DatabaseUnavailableError, RefusedError, WrongDatabaseError
-from ops.write_lock.lock import lock_writes, release_lock
 
 
-def test_an_import_that_is_killed_between_both_databases_is_finished_by_the_next(
+def test_an_import_that_is_refused_leaves_both_databases_and_one_that_is_killed_is_finished(
     pair: Pair, other: Pair, tmp_path: Path
 ) -> None:
     write_everything(*pair)
     total = export_losses(*pair, tmp_path / "losses")
+    before, wanted = contents(*other), contents(*pair)
+
+    def overtaken(_core: psycopg.Connection) -> None:
+        raise RefusedError("overtaken")
+
+    with pytest.raises(RefusedError, match="overtaken"):
+        import_losses(tmp_path / "losses", *other, guard=overtaken)
+    assert contents(*other) == before
 
     def cut_off_ai(core: psycopg.Connection) -> None:
         core.execute(
@@ -29,28 +45,13 @@ def test_an_import_that_is_killed_between_both_databases_is_finished_by_the_next
 
     with pytest.raises(DatabaseUnavailableError):
         import_losses(tmp_path / "losses", *other, guard=cut_off_ai)
-    core, wanted = contents(*other), contents(*pair)
+    core = contents(*other)
     assert core["users"] == wanted["users"]
     assert core["ai_memories"] != wanted["ai_memories"]
 
     report = import_losses(tmp_path / "losses", *other)
     assert 0 < report.written < total
     assert contents(*other) == wanted
-
-
-def test_a_guard_that_refuses_leaves_both_databases_as_they_were(
-    pair: Pair, other: Pair, tmp_path: Path
-) -> None:
-    write_everything(*pair)
-    export_losses(*pair, tmp_path / "losses")
-    before = contents(*other)
-
-    def overtaken(_core: psycopg.Connection) -> None:
-        raise RefusedError("overtaken")
-
-    with pytest.raises(RefusedError, match="overtaken"):
-        import_losses(tmp_path / "losses", *other, guard=overtaken)
-    assert contents(*other) == before
 
 
 def test_a_locked_database_takes_nothing_until_it_is_released(
@@ -60,14 +61,13 @@ def test_a_locked_database_takes_nothing_until_it_is_released(
     export_losses(*pair, tmp_path / "losses")
     before = contents(legacy, legacy)
 
-    with connect(legacy, application_name="tests") as session:
-        lock_writes(session)
+    reshape(legacy)
     try:
         with pytest.raises(RefusedError, match="locked against writes since the swap"):
             import_losses(tmp_path / "losses", legacy, legacy)
         assert contents(legacy, legacy) == before
     finally:
-        release_lock(legacy)
+        reshape(legacy, lock=False)
     assert import_losses(tmp_path / "losses", legacy, legacy).written == 2
 
 

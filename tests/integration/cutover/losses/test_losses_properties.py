@@ -8,11 +8,21 @@ import psycopg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import URL
-from users_rows import BOB, CHAT, Pair, contents, empty, export_losses, fill, rollback_price, run
+from users_rows import (
+    BOB,
+    CHAT,
+    Pair,
+    contents,
+    empty,
+    export_losses,
+    fill,
+    rollback_price,
+    run,
+    session_of,
+)
 
 from ops.carrying.baseline import record_baseline
 from ops.carrying.import_file import import_losses
-from ops.connection import connect
 
 Model = dict[tuple[str, int], str]
 Write = tuple[str, int, str | None]  # table, row, and what it says; None: it goes
@@ -54,10 +64,7 @@ WRITES = st.lists(
 
 
 def _apply(pair: Pair, writes: list[Write]) -> None:
-    with (
-        connect(pair.core, application_name="tests") as core,
-        connect(pair.ai, application_name="tests") as ai,
-    ):
+    with session_of(pair.core) as core, session_of(pair.ai) as ai:
         for table, row, text in writes:
             half, insert = _TABLES[table]
             _write(core if half == "core" else ai, table, insert, row, text)
@@ -148,7 +155,7 @@ def test_a_baseline_brought_up_to_date_is_one_recorded_anew(
 
 
 def _baseline(pair: Pair) -> list[tuple[object, ...]]:
-    with connect(pair.core, application_name="tests") as core:
+    with session_of(pair.core) as core:
         return core.execute(
             "SELECT table_name, key, digest FROM ops.cutover_baseline ORDER BY table_name, key"
         ).fetchall()

@@ -2,12 +2,16 @@
 
 import csv
 import io
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID, uuid4
 from zipfile import ZipFile
 
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
@@ -17,6 +21,7 @@ from ops.carrying.export import export_changes
 from ops.carrying.rollback_price import RollbackPrice, price_of, recomputable
 from ops.connection import connect
 from ops.user_tables import Half, content_digest, user_tables
+from ops.write_lock.lock import lock_writes, release_lock_in
 
 ALICE, BOB = (UUID(int=n) for n in (1, 2))
 BOOK, CLOSED_BOOK = (UUID(int=n) for n in (11, 12))
@@ -39,6 +44,33 @@ class Pair(NamedTuple):
 
     core: URL
     ai: URL
+
+
+# By address, of the databases that stay.
+_kept: dict[URL, psycopg.Connection] = {}
+
+
+@contextmanager
+def kept_open(urls: Sequence[URL]) -> Iterator[None]:
+    """Keep a session open in each database, for what tests do and see there themselves: to open one
+    takes longer than what it is for."""
+    with ExitStack() as sessions:
+        for url in urls:
+            _kept[url] = sessions.enter_context(connect(url, application_name="tests"))
+            _kept[url].prepare_threshold = None  # tables change their shape
+        yield
+        _kept.clear()
+
+
+@contextmanager
+def session_of(url: URL) -> Iterator[psycopg.Connection]:
+    """The session that is kept open there, or a new one, in a transaction."""
+    if (kept := _kept.get(url)) is None:
+        with connect(url, application_name="tests") as session:
+            yield session
+    else:
+        with kept.transaction():
+            yield kept
 
 
 def rollback_price(core: URL, ai: URL) -> RollbackPrice:
@@ -115,7 +147,7 @@ _AI = (
 def fill(core: URL, ai: URL) -> None:
     """Write the world: two users, a book of two positions, a chat, what the agent learned of it."""
     for url, statements in ((core, _CORE), (ai, _AI)):
-        with connect(url, application_name="tests") as session:
+        with session_of(url) as session:
             for query, values in statements:
                 session.execute(query, values)
 
@@ -179,34 +211,54 @@ def write_everything(core: URL, ai: URL) -> None:
         ("INSERT INTO ai_feedback (message_id, rating) VALUES (%s, 'up')", (carol,)),
     )
     for url, statements in ((core, of_core), (ai, of_ai)):
-        with connect(url, application_name="tests") as session:
+        with session_of(url) as session:
             for query, values in statements:
                 session.execute(query.encode(), values)
 
 
 def run(url: URL, query: str, *values: object) -> None:
     """One statement, committed."""
-    with connect(url, application_name="tests") as session:
+    with session_of(url) as session:
         session.execute(query.encode(), values)
 
 
 def rows_of(url: URL, query: str, *values: object) -> list[tuple[object, ...]]:
     """What a query gives."""
-    with connect(url, application_name="tests") as session:
+    with session_of(url) as session:
         return session.execute(query.encode(), values).fetchall()
+
+
+def reshape(legacy: URL, *statements: str, lock: bool = True) -> None:
+    """Take the lock off the old database, run statements, and lock it again."""
+    with session_of(legacy) as session:
+        release_lock_in(session)
+        for query in statements:
+            session.execute(query.encode())
+        if lock:
+            lock_writes(session)
 
 
 def contents(core: URL, ai: URL) -> dict[str, set[tuple[object, ...]]]:
     """Table → key and content digest of every row."""
     found = {}
     for half, url in (("core", core), ("ai", ai)):
-        with connect(url, application_name="tests") as session:
-            for table in user_tables(half):  # type: ignore[arg-type]
-                query = sql.SQL("SELECT t.id, {} FROM {} AS t").format(
-                    content_digest(table, "t"), sql.Identifier(table.name)
-                )
-                found[table.name] = set(session.execute(query))
+        with session_of(url) as session:
+            for name, query in _digests(half):  # type: ignore[arg-type]
+                found[name] = set(session.execute(query))
     return found
+
+
+@cache
+def _digests(half: Half) -> list[tuple[str, bytes]]:
+    return [
+        (
+            table.name,
+            sql.SQL("SELECT t.id, {} FROM {} AS t")
+            .format(content_digest(table, "t"), sql.Identifier(table.name))
+            .as_bytes(),
+        )
+        for table in user_tables(half)
+    ]
 
 
 def exported(path: Path) -> dict[str, list[dict[str, str]]]:
@@ -246,6 +298,6 @@ def _owned(half: Half) -> list[str]:
 
 
 def _delete_all(url: URL, *tables: str) -> None:
-    with connect(url, application_name="tests") as session:
+    with session_of(url) as session:
         for table in tables:
             session.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(*table.split("."))))
