@@ -35,7 +35,7 @@ def lock_tables(
 
     Raises:
         BusyError: somebody held one of them all the time; the message says who.
-        RefusedError: a prepared transaction does, which waiting does not end.
+        RefusedError: a prepared transaction does, which is not waited for.
     """
     if not chosen:
         return
@@ -44,8 +44,16 @@ def lock_tables(
         sql.SQL(mode),
     )
     attempt_seconds = _attempt_seconds(connection)
+
+    def locked() -> bool:
+        if _locked(connection, command, attempt_seconds):
+            return True
+        if isinstance(held := _who_holds(connection, chosen, mode), RefusedError):
+            raise held
+        return False
+
     if not wait_until(
-        lambda: _locked(connection, command, attempt_seconds),
+        locked,
         patience_seconds,
         pause=random.uniform(*_PAUSE_SECONDS),  # two that are at it must not meet every time
     ):

@@ -216,7 +216,7 @@ def test_a_prepared_transaction_is_named_as_what_no_waiting_ends(
                 connect(url, application_name="tests") as locker,
                 pytest.raises(RefusedError, match="'forgotten' uses 'plain', and stays"),
             ):
-                lock_writes(locker, patience_seconds=0.1)
+                lock_writes(locker, patience_seconds=3600.0)
         finally:
             connection.execute("ROLLBACK PREPARED 'forgotten'")
         lock(url)
