@@ -224,8 +224,8 @@ CORE_DAMAGES = {
         {"snapshot identities"},
         "1 with another net",
     ),
-    "positions that are neither long nor short": Damage(
-        f"UPDATE portfolio_snapshots SET num_long_positions = 7 {SNAPSHOT}",
+    "more long and short positions than there are": Damage(
+        f"UPDATE portfolio_snapshots SET num_long_positions = 9 {SNAPSHOT}",
         {"snapshot identities"},
         "1 with another num_positions",
     ),
