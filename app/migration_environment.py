@@ -5,6 +5,8 @@ so that no password passes through ini interpolation) and `config.attributes["sh
 command line leaves both out, and the environment's settings decide.
 """
 
+import atexit
+import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,7 +70,7 @@ class _Target:
 
 def run_chain(chain: ChainName) -> None:
     """Run the command that Alembic was called with, for one chain."""
-    _configure_logging()
+    _configure_command()
     target = _target(chain)
     if context.is_offline_mode():
         _run_offline(chain, target)
@@ -90,11 +92,13 @@ def version_table(chain: ChainName, *, shared: bool) -> str:
     return SHARED_AI_VERSION_TABLE if chain == "ai" and shared else VERSION_TABLE
 
 
-def _configure_logging() -> None:
+def _configure_command() -> None:
     """Log to the terminal when called from it; a calling program has its own logging."""
     config = context.config
     if config.cmd_opts is not None and config.config_file_name is not None:
         fileConfig(config.config_file_name, disable_existing_loggers=False)
+        # To look for garbage once more at the end takes longer than a command that finds its head.
+        atexit.register(gc.freeze)
 
 
 def _target(chain: ChainName) -> _Target:

@@ -1,6 +1,7 @@
 """What the database holds of a user's portfolios, read without the code under test."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +41,7 @@ class Books:
         with connect(self.core, application_name="tests") as core:
             return core.execute(query, values).fetchall()
 
-    @property
+    @cached_property
     def equities(self) -> dict[UUID, float]:
         found = self.rows(
             "SELECT p.id, p.equity_balance::float8 FROM portfolios p JOIN users u "

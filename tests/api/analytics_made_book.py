@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from ops.connection import connect
-from tests.api.analytics_books import ask_for, rows
+from tests.api.analytics_books import ask_for
 from tests.api.backend import Backend
 
 _OF_POSITIONS = ("position_factor_exposures", "position_market_betas", "position_realized_events")
@@ -30,6 +30,7 @@ class MadeBook:
     """The portfolio. Methods insert a row each; column names are keywords."""
 
     backend: Backend
+    core: psycopg.Connection
     id: UUID
     user_id: UUID
     email: str
@@ -39,8 +40,12 @@ class MadeBook:
         return ask_for(self.backend, self.email, self.user_id, self.id, path, query)
 
     def insert(self, table: str, **values: Any) -> None:
-        with connect(self.backend.core, application_name="tests") as core:
-            insert(core, table, values)
+        query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(sql.Placeholder() * len(values)),
+        )
+        self.core.execute(query, list(values.values()))
 
     def position(self, symbol: str, quantity: float, price: float, **values: Any) -> UUID:
         """An open lot, PUBLIC and LONG or SHORT where nothing else is said."""
@@ -73,7 +78,7 @@ class MadeBook:
 
     def exposures(self, day: str, betas: dict[str, float]) -> None:
         """Of the portfolio, to factors by name; dollars are a thousand times the beta."""
-        known = dict(rows(self.backend, "SELECT name, id FROM factor_definitions"))
+        known = dict(self.core.execute("SELECT name, id FROM factor_definitions").fetchall())
         for name, beta in betas.items():
             self.insert(
                 "factor_exposures",
@@ -83,29 +88,20 @@ class MadeBook:
             )
 
 
-def insert(core: psycopg.Connection, table: str, values: dict[str, Any]) -> None:
-    query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        sql.Identifier(table),
-        sql.SQL(", ").join(map(sql.Identifier, values)),
-        sql.SQL(", ").join(sql.Placeholder() * len(values)),
-    )
-    core.execute(query, list(values.values()))
-
-
 @contextmanager
 def made_book(backend: Backend, equity: float | None = 1000.0) -> Iterator[MadeBook]:
     """A user of their own with an empty portfolio."""
-    book = MadeBook(backend, uuid4(), uuid4(), f"{uuid4().hex}@example.com")
     times = {"created_at": "2025-01-02 12:00Z", "updated_at": "2025-01-02 12:00Z"}
-    user = {"id": book.user_id, "email": book.email, "hashed_password": "-", "full_name": "Maker"}
-    book.insert("users", **user, is_active=True, **times)
-    own = {"id": book.id, "user_id": book.user_id, "name": "Made", "account_name": "Made"}
+    user = {"hashed_password": "-", "full_name": "Maker", "is_active": True}
     kind = {"account_type": "taxable", "is_active": True, "currency": "USD"}
-    book.insert("portfolios", **own, **kind, equity_balance=equity, **times)
-    try:
-        yield book
-    finally:
-        with connect(backend.core, application_name="tests") as core:
+    with connect(backend.core, application_name="tests", autocommit=True) as core:
+        book = MadeBook(backend, core, uuid4(), uuid4(), f"{uuid4().hex}@example.com")
+        book.insert("users", id=book.user_id, email=book.email, **user, **times)
+        own = {"id": book.id, "user_id": book.user_id, "name": "Made", "account_name": "Made"}
+        book.insert("portfolios", **own, **kind, equity_balance=equity, **times)
+        try:
+            yield book
+        finally:
             _remove(core, book)
 
 

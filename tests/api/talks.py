@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 
 from ops.connection import connect
 from tests.api.backend import Backend
@@ -17,6 +18,8 @@ class Talker:
     """A user with one conversation. `say` adds a message and returns its id."""
 
     backend: Backend
+    of_core: psycopg.Connection
+    of_ai: psycopg.Connection
     email: str = field(default_factory=lambda: f"{uuid4()}@example.com")
     id: UUID = field(default_factory=uuid4)
     conversation: UUID = field(default_factory=uuid4)
@@ -35,12 +38,10 @@ class Talker:
         return message
 
     def core(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with connect(self.backend.core, application_name="tests") as database:
-            return _rows(database.execute(statement.encode(), values))
+        return _rows(self.of_core.execute(statement.encode(), values))
 
     def ai(self, statement: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        with connect(self.backend.ai, application_name="tests") as database:
-            return _rows(database.execute(statement.encode(), values))
+        return _rows(self.of_ai.execute(statement.encode(), values))
 
     def memories(self) -> list[tuple[Any, ...]]:
         return self.ai(
@@ -62,7 +63,19 @@ def _rows(cursor: Any) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def talking(backend: Backend) -> Iterator[Talker]:
-    talker = Talker(backend)
+    with (
+        connect(backend.core, application_name="tests", autocommit=True) as core,
+        connect(backend.ai, application_name="tests", autocommit=True) as ai,
+    ):
+        talker = Talker(backend, core, ai)
+        _add(talker)
+        try:
+            yield talker
+        finally:
+            _remove(talker)
+
+
+def _add(talker: Talker) -> None:
     talker.core(
         "INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at,"
         " updated_at) VALUES (%s, %s, 'x', 'Talker', true, now(), now())",
@@ -79,10 +92,6 @@ def talking(backend: Backend) -> Iterator[Talker]:
         " metadata) VALUES (%s, %s, 'green', 'openai', now(), now(), '{}')",
         [talker.conversation, talker.id],
     )
-    try:
-        yield talker
-    finally:
-        _remove(talker)
 
 
 def _remove(talker: Talker) -> None:

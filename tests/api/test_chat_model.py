@@ -171,16 +171,16 @@ def test_a_silent_model_leaves_heartbeats_and_no_connection(
     monkeypatch.setattr(bounds, "HEARTBEAT_SECONDS", 0.1)
     llm.replies = [Reply([chunk({"content": "So"}), 0.6, chunk({"content": " slow"}), *end()])]
     with asking(individual, QUESTION, conversation(individual)) as events:
-        seen, held = [], []
+        seen, held = [], list[int]()
         for event in events:
             seen.append(event)
             if event.name == "heartbeat":
                 engines = (core_engine(), ai_engine())
-                held += [engine.pool.checkedout() for engine in engines]  # type: ignore[attr-defined]
+                held = [engine.pool.checkedout() for engine in engines]  # type: ignore[attr-defined]
     beats = [event for event in seen if event.name == "heartbeat"]
     assert len(beats) >= 3
     assert {(event.payload["seq"], str(event.data)) for event in beats} == {(0, "{}")}
-    assert set(held) == {0}
+    assert held == [0, 0], "at the last of them: a busy machine may still have begun at the first"
     assert seen[-1].name == "done"
     numbers = [e.payload["seq"] for e in seen[1:-1] if e.name != "heartbeat"]
     assert numbers == list(range(len(numbers)))

@@ -23,7 +23,6 @@ from tests.api.conftest import HEDGE_FUND, INDIVIDUAL
 from tests.api.llm_server import LlmServer, called, said
 from tests.api.own_book import OwnBook, own_book
 from tests.api.test_chat_conversations import portfolio_of
-from tests.groups import soaked
 
 NAMES = {
     "list_user_portfolios",
@@ -62,17 +61,30 @@ def book(backend: Backend) -> Iterator[OwnBook]:
         book.core.execute("DELETE FROM agent_conversations WHERE user_id = %s", [book.user_id])
 
 
-def result_of(
-    llm: LlmServer, client: httpx.Client, name: str, arguments: Any, **context: Any
-) -> Any:
-    """What one call of a tool gives; the answer goes on after it, whatever it is."""
-    llm.replies = [called((name, arguments)), said("So.")]
+def results_of(
+    llm: LlmServer, client: httpx.Client, *calls: tuple[str, Any], **context: Any
+) -> list[Any]:
+    """What calls of tools give, to the model and to the client alike; the answer goes on after
+    them, whatever that is."""
+    most = bounds.CALLS_PER_ROUND
+    rounds = [calls[begin : begin + most] for begin in range(0, len(calls), most)]
+    llm.replies = [*(called(*round_) for round_ in rounds), said("So.")]
     run = ask(client, "Well?", conversation(client, **context))
     assert (run.names[-1], run.text) == ("done", "So.")
-    event = run.one("tool_result").data
-    assert event["tool_name"] == run.one("tool_call").data["tool_name"]
-    assert event["duration_ms"] >= 0
-    return event["tool_result"]
+    asked, events = run.all("tool_call"), run.all("tool_result")
+    assert [each.data["tool_name"] for each in events] == [each.data["tool_name"] for each in asked]
+    assert all(event.data["duration_ms"] >= 0 for event in events)
+    results = [event.data["tool_result"] for event in events]
+    assert len(results) == len(calls)
+    told = [each for each in llm.chats[-1]["messages"] if each["role"] == "tool"]
+    assert [json.loads(each["content"]) for each in told] == results
+    return results
+
+
+def result_of(llm: LlmServer, client: httpx.Client, name: str, arguments: Any) -> Any:
+    """What one call gives."""
+    [result] = results_of(llm, client, (name, arguments))
+    return result
 
 
 def timeless(value: Any) -> Any:
@@ -94,44 +106,38 @@ def test_every_tool_has_a_schema_that_endpoints_accept() -> None:
             assert each["type"] in {"string", "boolean", "integer", "number", "array"}
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "path"),
-    [
-        ("list_user_portfolios", {}, "portfolios"),
-        ("get_portfolio_complete", {}, "data/portfolio/{id}/complete"),
-        ("get_positions_details", {}, "data/positions/details?portfolio_id={id}"),
-        ("get_portfolio_data_quality", {}, "data/portfolio/{id}/data-quality"),
-        ("get_current_quotes", {"symbols": "aapl, XOM"}, "data/prices/quotes?symbols=AAPL,XOM"),
-        (
-            "get_factor_etf_prices",
-            {"lookback_days": 30},
-            "data/factors/etf-prices?lookback_days=30",
-        ),
-        ("get_company_profile", {"symbol": "nvda"}, "data/company-profiles?symbols=NVDA"),
-        ("get_analytics_overview", {}, "analytics/portfolio/{id}/overview"),
-        ("get_factor_exposures", {}, "analytics/portfolio/{id}/factor-exposures"),
-        ("get_sector_exposure", {}, "analytics/portfolio/{id}/sector-exposure"),
-        ("get_correlation_matrix", {}, "analytics/portfolio/{id}/correlation-matrix"),
-        ("get_stress_test_results", {}, "analytics/portfolio/{id}/stress-test"),
-        ("get_concentration_metrics", {}, "analytics/portfolio/{id}/concentration"),
-        ("get_volatility_analysis", {}, "analytics/portfolio/{id}/volatility"),
-    ],
-)
-def test_a_tool_says_what_the_api_says(
-    name: str,
-    arguments: dict[str, Any],
-    path: str,
+SAME: list[tuple[str, dict[str, Any], str]] = [
+    ("list_user_portfolios", {}, "portfolios"),
+    ("get_portfolio_complete", {}, "data/portfolio/{id}/complete"),
+    ("get_positions_details", {}, "data/positions/details?portfolio_id={id}"),
+    ("get_portfolio_data_quality", {}, "data/portfolio/{id}/data-quality"),
+    ("get_current_quotes", {"symbols": "aapl, XOM"}, "data/prices/quotes?symbols=AAPL,XOM"),
+    ("get_factor_etf_prices", {"lookback_days": 30}, "data/factors/etf-prices?lookback_days=30"),
+    ("get_company_profile", {"symbol": "nvda"}, "data/company-profiles?symbols=NVDA"),
+    ("get_analytics_overview", {}, "analytics/portfolio/{id}/overview"),
+    ("get_factor_exposures", {}, "analytics/portfolio/{id}/factor-exposures"),
+    ("get_sector_exposure", {}, "analytics/portfolio/{id}/sector-exposure"),
+    ("get_correlation_matrix", {}, "analytics/portfolio/{id}/correlation-matrix"),
+    ("get_stress_test_results", {}, "analytics/portfolio/{id}/stress-test"),
+    ("get_concentration_metrics", {}, "analytics/portfolio/{id}/concentration"),
+    ("get_volatility_analysis", {}, "analytics/portfolio/{id}/volatility"),
+]
+
+
+def test_tools_say_what_the_api_says(
     llm: LlmServer,
     hedge_fund: httpx.Client,
     backend: Backend,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(bounds, "TOOL_RESULT_CHARACTERS", 1_000_000)
-    response = hedge_fund.get(f"/api/v1/{path.format(id=portfolio_of(backend, HEDGE_FUND))}")
-    assert response.status_code == 200, response.text
-    result = result_of(llm, hedge_fund, name, arguments)
-    assert set(result) == {"meta", "data"}
-    assert timeless(result["data"]) == timeless(response.json())
+    portfolio = portfolio_of(backend, HEDGE_FUND)
+    results = results_of(llm, hedge_fund, *((name, given) for name, given, _ in SAME))
+    for (name, _, path), result in zip(SAME, results, strict=True):
+        response = hedge_fund.get(f"/api/v1/{path.format(id=portfolio)}")
+        assert response.status_code == 200, response.text
+        assert set(result) == {"meta", "data"}, name
+        assert timeless(result["data"]) == timeless(response.json()), name
 
 
 def test_movers_tags_targets_and_prices_are_the_databases(llm: LlmServer, book: OwnBook) -> None:
@@ -142,10 +148,17 @@ def test_movers_tags_targets_and_prices_are_the_databases(llm: LlmServer, book: 
     last = date(2025, 12, 19)
     book.prices("CHATM", {last - timedelta(days=1): 20, last: 25})
     with book.client() as client:
-        movers = result_of(llm, client, "get_daily_movers", {"threshold_pct": 1})["data"]
-        tags = result_of(llm, client, "get_position_tags", {})["data"]
-        prices = result_of(llm, client, "get_prices_historical", {"lookback_days": 5})["data"]
-        targets = result_of(llm, client, "get_target_prices", {})["data"]
+        movers, tags, prices, targets = (
+            result["data"]
+            for result in results_of(
+                llm,
+                client,
+                ("get_daily_movers", {"threshold_pct": 1}),
+                ("get_position_tags", {}),
+                ("get_prices_historical", {"lookback_days": 5}),
+                ("get_target_prices", {}),
+            )
+        )
     book.core.execute("DELETE FROM position_tags WHERE position_id = %s", [held])
     book.core.execute("DELETE FROM tags_v2 WHERE user_id = %s", [book.user_id])
     [gainer] = movers["data"]["gainers"]
@@ -157,62 +170,59 @@ def test_movers_tags_targets_and_prices_are_the_databases(llm: LlmServer, book: 
     assert (target["symbol"], target["target_price_eoy"]) == ("CHATM", 30)
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "kind"),
-    [
-        ("get_portfolio_complete", "{not json", "validation_error"),
-        ("get_portfolio_complete", {"x": "y" * 8_000}, "validation_error"),
-        ("get_portfolio_complete", '{"x": ' + "[" * 400 + "]" * 400 + "}", "validation_error"),
-        ("get_portfolio_complete", {"portfolio_id": "mine"}, "validation_error"),
-        ("get_portfolio_complete", {"portfolio_id": str(uuid4())}, "not_found"),
-        ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())] * 99}, "validation_error"),
-        ("get_analytics_overview", {"portfolio_id": str(uuid4())}, "not_found"),
-        ("get_current_quotes", {}, "validation_error"),
-        ("get_current_quotes", {"symbols": "A\0B"}, "validation_error"),
-        ("get_weather", {"city": "\0"}, "unknown_tool"),
-        ("", {}, "unknown_tool"),
-        *soaked(
-            ("get_portfolio_complete", "[1]", "validation_error"),
-            ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())]}, "not_found"),
-            ("get_position_tags", {"portfolio_id": str(uuid4())}, "not_found"),
-            ("get_positions_details", {"portfolio_id": str(uuid4())}, "not_found"),
-            ("get_current_quotes", {"symbols": ""}, "validation_error"),
-            ("get_company_profile", {"symbol": "x" * 99}, "validation_error"),
-            ("get_daily_movers", {"threshold_pct": -1}, "validation_error"),
-        ),
-    ],
-)
+WRONG: list[tuple[str, Any, str]] = [
+    ("get_portfolio_complete", "{not json", "validation_error"),
+    ("get_portfolio_complete", "[1]", "validation_error"),
+    ("get_portfolio_complete", {"x": "y" * 8_000}, "validation_error"),
+    ("get_portfolio_complete", '{"x": ' + "[" * 400 + "]" * 400 + "}", "validation_error"),
+    ("get_portfolio_complete", {"portfolio_id": "mine"}, "validation_error"),
+    ("get_portfolio_complete", {"portfolio_id": str(uuid4())}, "not_found"),
+    ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())]}, "not_found"),
+    ("get_portfolio_complete", {"portfolio_ids": [str(uuid4())] * 99}, "validation_error"),
+    ("get_analytics_overview", {"portfolio_id": str(uuid4())}, "not_found"),
+    ("get_position_tags", {"portfolio_id": str(uuid4())}, "not_found"),
+    ("get_positions_details", {"portfolio_id": str(uuid4())}, "not_found"),
+    ("get_current_quotes", {}, "validation_error"),
+    ("get_current_quotes", {"symbols": ""}, "validation_error"),
+    ("get_current_quotes", {"symbols": "A\0B"}, "validation_error"),
+    ("get_company_profile", {"symbol": "x" * 99}, "validation_error"),
+    ("get_daily_movers", {"threshold_pct": -1}, "validation_error"),
+    ("get_weather", {"city": "\0"}, "unknown_tool"),
+    ("", {}, "unknown_tool"),
+]
+
+
 def test_what_a_model_gets_wrong_is_a_result_that_it_can_read(
-    name: str, arguments: Any, kind: str, llm: LlmServer, individual: httpx.Client
+    llm: LlmServer, individual: httpx.Client
 ) -> None:
-    result = result_of(llm, individual, name, arguments)
-    assert set(result) == {"meta", "data", "error"}
-    assert result["data"] is None
-    assert result["error"]["type"] == kind
-    assert result["error"]["message"]
-    assert json.loads(llm.chats[-1]["messages"][-1]["content"]) == result
+    results = results_of(llm, individual, *((name, given) for name, given, _ in WRONG))
+    for (name, given, kind), result in zip(WRONG, results, strict=True):
+        assert set(result) == {"meta", "data", "error"}, (name, given)
+        assert result["data"] is None
+        assert result["error"]["type"] == kind, (name, given)
+        assert result["error"]["message"]
 
 
-@pytest.mark.parametrize("name", sorted(NAMES - {"get_position_tags"}))
 def test_no_tool_shows_anothers_portfolio(
-    name: str, llm: LlmServer, individual: httpx.Client, backend: Backend
+    llm: LlmServer, individual: httpx.Client, backend: Backend
 ) -> None:
-    other = portfolio_of(backend, HEDGE_FUND)
+    other, names = portfolio_of(backend, HEDGE_FUND), sorted(NAMES - {"get_position_tags"})
     given = {"portfolio_id": other, "symbols": "AAPL", "symbol": "AAPL"}
-    result = result_of(llm, individual, name, given)
-    if "portfolio_id" in TOOLS[name].arguments.model_fields:
-        assert result["error"]["type"] == "not_found"
-    assert other not in json.dumps(result.get("data"))
+    results = results_of(llm, individual, *((name, given) for name in names))
+    for name, result in zip(names, results, strict=True):
+        if "portfolio_id" in TOOLS[name].arguments.model_fields:
+            assert result["error"]["type"] == "not_found", name
+        assert other not in json.dumps(result.get("data")), name
 
 
 def test_the_conversations_portfolio_is_given_where_none_is_named(
     llm: LlmServer, individual: httpx.Client, backend: Backend
 ) -> None:
     mine = portfolio_of(backend, INDIVIDUAL)
-    for said_of_it in ({}, {"portfolio_id": "default"}, {"portfolio_id": None}):
-        meta = result_of(llm, individual, "get_volatility_analysis", said_of_it)["meta"]
-        assert meta["requested"] == said_of_it
-        assert meta["applied"] == {"portfolio_id": mine}
+    given: list[dict[str, Any]] = [{}, {"portfolio_id": "default"}, {"portfolio_id": None}]
+    results = results_of(llm, individual, *(("get_volatility_analysis", each) for each in given))
+    assert [result["meta"]["requested"] for result in results] == given
+    assert [result["meta"]["applied"] for result in results] == [{"portfolio_id": mine}] * 3
 
 
 def test_of_several_portfolios_one_must_be_named_unless_the_tool_takes_all(
@@ -220,17 +230,20 @@ def test_of_several_portfolios_one_must_be_named_unless_the_tool_takes_all(
 ) -> None:
     ids = [str(book.portfolio(created_at=f"2025-01-0{day}")) for day in (1, 2)]
     with book.client() as client:
-        unnamed = result_of(llm, client, "get_volatility_analysis", {})
-        named = result_of(llm, client, "get_volatility_analysis", {"portfolio_id": ids[1]})
-        whole = result_of(llm, client, "get_portfolio_complete", {"include_holdings": False})
-        partly = {"portfolio_ids": [ids[0], str(uuid4())]}
-        part = result_of(llm, client, "get_portfolio_complete", partly)["data"]
+        unnamed, named, whole, partly = results_of(
+            llm,
+            client,
+            ("get_volatility_analysis", {}),
+            ("get_volatility_analysis", {"portfolio_id": ids[1]}),
+            ("get_portfolio_complete", {"include_holdings": False}),
+            ("get_portfolio_complete", {"portfolio_ids": [ids[0], str(uuid4())]}),
+        )
     assert unnamed["error"]["type"] == "validation_error"
     assert all(each in unnamed["error"]["message"] for each in ids)
     assert named["data"]["portfolio_id"] == ids[1]
     assert whole["meta"]["applied"]["portfolio_ids"] == ids
     assert [each["data"]["portfolio"]["id"] for each in whole["data"]["portfolios"]] == ids
-    assert [set(each) for each in part["portfolios"]] == [
+    assert [set(each) for each in partly["data"]["portfolios"]] == [
         {"portfolio_id", "data"},
         {"portfolio_id", "error"},
     ]

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from ops.connection import connect
 from ops.demo.book import derived_id
 from ops.embedded.server import EmbeddedServer
-from tests.api.backend import authorization, backend_process
+from tests.api.backend import authorization, serving
 from tests.api.conftest import HNW
 from tests.conftest import create_database
 from tests.groups import soaked
@@ -35,11 +35,11 @@ def own_pair(server: EmbeddedServer, backfilled_template: str, ai_template: str)
 
 
 @pytest.fixture(scope="module")
-def address(own_pair: tuple[URL, URL], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A backend in a process of its own, because the session's must stay as it is."""
-    folder = tmp_path_factory.mktemp("openapi")
-    with backend_process(*own_pair, folder, ADMIN_EMAILS=HNW) as backend:
-        yield backend.answering()
+def address(own_pair: tuple[URL, URL]) -> Iterator[str]:
+    """A backend of its own, because the session's must stay as it is."""
+    with serving(*own_pair, {"ADMIN_EMAILS": HNW}) as backend:
+        yield backend.url
+    assert not backend.statements.strays
 
 
 def own_ids(core: URL, user_id: UUID) -> dict[str, str]:

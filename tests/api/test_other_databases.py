@@ -12,7 +12,7 @@ from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from ops.migrate import upgrade
 from ops.seed import seed
-from tests.api.backend import BackendProcess, authorization, backend_process
+from tests.api.backend import Backend, authorization, serving
 from tests.api.conftest import DEMO_PASSWORD, HNW
 from tests.api.test_access import PARAMETER, operations
 from tests.conftest import create_database
@@ -38,17 +38,13 @@ def shared(server: EmbeddedServer) -> URL:
 
 
 @pytest.fixture(scope="module", params=["legacy", *soaked("shared")])
-def lonely(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[BackendProcess]:
+def lonely(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """A backend with one database and no AI_DATABASE_URL."""
-    core, folder = request.getfixturevalue(request.param), tmp_path_factory.mktemp("lonely")
-    with backend_process(core, None, folder) as backend:
-        backend.answering()
+    with serving(request.getfixturevalue(request.param), None, {}) as backend:
         yield backend
 
 
-def test_it_serves_logins_and_every_reader(lonely: BackendProcess) -> None:
+def test_it_serves_logins_and_every_reader(lonely: Backend) -> None:
     """Where nothing was computed, analytics say so; nothing fails."""
     with httpx.Client(base_url=lonely.url, timeout=30) as client:
         assert client.get("/ready").json()["status"] == "ready"
@@ -72,7 +68,7 @@ def failing_readers(client: httpx.Client, portfolio_id: str) -> dict[str, int]:
     return found
 
 
-def test_a_chat_on_one_database_keeps_both_halves(lonely: BackendProcess) -> None:
+def test_a_chat_on_one_database_keeps_both_halves(lonely: Backend) -> None:
     with httpx.Client(base_url=lonely.url, headers=authorization(HNW), timeout=60) as client:
         chat = client.post("/api/v1/chat/conversations", json={}).json()["id"]
         asked = {"conversation_id": chat, "text": "What are my top holdings?"}

@@ -131,8 +131,12 @@ def test_without_a_probe_account_what_needs_a_user_is_skipped(backend: Verified)
 
 COMPLETE = r"/complete$"
 LIST = r"/data/portfolios$"
-# What another case shows as well, of the same check.
+# What another case shows as well, of the same check, or tests/unit/test_stream_order.py.
 AT_LENGTH = {
+    "start comes first",
+    "something after the end",
+    "numbers go back",
+    "another run's event",
     "no value",
     "no holdings",
     "unavailable",

@@ -7,12 +7,13 @@ from app.chain_folders import ChainName
 
 class Damage(NamedTuple):
     """SQL that damages a database, what drift then names, and the SQL that undoes it: where none is
-    given, what drift advises."""
+    given, what drift advises. `says` are words of a message."""
 
     chain: ChainName
     do: str
     names: set[tuple[str, str]]
     undo: str = ""
+    says: str = ""
 
 
 DROP_NOTES = "ALTER TABLE positions DROP COLUMN notes, "
@@ -63,16 +64,17 @@ DAMAGES = {
     ),
     "a view where a table is expected": Damage(
         "core",
-        "ALTER TABLE fund_holdings SET SCHEMA ops;"
-        "CREATE VIEW fund_holdings AS SELECT * FROM ops.fund_holdings",
-        {("table kind", "fund_holdings")},
-        "DROP VIEW fund_holdings; ALTER TABLE ops.fund_holdings SET SCHEMA public",
+        "ALTER TABLE company_profiles SET SCHEMA ops;"
+        "CREATE VIEW company_profiles AS SELECT * FROM ops.company_profiles",
+        {("table kind", "company_profiles")},
+        "DROP VIEW company_profiles; ALTER TABLE ops.company_profiles SET SCHEMA public",
     ),
     "an AI table in Core": Damage(
         "core",
         "CREATE TABLE ai_feedback (id uuid PRIMARY KEY)",
         {("table of the other database", "ai_feedback")},
         "DROP TABLE ai_feedback",
+        says="belongs to the AI database",
     ),
     "an AI table in Core that is built no more": Damage(
         "core",
@@ -85,6 +87,7 @@ DAMAGES = {
         "CREATE TABLE users (id uuid)",
         {("table of the other database", "users")},
         "DROP TABLE users",
+        says="belongs to the Core database",
     ),
     "an unlogged table": Damage(
         "core",
@@ -100,6 +103,7 @@ DAMAGES = {
         "core",
         "ALTER TABLE positions DROP COLUMN notes",
         {("missing column", "positions.notes")},
+        says="ALTER TABLE positions ADD COLUMN notes character varying NULL",
     ),
     "an extra column": Damage(
         "core",
@@ -149,6 +153,7 @@ DAMAGES = {
         "core",
         "ALTER TABLE tags_v2 ALTER COLUMN display_order DROP DEFAULT",
         {("column default", "tags_v2.display_order")},
+        says="ALTER COLUMN display_order SET DEFAULT 0",
     ),
     "a default that froze": Damage(
         "core",
@@ -159,6 +164,7 @@ DAMAGES = {
         "core",
         "ALTER TABLE users ALTER COLUMN full_name SET DEFAULT 'nobody'",
         {("column default", "users.full_name")},
+        says="ALTER COLUMN full_name DROP DEFAULT",
     ),
     "a stored column": Damage(
         "core",
@@ -198,6 +204,7 @@ DAMAGES = {
         "core",
         DROP_COLOR + ADD_COLOR + COLOR_RULE + " NOT VALID",
         {("constraint validity", COLOR)},
+        says="VALIDATE CONSTRAINT ck_tags_v2_valid_hex_color",
     ),
     "an extra check": Damage(
         "core",
@@ -217,11 +224,13 @@ DAMAGES = {
         "core",
         "ALTER TABLE position_realized_events DISABLE TRIGGER ALL",
         {("constraint validity", EVENTS_KEY), ("constraint validity", EVENTS_OTHER_KEY)},
+        says="ENABLE TRIGGER ALL",
     ),
     "triggers off on the table that keys refer to": Damage(
         "core",
         "ALTER TABLE users DISABLE TRIGGER ALL",
         {("constraint validity", key) for key in KEYS_TO_USERS},
+        says="ENABLE TRIGGER ALL",
     ),
     "a foreign key that is not enforced": Damage(
         "core",
@@ -238,6 +247,7 @@ DAMAGES = {
         "core",
         "DROP INDEX idx_pairwise_correlations_calculation",
         {("missing index", PAIRS)},
+        says="CREATE INDEX idx_pairwise_correlations_calculation ON public.pair",
     ),
     "an extra index": Damage(
         "core",
@@ -364,6 +374,7 @@ DAMAGES = {
         "ai",
         "UPDATE pg_extension SET extversion = '0.8.3' WHERE extname = 'vector'",
         {("extension version", "vector")},
+        says="CVE-2026-3172",
     ),
     "an extra extension": Damage(
         "core",
@@ -380,10 +391,51 @@ DAMAGES = {
         "ai",
         "DROP TABLE alembic_version",
         {("revision", "alembic_version")},
+        says="records revision none, the head of the chain is 0001",
     ),
     "two revisions": Damage(
         "core",
         "INSERT INTO alembic_version VALUES ('0002')",
         {("revision", "alembic_version")},
+        says="0001, 0002",
     ),
 }
+
+# Damages that one database can have at the same time: every kind that drift names.
+TOGETHER = (
+    (
+        "a missing table",
+        "an unknown table with a dot in its name",
+        "a view where a table is expected",
+        "an AI table in Core",
+        "an unlogged table",
+        "row security",
+        "a missing column",
+        "an extra column",
+        "another numeric width",
+        "a column that accepts NULL",
+        "a missing default",
+        "a default where none is built",
+        "an identity column",
+        "a missing unique constraint",
+        "a foreign key with another action",
+        "a check that is NOT VALID",
+        "triggers off on the table that keys refer to",
+        "an extra check",
+        "a missing index",
+        "an extra index",
+        "a unique index that is plain",
+        "an index that a failed build left INVALID",
+        "an omitted index",
+        "an omitted constraint",
+        "an extra trigger",
+        "enum values in another order",
+        "an extra sequence",
+        "an extra extension",
+        "two revisions",
+    ),
+    ("a Core table in AI", "an old vector extension", "an extra enum", "no revision"),
+    # Of the same objects as some of these.
+    ("a default that became an identity", "an unknown revision"),
+    ("a missing vector extension",),
+)

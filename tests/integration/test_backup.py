@@ -8,8 +8,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -22,7 +24,7 @@ from ops.backup.programs import programs_for
 from ops.backup.retention import forget_old
 from ops.backup.run import backup
 from ops.backup.scratch import source_of
-from ops.books.backups import known_backups
+from ops.books.backups import Backup, Database, known_backups, record_dump, record_restored
 from ops.books.run_lock import exclusive_backup
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer
@@ -319,11 +321,21 @@ def _foreign_scratch(server: EmbeddedServer) -> Iterator[str]:
         session.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
+def recorded(core: URL, database: Database, folder: Path, *, proved: bool = True) -> Backup:
+    """What the books hold of a backup that was taken just now; its file is empty."""
+    file = folder / f"{database}-{uuid4()}.dump"
+    file.touch()
+    backup = record_dump(core, database, {}, file, "of the file", {}, datetime.now(UTC))
+    if proved:
+        record_restored(core, backup)
+    return known_backups(core, database)[0]
+
+
 def test_retention_keeps_the_newest_and_never_loses_the_last_proved(
-    foreign: URL, core_url: URL, tmp_path: Path
+    core_url: URL, tmp_path: Path
 ) -> None:
-    taken = [backup(foreign, "legacy", tmp_path, core_url) for _ in range(3)]
-    other = backup(foreign, "ai", tmp_path, core_url)
+    taken = [recorded(core_url, "legacy", tmp_path) for _ in range(3)]
+    other = recorded(core_url, "ai", tmp_path)
     stray = tmp_path / "legacy-by-hand.dump"
     stray.touch()
     assert forget_old(core_url, "legacy", tmp_path, keep=2) == [taken[0].file]
@@ -340,12 +352,9 @@ def test_retention_keeps_the_newest_and_never_loses_the_last_proved(
         forget_old(core_url, "legacy", tmp_path, keep=0)
 
 
-def test_a_proved_backup_outlives_an_older_unproved_one(
-    foreign: URL, core_url: URL, tmp_path: Path
-) -> None:
-    unproved, proved = (backup(foreign, "legacy", tmp_path, core_url) for _ in range(2))
-    with connect(core_url, application_name="tests") as session:
-        session.execute("UPDATE ops.backups SET restored_at = NULL WHERE id = %s", [unproved.id])
+def test_a_proved_backup_outlives_an_older_unproved_one(core_url: URL, tmp_path: Path) -> None:
+    unproved = recorded(core_url, "legacy", tmp_path, proved=False)
+    proved = recorded(core_url, "legacy", tmp_path)
     assert forget_old(core_url, "legacy", tmp_path) == [unproved.file]
     assert proved.file.is_file()
     assert [one.id for one in known_backups(core_url, "legacy")] == [proved.id]

@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,13 +80,11 @@ def test_databases_are_not_begun_where_they_have_no_room(
 
 
 @pytest.fixture
-def databases() -> Iterator[EmbeddedDatabases]:
-    """Those of a state folder that the servers' account can enter."""
-    with tempfile.TemporaryDirectory(prefix="sigmasight-tests-") as folder:
-        Path(folder).chmod(0o711)
-        found = EmbeddedDatabases(StateFolder(Path(folder) / "state"))
-        yield found
-        found.down()
+def databases(durable: EmbeddedServer) -> Iterator[EmbeddedDatabases]:
+    """Those of a state folder that the servers' account can enter: beside another server's."""
+    found = EmbeddedDatabases(StateFolder(durable.folder.with_name("state")))
+    yield found
+    found.down()
 
 
 def test_who_is_killed_while_it_is_brought_up_comes_back_at_its_port(

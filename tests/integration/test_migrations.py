@@ -72,22 +72,24 @@ def make_role(url: URL, name: str, *grants: str) -> URL:
     return url.set(username=name, password="pass")
 
 
+@pytest.fixture
+def migrated(request: pytest.FixtureRequest) -> URL:
+    """A database as a chain leaves it: that of the test's `chain`, Core's where it has none."""
+    chain = getattr(request.node, "callspec", None)
+    name = chain.params.get("chain", "core") if chain else "core"
+    url: URL = request.getfixturevalue(f"{name}_url")
+    return url
+
+
 @pytest.mark.parametrize(("chain", "count"), [("core", 38), ("ai", 4)])
-def test_a_new_database_gets_exactly_its_tables(
+def test_a_new_database_gets_exactly_its_tables_and_another_session_sees_them(
     chain: ChainName, count: int, scratch_database: URL
 ) -> None:
-    report = upgrade(chain, scratch_database)
+    told = {"connect_timeout": "15", "application_name": "api"}
+    report = upgrade(chain, scratch_database.update_query_dict(told))
     assert (report.before, report.after, report.changed) == (None, "0001", True)
     assert tables(scratch_database) == {*METADATA[chain].tables, "alembic_version"}
     assert len(tables(scratch_database)) == count
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-def test_what_was_upgraded_is_seen_by_another_session(
-    chain: ChainName, scratch_database: URL
-) -> None:
-    told = {"connect_timeout": "15", "application_name": "api"}
-    upgrade(chain, scratch_database.update_query_dict(told))
     assert current(chain, scratch_database) == heads(chain)[0]
 
 
@@ -97,45 +99,32 @@ def test_each_chain_has_one_head(chain: ChainName) -> None:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_down_and_up_again_leaves_the_same_catalogue(
-    chain: ChainName, scratch_database: URL
-) -> None:
-    upgrade(chain, scratch_database)
-    first = catalogue(scratch_database)
-    assert downgrade(chain, scratch_database).after is None
-    assert tables(scratch_database) == {"alembic_version"}
-    assert catalogue(scratch_database)["types"] == []
-    upgrade(chain, scratch_database)
-    assert catalogue(scratch_database) == first
+def test_down_and_up_again_leaves_the_same_catalogue(chain: ChainName, migrated: URL) -> None:
+    first = catalogue(migrated)
+    assert downgrade(chain, migrated).after is None
+    assert tables(migrated) == {"alembic_version"}
+    assert catalogue(migrated)["types"] == []
+    upgrade(chain, migrated)
+    assert catalogue(migrated) == first
 
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_the_models_declare_what_the_chain_builds(
-    chain: ChainName, new_database: NewDatabase
+    chain: ChainName, migrated: URL, scratch_database: URL
 ) -> None:
-    migrated, declared = new_database(), new_database()
-    upgrade(chain, migrated)
-    with connect(declared, application_name="tests", autocommit=True) as connection:
+    with connect(scratch_database, application_name="tests", autocommit=True) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    engine = create_engine(declared, poolclass=pool.NullPool)
+    engine = create_engine(scratch_database, poolclass=pool.NullPool)
     METADATA[chain].create_all(engine)
-    assert catalogue(migrated, without="alembic_version") == catalogue(declared)
+    assert catalogue(migrated, without="alembic_version") == catalogue(scratch_database)
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_a_second_upgrade_runs_nothing(chain: ChainName, scratch_database: URL) -> None:
-    upgrade(chain, scratch_database)
-    assert not upgrade(chain, scratch_database).changed
-
-
-@pytest.mark.parametrize("chain", CHAINS)
-def test_a_role_that_may_not_create_tables_passes_at_head(
-    chain: ChainName, scratch_database: URL
+def test_at_head_an_upgrade_runs_nothing_and_needs_no_right_to_create_tables(
+    chain: ChainName, migrated: URL
 ) -> None:
-    upgrade(chain, scratch_database)
-    backend = make_role(
-        scratch_database, f"backend_{chain}", "GRANT SELECT ON alembic_version TO {role}"
-    )
+    assert not upgrade(chain, migrated).changed
+    backend = make_role(migrated, f"backend_{chain}", "GRANT SELECT ON alembic_version TO {role}")
     assert not upgrade(chain, backend).changed
 
 
@@ -170,17 +159,18 @@ def test_an_owner_who_may_not_create_the_missing_extension_gets_one_line(
     assert tables(scratch_database) == set()
 
 
-def test_a_shared_database_keeps_two_versions(scratch_database: URL) -> None:
-    upgrade("core", scratch_database)
-    upgrade("ai", scratch_database, shared=True)
-    assert tables(scratch_database) == {
+def test_a_shared_database_keeps_two_versions(core_url: URL) -> None:
+    with connect(core_url, application_name="tests", autocommit=True) as connection:
+        connection.execute("DROP SCHEMA ops CASCADE")
+    upgrade("ai", core_url, shared=True)
+    assert tables(core_url) == {
         *Base.metadata.tables,
         *AiBase.metadata.tables,
         "alembic_version",
         "alembic_version_ai",
     }
-    downgrade("ai", scratch_database, shared=True)
-    assert current("core", scratch_database) == "0001"
+    downgrade("ai", core_url, shared=True)
+    assert current("core", core_url) == "0001"
 
 
 @pytest.mark.parametrize(("chain", "half"), [("core", "ai_url"), ("ai", "core_url")])
@@ -231,22 +221,21 @@ def test_two_chains_in_two_threads_end_in_their_own_databases(new_database: NewD
         assert tables(url) == {*METADATA[chain].tables, "alembic_version"}
 
 
-def test_existing_loggers_stay_enabled(scratch_database: URL) -> None:
+def test_existing_loggers_stay_enabled(core_url: URL) -> None:
     logger = logging.getLogger("prefect.flow_runs")
-    upgrade("core", scratch_database)
+    upgrade("core", core_url)
     assert not logger.disabled
 
 
 def test_a_migration_does_not_queue_behind_a_lock(
-    scratch_database: URL, monkeypatch: pytest.MonkeyPatch
+    core_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade("core", scratch_database)
     monkeypatch.setitem(migration_environment._TIMEOUTS, "lock_timeout", "100ms")
-    with connect(scratch_database, application_name="tests") as connection:
+    with connect(core_url, application_name="tests") as connection:
         connection.execute("SELECT FROM users")
         with pytest.raises(BusyError, match="holds a lock"):
-            downgrade("core", scratch_database)
-    assert len(tables(scratch_database)) == 38
+            downgrade("core", core_url)
+    assert len(tables(core_url)) == 38
 
 
 def test_a_migration_that_never_gets_its_turn_says_so(
@@ -256,8 +245,8 @@ def test_a_migration_that_never_gets_its_turn_says_so(
     with connect(scratch_database, application_name="tests") as connection:
         connection.execute("SELECT pg_advisory_lock(hashtext('sigmasight migrations'))")
         with pytest.raises(BusyError, match="another migration"):
-            upgrade("core", scratch_database)
-    assert upgrade("core", scratch_database).changed
+            upgrade("ai", scratch_database)
+    assert upgrade("ai", scratch_database).changed
 
 
 PARALLEL_WORKERS_PROBE = """
@@ -338,11 +327,9 @@ def test_squawk_passes_on_the_offline_script(chain: ChainName, tmp_path: Path) -
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_the_offline_script_builds_what_the_chain_builds(
-    chain: ChainName, new_database: NewDatabase, tmp_path: Path
+    chain: ChainName, migrated: URL, scratch_database: URL, tmp_path: Path
 ) -> None:
-    migrated, scripted = new_database(), new_database()
-    upgrade(chain, migrated)
     script = offline_script(chain, tmp_path)
-    with connect(scripted, application_name="tests", autocommit=True) as connection:
+    with connect(scratch_database, application_name="tests", autocommit=True) as connection:
         connection.execute(script.read_bytes())
-    assert catalogue(scripted) == catalogue(migrated)
+    assert catalogue(scratch_database) == catalogue(migrated)

@@ -44,7 +44,7 @@ def debian_on_ipv6() -> Iterator[URL]:
 @pytest.fixture(
     params=[
         pytest.param(embedded(18), id="18"),
-        pytest.param(embedded(16), id="16"),
+        pytest.param(embedded(16), id="16", marks=pytest.mark.soak),  # test_restore_legacy's
         pytest.param(debian_on_ipv6, id="Debian's on IPv6", marks=packaged),
     ]
 )

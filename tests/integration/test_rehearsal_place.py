@@ -29,7 +29,7 @@ from ops.rehearsal.old_database import copy_whole, real_legacy
 from ops.rehearsal.place import interruptible, remove_leftovers, throw_away_place
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
-from tests.conftest import NewDatabase
+from tests.integration.copy.owned_world import WORLD
 
 # Makes a place with a server and a process of its own, says so, and hangs.
 _REHEARSES = """
@@ -131,11 +131,12 @@ def test_a_recorded_place_that_is_not_ours_is_left_alone(tmp_path: Path) -> None
 
 
 def test_the_copy_of_an_old_database_is_whole(
-    tmp_path: Path, legacy_template: str, new_database: NewDatabase
+    tmp_path: Path, old_shape: URL, scratch_database: URL
 ) -> None:
-    source = new_database(legacy_template)
-    target = new_database()
-    counts = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM market_data_cache)"
+    source, target = old_shape, scratch_database
+    with connect(source, application_name="t") as old:
+        old.execute(WORLD.encode())
+    counts = "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM positions)"
     copy_whole(source, target, tmp_path)
     with connect(source, application_name="t") as old, connect(target, application_name="t") as new:
         assert new.execute(counts).fetchone() == old.execute(counts).fetchone()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import bcrypt
 import pytest
@@ -17,10 +17,11 @@ from app.calculations.factors import (
 )
 from ops.connection import connect
 from ops.demo.book import demo_book
-from ops.demo.marker import is_demo
+from ops.demo.marker import is_demo, mark
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
-from ops.seed import seed
+from ops.seed import SeedReport, seed
+from tests.conftest import NewDatabase, create_database
 from tests.groups import soaked
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -57,9 +58,24 @@ def contents(url: URL) -> dict[str, list[tuple[object, ...]]]:
     return {**seeded, "capital": query(url, "SELECT * FROM ops.starting_capital ORDER BY 1")}
 
 
-def test_an_empty_core_gets_the_whole_book(core_url: URL) -> None:
-    report = seed(core_url, demo_password=PASSWORD)
-    counts = {table: query(core_url, f"SELECT count(*) FROM {table}")[0][0] for table in SEEDED}
+@pytest.fixture(scope="module")
+def filled(server: EmbeddedServer, core_template: str) -> tuple[URL, SeedReport]:
+    """A Core that was empty and was seeded, and what was said of it; only to be read or cloned."""
+    create_database(server, "template_seeded", core_template)
+    url = server.url("template_seeded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ops.demo.book_rows.BCRYPT_COST", 4)
+        return url, seed(url, demo_password=PASSWORD)
+
+
+@pytest.fixture
+def seeded(filled: tuple[URL, SeedReport], new_database: NewDatabase) -> URL:
+    return new_database(filled[0].database)
+
+
+def test_an_empty_core_gets_the_whole_book(filled: tuple[URL, SeedReport]) -> None:
+    core, report = filled
+    counts = {table: query(core, f"SELECT count(*) FROM {table}")[0][0] for table in SEEDED}
     assert counts == {table: report.written[table] for table in SEEDED}
     assert counts["portfolios"] == 11
     assert counts["positions"] == 144
@@ -67,97 +83,96 @@ def test_an_empty_core_gets_the_whole_book(core_url: URL) -> None:
     assert counts["stress_test_scenarios"] == 22
     assert report.from_legacy == ()
     eligible = query(
-        core_url,
+        core,
         "SELECT count(*), count(DISTINCT symbol) FROM positions WHERE investment_class = 'PUBLIC'"
         " AND position_type IN ('LONG', 'SHORT')",
     )
     assert eligible == [(116, 73)]
+    ids = {row[0] for row in query(core, "SELECT id FROM positions")}
+    assert ids == {one.id for one in demo_book().positions}
 
 
-def test_the_planner_knows_how_much_there_is(core_url: URL) -> None:
+def test_the_planner_knows_how_much_there_is(filled: tuple[URL, SeedReport]) -> None:
     """Autovacuum analyses no table of a few rows, ever."""
-    written = seed(core_url, demo_password=PASSWORD).written
-    known = query(core_url, "SELECT relname, reltuples::int FROM pg_class WHERE reltuples > 0")
-    assert written.items() <= dict(known).items()
+    core, report = filled
+    known = query(core, "SELECT relname, reltuples::int FROM pg_class WHERE reltuples > 0")
+    assert report.written.items() <= dict(known).items()
 
 
-def test_twice_is_once(core_url: URL) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    before = contents(core_url)
-    again = seed(core_url, demo_password="another password")
-    assert contents(core_url) == before
+def test_twice_is_once(seeded: URL) -> None:
+    before = contents(seeded)
+    again = seed(seeded, demo_password="another password")
+    assert contents(seeded) == before
     assert set(again.written.values()) == {0}
 
 
-def test_starting_capital_is_recorded_once(core_url: URL) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    recorded = dict(query(core_url, "SELECT portfolio_id, equity FROM ops.starting_capital"))
+def test_starting_capital_is_recorded_once(seeded: URL) -> None:
+    recorded = dict(query(seeded, "SELECT portfolio_id, equity FROM ops.starting_capital"))
     assert recorded == {one.id: one.equity_balance for one in demo_book().portfolios}
-    execute(core_url, "UPDATE portfolios SET equity_balance = equity_balance * 2")
-    seed(core_url, demo_password=PASSWORD)
-    again = dict(query(core_url, "SELECT portfolio_id, equity FROM ops.starting_capital"))
+    execute(seeded, "UPDATE portfolios SET equity_balance = equity_balance * 2")
+    seed(seeded, demo_password=PASSWORD)
+    again = dict(query(seeded, "SELECT portfolio_id, equity FROM ops.starting_capital"))
     assert again == recorded
 
 
-@pytest.mark.parametrize(
-    ("change", "look"),
-    [
-        (
-            "UPDATE positions SET last_price = 2, market_value = 3, unrealized_pnl = 4,"
-            " exit_date = '2025-08-01', exit_price = 5, realized_pnl = 6, deleted_at = now()",
-            "SELECT last_price, market_value, unrealized_pnl, exit_date, exit_price,"
-            " realized_pnl, deleted_at FROM positions ORDER BY id",
-        ),
-        (
-            "UPDATE users SET hashed_password = 'changed', is_active = false",
-            "SELECT hashed_password, is_active FROM users ORDER BY id",
-        ),
-        *soaked(
-            (
-                "UPDATE portfolios SET equity_balance = 1.25, is_active = false,"
-                " deleted_at = now()",
-                "SELECT equity_balance, is_active, deleted_at FROM portfolios ORDER BY id",
-            ),
-            ("UPDATE tags_v2 SET usage_count = 99", "SELECT usage_count FROM tags_v2 ORDER BY id"),
-        ),
-    ],
-)
-def test_what_lives_on_is_never_reset(core_url: URL, change: str, look: str) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    execute(core_url, change)
-    changed = query(core_url, look)
-    seed(core_url, demo_password=PASSWORD)
-    assert query(core_url, look) == changed
+LIVES_ON = [
+    (
+        "UPDATE positions SET last_price = 2, market_value = 3, unrealized_pnl = 4,"
+        " exit_date = '2025-08-01', exit_price = 5, realized_pnl = 6, deleted_at = now()",
+        "SELECT last_price, market_value, unrealized_pnl, exit_date, exit_price,"
+        " realized_pnl, deleted_at FROM positions ORDER BY id",
+    ),
+    (
+        "UPDATE users SET hashed_password = 'changed', is_active = false",
+        "SELECT hashed_password, is_active FROM users ORDER BY id",
+    ),
+    (
+        "UPDATE portfolios SET equity_balance = 1.25, is_active = false, deleted_at = now()",
+        "SELECT equity_balance, is_active, deleted_at FROM portfolios ORDER BY id",
+    ),
+    ("UPDATE tags_v2 SET usage_count = 99", "SELECT usage_count FROM tags_v2 ORDER BY id"),
+]
+
+
+def test_what_lives_on_is_never_reset(seeded: URL) -> None:
+    for change, _ in LIVES_ON:
+        execute(seeded, change)
+    changed = [query(seeded, look) for _, look in LIVES_ON]
+    seed(seeded, demo_password=PASSWORD)
+    assert [query(seeded, look) for _, look in LIVES_ON] == changed
+
+
+RESTORED = {
+    "positions": "UPDATE positions SET quantity = 1, entry_price = 1",
+    "position_tags": "DELETE FROM position_tags",
+    "benchmarks_sector_weights": "UPDATE benchmarks_sector_weights SET weight = 0",
+    "users": "UPDATE users SET full_name = 'Somebody'",
+    "portfolios": "UPDATE portfolios SET name = 'Something'",
+    "tags_v2": "UPDATE tags_v2 SET color = '#000000'",
+    "factor_definitions": "UPDATE factor_definitions SET factor_type = 'style'",
+    "stress_test_scenarios": "UPDATE stress_test_scenarios SET shock_config = '{}'",
+}
 
 
 @pytest.mark.parametrize(
-    ("table", "change"),
-    [
-        ("positions", "UPDATE positions SET quantity = 1, entry_price = 1"),
-        ("position_tags", "DELETE FROM position_tags"),
-        *soaked(
-            ("benchmarks_sector_weights", "UPDATE benchmarks_sector_weights SET weight = 0"),
-            ("users", "UPDATE users SET full_name = 'Somebody'"),
-            ("portfolios", "UPDATE portfolios SET name = 'Something'"),
-            ("tags_v2", "UPDATE tags_v2 SET color = '#000000'"),
-            ("factor_definitions", "UPDATE factor_definitions SET factor_type = 'style'"),
-            ("stress_test_scenarios", "UPDATE stress_test_scenarios SET shock_config = '{}'"),
-        ),
-    ],
+    "tables",
+    [tuple(RESTORED), *soaked(*(((table,),) for table in RESTORED))],
 )
-def test_what_the_demo_defines_is_restored(core_url: URL, table: str, change: str) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    columns = "to_jsonb(t) - 'id' - 'created_at' - 'updated_at'"
-    before = query(core_url, f"SELECT {columns} FROM {table} AS t ORDER BY 1")
-    execute(core_url, change)
-    report = seed(core_url, demo_password=PASSWORD)
-    assert query(core_url, f"SELECT {columns} FROM {table} AS t ORDER BY 1") == before
-    assert {name for name, rows in report.written.items() if rows} == {table}
+def test_what_the_demo_defines_is_restored(seeded: URL, tables: tuple[str, ...]) -> None:
+    def defined() -> list[object]:
+        columns = "to_jsonb(t) - 'id' - 'created_at' - 'updated_at'"
+        return [query(seeded, f"SELECT {columns} FROM {each} AS t ORDER BY 1") for each in tables]
+
+    before = defined()
+    for table in tables:
+        execute(seeded, RESTORED[table])
+    report = seed(seeded, demo_password=PASSWORD)
+    assert defined() == before
+    assert {name for name, rows in report.written.items() if rows} == set(tables)
 
 
-def test_new_users_log_in_with_the_demo_password(core_url: URL) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    ((stored,),) = query(core_url, "SELECT DISTINCT hashed_password FROM users")
+def test_new_users_log_in_with_the_demo_password(filled: tuple[URL, SeedReport]) -> None:
+    ((stored,),) = query(filled[0], "SELECT DISTINCT hashed_password FROM users")
     assert bcrypt.checkpw(PASSWORD.encode(), str(stored).encode())
 
 
@@ -187,9 +202,8 @@ def test_a_user_and_a_portfolio_that_exist_under_other_ids_are_adopted(core_url:
     assert tags == [(True,)]
 
 
-def test_factors_have_the_names_the_batch_asks_for(core_url: URL) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    rows = query(core_url, "SELECT name, factor_type, calculation_method FROM factor_definitions")
+def test_factors_have_the_names_the_batch_asks_for(filled: tuple[URL, SeedReport]) -> None:
+    rows = query(filled[0], "SELECT name, factor_type, calculation_method FROM factor_definitions")
     kinds: dict[object, set[object]] = {}
     for name, kind, method in rows:
         kinds.setdefault((kind, method), set()).add(name)
@@ -202,10 +216,11 @@ def test_factors_have_the_names_the_batch_asks_for(core_url: URL) -> None:
     }
 
 
-def test_scenarios_come_in_six_categories_and_shock_known_factors(core_url: URL) -> None:
-    seed(core_url, demo_password=PASSWORD)
+def test_scenarios_come_in_six_categories_and_shock_known_factors(
+    filled: tuple[URL, SeedReport],
+) -> None:
     rows = query(
-        core_url,
+        filled[0],
         "SELECT category, count(*), count(*) FILTER (WHERE active) FROM stress_test_scenarios"
         " GROUP BY category",
     )
@@ -218,7 +233,7 @@ def test_scenarios_come_in_six_categories_and_shock_known_factors(core_url: URL)
         "historical_replays": (3, 0),
     }
     shocked = query(
-        core_url,
+        filled[0],
         "SELECT DISTINCT jsonb_object_keys(shock_config -> 'shocked_factors')"
         " FROM stress_test_scenarios",
     )
@@ -269,30 +284,27 @@ def test_benchmark_weights_come_from_legacy_where_it_has_any(
     ]
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "CREATE TABLE something_else (sector text)",
-        "CREATE TABLE benchmarks_sector_weights (sector text)",
-        "CREATE TABLE benchmarks_sector_weights"
-        " (benchmark_code text, asof_date date, sector text, weight numeric)",
-        "CREATE TABLE benchmarks_sector_weights"
-        " AS SELECT 'SP500' AS benchmark_code, 'June' AS asof_date, 'Energy' AS sector,"
-        " 1 AS weight",
-        "CREATE TABLE benchmarks_sector_weights"
-        " AS SELECT 'SP500' AS benchmark_code, date '2025-06-30' AS asof_date, 'Energy' AS sector,"
-        " true AS weight",
-    ],
-    ids=["no table", "missing columns", "no rows", "no dates", "no numbers"],
-)
+UNUSABLE = {
+    "no table": "CREATE TABLE something_else (sector text)",
+    "missing columns": "CREATE TABLE benchmarks_sector_weights (sector text)",
+    "no rows": "CREATE TABLE benchmarks_sector_weights"
+    " (benchmark_code text, asof_date date, sector text, weight numeric)",
+    "no dates": "CREATE TABLE benchmarks_sector_weights"
+    " AS SELECT 'SP500' AS benchmark_code, 'June' AS asof_date, 'Energy' AS sector, 1 AS weight",
+    "no numbers": "CREATE TABLE benchmarks_sector_weights"
+    " AS SELECT 'SP500' AS benchmark_code, date '2025-06-30' AS asof_date, 'Energy' AS sector,"
+    " true AS weight",
+}
+
+
 def test_a_legacy_database_without_usable_weights_leaves_the_built_in_ones(
-    core_url: URL, new_database: Callable[[], URL], script: str
+    core_url: URL, scratch_database: URL
 ) -> None:
-    legacy = new_database()
-    execute(legacy, script)
-    report = seed(core_url, demo_password=PASSWORD, legacy_url=legacy)
-    assert report.from_legacy == ()
-    assert len(weights(core_url)) == 33
+    for name, script in UNUSABLE.items():
+        execute(scratch_database, f"DROP TABLE IF EXISTS benchmarks_sector_weights; {script}")
+        execute(core_url, "DELETE FROM benchmarks_sector_weights")
+        report = seed(core_url, demo_password=PASSWORD, legacy_url=scratch_database)
+        assert (report.from_legacy, len(weights(core_url))) == ((), 33), name
 
 
 # What a foreign legacy database is given, and what it gives.
@@ -394,26 +406,27 @@ def test_where_the_demo_is_added_to_others_their_users_are_left_alone(core_url: 
 
 
 def test_the_demo_is_known_by_its_mark_and_not_by_where_it_lies(
-    core_url: URL, new_database: Callable[[], URL], server: EmbeddedServer, legacy_template: str
+    core_url: URL, seeded: URL, scratch_database: URL
 ) -> None:
-    foreign = new_database()
-    assert is_demo(server.url(legacy_template), core_url)
+    foreign = scratch_database
     assert not is_demo(foreign, core_url)
     execute(foreign, "CREATE TABLE market_data_cache (); CREATE TABLE users (id uuid)")
     assert not is_demo(foreign, core_url)
     execute(foreign, "COMMENT ON TABLE market_data_cache IS 'prices of ours'")
     assert not is_demo(foreign, core_url)
+    with connect(foreign, application_name="tests") as database:
+        mark(database, "generated")
+    assert is_demo(foreign, core_url)
     assert is_demo(None, core_url)  # nobody's yet
-    seed(core_url, demo_password=PASSWORD)
-    assert is_demo(None, core_url)
-    execute(core_url, "TRUNCATE users CASCADE")
+    assert is_demo(None, seeded)
+    execute(seeded, "TRUNCATE users CASCADE")
     execute(
-        core_url,
+        seeded,
         "INSERT INTO users (id, email, hashed_password, full_name, is_active, created_at,"
         " updated_at) VALUES (gen_random_uuid(), 'demo_hnw@sigmasight.com', 'h', 'n', true, now(),"
         " now())",
     )
-    assert not is_demo(None, core_url)
+    assert not is_demo(None, seeded)
 
 
 # Nothing half-written.
@@ -439,9 +452,3 @@ def test_an_unusable_password_or_legacy_address_leaves_nothing(core_url: URL) ->
     with pytest.raises(DatabaseUnavailableError):
         seed(core_url, demo_password=PASSWORD, legacy_url=nowhere)
     assert query(core_url, "SELECT count(*) FROM users") == [(0,)]
-
-
-def test_ids_are_those_of_the_book(core_url: URL) -> None:
-    seed(core_url, demo_password=PASSWORD)
-    ids: set[UUID] = {row[0] for row in query(core_url, "SELECT id FROM positions")}  # type: ignore[misc]
-    assert ids == {one.id for one in demo_book().positions}

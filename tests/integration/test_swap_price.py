@@ -13,7 +13,6 @@ from ops.copy import copy_delta
 from ops.copy.source import copied_groups
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
-from tests.groups import soaked_unless
 from tests.integration.copy.owned_world import (
     A_POSITION,
     A_USER,
@@ -76,119 +75,116 @@ def test_before_the_first_copy_all_of_it_is_the_price(databases: Databases) -> N
     assert swap_price(legacy, core, ai).advice() == "legacy holds nothing that the new pair lacks"
 
 
-# What happens in legacy, and what that costs: table, missing, different, deleted, an example.
-PRICED = [
-    (
-        f"INSERT INTO users VALUES ('{ID}f0', 'n@example.com', 'h', 'N', true, now(), now())",
-        ("users", 1, 0, 0, f"{ID}f0"),
-    ),
-    (f"UPDATE portfolios SET name = 'X' WHERE user_id = '{A_USER}'", ("portfolios", 0, 1, 0, None)),
-    (
-        f"UPDATE positions SET quantity = 11 WHERE id = '{A_POSITION}'",
-        ("positions", 0, 1, 0, A_POSITION),
-    ),
-    (
-        f"UPDATE positions SET investment_class = 'PRIVATE' WHERE id = '{A_POSITION}'",
-        ("positions", 0, 1, 0, A_POSITION),
-    ),
-    (
-        "UPDATE positions SET last_price = 750, market_value = 7500",
-        ("positions", 0, 1, 0, A_POSITION),
-    ),
-    ("UPDATE position_greeks SET vega = 1", ("position_greeks", 0, 1, 0, f"{ID}a9")),
-    (
-        f"UPDATE portfolio_snapshots SET daily_pnl = 1 WHERE id = '{ID}aa'",
-        ("portfolio_snapshots", 0, 1, 0, f"{ID}aa"),
-    ),
-    (
-        "UPDATE stress_test_scenarios SET active = false",
-        ("stress_test_scenarios", 0, 1, 0, f"{ID}ac"),
-    ),
-    (
-        "UPDATE stress_test_scenarios SET scenario_id = 'market_down_10'",
-        ("stress_test_scenarios", 1, 0, 1, None),
-    ),
-    ("UPDATE equity_changes SET amount = 51", ("equity_changes", 0, 1, 0, f"{ID}a5")),
-    ("DELETE FROM position_realized_events", ("position_realized_events", 0, 0, 1, f"{ID}a6")),
-    ("UPDATE tags_v2 SET color = '#000000'", ("tags_v2", 0, 2, 0, None)),
-    (f"DELETE FROM position_tags WHERE id = '{ID}b7'", ("position_tags", 0, 0, 1, f"{ID}b7")),
-    (
-        "UPDATE portfolio_target_prices SET analyst_notes = 'buy'",
-        ("portfolio_target_prices", 0, 1, 0, f"{ID}a8"),
-    ),
-    ("UPDATE agent_conversations SET mode = 'blue'", ("agent_conversations", 0, 1, 0, TALK)),
-    (
-        f"UPDATE agent_messages SET content = 'No.' WHERE id = '{ANSWER}'",
-        ("agent_messages", 0, 1, 0, ANSWER),
-    ),
-    (
-        f"INSERT INTO ai_memories (id, scope, content) VALUES ('{ID}f1', 'global', 'x')",
-        ("ai_memories", 1, 0, 0, f"{ID}f1"),
-    ),
-    ("UPDATE ai_feedback SET rating = 'down'", ("ai_feedback", 0, 1, 0, f"{ID}d2")),
-    (
-        f"UPDATE ai_kb_documents SET scope = 'page:home' WHERE id = '{DOCUMENT}'",
-        ("ai_kb_documents", 0, 1, 0, DOCUMENT),
-    ),
+# What happens in legacy at once, by table, and what that costs: rows missing, different, deleted,
+# and an example.
+PRICED: list[dict[str, tuple[str, int, int, int, str | None]]] = [
+    {
+        "users": (
+            f"INSERT INTO users VALUES ('{ID}f0', 'n@example.com', 'h', 'N', true, now(), now())",
+            *(1, 0, 0, f"{ID}f0"),
+        ),
+        "portfolios": (
+            f"UPDATE portfolios SET name = 'X' WHERE user_id = '{A_USER}'",
+            *(0, 1, 0, None),
+        ),
+        "positions": (
+            f"UPDATE positions SET quantity = 11 WHERE id = '{A_POSITION}'",
+            *(0, 1, 0, A_POSITION),
+        ),
+        "position_greeks": ("UPDATE position_greeks SET vega = 1", 0, 1, 0, f"{ID}a9"),
+        "portfolio_snapshots": (
+            f"UPDATE portfolio_snapshots SET daily_pnl = 1 WHERE id = '{ID}aa'",
+            *(0, 1, 0, f"{ID}aa"),
+        ),
+        "stress_test_scenarios": (
+            "UPDATE stress_test_scenarios SET active = false",
+            *(0, 1, 0, f"{ID}ac"),
+        ),
+        "equity_changes": ("UPDATE equity_changes SET amount = 51", 0, 1, 0, f"{ID}a5"),
+        "position_realized_events": (
+            "DELETE FROM position_realized_events",
+            *(0, 0, 1, f"{ID}a6"),
+        ),
+        "tags_v2": ("UPDATE tags_v2 SET color = '#000000'", 0, 2, 0, None),
+        "position_tags": (
+            f"DELETE FROM position_tags WHERE id = '{ID}b7'",
+            *(0, 0, 1, f"{ID}b7"),
+        ),
+        "portfolio_target_prices": (
+            "UPDATE portfolio_target_prices SET analyst_notes = 'buy'",
+            *(0, 1, 0, f"{ID}a8"),
+        ),
+        "agent_conversations": ("UPDATE agent_conversations SET mode = 'blue'", 0, 1, 0, TALK),
+        "agent_messages": (
+            f"UPDATE agent_messages SET content = 'No.' WHERE id = '{ANSWER}'",
+            *(0, 1, 0, ANSWER),
+        ),
+        "ai_memories": (
+            f"INSERT INTO ai_memories (id, scope, content) VALUES ('{ID}f1', 'global', 'x')",
+            *(1, 0, 0, f"{ID}f1"),
+        ),
+        "ai_feedback": ("UPDATE ai_feedback SET rating = 'down'", 0, 1, 0, f"{ID}d2"),
+        "ai_kb_documents": (
+            f"UPDATE ai_kb_documents SET scope = 'page:home' WHERE id = '{DOCUMENT}'",
+            *(0, 1, 0, DOCUMENT),
+        ),
+    },
+    {
+        "positions": (
+            f"UPDATE positions SET investment_class = 'PRIVATE' WHERE id = '{A_POSITION}'",
+            *(0, 1, 0, A_POSITION),
+        ),
+        "stress_test_scenarios": (
+            "UPDATE stress_test_scenarios SET scenario_id = 'market_down_10'",
+            *(1, 0, 1, None),
+        ),
+    },
+    {
+        "positions": (
+            "UPDATE positions SET last_price = 750, market_value = 7500",
+            *(0, 1, 0, A_POSITION),
+        ),
+    },
 ]
 
 
-# Rows added, changed and gone, of both databases; of the other tables `make soak`.
-AT_EACH_RUN = {
-    "users",
-    "positions",
-    "position_tags",
-    "stress_test_scenarios",
-    "agent_messages",
-    "ai_memories",
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        pytest.param(*one, id=one[1][0], marks=soaked_unless(one[1][0] in AT_EACH_RUN))
-        for one in PRICED
-    ],
-)
-def test_a_change_in_legacy_is_the_price_until_it_is_copied(
-    databases: Databases, change: str, expected: tuple[str, int, int, int, str | None]
+@pytest.mark.parametrize("changes", PRICED, ids=["every table", "kinds", "a private price"])
+def test_changes_in_legacy_are_the_price_until_they_are_copied(
+    databases: Databases, changes: dict[str, tuple[str, int, int, int, str | None]]
 ) -> None:
     legacy, core, ai = databases
-    run(legacy, change)
-    table, missing, different, deleted, example = expected
+    run(legacy, "; ".join(change for change, *_ in changes.values()))
     price = swap_price(legacy, core, ai)
-    assert set(price.tables) == {table}
-    found = price.tables[table]
-    assert (found.missing, found.different, found.deleted) == (missing, different, deleted)
-    assert found.rejected == 0
-    assert example is None or found.examples == (example,)
-    assert price.total == price.by_table[table] == missing + different + deleted
+    assert set(price.tables) == set(changes)
+    for table, (_, missing, different, deleted, example) in changes.items():
+        found = price.tables[table]
+        assert (found.missing, found.different, found.deleted) == (missing, different, deleted)
+        assert found.rejected == 0
+        assert example is None or found.examples == (example,)
+        assert price.by_table[table] == missing + different + deleted
+    assert price.total == sum(price.by_table[table] for table in changes)
     copy_delta(legacy, core, ai, OWNED)
     assert swap_price(legacy, core, ai).total == 0
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE users SET updated_at = now(); UPDATE portfolios SET updated_at = now()",
-        "UPDATE portfolios SET equity_balance = 1",
-        "UPDATE positions SET last_price = 1, market_value = 1, unrealized_pnl = 1"
-        " WHERE investment_class IS NULL",
-        "UPDATE position_tags SET assigned_at = now()",
-        "UPDATE ai_kb_documents SET embedding = NULL, metadata = metadata - 'embedding_model'",
-        pytest.param(
-            "INSERT INTO ai_kb_documents (scope, title, content, metadata) VALUES ('global',"
-            f" '{SHIPPED.title}', '{SHIPPED.content}', '{{\"seed\": \"builtin\"}}')",
-            id="a document that the product ships",
-        ),
-        "UPDATE agent_conversations SET updated_at = now()",
-    ],
-)
-def test_what_no_user_wrote_costs_nothing(databases: Databases, change: str) -> None:
+def test_what_no_user_wrote_costs_nothing(databases: Databases) -> None:
     legacy, core, ai = databases
-    run(legacy, change)
-    assert swap_price(legacy, core, ai).total == 0
+    run(
+        legacy,
+        "UPDATE users SET updated_at = now();"
+        "UPDATE portfolios SET updated_at = now(), equity_balance = 1;"
+        "UPDATE positions SET last_price = 1, market_value = 1, unrealized_pnl = 1"
+        " WHERE investment_class IS NULL;"
+        "UPDATE position_tags SET assigned_at = now();"
+        "UPDATE ai_kb_documents SET embedding = NULL, metadata = metadata - 'embedding_model';"
+        "UPDATE agent_conversations SET updated_at = now();"
+        # a document that the product ships
+        "INSERT INTO ai_kb_documents (scope, title, content, metadata) VALUES ('global',"
+        f" '{SHIPPED.title}', '{SHIPPED.content}', '{{\"seed\": \"builtin\"}}')",
+    )
+    assert {
+        table: rows for table, rows in swap_price(legacy, core, ai).by_table.items() if rows
+    } == {}
 
 
 def test_a_document_of_the_products_mark_that_it_does_not_ship_is_named(

@@ -26,8 +26,15 @@ from ops.verify.report import refuse_failures
 from ops.verify.run import answer
 from ops.verify.subject import days_to_verify
 from tests.conftest import NewDatabase, create_database
-from tests.groups import first_of_each, soaked
-from tests.integration.verify_damages import CORE_DAMAGES, DAMAGES, GROWTH, SNAPSHOT, ZEROS
+from tests.groups import soaked
+from tests.integration.verify_damages import (
+    CORE_DAMAGES,
+    DAMAGES,
+    GROWTH,
+    SNAPSHOT,
+    TOGETHER,
+    ZEROS,
+)
 
 FIRST, NEXT, LAST = date(2025, 7, 1), date(2025, 7, 2), date(2025, 7, 11)
 WORLD = Path(__file__).with_name("verify_world.sql")
@@ -110,17 +117,22 @@ def pair(new_database: NewDatabase, world_templates: Pair) -> Pair:
     ids=["computed", "begun later", "prices reach further", "nothing computed", "prices end"],
 )
 def test_what_was_computed_or_could_be_is_verified_where_nobody_names_days(
-    pair: Pair, change: str, first: date, last: date
+    new_database: NewDatabase, world_templates: Pair, change: str, first: date, last: date
 ) -> None:
-    with connect(pair.core, application_name="tests") as connection:
+    core = new_database(str(world_templates.core.database))
+    with connect(core, application_name="tests") as connection:
         if change:
             connection.execute(change.encode(), {"first": FIRST, "last": LAST})
-    assert days_to_verify(pair.core) == (first, last)
+    assert days_to_verify(core) == (first, last)
 
 
 @pytest.fixture(scope="module")
 def sound(world_templates: Pair) -> VerifyReport:
-    return verify(*world_templates, None, FIRST, LAST)
+    """What is said of a sound system, which that leaves as it is."""
+    before = _content(world_templates)
+    report = verify(*world_templates, None, FIRST, LAST)
+    assert _content(world_templates) == before
+    return report
 
 
 def test_a_sound_system_passes_every_check_but_the_comparison_with_a_legacy_it_lacks(
@@ -168,10 +180,19 @@ def test_the_plans_figures_stand_beside_ours_and_fail_nothing(sound: VerifyRepor
     assert len(figures) == 6
 
 
-def test_the_plans_figures_are_a_check_when_asked_for(world_templates: Pair) -> None:
-    report = verify(*world_templates, None, FIRST, LAST, plan_counts=True)
-    assert [result.name for result in report.failures] == ["plan figures"]
-    assert "symbol_daily_metrics 6 not 73" in report.failures[0].detail
+def test_the_plans_figures_are_a_check_when_asked_for_and_those_of_other_parts_come_last(
+    world_templates: Pair,
+) -> None:
+    def broken(_: Subject) -> Verdict:
+        raise ZeroDivisionError("by\nzero")
+
+    checks = (Check("login", lambda _: Verdict("pass", "3 users")), Check("chat", broken))
+    report = verify(*world_templates, None, FIRST, LAST, plan_counts=True, more_checks=checks)
+    assert [result.name for result in report.results[-3:]] == ["plan figures", "login", "chat"]
+    figures, chat = report.failures
+    assert (figures.name, chat.name) == ("plan figures", "chat")
+    assert "symbol_daily_metrics 6 not 73" in figures.detail
+    assert chat.detail == "could not be checked: ZeroDivisionError: by"
 
 
 @pytest.fixture(scope="module")
@@ -192,37 +213,37 @@ def damaged(server: EmbeddedServer, world_templates: Pair) -> Iterator[Pair]:
         _run(server.url(), f"DROP DATABASE {url.database} WITH (FORCE)")
 
 
-@pytest.mark.parametrize(
-    "label", first_of_each(DAMAGES, lambda label: frozenset(DAMAGES[label].fails))
-)
-def test_exactly_the_damaged_part_fails(label: str, damaged: Pair, known: StateFolder) -> None:
-    damage = DAMAGES[label]
-    _run(getattr(damaged, damage.on), damage.do)
+@pytest.mark.parametrize("labels", [*TOGETHER, *soaked(*(((label,),) for label in DAMAGES))])
+def test_exactly_the_damaged_parts_fail_and_are_named(
+    labels: tuple[str, ...], damaged: Pair, known: StateFolder
+) -> None:
+    damages = [DAMAGES[label] for label in labels]
+    for damage in damages:
+        _run(getattr(damaged, damage.on), damage.do)
     report = verify(*damaged, None, FIRST, LAST, state=known)
-    assert {result.name for result in report.failures} == damage.fails
-    assert any(damage.says in result.detail for result in report.results)
-    assert report.ok == (not damage.fails)
+    failed = {result.name for result in report.failures}
+    assert failed == {name for damage in damages for name in damage.fails}
+    for damage in damages:
+        assert any(damage.says in result.detail for result in report.results), damage.says
+    assert report.ok == (not failed)
+    if failed:
+        with pytest.raises(
+            VerificationError, match=", ".join(each.name for each in report.failures)
+        ):
+            refuse_failures(report)
+
+
+def test_every_check_that_can_fail_here_is_failed_together_with_others() -> None:
+    fails = {name for labels in TOGETHER for label in labels for name in DAMAGES[label].fails}
+    assert fails == {check.name for check in DATABASE_CHECKS} - {"market copy parity"}
 
 
 def test_warnings_are_shown(pair: Pair) -> None:
     _run(pair.ai, "UPDATE pg_extension SET extversion = '0.8.1' WHERE extname = 'vector'")
-    schema = next(
-        result for result in verify(*pair, None, FIRST, LAST).results if result.name == "ai schema"
-    )
+    check = next(check for check in DATABASE_CHECKS if check.name == "ai schema")
+    schema = answer(Subject(*pair, None, FIRST, LAST), check)
     assert schema.outcome == "pass"
     assert "warning: extension vector is 0.8.1" in schema.detail
-
-
-def test_a_failure_names_the_checks(pair: Pair) -> None:
-    _run(pair.core, "DELETE FROM batch_run_tracking; DELETE FROM symbol_daily_metrics")
-    with pytest.raises(VerificationError, match="batch_run_tracking, symbol_daily_metrics"):
-        refuse_failures(verify(*pair, None, FIRST, LAST))
-
-
-def test_verifying_leaves_no_trace(pair: Pair) -> None:
-    before = _content(pair)
-    verify(*pair, None, FIRST, LAST)
-    assert _content(pair) == before
 
 
 def test_the_copy_is_compared_with_legacy_where_there_is_one(
@@ -240,17 +261,6 @@ def test_the_copy_is_compared_with_legacy_where_there_is_one(
     found = answer(subject, check)
     assert found.outcome == "fail"
     assert "0 missing and 1 different" in found.detail
-
-
-def test_checks_of_other_parts_come_after_those_of_the_databases(world_templates: Pair) -> None:
-    def broken(_: Subject) -> Verdict:
-        raise ZeroDivisionError("by\nzero")
-
-    checks = (Check("login", lambda _: Verdict("pass", "3 users")), Check("chat", broken))
-    report = verify(*world_templates, None, FIRST, LAST, more_checks=checks)
-    assert [result.name for result in report.results[-2:]] == ["login", "chat"]
-    assert [result.name for result in report.failures] == ["chat"]
-    assert report.failures[0].detail == "could not be checked: ZeroDivisionError: by"
 
 
 @pytest.mark.parametrize("broken", ["empty", "without ops", *soaked("without a server", "swapped")])
@@ -405,14 +415,6 @@ def _scans_of_pairs(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield node
     for child in node.get("Plans", ()):
         yield from _scans_of_pairs(child)
-
-
-def test_a_shared_database_holds_both_halves_tables(shared_url: URL) -> None:
-    subject = Subject(shared_url, shared_url, None, FIRST, LAST)
-    schemas = [check for check in DATABASE_CHECKS if check.name.endswith("schema")]
-    results = [answer(subject, check) for check in schemas]
-    assert [result.outcome for result in results] == ["pass", "pass"]
-    assert [result.measured["tables"] for result in results] == [42, 42]
 
 
 def test_every_loose_reference_is_declared() -> None:

@@ -224,8 +224,8 @@ CORE_DAMAGES = {
         {"snapshot identities"},
         "1 with another net",
     ),
-    "positions that are neither long nor short": Damage(
-        f"UPDATE portfolio_snapshots SET num_long_positions = 7 {SNAPSHOT}",
+    "more long and short positions than there are": Damage(
+        f"UPDATE portfolio_snapshots SET num_long_positions = 9 {SNAPSHOT}",
         {"snapshot identities"},
         "1 with another num_positions",
     ),
@@ -352,3 +352,40 @@ AI_DAMAGES = {
     ),
 }
 DAMAGES = CORE_DAMAGES | AI_DAMAGES
+
+# Damages that one system can have at the same time: each check is failed by some and passes others.
+TOGETHER = (
+    (
+        "a table too many",
+        "a conversation of nobody",
+        "an ETF is missing",
+        "a day failed",
+        "a snapshot is missing",
+        "an exposure is missing",
+        "a correlation run of another size",
+        "a symbol's factor is missing",
+        "no starting capital",
+        "NaN in a beta",
+        "a negative volatility",
+    ),
+    (
+        "a foreign key is gone",
+        "a held symbol stopped in the range, as a delisted one does",
+        "a day is not tracked",
+        "a symbol left out of the pairs",
+        "a symbol's figures are of an older day",
+        "two cents too much",
+        "another gross exposure",
+        "a beta beyond the cap",
+        "a symbol unlike itself",
+        "no index for the prices",
+        "the vectors are not indexed",
+    ),
+    (
+        "a position entered the day before",
+        "a correlation run is missing",
+        "no equity",
+        "a rating of nothing",
+        "a table too many in AI",
+    ),
+)

@@ -29,6 +29,7 @@ REFUSED: list[tuple[str, dict[str, str], str]] = [
     ("up --preview", {}, "only a declared stack has a preview; say which by --target"),
     ("status", {"PRICES_FROM": "yahoo"}, "PRICES_FROM: .*'legacy' or 'yfinance'"),
     ("up --target moon", {}, "'moon' is not one of 'embedded', 'docker', 'external'"),
+    ("restore-legacy", {}, "say what is restored: a dump's file, or --demo$"),
     ("backup moon", {}, "'moon' is not one of 'core', 'ai', 'legacy'"),
     ("backup --keep 0", {}, "'--keep'.*greater than or equal to 1; see `sigmasight backup --help`"),
     ("status --timeout soon", {}, "'--timeout'.*valid number.*see `sigmasight status --help`"),

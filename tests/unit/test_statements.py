@@ -15,9 +15,9 @@ STATEMENT = re.compile(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH)\b")
 
 def long_statements(source: str) -> Iterator[int]:
     """The lines at which a statement begins that is too long to stand in code."""
-    tree = ast.parse(source)
-    said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(ast.parse(source))) if STATEMENT.search(source) else []
+    said = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in said:
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if lines > MOST_LINES and STATEMENT.search(ast.unparse(node)):

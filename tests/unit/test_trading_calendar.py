@@ -17,7 +17,7 @@ def test_sessions_are_those_of_a_second_calendar() -> None:
 
 @pytest.mark.parametrize("minutes", [-1, 0])
 def test_a_session_ends_when_its_bell_rings_early_closes_included(minutes: int) -> None:
-    closes = REFERENCE.closes[REFERENCE.closes >= "2022-01-01"]
+    closes = REFERENCE.closes[REFERENCE.closes >= "2024-01-01"]
     moments = [close.to_pydatetime() + timedelta(minutes=minutes) for close in closes]
     ended = closes.index if minutes == 0 else closes.index[:-1]
     found = [last_finished_session(moment) for moment in moments[0 if minutes == 0 else 1 :]]
