@@ -61,7 +61,7 @@ def embedded() -> Iterator[World]:
         world.core, world.ai, world.legacy = urls["core"], urls["ai"], urls["legacy"]
         world.maintenance = databases.server("legacy").url()
         world.ask(world.legacy, LEGACY_TABLES)
-        swap_in(world, backups=False)
+        swap_in(world, backups="none")
         yield world
     finally:
         databases.down()
