@@ -19,11 +19,11 @@ from ops.books.session import open_books
 from ops.cleanup.folders import FoundFile, FoundFolder, find_files, find_repository
 from ops.cleanup.scene import Scene
 from ops.connection import connect, explained
-from ops.database_identity import identity, same_identity
+from ops.database_identity import identity, identity_in, same_identity
 from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import AccessEvidence, access_evidence, recorded_access
-from ops.write_lock.lock import LockState, lock_state
+from ops.write_lock.lock import LockState, lock_state_in
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Facts:
             connect(url, application_name="cleanup", read_only=True) as session,
         ):
             content = content_of(session)
-            return LegacyLook(identity(url), marked_role(session), lock_state(url), content)
+            lock = lock_state_in(session)
+            return LegacyLook(identity_in(session), marked_role(session), lock, content)
 
     def _accounted(self, url: URL) -> AbstractContextManager[object]:
         """A look at the wrong database is no access to the old one, and would spoil its account."""

@@ -30,8 +30,13 @@ from tests.acceptance.bad_input_scenes import (
 )
 from tests.acceptance.scene import PASSWORD, Scene
 
-# What another case shows as well, by the same rule and at less cost: `make soak` runs these.
+# What another case shows as well, by the same rule and at less cost, or a test of what refuses it,
+# without a command: `make soak` runs these.
 AT_LENGTH = {
+    "halves swapped, seed",
+    "Core is somebody else's",
+    "legacy given as Core, migrate",
+    "backfill before seed",
     "unknown role",
     "no password",
     "read-only, seed",
@@ -144,40 +149,42 @@ REFUSED_URLS = [
     ),
 ]
 
+# A phase refuses as any command does, and is a flow run besides, which takes a second: of what
+# comes of connecting, `drift` shows each case.
 REFUSED_DATABASES = [
     (
         "wrong password",
-        "seed",
+        "drift",
         core_is(lambda scene, core: core.set(password=PASSWORD)),
         "refuses the password of role 'postgres'; correct it in the URL",
     ),
     (
         "unknown role",
-        "seed",
+        "drift",
         core_is(lambda scene, core: core.set(username="nobody", password=PASSWORD)),
         "refuses the password of role 'nobody'",
     ),
     (
         "no password",
-        "seed",
+        "drift",
         core_is(lambda scene, core: URL.create(**{**core._asdict(), "password": None})),
         "the server wants a password; add it to the URL",
     ),
     (
         "role that may not log in",
-        "seed",
+        "drift",
         core_is(lambda scene, core: scene.role(core, login=False)),
         "this role may not log in; use another or grant LOGIN",
     ),
     (
         "missing database",
-        "seed",
+        "drift",
         core_is(lambda scene, core: core.set(database="gone")),
         "there is no such database; create it or correct the URL",
     ),
     (
         "TLS where there is none",
-        "seed",
+        "drift",
         core_is(lambda scene, core: core.update_query_dict({"sslmode": "require"})),
         "the server offers no TLS; have it do so, or correct sslmode",
     ),

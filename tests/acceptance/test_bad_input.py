@@ -28,7 +28,7 @@ def _cases() -> Iterator[object]:
     for name, words, error in REFUSED_WORDS:
         yield _case(name, words.split() if isinstance(words, str) else words, given(), error)
     for name, arrange, error in REFUSED_URLS:
-        yield _case(name, ["seed"], arrange, error)
+        yield _case(name, ["drift"], arrange, error)
     for name, words, arrange, error in [*REFUSED_DATABASES, *REFUSED_STATES]:
         yield _case(name, words.split(), arrange, error)
     for name, arrange, error in REFUSED_SERVES:

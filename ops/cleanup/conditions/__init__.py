@@ -30,7 +30,7 @@ from ops.cleanup.facts import Facts
 from ops.errors import SigmaSightError
 from ops.evidence.finding import Finding
 
-__all__ = ["CONDITIONS", "Condition", "findings_of"]
+__all__ = ["CONDITIONS", "Condition", "asked", "findings_of"]
 
 Condition = Callable[[Facts], Finding]
 
@@ -63,10 +63,11 @@ CONDITIONS: MappingProxyType[str, Condition] = MappingProxyType(
 
 def findings_of(facts: Facts) -> list[Finding]:
     """Ask every condition; none hides the others, and what cannot be asked is not met."""
-    return [_asked(name, ask, facts) for name, ask in CONDITIONS.items()]
+    return [asked(name, ask, facts) for name, ask in CONDITIONS.items()]
 
 
-def _asked(name: str, ask: Condition, facts: Facts) -> Finding:
+def asked(name: str, ask: Condition, facts: Facts) -> Finding:
+    """What a condition finds; not met where it cannot be asked."""
     try:
         return ask(facts)
     except SigmaSightError as error:

@@ -1,7 +1,8 @@
 """A small book in a Core database, built by SQL; the backfill; and what it left, as frames."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -61,10 +62,26 @@ def session_after(day: date, sessions: int = 1) -> date:
 
 @dataclass(frozen=True)
 class Book:
-    """Writes what a test wants to be there and reads what the backfill left."""
+    """Writes what a test wants to be there and reads what the backfill left.
+
+    Attributes:
+        session: for all of that, where one is kept open; else each statement opens its own.
+    """
 
     url: URL
     closes: pd.DataFrame
+    session: psycopg.Connection | None = None
+
+    @contextmanager
+    def kept_open(self) -> Iterator["Book"]:
+        """The same over one connection."""
+        with self._connected() as session:
+            yield replace(self, session=session)
+
+    def _connected(self) -> AbstractContextManager[psycopg.Connection]:
+        if self.session is not None:
+            return nullcontext(self.session)
+        return connect(self.url, application_name="tests", autocommit=True)
 
     def portfolio(self, name: str, equity: Number | None = 1_000_000, **columns: Any) -> UUID:
         """A portfolio with its starting capital."""
@@ -140,7 +157,7 @@ class Book:
 
     def insert(self, table: str, **columns: Any) -> UUID:
         """One row with a new id."""
-        with connect(self.url, application_name="tests", autocommit=True) as connection:
+        with self._connected() as connection:
             return insert_row(connection, table, {"id": uuid4(), **columns})
 
     def set_close(self, symbol: str, day: date, close: Number | None) -> None:
@@ -156,7 +173,7 @@ class Book:
         self.execute("DELETE FROM market_data_cache WHERE " + where, list(parameters))
 
     def execute(self, query: Any, parameters: Sequence[Any] = ()) -> int:
-        with connect(self.url, application_name="tests", autocommit=True) as connection:
+        with self._connected() as connection:
             return connection.execute(query, parameters or None).rowcount
 
     def run(
@@ -171,7 +188,7 @@ class Book:
 
     def frame(self, query: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
         """The rows of a query, as PostgreSQL returns them (Decimal, date, UUID)."""
-        with connect(self.url, application_name="tests") as connection:
+        with self._connected() as connection:
             cursor = connection.execute(query, parameters or None)
             assert cursor.description is not None
             names = [column.name for column in cursor.description]

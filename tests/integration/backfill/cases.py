@@ -207,17 +207,18 @@ STARTING_EQUITY: Mapping[str, float | None] = {
 
 def build_all(book: Book) -> None:
     """One portfolio per case, in the same database."""
-    for name, build in CASES.items():
-        portfolio = book.portfolio(name, STARTING_EQUITY.get(name, 500_000))
-        build(book, portfolio)
-    punch_holes(book)
+    with book.kept_open() as kept:
+        for name, build in CASES.items():
+            build(kept, kept.portfolio(name, STARTING_EQUITY.get(name, 500_000)))
+        punch_holes(kept)
 
 
 def two_portfolios(book: Book) -> tuple[UUID, UUID]:
     """Two ordinary portfolios."""
-    first, second = book.portfolio("one"), book.portfolio("two")
-    for portfolio, units in ((first, 500), (second, 900)):
-        book.position(portfolio, "S00", units)
-        book.position(portfolio, "S01", -units)
-        book.position(portfolio, "S02", units / 2, entry=DAYS[3], price="80")
+    with book.kept_open() as kept:
+        first, second = kept.portfolio("one"), kept.portfolio("two")
+        for portfolio, units in ((first, 500), (second, 900)):
+            kept.position(portfolio, "S00", units)
+            kept.position(portfolio, "S01", -units)
+            kept.position(portfolio, "S02", units / 2, entry=DAYS[3], price="80")
     return first, second

@@ -1,5 +1,6 @@
 """A template database with a made-up market, another with every case, and books on their clones."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 import pandas as pd
@@ -48,20 +49,26 @@ def cases_template(server: EmbeddedServer, market_template: str, closes: pd.Data
 
 
 @pytest.fixture(scope="session")
-def backfilled_cases(server: EmbeddedServer, cases_template: str, closes: pd.DataFrame) -> Book:
+def backfilled_cases(
+    server: EmbeddedServer, cases_template: str, closes: pd.DataFrame
+) -> Iterator[Book]:
     """Every case, backfilled in one run; only to be read."""
     create_database(server, "test_backfilled_cases", cases_template)
     book = Book(server.url("test_backfilled_cases"), closes)
     report = book.run()
     assert not report.failures
-    return book
+    with book.kept_open() as kept:
+        yield kept
 
 
 @pytest.fixture(scope="session")
-def reference(server: EmbeddedServer, market_template: str, closes: pd.DataFrame) -> Reference:
+def reference(
+    server: EmbeddedServer, market_template: str, closes: pd.DataFrame
+) -> Iterator[Reference]:
     """A backfilled book with textbook references; only to be read."""
     create_database(server, "test_reference", market_template)
-    return build_reference(server.url("test_reference"), closes)
+    with Book(server.url("test_reference"), closes).kept_open() as book:
+        yield build_reference(book)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pandas as pd
 from scipy import stats
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
-from sqlalchemy.engine import URL
 
 from app.models import Base
 from tests.integration.backfill.book import DAYS, Book
@@ -87,10 +86,9 @@ class Reference:
         return self.book.frame(query, [day])
 
 
-def build_reference(url: URL, closes: pd.DataFrame) -> Reference:
-    """Build the book and backfill it."""
-    book = Book(url, closes)
-    prices = _with_holes(book, closes)
+def build_reference(book: Book) -> Reference:
+    """Fill the book and backfill it."""
+    prices = _with_holes(book)
     for symbol, columns in PROFILES.items():
         book.execute(
             "INSERT INTO company_profiles (symbol, company_name, sector, industry, beta, is_etf,"
@@ -110,8 +108,8 @@ def build_reference(url: URL, closes: pd.DataFrame) -> Reference:
 _PROFILE_COLUMNS = ("sector", "industry", "beta", "is_etf", "market_cap", "pe_ratio")
 
 
-def _with_holes(book: Book, closes: pd.DataFrame) -> pd.DataFrame:
-    prices = closes.copy()
+def _with_holes(book: Book) -> pd.DataFrame:
+    prices = book.closes.copy()
     rows = list(prices.index)
     for symbol, returns in ((SHORT_HISTORY, 29), (SIXTY, 59)):
         first = rows[rows.index(DAYS[7]) - returns]

@@ -21,7 +21,7 @@ from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES, FRIDAY, MONDAY, SATURDAY, punch_holes
 
 # When the old system took its first snapshots.
-HISTORY_FROM = date(2025, 6, 16)
+HISTORY_FROM = date(2025, 6, 26)
 BEFORE = date(2025, 6, 30)
 JOINED_LATER = "short"
 NEVER_SEEN = "two lots of one symbol"

@@ -10,7 +10,7 @@ import pytest
 
 from ops.books.ledger import ledger_grid
 from ops.books.session import open_books
-from tests.groups import soaked
+from tests.conftest import NewDatabase
 from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES, two_portfolios
 
@@ -77,16 +77,31 @@ def test_twice_is_once(cases_book: Book, undisturbed: dict[str, object]) -> None
     assert content_without_history(cases_book) == undisturbed
 
 
-@pytest.mark.parametrize("transactions", [17, *soaked(0, 1, len(CASES) + 1)])
 def test_an_interrupted_run_is_finished_by_the_next(
+    pair: tuple[Book, UUID, UUID], new_database: NewDatabase
+) -> None:
+    """After the symbols and the first of two portfolios."""
+    book, *_ = pair
+    undisturbed = Book(new_database(book.url.database), book.closes)
+    undisturbed.run()
+    finish_after(book, 2, content_without_history(undisturbed))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("transactions", [0, 1, 17, len(CASES) + 1])
+def test_an_interrupted_run_of_every_case_is_finished_by_the_next(
     cases_book: Book, undisturbed: dict[str, object], transactions: int
 ) -> None:
     """Before the symbols, the first portfolio, some portfolio, and the tracking of the days."""
+    finish_after(cases_book, transactions, undisturbed)
+
+
+def finish_after(book: Book, transactions: int, undisturbed: dict[str, object]) -> None:
     with pytest.raises(Killed):
-        cases_book.run(guard=killed_after(transactions))
-    assert cases_book.value("SELECT count(*) FROM batch_run_tracking") == 0
-    cases_book.run()
-    assert content_without_history(cases_book) == undisturbed
+        book.run(guard=killed_after(transactions))
+    assert book.value("SELECT count(*) FROM batch_run_tracking") == 0
+    book.run()
+    assert content_without_history(book) == undisturbed
 
 
 @pytest.mark.soak
@@ -100,31 +115,22 @@ def test_portfolios_in_different_spans_meet(
     assert content_without_history(cases_book) == undisturbed
 
 
-def test_a_range_in_the_past_is_carried_on_to_the_present(pair: tuple[Book, UUID, UUID]) -> None:
-    book, first, _ = pair
-    book.run()
-    before = book.equity(first)
-    book.set_close("S00", DAYS[4], float(book.closes["S00"][DAYS[4]]) + 1)
-    report = book.run(DAYS[4], DAYS[4], mode="all")
-    after = book.equity(first)
-    assert report.portfolio_days == 2 * len(DAYS[4:])
-    assert after[:4] == before[:4]
-    assert after[4] == before[4] + 500
-    assert after[5:] == before[5:]  # the next close takes the correction back
-
-
-def test_a_correction_changes_what_depends_on_it_and_nothing_before(
+def test_a_correction_in_the_past_is_carried_on_to_the_present_and_changes_nothing_before(
     pair: tuple[Book, UUID, UUID],
 ) -> None:
-    book, *_ = pair
+    book, first, _ = pair
     book.run()
+    equity = book.equity(first)
     before = {table: earlier_rows(book, table, DAYS[4]) for table in DATED}
     later = {table: later_rows(book, table, DAYS[4]) for table in DATED}
-    book.set_close("S00", DAYS[4], 300)
-    book.run(DAYS[4], DAYS[4], mode="all")
+    book.set_close("S00", DAYS[4], float(book.closes["S00"][DAYS[4]]) + 1)
+    report = book.run(DAYS[4], DAYS[4], mode="all")
+    assert report.portfolio_days == 2 * len(DAYS[4:])
     assert {table: earlier_rows(book, table, DAYS[4]) for table in DATED} == before
     unchanged = [table for table in DATED if later_rows(book, table, DAYS[4]) == later[table]]
     assert not unchanged
+    equity[4] += 500
+    assert book.equity(first) == equity  # the next close takes the correction back
 
 
 DATED = {

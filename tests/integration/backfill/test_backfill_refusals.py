@@ -31,16 +31,11 @@ def overflowing(book: Book) -> UUID:
     return portfolio
 
 
-@pytest.fixture
-def failed(book: Book) -> tuple[Book, UUID, UUID]:
-    healthy, _ = two_portfolios(book)
-    return book, overflowing(book), healthy
-
-
-def test_a_day_that_does_not_fit_is_recorded_and_the_rest_goes_on(
-    failed: tuple[Book, UUID, UUID],
+def test_a_day_that_does_not_fit_is_recorded_until_its_repair_and_the_rest_goes_on(
+    book: Book,
 ) -> None:
-    book, broken, healthy = failed
+    healthy, _ = two_portfolios(book)
+    broken = overflowing(book)
     report = book.run()
     ((name, day, reason),) = report.failures
     assert (name, day) == ("overflowing", DAYS[5])
@@ -52,14 +47,8 @@ def test_a_day_that_does_not_fit_is_recorded_and_the_rest_goes_on(
     assert list(tracked["run_date"]) == list(DAYS[:5])
     rolled = book.value("SELECT equity_balance FROM portfolios WHERE id = %s", [broken])
     assert rolled == book.equity(broken)[-1]
-
-
-def test_a_failed_day_is_finished_after_its_repair(failed: tuple[Book, UUID, UUID]) -> None:
-    book, broken, _ = failed
-    book.run()
     book.set_close("S03", DAYS[5], float(book.closes["S03"][DAYS[5]]))
-    report = book.run(mode="failed")
-    assert report.portfolio_days == len(DAYS[5:])
+    assert book.run(mode="failed").portfolio_days == len(DAYS[5:])
     assert book.ledger(broken) == dict.fromkeys(DAYS, "done")
     assert book.value("SELECT count(*) FROM batch_run_tracking") == len(DAYS)
 

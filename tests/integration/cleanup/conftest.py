@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.integration.cleanup.swapped_world import (
     swap_in,
 )
 
-MakeWorld = Callable[[], World]
+MakeWorld = Callable[..., World]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def make_world(
     made: list[str] = []
     numbers = count(1)
 
-    def make() -> World:
+    def make(backups: Literal["real", "recorded"] = "recorded") -> World:
         mark = f"cleanup_{next(numbers)}"
         templates = {"core": core_template, "ai": ai_template, "legacy": None}
         for name, template in templates.items():
@@ -42,7 +43,7 @@ def make_world(
         urls = (server.url(f"{mark}_{name}") for name in templates)
         world = World(*urls, server.url("postgres"), Path(tmp_path_factory.mktemp("world")))
         make_files(world.root)
-        swap_in(world)
+        swap_in(world, backups=backups)
         return world
 
     yield make

@@ -9,22 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.backup.content import content_of
+from ops.backup.files import sha256_of
 from ops.backup.run import backup
 from ops.books.active_pair import Pair, active_pair
-from ops.books.backups import Backup, Database
+from ops.books.backups import Database, record_dump, record_restored
 from ops.books.cutovers import begin_cutover, end_cutover
 from ops.books.verifications import record_verification
 from ops.cleanup.folders import Rules
 from ops.cleanup.scene import Scene
 from ops.connection import connect
 from ops.content_hash import TableHash
-from ops.database_identity import identity
+from ops.database_identity import identity, identity_in
 from ops.legacy_access.account import begin_window, recorded_access
 from ops.state_folder import StateFolder
 from ops.write_lock.lock import lock_writes
@@ -114,10 +115,20 @@ class World:
             cursor = session.execute(query, parameters or None)  # type: ignore[call-overload]
             return list(cursor.fetchall()) if cursor.description else []
 
-    def take_backup(self, database: Database) -> Backup:
+    def take_backup(self, database: Database, *, real: bool) -> None:
+        """A backup, or what one leaves: a file, and the record that it was restored and equal."""
         url = {"core": self.core, "ai": self.ai, "legacy": self.legacy}[database]
         with recorded_access(self.core, self.legacy, "backup"):
-            return backup(url, database, self.root / "backups", self.core)
+            if real:
+                backup(url, database, self.root / "backups", self.core)
+                return
+            file = self.root / "backups" / f"{database}-by-test.dump"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(f"the dump of {database}")
+            with connect(url, application_name="tests", read_only=True) as session:
+                whose, content = identity_in(session), content_of(session).as_json()
+            dump = self.core, database, whose, file, sha256_of(file), content, datetime.now(UTC)
+            record_restored(self.core, record_dump(*dump))
 
     def verified(self, outcome: str = "pass") -> None:
         record_verification(self.state, self.core, [outcome], asked_backend=True)
@@ -155,12 +166,15 @@ class World:
 
     def everything(self) -> dict[str, Any]:
         """All that a refused cleanup must leave as it is."""
+        return {**self.surroundings(), "legacy": self.legacy_tables()}
+
+    def surroundings(self) -> dict[str, Any]:
+        """`everything` but the old database's rows: to look at those is an access of ours."""
         files = {
             str(path.relative_to(self.root)): path.read_bytes() if path.is_file() else None
             for path in sorted(self.root.rglob("*"))
         }
         return {
-            "legacy": self.legacy_tables(),
             "files": files,
             "tombstones": self.ask(self.core, "SELECT id, state FROM ops.tombstones"),
             "databases": self.ask(self.maintenance, "SELECT oid, datname FROM pg_database"),
@@ -185,7 +199,7 @@ def make_files(root: Path) -> None:
     (root / "stack.json").write_text(json.dumps(stack))
 
 
-def swap_in(world: World, *, backups: bool = True) -> None:
+def swap_in(world: World, *, backups: Literal["real", "recorded", "none"]) -> None:
     """What a swap leaves, then a week of quiet, backups and a verification."""
     have_serve(world.core, "new")
     swap = begin_cutover(world.core, "swap", "by-test", identity(world.legacy), 0)
@@ -198,8 +212,8 @@ def swap_in(world: World, *, backups: bool = True) -> None:
         )
     begin_window(world.core, world.legacy)
     world.backdate()
-    for database in ("core", "ai", "legacy") if backups else ():
-        world.take_backup(database)  # type: ignore[arg-type]
+    for database in get_args(Database) if backups != "none" else ():
+        world.take_backup(database, real=backups == "real")
     world.verified()
 
 

@@ -6,14 +6,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
 from ops.books.backups import record_dump
@@ -24,10 +26,12 @@ from ops.cleanup.facts import Facts
 from ops.cleanup.own_server import remove_server
 from ops.cleanup.scene import scene_of
 from ops.connection import conninfo
-from ops.embedded.databases import EmbeddedDatabases
+from ops.embedded.databases import NAMES, EmbeddedDatabases, Name
+from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError, SigmaSightError
 from ops.settings import OperatorSettings
 from tests.acceptance.command_line import CommandLine
+from tests.conftest import create_database
 from tests.integration.cleanup.swapped_world import (
     LEGACY_TABLES,
     World,
@@ -50,18 +54,38 @@ def commands(prefect: PrefectServer, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def embedded() -> Iterator[World]:
-    """The three embedded servers, swapped; not below pytest's folders, which are closed."""
+    """The three embedded servers, swapped."""
+    with on_own_servers() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def old_server_apart(
+    server: EmbeddedServer, core_template: str, ai_template: str
+) -> Iterator[World]:
+    """The old database's embedded server, swapped to databases of another server."""
+    for name, template in (("apart_core", core_template), ("apart_ai", ai_template)):
+        create_database(server, name, template)
+    with on_own_servers({"core": server.url("apart_core"), "ai": server.url("apart_ai")}) as world:
+        yield world
+
+
+@contextmanager
+def on_own_servers(given: Mapping[Name, URL] = MappingProxyType({})) -> Iterator[World]:
+    """Embedded servers but for what is given; not below pytest's folders, which are closed."""
     root = Path(tempfile.mkdtemp(prefix="sigmasight-cleanup-"))
     root.chmod(0o711)
     make_files(root)
     world = World(*(None,) * 4, root)  # type: ignore[arg-type]
     databases = EmbeddedDatabases(world.state)
     try:
-        urls = databases.up()
+        made = databases.up(tuple(name for name in NAMES if name not in given))
+        world.state.update("ports", **{name: url.port for name, url in given.items()})
+        urls = {**made, **given}
         world.core, world.ai, world.legacy = urls["core"], urls["ai"], urls["legacy"]
         world.maintenance = databases.server("legacy").url()
         world.ask(world.legacy, LEGACY_TABLES)
-        swap_in(world, backups=False)
+        swap_in(world, backups="none")
         yield world
     finally:
         databases.down()
@@ -138,42 +162,42 @@ def made(world: World, name: str, make: str, unmake: str) -> Iterator[str]:
         yield name
 
 
-def test_a_server_goes_only_when_it_holds_nothing_else(embedded: World) -> None:
-    databases = EmbeddedDatabases(embedded.state)
+def test_a_server_goes_only_when_it_holds_nothing_else(old_server_apart: World) -> None:
+    databases = EmbeddedDatabases(old_server_apart.state)
     server = databases.server("legacy")
-    scene = embedded.scene(own_server=databases, stack=None)
+    scene = old_server_apart.scene(own_server=databases, stack=None)
     ask_whether = CONDITIONS["its server holds nothing else"]
     assert ask_whether(Facts(scene)).met
     for damage in (
-        *(made(embedded, *case) for case in ELSE),
-        client_of(embedded),
+        *(made(old_server_apart, *case) for case in ELSE),
+        client_of(old_server_apart),
         file_of_somebody(server.folder),
         file_of_somebody(server.data),
-        backup_in(embedded, server.data),
+        backup_in(old_server_apart, server.data),
     ):
         with damage as named, pytest.raises(SigmaSightError, match=re.escape(named)):
             ask_whether(Facts(scene))
     with pytest.raises(RefusedError, match="database sigmasight;"):
         remove_server(scene)
     assert ask_whether(Facts(scene)).met
-    assert embedded.ask(embedded.maintenance, "SELECT 1") == [(1,)]
+    assert old_server_apart.ask(old_server_apart.maintenance, "SELECT 1") == [(1,)]
 
 
 @pytest.mark.parametrize("target", ["embedded", "external"])
 def test_of_servers_that_are_given_by_address_only_the_database_goes(
-    embedded: World, target: str
+    old_server_apart: World, target: str
 ) -> None:
-    given = {"LEGACY_DATABASE_URL": conninfo(embedded.legacy)}
+    given = {"LEGACY_DATABASE_URL": conninfo(old_server_apart.legacy)}
     if target == "external":
         given |= {
-            "DATABASE_URL": conninfo(embedded.core),
-            "AI_DATABASE_URL": conninfo(embedded.ai),
+            "DATABASE_URL": conninfo(old_server_apart.core),
+            "AI_DATABASE_URL": conninfo(old_server_apart.ai),
         }
-    home = {"SIGMASIGHT_HOME": str(embedded.state.root), "MAINTENANCE_DATABASE": "upkeep"}
+    home = {"SIGMASIGHT_HOME": str(old_server_apart.state.root), "MAINTENANCE_DATABASE": "upkeep"}
     assert scene_of(OperatorSettings.model_validate(home)).own_server is not None
     scene = scene_of(OperatorSettings.model_validate({**home, **given}))
     assert scene.own_server is None
-    assert scene.maintenance == embedded.legacy.set(database="upkeep")
+    assert scene.maintenance == old_server_apart.legacy.set(database="upkeep")
 
 
 @pytest.mark.soak

@@ -33,7 +33,7 @@ LEFT = {
 
 def assert_cleaned(world: World, before: dict[str, Any]) -> None:
     assert world.legacy_tables() is None
-    databases = {name for _oid, name in world.everything()["databases"]}
+    databases = {name for _oid, name in world.surroundings()["databases"]}
     assert databases == {name for _oid, name in before["databases"]} - {world.legacy.database}
     assert {path.name for path in (world.root / "dumps").iterdir()} == LEFT
     assert (world.root / "dumps" / "below" / "deep.sql").read_text() == "deep"
@@ -48,7 +48,7 @@ def assert_cleaned(world: World, before: dict[str, Any]) -> None:
 
 
 def test_dry_run_then_execution_then_nothing_more(make_world: MakeWorld) -> None:
-    world = make_world()
+    world = make_world(backups="real")
     before = world.everything()
     plan = plan_cleanup(world.scene())
     assert [one for one in plan.findings if not one.met] == []

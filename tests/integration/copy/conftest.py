@@ -10,10 +10,12 @@ from sqlalchemy.engine import URL
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from tests.conftest import NewDatabase, create_database
-from tests.integration.copy.owned_world import WORLD
+from tests.integration.copy.owned_world import WORLD, copied
 
 Run = Callable[..., list[tuple[Any, ...]]]
-IndexesOf = Callable[[URL, str], list[tuple[Any, ...]]]
+IndexesOf = Callable[..., list[tuple[Any, ...]]]
+Copied = tuple[URL, URL, URL]
+CopiedTemplates = tuple[str, str, str]
 
 PRICES = """
 INSERT INTO market_data_cache (id, symbol, date, open, close, volume, data_source, created_at,
@@ -52,23 +54,23 @@ def run() -> Run:
 
 @pytest.fixture
 def indexes_of(run: Run) -> IndexesOf:
-    """Everything the catalogue says of a table's indexes, constraints and NOT NULLs."""
+    """Everything the catalogue says of some tables' indexes, constraints and NOT NULLs."""
     query = """
-        SELECT 'index', x.relname, pg_get_indexdef(x.oid), i.indisvalid::text
+        SELECT i.indrelid, 'index', x.relname, pg_get_indexdef(x.oid), i.indisvalid::text
         FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
-        WHERE i.indrelid = %(table)s::regclass
+        WHERE i.indrelid = ANY(%(tables)s::regclass[])
         UNION ALL
-        SELECT 'constraint', conname, pg_get_constraintdef(oid), contype::text
-        FROM pg_constraint WHERE conrelid = %(table)s::regclass
+        SELECT conrelid, 'constraint', conname, pg_get_constraintdef(oid), contype::text
+        FROM pg_constraint WHERE conrelid = ANY(%(tables)s::regclass[])
         UNION ALL
-        SELECT 'column', attname, attnotnull::text, attnum::text
-        FROM pg_attribute WHERE attrelid = %(table)s::regclass AND attnum > 0
-        ORDER BY 1, 2
+        SELECT attrelid, 'column', attname, attnotnull::text, attnum::text
+        FROM pg_attribute WHERE attrelid = ANY(%(tables)s::regclass[]) AND attnum > 0
+        ORDER BY 1, 2, 3
     """
 
-    def describe(url: URL, table: str) -> list[tuple[Any, ...]]:
+    def describe(url: URL, *tables: str) -> list[tuple[Any, ...]]:
         with connect(url, application_name="tests") as connection:
-            return connection.execute(query, {"table": table}).fetchall()
+            return connection.execute(query, {"tables": list(tables)}).fetchall()
 
     return describe
 
@@ -101,3 +103,59 @@ def owned_template(server: EmbeddedServer, old_shape_template: str) -> str:
 def owned_url(new_database: NewDatabase, owned_template: str) -> URL:
     """An old database of the world in `owned_world`; tests may change it."""
     return new_database(owned_template)
+
+
+@pytest.fixture(scope="session")
+def copied_templates(
+    server: EmbeddedServer, owned_template: str, core_template: str, ai_template: str
+) -> CopiedTemplates:
+    """The names of the world of `owned_world` and of a pair that it was copied into; only to be
+    cloned, by `clone_copied`."""
+    names = ("template_copied_legacy", "template_copied_core", "template_copied_ai")
+    templates = (owned_template, core_template, ai_template)
+    for name, template in zip(names, templates, strict=True):
+        create_database(server, name, template)
+    copied(*(server.url(name) for name in names))
+    return names
+
+
+@pytest.fixture
+def world_copied(new_database: NewDatabase, copied_templates: CopiedTemplates) -> Copied:
+    """Legacy, Core and AI, copied, compared and found equal; tests may change them."""
+    return clone_copied(copied_templates, new_database)
+
+
+# A clone has the same files and rows, written by the same transactions, under another number.
+_OF_CLONES = r"""
+WITH found AS (
+    SELECT datname, oid::text AS oid, array_position(%(names)s::text[], datname::text) AS place
+    FROM pg_database
+), clones AS (
+    SELECT max(oid) FILTER (WHERE place = 1) AS legacy, max(oid) FILTER (WHERE place = 2) AS core,
+        max(oid) FILTER (WHERE place = 3) AS ai
+    FROM found
+), source AS (
+    UPDATE ops.copy_source
+    SET identity = identity || jsonb_build_object('database_oid', legacy::bigint,
+        'database_name', (%(names)s::text[])[1])
+    FROM clones
+)
+UPDATE ops.copy_fingerprints
+SET source_seen = regexp_replace(source_seen::text, %(oid)s, '\1' || legacy)::jsonb,
+    proved_seen = regexp_replace(proved_seen::text, %(oid)s, '\1' || legacy)::jsonb,
+    core_seen = regexp_replace(core_seen::text, %(oid)s,
+        '\1' || CASE WHEN starts_with(table_name, 'ai_') THEN ai ELSE core END)::jsonb
+FROM clones
+"""
+
+
+def clone_copied(templates: CopiedTemplates, clone: Callable[[str], URL]) -> Copied:
+    """Clone databases of which one was copied into the others, and have Core know the clones."""
+    legacy, core, ai = map(clone, templates)
+    told = {
+        "names": [url.database for url in (legacy, core, ai)],
+        "oid": '("place": "[^/]+/)[0-9]+',
+    }
+    with connect(core, application_name="tests", autocommit=True) as connection:
+        connection.execute(_OF_CLONES, told)
+    return legacy, core, ai

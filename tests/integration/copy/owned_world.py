@@ -1,10 +1,18 @@
 """A small legacy database of users' rows, one or more of every user-owned table, and its copy."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy.engine import URL
 
 from app.agent.knowledge.documents import builtin_documents
 from ops.connection import connect
-from ops.copy import CopyReport, TableReport, copy_delta, delta_parity
+from ops.copy import CopyReport, TableReport
+from ops.copy.groups import tables_of
+from ops.copy.parity import proven_parity
+from ops.copy.report import no_guard
+from ops.copy.sessions import copy_sessions
+from ops.copy.snapshot import copy_groups
 
 A_USER = "00000000-0000-0000-0000-0000000000a1"
 B_USER = "00000000-0000-0000-0000-0000000000b1"
@@ -104,24 +112,40 @@ def another_world(digit: str) -> str:
 
 def counts(core_url: URL, ai_url: URL) -> dict[str, int]:
     """The rows of every one of these tables of a pair, seeded documents left out."""
-    found: dict[str, int] = {}
-    for table in ROWS:
-        url = ai_url if table.startswith("ai_") else core_url
-        with connect(url, application_name="tests") as connection:
-            where = " WHERE metadata ->> 'seed' IS NULL" if table == "ai_kb_documents" else ""
-            row = connection.execute(f"SELECT count(*) FROM {table}{where}").fetchone()  # type: ignore[arg-type]
-            found[table] = row[0] if row else -1
-    return found
+    counted = {
+        table: " WHERE metadata ->> 'seed' IS NULL" if table == "ai_kb_documents" else ""
+        for table in ROWS
+    }
+    found = of_each(
+        core_url, ai_url, {table: f"SELECT count(*) FROM {table}{counted[table]}" for table in ROWS}
+    )
+    return {table: rows[0][0] for table, rows in found.items()}
+
+
+def of_each(
+    core_url: URL, ai_url: URL, queries: Mapping[str, str]
+) -> dict[str, list[tuple[Any, ...]]]:
+    """What a query of each table gives, where the table is; over one connection of each half."""
+    with (
+        connect(core_url, application_name="tests") as core,
+        connect(ai_url, application_name="tests") as ai,
+    ):
+        return {
+            table: (ai if table.startswith("ai_") else core).execute(query.encode()).fetchall()
+            for table, query in queries.items()
+        }
 
 
 OWNED = ("users", "chat", "ai")
 
 
 def copied(legacy: URL, core: URL, ai: URL) -> dict[str, TableReport]:
-    """Copy all users' rows and make sure that nothing is left to be done."""
-    found = tables(copy_delta(legacy, core, ai, OWNED))
+    """Copy all users' rows and make sure that nothing is left to be done, as a swap does both."""
+    with copy_sessions(legacy, core, ai, OWNED) as sessions:
+        found = tables(copy_groups(sessions, OWNED, no_guard))
+        parity = proven_parity(sessions, tables_of(OWNED))
     assert all(one.source_rows == one.accepted + one.rejected_rows for one in found.values())
-    assert all(one.holds for one in delta_parity(legacy, core, ai, OWNED))
+    assert all(one.holds for one in parity)
     return found
 
 

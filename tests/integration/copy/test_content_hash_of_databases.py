@@ -69,79 +69,75 @@ def test_equal_content_under_other_ids_and_in_another_order_has_equal_hashes(
     assert set(hashes) == set(Base.metadata.tables)
 
 
-@pytest.mark.parametrize(
-    ("change", "tables"),
-    [
-        ("UPDATE users SET full_name = 'Other' WHERE email LIKE 'a%'", {"users"}),
-        ("UPDATE positions SET notes = '' WHERE symbol = 'AAPL'", {"positions"}),
-        (
-            "UPDATE position_factor_exposures SET exposure_value = exposure_value + 0.000001"
-            " WHERE id = (SELECT max(id::text)::uuid FROM position_factor_exposures)",
-            {"position_factor_exposures"},
-        ),
-        (
-            "DELETE FROM position_factor_exposures"
-            " WHERE id = (SELECT max(id::text)::uuid FROM position_factor_exposures)",
-            {"position_factor_exposures"},
-        ),
-        (
-            "UPDATE pairwise_correlations SET symbol_1 = symbol_2, symbol_2 = symbol_1",
-            {"pairwise_correlations"},
-        ),
-        (
-            "INSERT INTO pairwise_correlations (correlation_calculation_id, symbol_1, symbol_2,"
-            " correlation_value, data_points) SELECT correlation_calculation_id, symbol_1,"
-            " symbol_2, correlation_value, data_points FROM pairwise_correlations",
-            {"pairwise_correlations"},
-        ),
-        (
-            "UPDATE portfolio_snapshots SET sector_exposure = '{\"Energy\": 0.5}'",
-            {"portfolio_snapshots"},
-        ),
-        (
-            "UPDATE pairwise_correlations SET correlation_calculation_id ="
-            " (SELECT max(id::text)::uuid FROM correlation_calculations)",
-            {"pairwise_correlations"},
-        ),
-        (
-            "UPDATE factor_definitions SET name = 'Renamed' WHERE name = 'Factor 1'",
-            {"factor_definitions", "position_factor_exposures"},
-        ),
-        (
-            "INSERT INTO agent_conversations (id, user_id, mode, provider, metadata, created_at,"
-            " updated_at) VALUES (gen_random_uuid(), gen_random_uuid(), 'green', 'x', '{}', now(),"
-            " now())",
-            {"agent_conversations"},
-        ),
-    ],
+CHANGES = (
+    ("UPDATE users SET full_name = 'Other' WHERE email LIKE 'a%'", {"users"}),
+    ("UPDATE positions SET notes = '' WHERE symbol = 'AAPL'", {"positions"}),
+    (
+        "UPDATE position_factor_exposures SET exposure_value = exposure_value + 0.000001"
+        " WHERE id = (SELECT max(id::text)::uuid FROM position_factor_exposures)",
+        {"position_factor_exposures"},
+    ),
+    (
+        "DELETE FROM position_factor_exposures"
+        " WHERE id = (SELECT max(id::text)::uuid FROM position_factor_exposures)",
+        {"position_factor_exposures"},
+    ),
+    (
+        "UPDATE pairwise_correlations SET symbol_1 = symbol_2, symbol_2 = symbol_1",
+        {"pairwise_correlations"},
+    ),
+    (
+        "INSERT INTO pairwise_correlations (correlation_calculation_id, symbol_1, symbol_2,"
+        " correlation_value, data_points) SELECT correlation_calculation_id, symbol_1,"
+        " symbol_2, correlation_value, data_points FROM pairwise_correlations",
+        {"pairwise_correlations"},
+    ),
+    (
+        "UPDATE portfolio_snapshots SET sector_exposure = '{\"Energy\": 0.5}'",
+        {"portfolio_snapshots"},
+    ),
+    (
+        "UPDATE pairwise_correlations SET correlation_calculation_id ="
+        " (SELECT max(id::text)::uuid FROM correlation_calculations)",
+        {"pairwise_correlations"},
+    ),
+    (
+        "UPDATE factor_definitions SET name = 'Renamed' WHERE name = 'Factor 1'",
+        {"factor_definitions", "position_factor_exposures"},
+    ),
+    (
+        "INSERT INTO agent_conversations (id, user_id, mode, provider, metadata, created_at,"
+        " updated_at) VALUES (gen_random_uuid(), gen_random_uuid(), 'green', 'x', '{}', now(),"
+        " now())",
+        {"agent_conversations"},
+    ),
 )
-def test_any_other_content_has_another_hash(
-    run: Run, filled_url: URL, change: str, tables: set[str]
-) -> None:
-    before = database_hash(filled_url)
-    run(filled_url, change)
-    after = database_hash(filled_url)
-    assert {table for table in after if after[table] != before[table]} == tables
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE positions SET updated_at = '2020-01-01', created_at = '2020-01-01'",
-        "UPDATE users SET hashed_password = 'another salt'",
-        "UPDATE batch_run_tracking SET completed_at = NULL, phase_1_duration_seconds = 0",
-        "UPDATE portfolio_snapshots"
-        ' SET sector_exposure = \'{ "Energy" : 0.5, "Technology" : 0.5 }\'',
-        "ALTER DATABASE {} SET timezone = 'America/New_York'",
-        "ALTER DATABASE {} SET datestyle = 'SQL, DMY'",
-    ],
-)
-def test_what_is_no_content_does_not_change_the_hash(
-    run: Run, filled_url: URL, change: str
-) -> None:
+def test_any_other_content_has_another_hash(run: Run, filled_url: URL) -> None:
     before = database_hash(filled_url)
-    run(filled_url, change.replace("{}", str(filled_url.database)) if "{}" in change else change)
-    assert database_hash(filled_url) == before
+    for change, tables in CHANGES:
+        run(filled_url, change)
+        after = database_hash(filled_url)
+        assert {table for table in after if after[table] != before[table]} == tables, change
+        before = after
+
+
+NO_CONTENT = (
+    "UPDATE positions SET updated_at = '2020-01-01', created_at = '2020-01-01'",
+    "UPDATE users SET hashed_password = 'another salt'",
+    "UPDATE batch_run_tracking SET completed_at = NULL, phase_1_duration_seconds = 0",
+    'UPDATE portfolio_snapshots SET sector_exposure = \'{ "Energy" : 0.5, "Technology" : 0.5 }\'',
+    "ALTER DATABASE {} SET timezone = 'America/New_York'",
+    "ALTER DATABASE {} SET datestyle = 'SQL, DMY'",
+)
+
+
+def test_what_is_no_content_does_not_change_the_hash(run: Run, filled_url: URL) -> None:
+    before = database_hash(filled_url)
+    for change in NO_CONTENT:
+        run(filled_url, change.replace("DATABASE {}", f"DATABASE {filled_url.database}"))
+        assert database_hash(filled_url) == before, change
 
 
 def test_the_ai_tables_are_covered_with_their_vectors(run: Run, ai_url: URL) -> None:

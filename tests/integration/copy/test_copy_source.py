@@ -14,7 +14,8 @@ from ops.copy.source import accept_source
 from ops.database_identity import same_identity
 from ops.errors import FencedOutError
 from tests.conftest import NewDatabase
-from tests.integration.copy.conftest import PRICES, Run
+from tests.groups import soaked
+from tests.integration.copy.conftest import PRICES, Copied, Run
 from tests.integration.copy.owned_world import ANSWER, B_USER, OWNED, copied, counts
 
 Act = Callable[[URL, URL, URL], object]
@@ -28,33 +29,31 @@ ACTS: dict[str, Act] = {
 
 
 @pytest.fixture
-def restored(
-    run: Run, new_database: NewDatabase, owned_url: URL, core_url: URL, ai_url: URL
-) -> URL:
+def restored(run: Run, new_database: NewDatabase, world_copied: Copied) -> URL:
     """A copy of the old database, made when its rows had been copied: what a restore leaves."""
-    run(owned_url, PRICES)
-    copied(owned_url, core_url, ai_url)
-    copy_group(owned_url, core_url)
-    return new_database(owned_url.database)
+    legacy, core, _ = world_copied
+    run(legacy, PRICES)
+    copy_group(legacy, core)
+    return new_database(legacy.database)
 
 
 def test_another_old_database_is_refused_until_it_is_accepted(
-    restored: URL, owned_url: URL, core_url: URL, ai_url: URL
+    restored: URL, world_copied: Copied
 ) -> None:
-    before = counts(core_url, ai_url)
-    names = f"{restored.database!r} .* came from {owned_url.database!r} .*--accept-legacy"
+    legacy, *pair = world_copied
+    before = counts(*pair)
+    names = f"{restored.database!r} .* came from {legacy.database!r} .*--accept-legacy"
     for act in ACTS.values():
         with pytest.raises(OtherLegacyError, match=names) as refusal:
-            act(restored, core_url, ai_url)
+            act(restored, *pair)
         assert "\n" not in str(refusal.value)
-        act(owned_url, core_url, ai_url)
-    accept_source(restored, core_url, ai_url)
+    accept_source(restored, *pair)
     for act in ACTS.values():
-        act(restored, core_url, ai_url)
+        act(restored, *pair)
         with pytest.raises(OtherLegacyError):
-            act(owned_url, core_url, ai_url)
-    assert counts(core_url, ai_url) == before
-    assert swap_price(restored, core_url, ai_url).total == 0
+            act(legacy, *pair)
+    assert counts(*pair) == before
+    assert swap_price(restored, *pair).total == 0
 
 
 LACKING = {
@@ -74,41 +73,54 @@ LACKING = {
 }
 
 
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        ("a user by another id", "prices", "a table"),  # by its keys, by its rows, as a whole
+        *soaked((("a message", "everything"),)),
+    ],
+    ids=" and ".join,
+)
 def test_what_lacks_copied_rows_is_not_accepted(
-    run: Run, restored: URL, new_database: NewDatabase, core_url: URL, ai_url: URL
+    run: Run,
+    restored: URL,
+    new_database: NewDatabase,
+    world_copied: Copied,
+    lacking: tuple[str, ...],
 ) -> None:
-    for story, lacking in LACKING.values():
+    _, *pair = world_copied
+    for story, rows in map(LACKING.__getitem__, lacking):
         other = new_database(restored.database)
         run(other, story)
-        with pytest.raises(OtherLegacyError, match=f"lacks what was copied before .*{lacking}"):
-            accept_source(other, core_url, ai_url)
-        with pytest.raises(OtherLegacyError, match="accept it once"):
-            swap_price(other, core_url, ai_url)
+        with pytest.raises(OtherLegacyError, match=f"lacks what was copied before .*{rows}"):
+            accept_source(other, *pair)
+    with pytest.raises(OtherLegacyError, match="accept it once"):
+        swap_price(other, *pair)
 
 
 def test_rows_that_users_deleted_meanwhile_are_accepted_by_their_number(
-    run: Run, restored: URL, core_url: URL, ai_url: URL
+    run: Run, restored: URL, world_copied: Copied
 ) -> None:
+    _, core, ai = world_copied
     run(restored, f"DELETE FROM ai_feedback; DELETE FROM agent_messages WHERE id = '{ANSWER}'")
     with pytest.raises(OtherLegacyError, match=r"--accept-deleted 2$"):
-        accept_source(restored, core_url, ai_url, deleted=1)
-    accept_source(restored, core_url, ai_url, deleted=2)
-    copied(restored, core_url, ai_url)
-    assert swap_price(restored, core_url, ai_url).total == 0
-    assert run(core_url, "SELECT count(*) FROM agent_messages") == [(1,)]
+        accept_source(restored, core, ai, deleted=1)
+    accept_source(restored, core, ai, deleted=2)
+    copied(restored, core, ai)
+    assert swap_price(restored, core, ai).total == 0
+    assert run(core, "SELECT count(*) FROM agent_messages") == [(1,)]
 
 
 @pytest.mark.soak
-def test_a_run_that_was_overtaken_accepts_nothing(
-    restored: URL, core_url: URL, ai_url: URL
-) -> None:
+def test_a_run_that_was_overtaken_accepts_nothing(restored: URL, world_copied: Copied) -> None:
     def overtaken(_core: object) -> None:
         raise FencedOutError("a newer run has taken over")
 
+    _, *pair = world_copied
     with pytest.raises(FencedOutError):
-        accept_source(restored, core_url, ai_url, overtaken)
+        accept_source(restored, *pair, overtaken)
     with pytest.raises(OtherLegacyError):
-        swap_price(restored, core_url, ai_url)
+        swap_price(restored, *pair)
 
 
 @pytest.mark.soak

@@ -11,6 +11,7 @@ from ops.copy import copy_delta, copy_group, parity
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError, NoInstallationError
 from ops.seed import seed
+from tests.conftest import create_database
 from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.owned_world import OWNED, ROWS, copied, counts
@@ -105,6 +106,14 @@ def reader(server: EmbeddedServer) -> Iterator[dict[str, str]]:
         session.execute("DROP ROLE place_reader")
 
 
+@pytest.fixture(scope="module")
+def empty_pair(server: EmbeddedServer, core_template: str, ai_template: str) -> list[URL]:
+    """A pair that each of the refusals leaves empty."""
+    for name, template in (("places_core", core_template), ("places_ai", ai_template)):
+        create_database(server, name, template)
+    return [server.url("places_core"), server.url("places_ai")]
+
+
 @pytest.mark.parametrize(("story", "message"), REFUSALS.values(), ids=REFUSALS)
 def test_what_would_count_as_empty_is_refused(
     story: str,
@@ -112,17 +121,16 @@ def test_what_would_count_as_empty_is_refused(
     reader: dict[str, str],
     run: Run,
     owned_url: URL,
-    core_url: URL,
-    ai_url: URL,
+    empty_pair: list[URL],
 ) -> None:
     run(owned_url, story)
     legacy = owned_url.set(**reader) if "place_reader" in story else owned_url
     for act in (copy_delta, swap_price):
         arguments = (OWNED,) if act is copy_delta else ()
         with pytest.raises(LegacySchemaError, match=message) as refusal:
-            act(legacy, core_url, ai_url, *arguments)  # type: ignore[operator]
+            act(legacy, *empty_pair, *arguments)  # type: ignore[operator]
         assert "\n" not in str(refusal.value)
-    assert set(counts(core_url, ai_url).values()) == {0}
+    assert set(counts(*empty_pair).values()) == {0}
     run(owned_url, "DROP OWNED BY place_reader; ALTER ROLE place_reader RESET ALL")
 
 

@@ -11,7 +11,14 @@ from ops.embedded.server import EmbeddedServer
 from tests.conftest import create_database
 from tests.database_content import database_hash
 from tests.groups import soaked, soaked_unless
-from tests.integration.copy.conftest import PRICES, IndexesOf, Run
+from tests.integration.copy.conftest import (
+    PRICES,
+    Copied,
+    CopiedTemplates,
+    IndexesOf,
+    Run,
+    clone_copied,
+)
 from tests.integration.copy.owned_world import (
     A_PORTFOLIO,
     A_POSITION,
@@ -28,43 +35,36 @@ from tests.integration.copy.owned_world import (
     TALK,
     copied,
     counts,
+    of_each,
     tables,
 )
 
-AI_TABLES = ("ai_memories", "ai_feedback", "ai_kb_documents")
 
-
-def versions(run: Run, core: URL, ai: URL) -> dict[str, list[tuple[Any, ...]]]:
+def versions(core: URL, ai: URL) -> dict[str, list[tuple[Any, ...]]]:
     """Which transaction wrote each row of each table."""
-    return {
-        table: run(
-            ai if table in AI_TABLES else core, f"SELECT id, xmin::text FROM {table} ORDER BY id"
-        )
-        for table in ROWS
-    }
+    return of_each(core, ai, {one: f"SELECT id, xmin::text FROM {one} ORDER BY id" for one in ROWS})
 
 
 @pytest.fixture(scope="module")
-def shared_pair(
-    server: EmbeddedServer, owned_template: str, core_template: str, ai_template: str
-) -> tuple[URL, URL, URL]:
+def shared_pair(server: EmbeddedServer, copied_templates: CopiedTemplates) -> Copied:
     """One legacy database and one pair for tests that each leave them equal."""
-    names = {"owned_legacy": owned_template, "owned_core": core_template, "owned_ai": ai_template}
-    for name, template in names.items():
+
+    def clone(template: str) -> URL:
+        name = template.replace("template", "shared")
         create_database(server, name, template)
-    legacy, core, ai = (server.url(name) for name in names)
-    copied(legacy, core, ai)
-    return legacy, core, ai
+        return server.url(name)
+
+    return clone_copied(copied_templates, clone)
 
 
 def test_every_row_arrives_under_its_own_id(
     run: Run, indexes_of: IndexesOf, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:
-    core_tables = [table for table in ROWS if table not in AI_TABLES]
-    before = {table: indexes_of(core_url, table) for table in core_tables}
+    core_tables = [table for table in ROWS if not table.startswith("ai_")]
+    before = indexes_of(core_url, *core_tables)
     found = copied(owned_url, core_url, ai_url)
     assert {name for name, one in found.items() if one.path != "direct"} == {"ai_kb_documents"}
-    assert {table: indexes_of(core_url, table) for table in core_tables} == before
+    assert indexes_of(core_url, *core_tables) == before
     kept = run(core_url, "SELECT table_name, count(*) FROM ops.copied_keys GROUP BY 1")
     assert dict(kept) == ROWS
     assert {name: table.inserted for name, table in found.items()} == ROWS
@@ -82,11 +82,9 @@ def test_every_row_arrives_under_its_own_id(
 
 
 @pytest.mark.parametrize("forget", ["nothing", "everything", *soaked("what was seen")])
-def test_twice_is_once_and_touches_no_row(
-    run: Run, shared_pair: tuple[URL, URL, URL], forget: str
-) -> None:
+def test_twice_is_once_and_touches_no_row(run: Run, shared_pair: Copied, forget: str) -> None:
     legacy, core, ai = shared_pair
-    before = versions(run, core, ai)
+    before = versions(core, ai)
     run(
         core,
         {
@@ -100,7 +98,7 @@ def test_twice_is_once_and_touches_no_row(
     # Of values that no batch may have marked, nothing but their rows may be able to tell.
     assert {one.path for name, one in found.items() if name != "positions"} == {wanted}
     assert {name: one.unchanged for name, one in found.items()} == ROWS
-    assert versions(run, core, ai) == before
+    assert versions(core, ai) == before
 
 
 # What happens in legacy; by table, rows inserted, updated and deleted in the new pair.
@@ -262,7 +260,7 @@ AT_EACH_RUN = {
 )
 def test_what_changes_in_legacy_changes_in_the_new_pair(
     run: Run,
-    shared_pair: tuple[URL, URL, URL],
+    shared_pair: Copied,
     change: str,
     expected: dict[str, tuple[int, int, int]],
 ) -> None:
@@ -278,21 +276,19 @@ def test_what_changes_in_legacy_changes_in_the_new_pair(
         if one.inserted or one.updated or one.deleted
     } == expected
     assert swap_price(legacy, core, ai).total == 0
-    before = versions(run, core, ai)
+    before = versions(core, ai)
     copy_delta(legacy, core, ai, OWNED)
-    assert versions(run, core, ai) == before
+    assert versions(core, ai) == before
 
 
-def test_only_what_was_written_since_is_moved(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
-) -> None:
-    copied(owned_url, core_url, ai_url)
+def test_only_what_was_written_since_is_moved(run: Run, world_copied: Copied) -> None:
+    legacy, core, ai = world_copied
     run(
-        owned_url,
+        legacy,
         f"UPDATE agent_messages SET content = 'Better.' WHERE id = '{ANSWER}'",
     )
     seen = []
-    reports = copy_delta(owned_url, core_url, ai_url, OWNED, on_progress=seen.append)
+    reports = copy_delta(legacy, core, ai, OWNED, on_progress=seen.append)
     paths = {name: one.path for name, one in tables(reports).items()}
     assert paths.pop("agent_messages") == "delta"
     assert {*paths.values()} == {"unchanged"}
@@ -324,84 +320,80 @@ def test_a_deletion_moves_no_row_unless_somebody_else_deleted_too(
     assert run(core_url, versions) == before
 
 
-def test_what_only_the_new_pair_has_stays(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
-) -> None:
-    copied(owned_url, core_url, ai_url)
-    run(core_url, f"INSERT INTO tags_v2 (id, user_id, name) VALUES ('{ID}f9', '{A_USER}', 'mine')")
-    run(ai_url, "INSERT INTO ai_memories (scope, content) VALUES ('global', 'ours')")
-    run(owned_url, f"DELETE FROM position_tags WHERE tag_id = '{A_TAG}'; DELETE FROM ai_memories")
-    run(owned_url, f"DELETE FROM tags_v2 WHERE id = '{A_TAG}'")
-    copied(owned_url, core_url, ai_url)
-    assert run(core_url, "SELECT name FROM tags_v2 ORDER BY name") == [("mine",), ("satellite",)]
-    assert run(ai_url, "SELECT content FROM ai_memories") == [("ours",)]
-    assert swap_price(owned_url, core_url, ai_url).total == 0
+def test_what_only_the_new_pair_has_stays(run: Run, world_copied: Copied) -> None:
+    legacy, core, ai = world_copied
+    run(core, f"INSERT INTO tags_v2 (id, user_id, name) VALUES ('{ID}f9', '{A_USER}', 'mine')")
+    run(ai, "INSERT INTO ai_memories (scope, content) VALUES ('global', 'ours')")
+    run(legacy, f"DELETE FROM position_tags WHERE tag_id = '{A_TAG}'; DELETE FROM ai_memories")
+    run(legacy, f"DELETE FROM tags_v2 WHERE id = '{A_TAG}'")
+    copied(legacy, core, ai)
+    assert run(core, "SELECT name FROM tags_v2 ORDER BY name") == [("mine",), ("satellite",)]
+    assert run(ai, "SELECT content FROM ai_memories") == [("ours",)]
+    assert swap_price(legacy, core, ai).total == 0
 
 
 def test_what_the_batch_carries_on_is_never_set_back_where_it_can_be_priced(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+    run: Run, world_copied: Copied
 ) -> None:
     capital = "SELECT equity::text FROM ops.starting_capital ORDER BY portfolio_id"
     equity = "SELECT equity_balance::text FROM portfolios ORDER BY id"
-    copied(owned_url, core_url, ai_url)
-    run(core_url, PRICES.replace("'SYM' || s", "'AAPL'").replace("(1, 20)", "(1, 1)"))
-    assert run(core_url, capital) == [("1000.50",), ("0.00",)]
-    run(owned_url, f"UPDATE portfolios SET equity_balance = 77 WHERE id = '{B_PORTFOLIO}'")
-    run(owned_url, "UPDATE positions SET last_price = 3, market_value = 30, unrealized_pnl = 1")
-    copied(owned_url, core_url, ai_url)
-    assert run(core_url, capital) == [("1000.50",), ("77.00",)]
-    assert run(core_url, equity) == [("1000.50",), ("77.00",)]
-    assert run(core_url, "SELECT market_value::text FROM positions ORDER BY id") == [
+    legacy, core, ai = world_copied
+    run(core, PRICES.replace("'SYM' || s", "'AAPL'").replace("(1, 20)", "(1, 1)"))
+    assert run(core, capital) == [("1000.50",), ("0.00",)]
+    run(legacy, f"UPDATE portfolios SET equity_balance = 77 WHERE id = '{B_PORTFOLIO}'")
+    run(legacy, "UPDATE positions SET last_price = 3, market_value = 30, unrealized_pnl = 1")
+    copied(legacy, core, ai)
+    assert run(core, capital) == [("1000.50",), ("77.00",)]
+    assert run(core, equity) == [("1000.50",), ("77.00",)]
+    assert run(core, "SELECT market_value::text FROM positions ORDER BY id") == [
         ("1100.00",),
         ("30.00",),
     ]
     run(
-        core_url,
+        core,
         "INSERT INTO ops.backfill_ledger (portfolio_id, calculation_date, status)"
         " SELECT id, '2025-07-01', 'done' FROM portfolios;"
         "UPDATE portfolios SET equity_balance = 5000; UPDATE positions SET last_price = 120",
     )
-    run(owned_url, "UPDATE portfolios SET equity_balance = 2, name = 'Renamed'")
-    run(owned_url, "UPDATE positions SET last_price = 4, notes = 'kept'")
-    assert copied(owned_url, core_url, ai_url)["portfolios"].updated == 2
-    assert run(core_url, capital) == [("1000.50",), ("77.00",)]
-    assert run(core_url, equity) == [("5000.00",), ("5000.00",)]
+    run(legacy, "UPDATE portfolios SET equity_balance = 2, name = 'Renamed'")
+    run(legacy, "UPDATE positions SET last_price = 4, notes = 'kept'")
+    assert copied(legacy, core, ai)["portfolios"].updated == 2
+    assert run(core, capital) == [("1000.50",), ("77.00",)]
+    assert run(core, equity) == [("5000.00",), ("5000.00",)]
     marks = "SELECT last_price::text, notes FROM positions ORDER BY id"
-    assert run(core_url, marks) == [("120.0000", "kept"), ("4.0000", "kept")]
-    run(core_url, f"UPDATE positions SET last_price = 121 WHERE id = '{A_POSITION}'")
-    run(owned_url, "UPDATE positions SET last_price = 5")
-    copied(owned_url, core_url, ai_url)
-    assert run(core_url, marks) == [("121.0000", "kept"), ("5.0000", "kept")]
+    assert run(core, marks) == [("120.0000", "kept"), ("4.0000", "kept")]
+    run(core, f"UPDATE positions SET last_price = 121 WHERE id = '{A_POSITION}'")
+    run(legacy, "UPDATE positions SET last_price = 5")
+    copied(legacy, core, ai)
+    assert run(core, marks) == [("121.0000", "kept"), ("5.0000", "kept")]
 
 
 @pytest.mark.soak
 def test_a_vector_of_another_model_is_kept_until_the_document_changes(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+    run: Run, world_copied: Copied
 ) -> None:
-    copied(owned_url, core_url, ai_url)
+    legacy, core, ai = world_copied
     run(
-        ai_url,
+        ai,
         "UPDATE ai_kb_documents SET embedding = array_fill(0.1::real, ARRAY[1536])::vector,"
         ' metadata = metadata || \'{"embedding_model": "ours"}\'',
     )
-    before = versions(run, core_url, ai_url)
-    copied(owned_url, core_url, ai_url)
-    assert versions(run, core_url, ai_url) == before
-    run(owned_url, f"UPDATE ai_kb_documents SET title = 'View' WHERE id = '{DOCUMENT}'")
-    copied(owned_url, core_url, ai_url)
+    before = versions(core, ai)
+    copied(legacy, core, ai)
+    assert versions(core, ai) == before
+    run(legacy, f"UPDATE ai_kb_documents SET title = 'View' WHERE id = '{DOCUMENT}'")
+    copied(legacy, core, ai)
     assert run(
-        ai_url,
+        ai,
         "SELECT title, metadata ->> 'embedding_model', left(embedding::text, 4) FROM"
         " ai_kb_documents",
     ) == [("View", "theirs", "[0.5")]
 
 
-def test_a_deleted_portfolio_takes_its_analytics_along(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
-) -> None:
-    copied(owned_url, core_url, ai_url)
+def test_a_deleted_portfolio_takes_its_analytics_along(run: Run, world_copied: Copied) -> None:
+    legacy, core, ai = world_copied
     run(
-        core_url,
+        core,
         f"INSERT INTO position_market_betas (id, portfolio_id, position_id, calc_date, beta,"
         f" observations) VALUES ('{ID}f6', '{A_PORTFOLIO}', '{A_POSITION}', '2025-07-01', 1, 90);"
         f"INSERT INTO correlation_calculations (id, portfolio_id, duration_days, calculation_date,"
@@ -409,8 +401,8 @@ def test_a_deleted_portfolio_takes_its_analytics_along(
         f" data_quality, positions_included)"
         f" VALUES ('{ID}f7', '{A_PORTFOLIO}', 90, '2025-07-01', 0, 0, 1, 'sufficient', 1)",
     )
-    run(owned_url, "TRUNCATE positions, portfolios, equity_changes, tags_v2 CASCADE")
-    found = copied(owned_url, core_url, ai_url)
+    run(legacy, "TRUNCATE positions, portfolios, equity_changes, tags_v2 CASCADE")
+    found = copied(legacy, core, ai)
     assert (found["portfolios"].deleted, found["positions"].deleted) == (2, 2)
     for table in (
         "position_greeks",
@@ -422,5 +414,5 @@ def test_a_deleted_portfolio_takes_its_analytics_along(
         "positions",
         "position_tags",
     ):
-        assert run(core_url, f"SELECT count(*) FROM {table}") == [(0,)]
-    assert run(core_url, "SELECT count(*) FROM users") == [(2,)]
+        assert run(core, f"SELECT count(*) FROM {table}") == [(0,)]
+    assert run(core, "SELECT count(*) FROM users") == [(2,)]

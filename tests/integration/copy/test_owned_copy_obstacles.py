@@ -20,7 +20,7 @@ from ops.errors import (
 from ops.evidence.cutovers import refuse_after_swap
 from ops.seed import seed
 from tests.groups import soaked
-from tests.integration.copy.conftest import Run
+from tests.integration.copy.conftest import Copied, Run
 from tests.integration.copy.owned_world import (
     A_USER,
     ID,
@@ -132,21 +132,17 @@ def test_what_ai_committed_when_core_was_lost_is_known_to_the_next_copy(
     assert run(ai_url, "SELECT count(*) FROM ai_memories") == [(0,)]
 
 
-def test_tables_that_are_locked_against_writes_are_read(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL
-) -> None:
-    copied(owned_url, core_url, ai_url)
-    run(owned_url, "UPDATE ai_feedback SET comment = 'late'")
-    with connect(owned_url, application_name="cutover lock") as lock:
+def test_tables_that_are_locked_against_writes_are_read(run: Run, world_copied: Copied) -> None:
+    run(world_copied[0], "UPDATE ai_feedback SET comment = 'late'")
+    with connect(world_copied[0], application_name="cutover lock") as lock:
         for table in ROWS:
             lock.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
             lock.execute(
                 f"CREATE TRIGGER stop BEFORE INSERT OR UPDATE OR DELETE ON {table}"
                 " FOR EACH STATEMENT EXECUTE FUNCTION suppress_redundant_updates_trigger()".encode()
             )
-        found = copied(owned_url, core_url, ai_url)
-        assert found["ai_feedback"].updated == 1
-        assert swap_price(owned_url, core_url, ai_url).total == 0
+        assert copied(*world_copied)["ai_feedback"].updated == 1
+        assert swap_price(*world_copied).total == 0
 
 
 def test_core_and_ai_may_be_one_database(

@@ -16,8 +16,8 @@ from tests.integration.copy.owned_world import (
     A_USER,
     ANSWER,
     B_POSITION,
+    B_TAG,
     B_USER,
-    DOCUMENT,
     FEEDBACK,
     ID,
     MEMORY,
@@ -40,112 +40,100 @@ DROP INDEX ix_users_email;
 NO_KEYS = NO_RULES + NO_RULES.split("DROP INDEX")[0].replace("'f', 'c', 'u'", "'p'")
 
 
-# What is wrong with a row of legacy; the table that rejects it, the kind, how many.
-MISFITS = [
-    pytest.param(
+# What is wrong with a row of legacy; the table that rejects it, and the kind.
+MISFITS = (
+    (
         f"INSERT INTO agent_messages (id, conversation_id, role, tool_calls, created_at)"
         f" VALUES ('{ID}f1', '{ID}ff', 'user', '[]', now())",
         "agent_messages",
         "conversation_id names no row of agent_conversations",
-        id="a message without its conversation",
-        marks=pytest.mark.soak,
     ),
-    pytest.param(
+    (
         f"INSERT INTO agent_conversations (id, user_id, mode, provider, created_at, updated_at,"
         f" metadata) VALUES ('{ID}f1', '{ID}ff', 'green', 'openai', now(), now(), '{{}}')",
         "agent_conversations",
         "user_id names no row of users",
-        id="a conversation of nobody",
-        marks=pytest.mark.soak,
     ),
-    pytest.param(
+    (
         f"INSERT INTO ai_feedback (id, message_id, rating) VALUES ('{ID}f1', '{ID}ff', 'up')",
         "ai_feedback",
         "message_id names no row of agent_messages",
-        id="a rating of nothing",
-        marks=pytest.mark.soak,
     ),
-    pytest.param(
+    (
         f"INSERT INTO ai_memories (id, user_id, scope, content) VALUES ('{ID}f1', '{ID}ff', 'user',"
         " 'x')",
         "ai_memories",
         "user_id names no row of users",
-        id="a memory of nobody",
-        marks=pytest.mark.soak,
     ),
-    pytest.param(
-        f"INSERT INTO position_tags (id, position_id, tag_id) VALUES ('{ID}f1', '{ID}ff',"
-        f" '{A_TAG}')",
-        "position_tags",
-        "position_id names no row of positions",
-        id="a tag on nothing",
-        marks=pytest.mark.soak,
+    (
+        "ALTER TABLE ai_memories ALTER tags TYPE json;"
+        f"""UPDATE ai_memories SET tags = '{{"a": 1, "a": 2}}' WHERE id = '{MEMORY}'""",
+        "ai_memories",
+        "tags has a key twice, of which one would be lost",
     ),
-    pytest.param(
+    (
         f"UPDATE tags_v2 SET archived_by = '{ID}ff' WHERE id = '{A_TAG}';"
         f"DELETE FROM position_tags WHERE tag_id = '{A_TAG}'",
         "tags_v2",
         "archived_by names no row of users",
-        id="archived by nobody",
     ),
-    pytest.param(
-        f"INSERT INTO tags_v2 (id, user_id, name, color) VALUES ('{ID}f1', '{A_USER}', 'odd',"
+    (
+        f"INSERT INTO position_tags (id, position_id, tag_id) VALUES ('{ID}f1', '{ID}ff',"
+        f" '{B_TAG}')",
+        "position_tags",
+        "position_id names no row of positions",
+    ),
+    (
+        f"INSERT INTO tags_v2 (id, user_id, name, color) VALUES ('{ID}f3', '{A_USER}', 'odd',"
         " 'red')",
         "tags_v2",
         "the row breaks the rule ck_tags_v2_valid_hex_color",
-        id="a colour by name",
-        marks=pytest.mark.soak,
     ),
-    pytest.param(
+    (
         f"INSERT INTO tags_v2 (id, user_id, name, created_at) VALUES ('{ID}f1', '{B_USER}',"
         f" 'twin', now()), ('{ID}f2', '{B_USER}', 'twin', now())",
         "tags_v2",
         "is_archived, name, user_id is that of a newer row too",
-        id="two tags of one name",
     ),
-    pytest.param(
+    (
         f"INSERT INTO portfolios SELECT '{ID}f1', user_id, name, 'other', account_type, is_active,"
         " description, currency, 'NaN', created_at, updated_at, deleted_at FROM portfolios LIMIT 1",
         "portfolios",
         "equity_balance is NaN",
-        id="an equity that is none",
     ),
-    pytest.param(
-        "ALTER TABLE ai_memories ALTER tags TYPE json;"
-        """UPDATE ai_memories SET tags = '{"a": 1, "a": 2}'""",
-        "ai_memories",
-        "tags has a key twice, of which one would be lost",
-        id="an object that says two things",
-    ),
-    pytest.param(
+    (
         "ALTER TABLE positions ALTER quantity TYPE numeric(30,12);"
         f"UPDATE positions SET quantity = 0.000012345678 WHERE id = '{B_POSITION}'",
         "positions",
         "quantity would become 0 in numeric(16,4)",
-        id="a quantity of which nothing would be left",
     ),
-]
+)
 
 
-@pytest.mark.parametrize(("story", "table", "kind"), MISFITS)
 def test_a_row_that_finds_no_place_is_rejected_and_priced(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL, story: str, table: str, kind: str
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:
     """Legacy's ids are unique, so that its rows go straight until one of them does not fit."""
-    run(owned_url, NO_RULES + story)
+    run(owned_url, NO_RULES + ";".join(story for story, _, _ in MISFITS))
+    expected: dict[str, dict[str, int]] = {}
+    for _, table, kind in MISFITS:
+        expected.setdefault(table, {})[kind] = 1
     found = copied(owned_url, core_url, ai_url)
-    assert {name: one.rejected for name, one in found.items() if one.rejected} == {table: {kind: 1}}
-    assert found["users"].path == "direct"
-    assert found[table].path == ("direct" if kind == "equity_balance is NaN" else "staged")
+    assert {name: one.rejected for name, one in found.items() if one.rejected} == expected
+    straight = {name for name, one in found.items() if one.path == "direct"}
+    assert straight & {"users", *expected} == {"users", "portfolios"}
     price = swap_price(owned_url, core_url, ai_url)
-    assert {name: rows for name, rows in price.by_table.items() if rows} == {table: 1}
-    assert price.tables[table].rejected == 1
-    assert "1 did not fit, see ops.copy_rejects" in price.advice()
-    [(reason,)] = run(core_url, "SELECT reason FROM ops.copy_rejects")
-    assert reason.endswith(("correct legacy", "is NaN", "in numeric(16,4)", "lost"))
+    lost = {table: len(kinds) for table, kinds in expected.items()}
+    assert {name: rows for name, rows in price.by_table.items() if rows} == lost
+    assert {name: table.rejected for name, table in price.tables.items()} == lost
+    assert f"{len(MISFITS)} did not fit, see ops.copy_rejects" in price.advice()
+    for (reason,) in run(core_url, "SELECT reason FROM ops.copy_rejects"):
+        assert reason.endswith(("correct legacy", "is NaN", "in numeric(16,4)", "lost"))
 
 
-@pytest.mark.parametrize(("told", "kind"), [("1 day", "older duplicate"), ("0", "duplicate")])
+@pytest.mark.parametrize(
+    ("told", "kind"), [("1 day", "older duplicate"), *soaked(("0", "duplicate"))]
+)
 def test_of_one_id_the_newest_row_stays_and_another_is_the_price_if_it_says_something_else(
     run: Run, owned_url: URL, core_url: URL, ai_url: URL, told: str, kind: str
 ) -> None:
@@ -197,33 +185,33 @@ def test_columns_of_text_in_any_order_hold_the_same_rows(
     assert {one.path for one in again.values()} == {"unchanged", "staged"}
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("array_fill(0.25::real, ARRAY[1536])::text", "[0.25,0.25"),
-        ("'[1,2,3]'", None),
-        *soaked(
-            ("array_fill(0.25::real, ARRAY[1536])::vector::text", "[0.25,0.25"),
-            ("'\\x3e80'::bytea::text", None),
-            ("'not a vector'", None),
-            ("NULL", None),
-        ),
-    ],
+VECTORS = (
+    ("array_fill(0.25::real, ARRAY[1536])::text", "[0.25,0.25"),
+    ("array_fill(0.25::real, ARRAY[1536])::vector::text", "[0.25,0.25"),
+    ("'[1,2,3]'", None),
+    ("'\\x3e80'::bytea::text", None),
+    ("'not a vector'", None),
+    ("NULL", None),
 )
+
+
 def test_a_vector_that_does_not_fit_is_left_to_be_made_anew(
-    run: Run, owned_url: URL, core_url: URL, ai_url: URL, value: str, expected: str | None
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
 ) -> None:
     run(
         owned_url,
-        "ALTER TABLE ai_kb_documents DROP COLUMN embedding;"
-        f"ALTER TABLE ai_kb_documents ADD COLUMN embedding text DEFAULT {value};"
-        "ALTER TABLE ai_kb_documents DROP COLUMN updated_at",
+        "DELETE FROM ai_kb_documents; ALTER TABLE ai_kb_documents DROP COLUMN updated_at,"
+        " DROP COLUMN embedding; ALTER TABLE ai_kb_documents ADD COLUMN embedding text;"
+        + ";".join(
+            "INSERT INTO ai_kb_documents (scope, title, content, metadata, embedding)"
+            f" VALUES ('global', 'Document {number}', 'Text.', '{{}}', {value})"
+            for number, (value, _) in enumerate(VECTORS)
+        ),
     )
     found = copied(owned_url, core_url, ai_url)["ai_kb_documents"]
-    assert (found.inserted, found.rejected) == (1, {})
-    assert run(ai_url, "SELECT id::text, left(embedding::text, 10) FROM ai_kb_documents") == [
-        (DOCUMENT, expected)
-    ]
+    assert (found.inserted, found.rejected) == (len(VECTORS), {})
+    kept = "SELECT left(embedding::text, 10) FROM ai_kb_documents ORDER BY title"
+    assert run(ai_url, kept) == [(expected,) for _, expected in VECTORS]
 
 
 @pytest.mark.parametrize(

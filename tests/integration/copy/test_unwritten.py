@@ -9,6 +9,8 @@ from ops.books.copies import TableState
 from ops.connection import connect
 from ops.copy.catalogue import read_relation
 from ops.copy.table_state import StateChange, look, own_transaction
+from ops.embedded.server import EmbeddedServer
+from tests.conftest import create_database
 from tests.integration.copy.conftest import Run
 
 EVERY = sql.SQL("true")
@@ -16,6 +18,13 @@ TABLE = (
     "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT g, g FROM"
     " generate_series(1, 5) AS g"
 )
+
+
+@pytest.fixture(scope="module")
+def database(server: EmbeddedServer) -> URL:
+    """A database in which each case makes its table anew."""
+    create_database(server, "unwritten")
+    return server.url("unwritten")
 
 
 def looked(connection: psycopg.Connection, since: TableState | None) -> StateChange:
@@ -53,16 +62,16 @@ def looked(connection: psycopg.Connection, since: TableState | None) -> StateCha
     ],
 )
 def test_every_write_is_noticed_and_little_else(
-    run: Run, scratch_database: URL, statements: str, unwritten: bool
+    run: Run, database: URL, statements: str, unwritten: bool
 ) -> None:
-    run(scratch_database, TABLE)
-    with connect(scratch_database, application_name="tests", autocommit=True) as connection:
+    run(database, f"DROP TABLE IF EXISTS t, old, other; {TABLE}")
+    with connect(database, application_name="tests", autocommit=True) as connection:
         before = looked(connection, None)
         assert (before.unchanged, before.new_rows, before.seen.rows) == (False, None, 5)
         assert looked(connection, before.seen).unchanged
         # One by one where there is no transaction: VACUUM allows none, not even an implied one.
         for statement in [statements] if "BEGIN" in statements else statements.split("; "):
-            run(scratch_database, statement)
+            run(database, statement)
         after = looked(connection, before.seen)
         assert after.unchanged is unwritten
         assert after.only_inserted is (unwritten or statements.startswith("INSERT"))

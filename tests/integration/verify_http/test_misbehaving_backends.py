@@ -182,6 +182,9 @@ BEHAVIOURS: dict[str, Behaviour] = {
 # each what they find of the first, "chat: no stream".
 STREAMS = {name for name in BEHAVIOURS if name.startswith("chat: ")} - {"chat: no stream"}
 STREAMED = {"chat", "retrieved documents", "backend log"}
+# And those that differ in what they say of themselves before they lack all else.
+UNREADY = {"AI away", "both behind", "not ready, in words of its own"}
+ALIVE = {"backend alive", "chat", "backend log"}
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +216,8 @@ def asked_of(subject: Subject) -> Asked:
         begun = time.monotonic()
         with serving(BEHAVIOURS[name]) as url:
             target = HttpTarget(url, demo_accounts("demo"), patience=HANGING.get(name, PATIENT))
-            results = asked(subject, target, STREAMED if name in STREAMS else None)
+            only = STREAMED if name in STREAMS else ALIVE if name in UNREADY else None
+            results = asked(subject, target, only)
         assert time.monotonic() - begun < MOST_SECONDS
         return results
 
