@@ -38,24 +38,10 @@ if TYPE_CHECKING:
 COPIES_BEFORE_DEATH = 12
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client() -> "Iterator[Client]":
     """Two worker processes."""
     with dask_client(None) as client:
-        yield client
-
-
-@pytest.fixture
-def client_here() -> "Iterator[Client]":
-    """Two workers in this process, which import nothing anew."""
-    from distributed import Client, LocalCluster
-
-    with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0"
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
         yield client
 
 
@@ -69,10 +55,11 @@ def backfill_on(client: "Client", book: Book) -> BlockReport:
     return merge_reports(reports)
 
 
+@pytest.mark.soak  # the next one shows it too
 def test_workers_leave_what_threads_leave(
-    client_here: "Client", cases_book: Book, backfilled_cases: Book
+    client: "Client", cases_book: Book, backfilled_cases: Book
 ) -> None:
-    report = backfill_on(client_here, cases_book)
+    report = backfill_on(client, cases_book)
     assert cases_book.content() == backfilled_cases.content()
     assert report.rows["portfolio_snapshots"] == report.portfolio_days > 0
 
@@ -92,7 +79,6 @@ def die_in_a_copy(once: Path) -> None:
     ops.backfill.writer.copy_stream = dying  # type: ignore[assignment]
 
 
-@pytest.mark.soak  # Dask has the task run again, as the next test does
 def test_workers_one_of_which_dies_in_a_copy_leave_what_threads_leave(
     client: "Client", cases_book: Book, backfilled_cases: Book, tmp_path: Path
 ) -> None:
