@@ -1,5 +1,6 @@
 """Real servers for the tests: one embedded PostgreSQL a session, one database a test."""
 
+import atexit
 import gc
 import os
 import secrets
@@ -48,6 +49,7 @@ NewDatabase = Callable[..., URL]
 
 # What is imported and collected stays: to look for garbage in it takes a quarter of the time.
 gc.disable()
+atexit.register(gc.freeze)
 
 # How many examples a property gets that does not say it itself; choose by --hypothesis-profile.
 settings.register_profile("quick", deadline=None, max_examples=25)
