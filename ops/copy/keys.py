@@ -14,20 +14,13 @@ from ops.copy.plan import EVERY, TablePlan
 from ops.copy.side_by_side import side_by_side
 from ops.copy.stream import rows_of, stream
 from ops.copy.table_state import StateChange
+from ops.sql_files import statement
 
 _ARRIVING = sql.Identifier("pg_temp", "copy_arriving_keys")
 _LEGACY = sql.Identifier("pg_temp", "copy_legacy_keys")
 _BATCH = 10_000
 # More rows than these are compared as fast by the hashes of all.
 _FEW = 10_000
-_NUMBERS = """
-SELECT count(*), (
-    SELECT count(*) FROM unnest(%(newer)s::uuid[]) AS n(key) WHERE NOT EXISTS (
-        SELECT FROM ops.copied_keys AS c WHERE c.table_name = %(table)s AND c.key = n.key
-    )
-)
-FROM ops.copied_keys WHERE table_name = %(table)s
-"""
 # A power of two: keys differ in few of them where few keys are gone.
 _PARTS = 1024
 _FIRST_VERSION_WITH_HASHES = 110000  # uuid_hash_extended
@@ -90,7 +83,8 @@ def none_is_gone(
         plan.source.identifier, plan.which(source.newer)
     )
     [newer] = legacy.row(query, plan.table) or [None]
-    row = books.execute(_NUMBERS, {"table": plan.table, "newer": newer or []}).fetchone()
+    asked = {"table": plan.table, "ids": newer or []}
+    row = books.execute(statement("copy/known_keys"), asked).fetchone()
     known, unknown = row or (0, 0)
     return bool(known == source.before and known + unknown == source.seen.rows)
 
