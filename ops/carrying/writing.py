@@ -5,7 +5,7 @@ that it does not take why: a key that another row holds, a row that is referred 
 column too narrow, a trigger.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -71,11 +71,12 @@ def _write_what_is_taken(
         making_room: a row that is about to go makes room first, though others still refer to it.
     """
     session.execute("UPDATE cutover_changes SET state = 'pending' WHERE state = ANY(%s)", [_LEFT])
-    for rows in _in_order(targets):
+    staged = _staged(session, targets)
+    for rows in staged:
         if rows.kind == "deleted" and making_room and rows.target.lendable():
             rows.try_rows(Target.making_room, done="pending")
-    for rows in _in_order(targets):
-        if rows.kind == _KEPT[0]:
+    for rows in staged:
+        if rows.kind in _KEPT:
             _hold_back(rows.target)
         rows.write()
     return _left(session)
@@ -88,10 +89,13 @@ def _write_making_room(session: psycopg.Connection, targets: Sequence[Target]) -
             raise psycopg.Rollback
 
 
-def _in_order(targets: Sequence[Target]) -> "Iterator[_Rows]":
-    """Parents first, deletions in reverse."""
-    yield from (_Rows(target, kind) for target in targets for kind in _KEPT)
-    yield from (_Rows(target, "deleted") for target in reversed(targets))
+def _staged(session: psycopg.Connection, targets: Sequence[Target]) -> "list[_Rows]":
+    """What there are changes of: parents first, deletions in reverse."""
+    query = "SELECT DISTINCT table_name, change FROM cutover_changes"
+    known = set(session.execute(query).fetchall())
+    kept = (_Rows(target, kind) for target in targets for kind in _KEPT)
+    gone = (_Rows(target, "deleted") for target in reversed(targets))
+    return [one for one in (*kept, *gone) if (one.target.table.name, one.kind) in known]
 
 
 def _left(session: psycopg.Connection) -> int:
