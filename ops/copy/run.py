@@ -55,14 +55,13 @@ class TableCopy:
     freed: int = 0
 
     @cached_property
-    def source(self) -> StateChange | None:
-        """How legacy's table is seen in the snapshot; None at what is no plain one."""
+    def _source(self) -> StateChange | None:
         return self.sessions.look_at_source(self.plan, self.last)
 
     def delete(self) -> None:
         """Delete what was copied once and is gone from legacy."""
         books, table = self.target.books, self.plan.table
-        if not self.plan.spec.remembered or (self.source and self.source.only_inserted):
+        if not self.plan.spec.remembered or (self._source and self._source.only_inserted):
             return
         if not has_copied_keys(books, table) or self._none_is_gone():
             return
@@ -79,7 +78,7 @@ class TableCopy:
     def _none_is_gone(self) -> bool:
         if self.last is None or self.last.rejected_rows:
             return False
-        return none_is_gone(self.sessions.legacy, self.target.books, self.plan, self.source)
+        return none_is_gone(self.sessions.legacy, self.target.books, self.plan, self._source)
 
     def _remember_deletion(self) -> None:
         """Nobody but us has written to the target, so that a delta still is all it needs."""
@@ -109,7 +108,7 @@ class TableCopy:
         )
 
     def _copied(self) -> TableReport:
-        last, source = self.last, self.source
+        last, source = self.last, self._source
         target = self.sessions.look_at_target(self.plan, last)
         return self._delta(last, source, target) or self._whole(last, source, target)
 
@@ -164,7 +163,7 @@ class TableCopy:
             return left if left is not None and left.digest == wanted else None
         if last.rejected_rows or not (self.plan.typed and self.plan.unique):
             return None
-        if self.plan.spec.marked and not (self.source and self.source.unchanged):
+        if self.plan.spec.marked and not (self._source and self._source.unchanged):
             return None  # they say nothing of values that no batch may have marked
         there, here = both_hashes(self.sessions, self.plan)
         return here if there == here and here.rows == last.source_rows else None
@@ -207,7 +206,7 @@ class TableCopy:
             IntegrityError: legacy's index is corrupt, it does not know our rules, or somebody else
                 has written to the table meanwhile.
         """
-        rows = self._source_rows() if seen is None else seen.rows
+        rows, _ = self.counted()
         meter = Meter(self.plan.table, rows, self.on_progress)
         with self.target.transaction():
             forget_rejects(self.target.books, self.plan.table)
@@ -220,9 +219,11 @@ class TableCopy:
         meter.enter("done")
         return report
 
-    def _source_rows(self) -> int:
-        counted, _ = self.sessions.legacy.counted(self.plan.source, self.plan.which(EVERY))
-        return counted
+    def counted(self) -> tuple[int, int]:
+        """How many rows of legacy count, and how many do not: by the look at it, if there was one."""
+        if self._source is not None:
+            return self._source.seen.rows, self._source.left_out
+        return self.sessions.legacy.counted(self.plan.source, self.plan.which(EVERY))
 
     def _loaded(self, seen: TableState | None) -> TableReport:
         """All of legacy's rows, staged and merged, in one transaction."""

@@ -133,10 +133,7 @@ def _accounted(sessions: Sessions, copy: TableCopy, *, unwritten: bool) -> Table
     report = copy.run(unwritten=unwritten)
     if copy.plan.counts is None:
         return report
-    if (seen := copy.source) is not None:
-        counted, left_out = seen.seen.rows, seen.left_out
-    else:
-        counted, left_out = sessions.legacy.counted(copy.plan.source, copy.plan.counts)
+    counted, left_out = copy.counted()
     if counted != report.source_rows:
         raise VerificationError(
             f"{report.table}: {report.source_rows} rows were accounted for, but legacy has "

@@ -90,9 +90,11 @@ class StandInSwitch:
     @contextmanager
     def of(cls, core: URL, state: StateFolder, url: str) -> Iterator["StandInSwitch"]:
         room = _WaitingRoom(core)
-        yield cls(core, state, url, room)
-        if room.session is not None:
-            room.session.close()
+        try:
+            yield cls(core, state, url, room)
+        finally:
+            if room.session is not None:
+                room.session.close()
 
     def active(self) -> Pair:
         pair: Pair = self.state.read(PAIR).get("pair", "old")

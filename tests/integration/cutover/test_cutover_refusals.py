@@ -472,6 +472,8 @@ def test_a_dry_run_shows_everything_that_is_wrong_and_changes_nothing(
             in_words(plan.forecast),
         )
         both = r"never verified .*\. And: nothing was computed yet; run `sigmasight backfill`"
+        with pytest.raises(RefusedError, match=rf"{both}$"):
+            system.swap(accept_loss=2)
         with pytest.raises(RefusedError, match=rf"{both}\. And: the new pair lacks .* 1 of users"):
             system.swap()
     assert system.everything() == pristine["old"]

@@ -46,8 +46,8 @@ def test_locks_proves_releases_and_locks_again(lockable: URL, ask: Ask) -> None:
         with connect(lockable, application_name="tests") as connection:
             report = lock_writes(connection)
             proof = prove(connection)
-            tried = prove_locked(connection, report.chosen, truncate=False)
-        assert Counter(one.kind for one in tried) == {"INSERT": 9, "UPDATE": 8, "DELETE": 9}
+            inside = prove_locked(connection, report.chosen, truncate=False)
+        assert Counter(one.kind for one in inside) == {"INSERT": 9, "UPDATE": 8, "DELETE": 9}
         assert report.tables == len(newly(report)) == len({one.table for one in proof}) == TABLES
         # The rule answers INSERT, UPDATE and DELETE itself; a table without columns has no UPDATE.
         tried = {"INSERT": 9, "UPDATE": 8, "DELETE": 9, "TRUNCATE": 10}
