@@ -220,7 +220,7 @@ class TableCopy:
         return report
 
     def counted(self) -> tuple[int, int]:
-        """How many rows of legacy count, and how many do not: by the look at it, if there was one."""
+        """How many rows of legacy count and how many do not, by the look at it if there was one."""
         if self._source is not None:
             return self._source.seen.rows, self._source.left_out
         return self.sessions.legacy.counted(self.plan.source, self.plan.which(EVERY))
