@@ -8,15 +8,13 @@ import shutil
 import socket
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import Role, ensure_bookkeeping
@@ -26,6 +24,7 @@ from ops.demo.prices import generate_prices
 from ops.embedded.account import server_account
 from ops.embedded.server import LOOPBACK, EmbeddedServer, free_port
 from ops.settings import OperatorSettings
+from tests.databases import NewDatabase, create_database, drop_databases
 from tests.groups import pytest_collection_modifyitems
 from tests.left_to_soak import (
     pytest_deselected,
@@ -44,8 +43,6 @@ __all__ = [
     "pytest_testnodedown",
     "pytest_unconfigure",
 ]
-
-NewDatabase = Callable[..., URL]
 
 # What is imported and collected stays: to look for garbage in it takes a quarter of the time.
 gc.disable()
@@ -145,37 +142,17 @@ def _memory() -> str | None:
     return str(shared) if roomy else None
 
 
-@pytest.fixture(scope="session")
-def database_numbers() -> Iterator[int]:
-    return count(1)
-
-
 @pytest.fixture
-def new_database(server: EmbeddedServer, database_numbers: Iterator[int]) -> Iterator[NewDatabase]:
+def new_database(server: EmbeddedServer) -> Iterator[NewDatabase]:
     """Make databases, empty or cloned from a template; all are dropped after the test."""
-    made: list[str] = []
+    made: list[URL] = []
 
     def make(template: str | None = None) -> URL:
-        made.append(f"test_{next(database_numbers)}")
-        create_database(server, made[-1], template)
-        return server.url(made[-1])
+        made.append(create_database(server, template))
+        return made[-1]
 
     yield make
-    with connect(server.url(), application_name="tests", autocommit=True) as connection:
-        for name in made:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
-
-
-def create_database(server: EmbeddedServer, name: str, template: str | None = None) -> None:
-    """Make a database; in memory, files are copied in half the time that logging them takes."""
-    with connect(server.url(), application_name="tests", autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template or "template0")
-            )
-        )
+    drop_databases(server, made)
 
 
 @pytest.fixture
@@ -205,14 +182,13 @@ def shared_template(server: EmbeddedServer) -> str:
 def _migrated_template(server: EmbeddedServer, role: Role) -> str:
     from ops.migrate import upgrade
 
-    name, shared = f"template_{role}", role == "shared"
-    create_database(server, name)
-    with connect(server.url(name), application_name="tests", autocommit=True) as connection:
+    shared, url = role == "shared", create_database(server)
+    with connect(url, application_name="tests", autocommit=True) as connection:
         ensure_bookkeeping(connection, role)
     for chain in ("core", "ai"):
         if shared or chain == role:
-            upgrade(chain, server.url(name), shared=shared)
-    return name
+            upgrade(chain, url, shared=shared)
+    return str(url.database)
 
 
 @pytest.fixture
@@ -236,9 +212,8 @@ def shared_url(new_database: NewDatabase, shared_template: str) -> URL:
 @pytest.fixture(scope="session")
 def legacy_template(server: EmbeddedServer) -> str:
     """The name of a demo legacy database with generated prices; only to be read."""
-    name = "template_legacy"
-    create_database(server, name)
-    with connect(server.url(name), application_name="tests") as connection:
+    url = create_database(server)
+    with connect(url, application_name="tests") as connection:
         connection.execute("CREATE EXTENSION vector")
-    create_legacy(server.url(name), generate_prices(), demo_password="demo")
-    return name
+    create_legacy(url, generate_prices(), demo_password="demo")
+    return str(url.database)

@@ -15,7 +15,7 @@ from ops.seed import seed
 from tests.acceptance.command_line import CommandLine
 from tests.acceptance.rebuilt import Rebuilt, discard
 from tests.acceptance.scene import Scene
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.prefect_session import session_prefect
 
 
@@ -34,10 +34,9 @@ def command_line(
 @pytest.fixture(scope="session")
 def seeded_template(server: EmbeddedServer, core_template: str) -> str:
     """The name of a Core database with the demo book and no prices; clone it."""
-    name = "template_seeded"
-    create_database(server, name, core_template)
-    seed(server.url(name), demo_password="demo")
-    return name
+    url = create_database(server, core_template)
+    seed(url, demo_password="demo")
+    return str(url.database)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 
 PASSWORD = "canary-8d1f"
 Template = Literal["core", "ai", "seeded"]

@@ -15,14 +15,14 @@ import pytest
 from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
-from ops.connection import connect, conninfo
+from ops.connection import conninfo
 from ops.embedded.databases import NAMES
 from ops.embedded.server import EmbeddedServer
 from ops.rehearsal.place import remove_leftovers
 from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine, Outcome, Running
 from tests.acceptance.scene import fingerprint
-from tests.conftest import create_database
+from tests.databases import create_database, drop_databases
 from tests.groups import soaked
 from tests.prefect_session import ask, flow_runs_of
 
@@ -132,12 +132,9 @@ def real(
 ) -> Iterator[dict[str, URL]]:
     """The databases of a real move: the old one, and a new pair."""
     templates = {"legacy": legacy_template, "core": core_template, "ai": ai_template}
-    for name, template in templates.items():
-        create_database(server, f"real_{name}", template)
-    yield {name: server.url(f"real_{name}") for name in templates}
-    with connect(server.url(), application_name="tests", autocommit=True) as session:
-        for name in templates:
-            session.execute(f"DROP DATABASE real_{name} WITH (FORCE)".encode())
+    urls = {name: create_database(server, template) for name, template in templates.items()}
+    yield urls
+    drop_databases(server, urls.values())
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.seed import seed
 from tests.api.backend import Backend, serving
 from tests.backfilling import backfill
-from tests.conftest import create_database
+from tests.databases import create_database
 
 INDIVIDUAL = "demo_individual@sigmasight.com"
 HNW = "demo_hnw@sigmasight.com"
@@ -27,28 +27,25 @@ ADMIN = HEDGE_FUND
 def backfilled_template(server: EmbeddedServer, core_template: str, legacy_template: str) -> str:
     """The name of a Core database as a rebuild leaves it; clone it. That each reference leads
     somewhere is seen where backfills are tested; to see it here took a third of the time."""
-    name = "template_backfilled"
-    create_database(server, name, core_template)
-    core, legacy = server.url(name), server.url(legacy_template)
+    core, legacy = create_database(server, core_template), server.url(legacy_template)
+    unchecked = f"ALTER DATABASE {core.database} SET session_replication_role = "
     with connect(core, application_name="tests") as session:
-        session.execute("ALTER DATABASE template_backfilled SET session_replication_role = replica")
+        session.execute(f"{unchecked} replica".encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ops.demo.book_rows.BCRYPT_COST", 4)  # logins that take no quarter second
         seed(core, demo_password=DEMO_PASSWORD, legacy_url=legacy)
     copy_group(legacy, core)
     backfill(core, BackfillRequest(FIRST_DAY, LAST_DAY))
     with connect(core, application_name="tests") as session:
-        session.execute("ALTER DATABASE template_backfilled RESET session_replication_role")
-    return name
+        session.execute(f"{unchecked} DEFAULT".encode())
+    return str(core.database)
 
 
 @pytest.fixture(scope="session")
 def backend_databases(
     server: EmbeddedServer, backfilled_template: str, ai_template: str
 ) -> tuple[URL, URL]:
-    for name, template in (("api_core", backfilled_template), ("api_ai", ai_template)):
-        create_database(server, name, template)
-    return server.url("api_core"), server.url("api_ai")
+    return create_database(server, backfilled_template), create_database(server, ai_template)
 
 
 @pytest.fixture(scope="session")

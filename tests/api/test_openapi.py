@@ -19,7 +19,7 @@ from ops.demo.book import derived_id
 from ops.embedded.server import EmbeddedServer
 from tests.api.backend import authorization, serving
 from tests.api.conftest import HNW
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked
 
 EXAMPLES = settings().max_examples // 12
@@ -29,9 +29,7 @@ CHECKS = [response_schema_conformance]
 @pytest.fixture(scope="module")
 def own_pair(server: EmbeddedServer, backfilled_template: str, ai_template: str) -> tuple[URL, URL]:
     """A pair that odd requests may change."""
-    for name, template in (("openapi_core", backfilled_template), ("openapi_ai", ai_template)):
-        create_database(server, name, template)
-    return server.url("openapi_core"), server.url("openapi_ai")
+    return create_database(server, backfilled_template), create_database(server, ai_template)
 
 
 @pytest.fixture(scope="module")

@@ -15,20 +15,18 @@ from ops.seed import seed
 from tests.api.backend import Backend, authorization, serving
 from tests.api.conftest import DEMO_PASSWORD, HNW
 from tests.api.test_access import PARAMETER, operations
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked
 
 
 @pytest.fixture(scope="module")
 def legacy(server: EmbeddedServer, legacy_template: str) -> URL:
-    create_database(server, "lonely_legacy", legacy_template)
-    return server.url("lonely_legacy")
+    return create_database(server, legacy_template)
 
 
 @pytest.fixture(scope="module")
 def shared(server: EmbeddedServer) -> URL:
-    create_database(server, "lonely_shared")
-    found = server.url("lonely_shared")
+    found = create_database(server)
     with connect(found, application_name="tests") as connection:
         ensure_bookkeeping(connection, "shared")
     upgrade("core", found, shared=True)

@@ -19,7 +19,7 @@ from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from ops.knowledge import seed_knowledge_base
 from tests.api.backend import Statements
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.groups import soaked
 
 T = TypeVar("T")
@@ -69,9 +69,8 @@ def nearest(
 @pytest.fixture(scope="module")
 def crowded_template(server: EmbeddedServer, ai_template: str) -> str:
     """Thousands of documents nearer to the question than the five of the rare scope."""
-    name, index = "template_crowded", "ix_ai_kb_documents_embedding_hnsw"
-    create_database(server, name, ai_template)
-    with connect(server.url(name), application_name="tests", autocommit=True) as database:
+    index, url = "ix_ai_kb_documents_embedding_hnsw", create_database(server, ai_template)
+    with connect(url, application_name="tests", autocommit=True) as database:
         definition = database.execute("SELECT pg_get_indexdef(%s::regclass)", [index]).fetchone()
         assert definition is not None
         database.execute(f"DROP INDEX {index}".encode())
@@ -80,7 +79,7 @@ def crowded_template(server: EmbeddedServer, ai_template: str) -> str:
         database.execute("SET maintenance_work_mem = '256MB'")
         database.execute(definition[0].encode())
         database.execute("VACUUM ANALYZE ai_kb_documents")
-    return name
+    return str(url.database)
 
 
 @pytest.fixture

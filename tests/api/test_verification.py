@@ -44,7 +44,7 @@ from tests.api.tampering import (
     without,
     without_rag,
 )
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked_unless
 from tests.integration.verify_http.tiny_server import Request
 
@@ -57,9 +57,7 @@ def backend(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Verified]:
     """A backend of its own, because a killed verification leaves rows for a while."""
-    for name, template in (("verified_core", backfilled_template), ("verified_ai", ai_template)):
-        create_database(server, name, template)
-    core, ai = server.url("verified_core"), server.url("verified_ai")
+    core, ai = create_database(server, backfilled_template), create_database(server, ai_template)
     seed_knowledge_base(ai)
     with backend_process(core, ai, tmp_path_factory.mktemp("verified")) as process:
         yield Verified(process.answering(), core, ai, process.log)

@@ -12,7 +12,7 @@ from ops.books.run_lock import exclusive_run
 from ops.connection import connect
 from ops.errors import BadInputError, FencedOutError
 from ops.new_prices import TakenFile, price_files, take_prices
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 
 HEADER = "symbol,date,open,high,low,close,volume"
 FRIDAY, MONDAY = date(2025, 12, 19), date(2025, 12, 22)

@@ -14,7 +14,7 @@ from ops.errors import BadInputError, VerificationError
 from ops.nightly import tonight
 from ops.seed import seed
 from ops.trading_calendar import last_finished_session
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 
 NEW_YORK = ZoneInfo("America/New_York")
 SYMBOLS = ("SPY", "AAPL", "MSFT", "NVDA", "QQQ")
@@ -23,9 +23,9 @@ WEEK = ("2025-12-15", "2025-12-16", "2025-12-17", "2025-12-18", "2025-12-19")
 
 @pytest.fixture(scope="module")
 def book_template(server: EmbeddedServer, core_template: str) -> str:
-    create_database(server, "template_nightly", core_template)
-    seed(server.url("template_nightly"), demo_password="demo")
-    return "template_nightly"
+    url = create_database(server, core_template)
+    seed(url, demo_password="demo")
+    return str(url.database)
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ from ops.price_sources import (
 )
 from ops.settings import operator_settings
 from tests.certificates import authority, certified
-from tests.conftest import NewDatabase
 from tests.dashboard.dashboard import Dashboard
+from tests.databases import NewDatabase
 
 FRIDAY, MONDAY = date(2025, 12, 19), date(2025, 12, 22)
 LIMIT = "YFRateLimitError: Too Many Requests"

@@ -15,7 +15,7 @@ from ops.errors import ConfigurationError
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from tests.acceptance.command_line import CommandLine
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 
 HOST = "postgresql://owner:p@127.0.0.1"
 

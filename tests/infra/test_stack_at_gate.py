@@ -32,7 +32,7 @@ from ops.verify.http.checks import backend_checks
 from ops.verify.run import answer
 from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.api.backend import backend_process
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.infra.conftest import collect_loops
 from tests.integration.cutover.switch_contract import named
 from tests.integration.serving.starting import eventually
@@ -102,9 +102,7 @@ def world(
     root = tmp_path_factory.mktemp("gated_stack")
     templates = {"database": core_template, "aiDatabase": ai_template}
     templates["legacyDatabase"] = legacy_template
-    for template in templates.values():
-        create_database(server, f"gated_{template}", template)
-    urls = {key: server.url(f"gated_{template}") for key, template in templates.items()}
+    urls = {key: create_database(server, template) for key, template in templates.items()}
     given = {f"{key}Url": conninfo(url) for key, url in urls.items()}
     state, log = StateFolder(root / "home"), list[str]()
     state.create()

@@ -4,17 +4,16 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.integration.legacy_shape import make_legacy
 
 
 @pytest.fixture(scope="session")
 def old_shape_template(server: EmbeddedServer) -> str:
     """The name of an empty database in the old shape; only to be cloned."""
-    name = "template_old_shape"
-    create_database(server, name)
-    make_legacy(server.url(name))
-    return name
+    url = create_database(server)
+    make_legacy(url)
+    return str(url.database)
 
 
 @pytest.fixture

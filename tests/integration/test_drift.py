@@ -16,7 +16,7 @@ from ops.migrate import upgrade
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.verify import Subject
 from ops.verify.schemas import schema
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.groups import soaked
 from tests.integration.drift_damages import DAMAGES, TOGETHER, Damage
 
@@ -159,9 +159,9 @@ def test_a_server_that_does_not_answer_is_one_clear_line() -> None:
 def test_the_reference_holds_on_an_older_server(
     chain: ChainName, old_server: EmbeddedServer
 ) -> None:
-    create_database(old_server, chain)
-    upgrade(chain, old_server.url(chain))
-    assert drift(old_server.url(chain), chain) == []
+    older = create_database(old_server)
+    upgrade(chain, older)
+    assert drift(older, chain) == []
 
 
 def _run(url: URL, statements: str) -> None:

@@ -25,7 +25,7 @@ from ops.errors import (
     DatabaseUnavailableError,
     WrongDatabaseError,
 )
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -58,8 +58,7 @@ def prices() -> PriceHistory:
 @pytest.fixture(scope="module")
 def made(server: EmbeddedServer, prices: PriceHistory) -> tuple[URL, LegacyReport]:
     """An old database made in an empty one, and what was said of it; only to be read."""
-    create_database(server, "legacy_demo")
-    url = server.url("legacy_demo")
+    url = create_database(server)
     with connect(url, application_name="tests") as database:
         database.execute("CREATE EXTENSION vector")
     return url, create_legacy(url, prices, demo_password=PASSWORD)

@@ -22,7 +22,7 @@ from app.models import AiBase, Base
 from ops.connection import connect
 from ops.errors import BusyError, ConfigurationError, DatabaseUnavailableError, WrongDatabaseError
 from ops.migrate import MigrationStoppedError, current, downgrade, heads, upgrade
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 
 CHAINS: list[ChainName] = ["core", "ai"]
 METADATA: dict[ChainName, MetaData] = {"core": Base.metadata, "ai": AiBase.metadata}

@@ -21,7 +21,7 @@ from ops.demo.marker import is_demo, mark
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BadInputError, ConfigurationError, DatabaseUnavailableError
 from ops.seed import SeedReport, seed
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.groups import soaked
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
@@ -61,8 +61,7 @@ def contents(url: URL) -> dict[str, list[tuple[object, ...]]]:
 @pytest.fixture(scope="module")
 def filled(server: EmbeddedServer, core_template: str) -> tuple[URL, SeedReport]:
     """A Core that was empty and was seeded, and what was said of it; only to be read or cloned."""
-    create_database(server, "template_seeded", core_template)
-    url = server.url("template_seeded")
+    url = create_database(server, core_template)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ops.demo.book_rows.BCRYPT_COST", 4)
         return url, seed(url, demo_password=PASSWORD)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from app.chain_folders import PROJECT_ROOT
 from ops.connection import connect, conninfo
 from ops.embedded.server import EmbeddedServer, free_port
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.groups import soaked
 from tests.integration.forked_alembic import Run, arguments, forked_alembic
 

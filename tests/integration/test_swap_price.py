@@ -12,7 +12,7 @@ from ops.connection import connect
 from ops.copy import copy_delta
 from ops.copy.source import copied_groups
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.integration.copy.owned_world import (
     A_POSITION,
     A_USER,
@@ -35,10 +35,9 @@ def databases(
     server: EmbeddedServer, core_template: str, ai_template: str, old_shape_template: str
 ) -> Databases:
     """An old database and a pair to which it was copied; each test leaves it copied."""
-    create_database(server, "priced_legacy", old_shape_template)
-    create_database(server, "priced_core", core_template)
-    create_database(server, "priced_ai", ai_template)
-    legacy, core, ai = (server.url(f"priced_{name}") for name in ("legacy", "core", "ai"))
+    legacy, core, ai = (
+        create_database(server, one) for one in (old_shape_template, core_template, ai_template)
+    )
     run(legacy, WORLD)
     return legacy, core, ai
 

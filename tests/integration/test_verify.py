@@ -25,7 +25,7 @@ from ops.verify.plans import BIG_TABLE_PAGES, explain, pages
 from ops.verify.report import refuse_failures
 from ops.verify.run import answer
 from ops.verify.subject import days_to_verify
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database, drop_databases
 from tests.groups import soaked
 from tests.integration.verify_damages import (
     CORE_DAMAGES,
@@ -72,10 +72,7 @@ class Pair(NamedTuple):
 
 @pytest.fixture(scope="module")
 def world_templates(server: EmbeddedServer, core_template: str, ai_template: str) -> Pair:
-    names = ("template_world_core", "template_world_ai")
-    for name, template in zip(names, (core_template, ai_template), strict=True):
-        create_database(server, name, template)
-    pair = Pair(*map(server.url, names))
+    pair = Pair(create_database(server, core_template), create_database(server, ai_template))
     _fill_core(pair.core)
     _run(
         pair.ai,
@@ -207,10 +204,9 @@ def damaged(server: EmbeddedServer, world_templates: Pair) -> Iterator[Pair]:
     holds for it as far as nothing that it hangs on is another."""
     pair = Pair(server.url("damaged_core"), server.url("damaged_ai"))
     for url, template in zip(pair, world_templates, strict=True):
-        create_database(server, str(url.database), str(template.database))
+        create_database(server, template.database, name=url.database)
     yield pair
-    for url in pair:
-        _run(server.url(), f"DROP DATABASE {url.database} WITH (FORCE)")
+    drop_databases(server, pair)
 
 
 @pytest.mark.parametrize("labels", [*TOGETHER, *soaked(*(((label,),) for label in DAMAGES))])

@@ -8,7 +8,7 @@ from flows.prefect_server import PrefectServer
 from ops.embedded.server import EmbeddedServer
 from tests.api.backend import backend_process
 from tests.api.calculations.desk import Desk
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.prefect_session import session_prefect
 
 _DEPLOY = "from flows.backfill import backfill; backfill.to_deployment('backfill').apply()"
@@ -27,9 +27,7 @@ def served(
     prefect: PrefectServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Desk]:
-    for name, template in (("desk_core", backfilled_template), ("desk_ai", ai_template)):
-        create_database(server, name, template)
-    core, ai = server.url("desk_core"), server.url("desk_ai")
+    core, ai = create_database(server, backfilled_template), create_database(server, ai_template)
     folder = tmp_path_factory.mktemp("desk")
     assert prefect.api_url is not None
     with backend_process(core, ai, folder, PREFECT_API_URL=prefect.api_url) as backend:

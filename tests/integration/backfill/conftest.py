@@ -9,13 +9,11 @@ import pytest
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
 from ops.reference_data import factor_definitions, stress_scenarios
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.integration.backfill.book import OWNER, Book, copy_closes, insert_row
 from tests.integration.backfill.cases import build_all, two_portfolios
 from tests.integration.backfill.market import made_up_closes
 from tests.integration.backfill.reference import Reference, build_reference
-
-_MARKET, _CASES = "template_backfill_market", "template_backfill_cases"
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +24,8 @@ def closes() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def market_template(server: EmbeddedServer, core_template: str, closes: pd.DataFrame) -> str:
     """A Core database with prices, factor definitions, scenarios and a user, but no portfolio."""
-    create_database(server, _MARKET, core_template)
-    with connect(server.url(_MARKET), application_name="tests") as connection:
+    url = create_database(server, core_template)
+    with connect(url, application_name="tests") as connection:
         copy_closes(connection, closes)
         for definition in factor_definitions():
             insert_row(connection, "factor_definitions", definition)
@@ -37,15 +35,15 @@ def market_template(server: EmbeddedServer, core_template: str, closes: pd.DataF
         connection.commit()
         connection.autocommit = True
         connection.execute("ANALYZE")
-    return _MARKET
+    return str(url.database)
 
 
 @pytest.fixture(scope="session")
 def cases_template(server: EmbeddedServer, market_template: str, closes: pd.DataFrame) -> str:
     """The market with one portfolio per case."""
-    create_database(server, _CASES, market_template)
-    build_all(Book(server.url(_CASES), closes))
-    return _CASES
+    url = create_database(server, market_template)
+    build_all(Book(url, closes))
+    return str(url.database)
 
 
 @pytest.fixture(scope="session")
@@ -53,8 +51,7 @@ def backfilled_cases(
     server: EmbeddedServer, cases_template: str, closes: pd.DataFrame
 ) -> Iterator[Book]:
     """Every case, backfilled in one run; only to be read."""
-    create_database(server, "test_backfilled_cases", cases_template)
-    book = Book(server.url("test_backfilled_cases"), closes)
+    book = Book(create_database(server, cases_template), closes)
     report = book.run()
     assert not report.failures
     with book.kept_open() as kept:
@@ -66,8 +63,7 @@ def reference(
     server: EmbeddedServer, market_template: str, closes: pd.DataFrame
 ) -> Iterator[Reference]:
     """A backfilled book with textbook references; only to be read."""
-    create_database(server, "test_reference", market_template)
-    with Book(server.url("test_reference"), closes).kept_open() as book:
+    with Book(create_database(server, market_template), closes).kept_open() as book:
         yield build_reference(book)
 
 

@@ -16,7 +16,7 @@ from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
 from ops.copy import CopyReport, copy_delta
 from ops.embedded.server import EmbeddedServer
 from ops.verify import verify
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES, FRIDAY, MONDAY, SATURDAY, punch_holes
 
@@ -70,10 +70,9 @@ def move(
     closes: pd.DataFrame,
 ) -> Move:
     """Moved with all that happens to portfolios; some lack the snapshot of the day before."""
-    names = {"moved_legacy": cases_template, "moved_core": market_template, "moved_ai": ai_template}
-    for name, template in names.items():
-        create_database(server, name, template)
-    legacy, core = (Book(server.url(name), closes) for name in ("moved_legacy", "moved_core"))
+    legacy, core = (
+        Book(create_database(server, one), closes) for one in (cases_template, market_template)
+    )
     legacy.run(HISTORY_FROM, LAST)
     take_away = "DELETE FROM portfolio_snapshots WHERE portfolio_id = %s AND snapshot_date "
     legacy.execute(take_away + "<= %s", [legacy.portfolio_named(JOINED_LATER), DAYS[6]])
@@ -90,7 +89,7 @@ def move(
         )
         legacy.execute(f"{of_a_day} = %s", [legacy.portfolio_named(name), day])
     punch_holes(core)
-    made = Move(legacy, core, server.url("moved_ai"))
+    made = Move(legacy, core, create_database(server, ai_template))
     [assumed] = made.copy().capital
     assert assumed.startswith(f"{NEVER_SEEN}: legacy has no snapshot of it")
     return made

@@ -10,7 +10,7 @@ import pytest
 
 from ops.books.ledger import ledger_grid
 from ops.books.session import open_books
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.integration.backfill.book import DAYS, FIRST, LAST, Book
 from tests.integration.backfill.cases import CASES, two_portfolios
 

@@ -10,7 +10,7 @@ from typing import Any
 from ops.books.marker import ensure_bookkeeping
 from ops.connection import connect
 from ops.legacy_access.account import begin_window, recorded_access
-from tests.integration.cleanup.swapped_world import World, changed, drop
+from tests.integration.cleanup.swapped_world import World, changed
 from tests.served_pair import have_serve
 
 Damage = Callable[[World], AbstractContextManager[dict[str, Any] | None]]
@@ -178,7 +178,7 @@ def copy_as_legacy(world: World) -> Iterator[dict[str, Any]]:
     with recorded_access(world.core, world.legacy, "tests"):
         world.ask(world.maintenance, f"CREATE DATABASE {name} TEMPLATE {world.legacy.database}")
     yield {"legacy": world.legacy.set(database=name)}
-    drop(world.maintenance, name)
+    world.ask(world.maintenance, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @contextmanager

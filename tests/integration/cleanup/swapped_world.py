@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.backup.content import content_of
@@ -225,10 +224,3 @@ def changed(world: World, url: URL, change: str, back: str) -> Iterator[None]:
         yield
     finally:
         world.ask(url, back)
-
-
-def drop(server_url: URL, name: str) -> None:
-    with connect(server_url, application_name="tests", autocommit=True) as session:
-        session.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )

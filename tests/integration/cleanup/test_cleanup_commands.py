@@ -31,7 +31,7 @@ from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError, SigmaSightError
 from ops.settings import OperatorSettings
 from tests.acceptance.command_line import CommandLine
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.integration.cleanup.swapped_world import (
     LEGACY_TABLES,
     World,
@@ -64,9 +64,8 @@ def old_server_apart(
     server: EmbeddedServer, core_template: str, ai_template: str
 ) -> Iterator[World]:
     """The old database's embedded server, swapped to databases of another server."""
-    for name, template in (("apart_core", core_template), ("apart_ai", ai_template)):
-        create_database(server, name, template)
-    with on_own_servers({"core": server.url("apart_core"), "ai": server.url("apart_ai")}) as world:
+    core, ai = create_database(server, core_template), create_database(server, ai_template)
+    with on_own_servers({"core": core, "ai": ai}) as world:
         yield world
 
 

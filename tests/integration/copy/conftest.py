@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.integration.copy.owned_world import WORLD, copied
 
 Run = Callable[..., list[tuple[Any, ...]]]
@@ -92,11 +92,10 @@ def insert_texts(run: Run) -> Callable[[URL, Sequence[Sequence[str | None]]], No
 @pytest.fixture(scope="session")
 def owned_template(server: EmbeddedServer, old_shape_template: str) -> str:
     """The name of an old database with a few rows of every user-owned table; only to be cloned."""
-    name = "template_owned"
-    create_database(server, name, old_shape_template)
-    with connect(server.url(name), application_name="tests") as connection:
+    url = create_database(server, old_shape_template)
+    with connect(url, application_name="tests") as connection:
         connection.execute(WORLD.encode())
-    return name
+    return str(url.database)
 
 
 @pytest.fixture
@@ -111,12 +110,11 @@ def copied_templates(
 ) -> CopiedTemplates:
     """The names of the world of `owned_world` and of a pair that it was copied into; only to be
     cloned, by `clone_copied`."""
-    names = ("template_copied_legacy", "template_copied_core", "template_copied_ai")
-    templates = (owned_template, core_template, ai_template)
-    for name, template in zip(names, templates, strict=True):
-        create_database(server, name, template)
-    copied(*(server.url(name) for name in names))
-    return names
+    legacy, core, ai = (
+        create_database(server, one) for one in (owned_template, core_template, ai_template)
+    )
+    copied(legacy, core, ai)
+    return str(legacy.database), str(core.database), str(ai.database)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
 from app.models import AiBase, Base
-from tests.conftest import NewDatabase
 from tests.database_content import database_hash
+from tests.databases import NewDatabase
 from tests.integration.copy.conftest import Run
 
 # One of everything that refers to something, with ids that differ from database to database.

@@ -13,7 +13,7 @@ from ops.copy.sessions import copy_sessions
 from ops.copy.source import accept_source
 from ops.database_identity import same_identity
 from ops.errors import FencedOutError
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Copied, Run
 from tests.integration.copy.owned_world import ANSWER, B_USER, OWNED, copied, counts

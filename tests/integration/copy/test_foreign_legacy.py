@@ -6,7 +6,7 @@ from sqlalchemy.engine import URL
 from ops.copy import copy_group, parity
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BadInputError, ConfigurationError
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.foreign_prices import ROWS, copied, loose
 
@@ -253,8 +253,7 @@ def test_what_cannot_be_read_gives_one_line_and_changes_nothing(
 def test_an_older_legacy_server_is_read_alike(
     run: Run, old_server: EmbeddedServer, core_url: URL, legacy_url: URL
 ) -> None:
-    create_database(old_server, "legacy")
-    older = old_server.url("legacy")
+    older = create_database(old_server)
     columns = ", ".join(
         f"{name} {kind}"
         for name, kind in run(

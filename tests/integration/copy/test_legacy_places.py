@@ -11,7 +11,7 @@ from ops.copy import copy_delta, copy_group, parity
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError, NoInstallationError
 from ops.seed import seed
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.owned_world import OWNED, ROWS, copied, counts
@@ -109,9 +109,7 @@ def reader(server: EmbeddedServer) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module")
 def empty_pair(server: EmbeddedServer, core_template: str, ai_template: str) -> list[URL]:
     """A pair that each of the refusals leaves empty."""
-    for name, template in (("places_core", core_template), ("places_ai", ai_template)):
-        create_database(server, name, template)
-    return [server.url("places_core"), server.url("places_ai")]
+    return [create_database(server, template) for template in (core_template, ai_template)]
 
 
 @pytest.mark.parametrize(("story", "message"), REFUSALS.values(), ids=REFUSALS)

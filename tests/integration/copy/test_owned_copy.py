@@ -1,5 +1,6 @@
 """The copy of users' rows: ids kept, both databases, repeatable; what legacy deletes goes."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ from sqlalchemy.engine import URL
 from ops.carrying.swap_price import swap_price
 from ops.copy import copy_delta
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import create_database
 from tests.database_content import database_hash
+from tests.databases import create_database
 from tests.groups import soaked, soaked_unless
 from tests.integration.copy.conftest import (
     PRICES,
@@ -48,13 +49,7 @@ def versions(core: URL, ai: URL) -> dict[str, list[tuple[Any, ...]]]:
 @pytest.fixture(scope="module")
 def shared_pair(server: EmbeddedServer, copied_templates: CopiedTemplates) -> Copied:
     """One legacy database and one pair for tests that each leave them equal."""
-
-    def clone(template: str) -> URL:
-        name = template.replace("template", "shared")
-        create_database(server, name, template)
-        return server.url(name)
-
-    return clone_copied(copied_templates, clone)
+    return clone_copied(copied_templates, partial(create_database, server))
 
 
 def test_every_row_arrives_under_its_own_id(

@@ -10,7 +10,7 @@ from ops.connection import connect
 from ops.copy.catalogue import read_relation
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.integration.copy.conftest import Run
 
 EVERY = sql.SQL("true")
@@ -23,8 +23,7 @@ TABLE = (
 @pytest.fixture(scope="module")
 def database(server: EmbeddedServer) -> URL:
     """A database in which each case makes its table anew."""
-    create_database(server, "unwritten")
-    return server.url("unwritten")
+    return create_database(server)
 
 
 def looked(connection: psycopg.Connection, since: TableState | None) -> StateChange:

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ from sqlalchemy.engine import URL
 
 from ops.connection import connect
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import NewDatabase, create_database, running_server
+from tests.conftest import running_server
+from tests.databases import NewDatabase, create_database, drop_databases
 from tests.integration.cutover.small_system import SmallSystem, fill_book, small_system
 from tests.integration.cutover.watched_legacy import BOOKS
 
@@ -76,13 +76,12 @@ def ask() -> Ask:
 @pytest.fixture(scope="module")
 def lockable_template(server: EmbeddedServer, as_role: As, ask: Ask) -> Iterator[str]:
     """The name of a database of many shapes; clone it for `owned`, never write to it."""
-    name = "template_lockable"
-    create_database(server, name)
-    owner = owned(server.url(name), as_role, ask)
-    ask(server.url(name), "ALTER SCHEMA public OWNER TO lock_owner")
+    url = create_database(server)
+    owner = owned(url, as_role, ask)
+    ask(url, "ALTER SCHEMA public OWNER TO lock_owner")
     ask(owner, _SHAPE.read_text())
-    yield name
-    _drop(server, [name])
+    yield str(url.database)
+    drop_databases(server, [url])
 
 
 @pytest.fixture
@@ -100,11 +99,10 @@ def owned(url: URL, as_role: As, ask: Ask) -> URL:
 @pytest.fixture(scope="session")
 def books_template(server: EmbeddedServer) -> str:
     """The name of an old database with two tables, owned by the superuser; only to be cloned."""
-    name = "template_books"
-    create_database(server, name)
-    with connect(server.url(name), application_name="tests") as connection:
+    url = create_database(server)
+    with connect(url, application_name="tests") as connection:
         connection.execute(BOOKS.encode())
-    return name
+    return str(url.database)
 
 
 @pytest.fixture(scope="module")
@@ -113,22 +111,18 @@ def databases(
 ) -> Iterator[dict[str, URL]]:
     """The addresses of `core`, `ai` and `legacy`, gone after the module."""
     templates = {"core": core_template, "ai": ai_template, "legacy": old_shape_template}
-    found = {half: server.url(f"three_{half}") for half in templates}
-    for half, template in templates.items():
-        create_database(server, f"three_{half}", template)
+    found = {half: create_database(server, template) for half, template in templates.items()}
     yield found
-    _drop(server, [str(url.database) for url in found.values()])
+    drop_databases(server, found.values())
 
 
 @pytest.fixture(scope="session")
 def small_book(server: EmbeddedServer, core_template: str, ai_template: str) -> dict[str, str]:
     """The names of databases that hold a small book, copied and backfilled; clone them."""
     templates = {"core": core_template, "ai": ai_template, "legacy": None}
-    names = {half: f"template_book_{half}" for half in templates}
-    for half, template in templates.items():
-        create_database(server, names[half], template)
-    fill_book(*(server.url(name) for name in names.values()))
-    return names
+    urls = {half: create_database(server, template) for half, template in templates.items()}
+    fill_book(*urls.values())
+    return {half: str(url.database) for half, url in urls.items()}
 
 
 @pytest.fixture(scope="module")
@@ -139,29 +133,19 @@ def make_system(
     drift_remembered: None,
 ) -> Iterator[MakeSystem]:
     """Makes installations that serve the small book; they are gone after the module."""
-    numbers, made = count(1), list[str]()
+    made = list[URL]()
 
     def make() -> SmallSystem:
-        mark = f"small_{next(numbers)}"
-        for half, template in small_book.items():
-            made.append(f"{mark}_{half}")
-            create_database(server, made[-1], template)
-        urls = (server.url(f"{mark}_{half}") for half in small_book)
-        folder = tmp_path_factory.mktemp(mark) / "home"
+        urls = [create_database(server, template) for template in small_book.values()]
+        made.extend(urls)
+        folder = tmp_path_factory.mktemp("small") / "home"
         system = stack.enter_context(small_system(*urls, folder))
         system.copied_before()
         return system
 
     with ExitStack() as stack:
         yield make
-    _drop(server, made)
-
-
-def _drop(server: EmbeddedServer, names: Sequence[str]) -> None:
-    with connect(server.url(), application_name="tests", autocommit=True) as session:
-        for name in names:
-            command = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-            session.execute(command.format(sql.Identifier(name)))
+    drop_databases(server, made)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
 from ops.write_lock.lock import lock_and_prove, lock_state, lock_writes, release_any_lock
 from tests.api.backend import backend_process
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import Installed, SwitchContract, named
 from tests.integration.serving.starting import eventually

@@ -18,7 +18,7 @@ from ops.seed import seed
 from ops.verify.market_data import market_data_equals_legacy
 from ops.verify.subject import Subject
 from ops.write_lock.lock import lock_writes, release_lock
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.watched_legacy import rows_of, settled, swap, untouched, use

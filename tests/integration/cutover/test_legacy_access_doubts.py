@@ -14,7 +14,7 @@ from ops.database_identity import identity, is_weak
 from ops.embedded.server import EmbeddedServer, free_port
 from ops.errors import DatabaseUnavailableError
 from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
-from tests.conftest import NewDatabase, create_database
+from tests.databases import NewDatabase, create_database
 from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.locking import killed_at_the_end
@@ -144,8 +144,7 @@ def test_a_killed_access_leaves_a_doubt_and_a_living_one_does_not(
 
 @pytest.mark.soak
 def test_an_autovacuum_is_nobody(own_server: EmbeddedServer, core_url: URL, ask: Ask) -> None:
-    create_database(own_server, "vacuumed")
-    legacy = own_server.url("vacuumed")
+    legacy = create_database(own_server)
     ask(legacy, BOOKS)
     swap(core_url, legacy)
     begin_window(core_url, legacy)
@@ -177,18 +176,17 @@ def _vacuumed_after_an_access(core: URL, legacy: URL, ask: Ask) -> bool:
 def test_a_clean_restart_keeps_the_window_and_an_unclean_one_does_not(
     own_server: EmbeddedServer, core_url: URL, ask: Ask
 ) -> None:
-    create_database(own_server, "restarted")
-    legacy = own_server.url("restarted")
+    legacy = create_database(own_server)
     ask(legacy, BOOKS)
     swap(core_url, legacy)
     begin_window(core_url, legacy)
     with recorded_access(core_url, legacy, "copy"):
         use(legacy)
     whose = identity(legacy)
-    legacy = restarted(own_server, signal.SIGINT)
+    legacy = restarted(own_server, legacy, signal.SIGINT)
     assert identity(legacy) == whose
     assert untouched(access_evidence(core_url, legacy))
-    legacy = restarted(own_server, signal.SIGKILL)
+    legacy = restarted(own_server, legacy, signal.SIGKILL)
     assert identity(legacy) == whose
     found = access_evidence(core_url, legacy)
     assert (found.known, found.restarts) == (False, True)
@@ -198,21 +196,20 @@ def test_a_clean_restart_keeps_the_window_and_an_unclean_one_does_not(
     assert untouched(access_evidence(core_url, legacy))
 
 
-def restarted(server: EmbeddedServer, how: signal.Signals) -> URL:
-    """End a server so, and start it again elsewhere."""
+def restarted(server: EmbeddedServer, legacy: URL, how: signal.Signals) -> URL:
+    """End a server so, and start it again elsewhere; the new address of its database."""
     process = server.process()
     assert process is not None
     process.send_signal(how)
     psutil.wait_procs([process], timeout=20)
     server.start(free_port())
-    return server.url("restarted")
+    return server.url(str(legacy.database))
 
 
 def test_a_server_that_goes_away_during_an_access_leaves_a_doubt(
     own_server: EmbeddedServer, core_url: URL, ask: Ask
 ) -> None:
-    create_database(own_server, "leaving")
-    legacy = own_server.url("leaving")
+    legacy = create_database(own_server)
     ask(legacy, BOOKS)
     swap(core_url, legacy)
     begin_window(core_url, legacy)
@@ -224,7 +221,7 @@ def test_a_server_that_goes_away_during_an_access_leaves_a_doubt(
     ):
         pytest.fail("began although legacy does not answer")
     own_server.start(free_port())
-    found = access_evidence(core_url, own_server.url("leaving"))
+    found = access_evidence(core_url, own_server.url(str(legacy.database)))
     assert "an access of ours (copy) was cut off" in str(found.reason)
 
 

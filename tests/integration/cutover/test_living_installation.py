@@ -20,7 +20,7 @@ from ops.seed import seed
 from tests.api.backend import serving
 from tests.api.chat_stream import ask
 from tests.backfilling import backfill
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked
 from tests.integration.cutover.living import (
     ANOTHER_EQUITY,
@@ -91,9 +91,7 @@ def living(
 ) -> Iterator[SmallSystem]:
     """The installation served from its old database, beside a pair that is migrated and empty."""
     templates = {"core": core_template, "ai": ai_template, "legacy": core_template}
-    urls = {half: server.url(f"living_{half}_{request.param}") for half in templates}
-    for half, template in templates.items():
-        create_database(server, str(urls[half].database), template)
+    urls = {half: create_database(server, template) for half, template in templates.items()}
     make_living(urls["legacy"], request.param)
     folder = tmp_path_factory.mktemp("living") / "home"
     with small_system(urls["core"], urls["ai"], urls["legacy"], folder, PROBES) as system:

@@ -14,7 +14,7 @@ from ops.drift import drift_of_pair
 from ops.embedded.server import EmbeddedServer
 from ops.errors import BusyError, RefusedError
 from ops.write_lock.fence import fence_off, is_fenced, lift_fence, tables_to_fence
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.integration.copy.owned_world import A_USER, ID
 from tests.integration.cutover.conftest import As, Ask, MakeSystem
 from tests.integration.cutover.locking import EVERYTHING

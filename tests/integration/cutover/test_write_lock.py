@@ -23,7 +23,7 @@ from ops.write_lock.lock import (
 )
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.tables import moved_tables
-from tests.conftest import create_database
+from tests.databases import create_database, drop_databases
 from tests.integration.cutover.conftest import As, Ask, owned
 from tests.integration.cutover.locking import EVERYTHING, REFUSED, lock, outcomes, prove
 from tests.integration.serving.starting import eventually
@@ -105,13 +105,10 @@ def locked_and_open(
     server: EmbeddedServer, lockable_template: str, as_role: As, ask: Ask
 ) -> Iterator[tuple[URL, URL]]:
     """The superuser's addresses of two equal databases, of which the first is locked."""
-    names = ("shape_locked", "shape_open")
-    for name in names:
-        create_database(server, name, lockable_template)
-    lock(owned(server.url(names[0]), as_role, ask))
-    yield server.url(names[0]), server.url(names[1])
-    for name in names:
-        ask(server.url(), f"DROP DATABASE {name} WITH (FORCE)")
+    locked, free = (create_database(server, lockable_template) for _ in range(2))
+    lock(owned(locked, as_role, ask))
+    yield locked, free
+    drop_databases(server, [locked, free])
 
 
 @pytest.mark.parametrize("write", WRITES)

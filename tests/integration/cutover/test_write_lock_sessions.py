@@ -21,7 +21,7 @@ from ops.write_lock.lock import (
     release_lock_in,
 )
 from ops.write_lock.proof import Attempt
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.integration.cutover.conftest import Ask
 from tests.integration.cutover.locking import (
     EVERYTHING,
@@ -186,8 +186,7 @@ def test_every_table_of_an_old_database_is_locked_and_proved(old_shape: URL) -> 
 
 @pytest.mark.soak
 def test_an_autovacuum_gives_way(own_server: EmbeddedServer) -> None:
-    create_database(own_server, "vacuumed_while_locked")
-    url = own_server.url("vacuumed_while_locked")
+    url = create_database(own_server)
     with connect(url, application_name="tests", autocommit=True) as connection:
         connection.execute(
             "CREATE TABLE big WITH (autovacuum_vacuum_threshold = 1, autovacuum_enabled = true,"
@@ -206,8 +205,7 @@ def test_an_autovacuum_gives_way(own_server: EmbeddedServer) -> None:
 def test_a_prepared_transaction_is_named_as_what_no_waiting_ends(
     own_server: EmbeddedServer,
 ) -> None:
-    create_database(own_server, "prepared_while_locked")
-    url = own_server.url("prepared_while_locked")
+    url = create_database(own_server)
     with connect(url, application_name="tests", autocommit=True) as connection:
         connection.execute("CREATE TABLE plain (id int)")
         connection.execute("BEGIN; INSERT INTO plain VALUES (1); PREPARE TRANSACTION 'forgotten'")

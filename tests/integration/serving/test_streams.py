@@ -19,7 +19,7 @@ from ops.state_folder import StateFolder
 from tests.api.backend import SECRET_KEY, authorization
 from tests.api.chat_stream import asking, conversation
 from tests.api.llm_server import LlmServer, Reply, chunk, end, llm_server
-from tests.conftest import NewDatabase
+from tests.databases import NewDatabase
 from tests.integration.serving.users import PAIR
 from tests.served_pair import have_serve
 

@@ -21,7 +21,7 @@ from ops.verify import Subject
 from ops.verify.http import HttpTarget, Patience, http_checks, unasked_checks
 from ops.verify.report import CheckResult
 from ops.verify.run import answer
-from tests.conftest import create_database
+from tests.databases import create_database
 from tests.groups import soaked_unless
 from tests.integration.verify_http.tiny_server import (
     Behaviour,
@@ -190,9 +190,7 @@ ALIVE = {"backend alive", "chat", "backend log"}
 @pytest.fixture(scope="module")
 def subject(server: EmbeddedServer, core_template: str, ai_template: str) -> Subject:
     """The demo book, everything at the same price."""
-    for name, template in (("misbehaving_core", core_template), ("misbehaving_ai", ai_template)):
-        create_database(server, name, template)
-    core, ai = server.url("misbehaving_core"), server.url("misbehaving_ai")
+    core, ai = create_database(server, core_template), create_database(server, ai_template)
     seed(core, demo_password="demo")
     with connect(core, application_name="tests") as connection:
         connection.execute(

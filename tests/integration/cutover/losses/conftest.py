@@ -9,9 +9,7 @@ from users_rows import Pair, empty, empty_legacy, fill, kept_open, session_of
 from ops.carrying.baseline import bring_baseline
 from ops.copy.report import no_guard
 from ops.embedded.server import EmbeddedServer
-from tests.conftest import create_database
-
-_PAIRS = ("users_core", "users_ai", "users_other_core", "users_other_ai", "users_legacy")
+from tests.databases import create_database
 
 
 @pytest.fixture(scope="session")
@@ -19,10 +17,8 @@ def users_databases(
     server: EmbeddedServer, core_template: str, ai_template: str, old_shape_template: str
 ) -> Iterator[list[URL]]:
     """Two pairs and an old database, which tests fill anew: that is faster than making them."""
-    templates = {"core": core_template, "ai": ai_template, "legacy": old_shape_template}
-    for name in _PAIRS:
-        create_database(server, name, templates[name.rpartition("_")[2]])
-    urls = [server.url(name) for name in _PAIRS]
+    templates = (core_template, ai_template, core_template, ai_template, old_shape_template)
+    urls = [create_database(server, template) for template in templates]
     with kept_open(urls):
         yield urls
 
