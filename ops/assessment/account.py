@@ -19,6 +19,7 @@ from ops.assessment.fates import (
     fates_of_columns,
 )
 from ops.assessment.left_behind import STATES, count_left_behind, days_to_compute
+from ops.assessment.pace import read_seconds
 from ops.books.ledger import ComputedDays
 from ops.connection import POLICIES_ADVICE, connect, explained, first_line, shown_address
 from ops.copy.catalogue import read_relations
@@ -80,6 +81,11 @@ class TableAccount:
         return self.fate == "recomputed" and self.name not in STATES
 
     @property
+    def is_brought(self) -> bool:
+        """Whether a move reads its rows."""
+        return self.fate in ("copied", "seeded")
+
+    @property
     def identifier(self) -> sql.Identifier:
         """The table in a statement."""
         return sql.Identifier(self.schema, self.name)
@@ -98,6 +104,7 @@ class Surroundings:
         bytes: of the whole database.
         event_triggers, publications, subscriptions: by name.
         large_objects: how many.
+        direct: whether no pooler is in between.
     """
 
     server_version: str
@@ -107,6 +114,7 @@ class Surroundings:
     publications: Sequence[str]
     subscriptions: Sequence[str]
     large_objects: int
+    direct: bool
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,7 @@ class Account:
     Attributes:
         address: without a password.
         schema: where the installation is; None where that cannot be told.
+        read_seconds: what a copy takes at least; see `ops.assessment.pace`.
         refusals: why it cannot be moved, one line each.
     """
 
@@ -123,6 +132,7 @@ class Account:
     schema: str | None
     tables: Sequence[TableAccount]
     surroundings: Surroundings
+    read_seconds: float
     refusals: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -149,10 +159,12 @@ def assess(url: URL) -> Account:
         schema = None if place is None else place.name
         computed = None if place is None else days_to_compute(session)
         counted = [_counted(session, table, computed) for table in _relations(session, schema)]
+        brought = [(one.identifier, one.rows) for one in counted if one.is_brought and one.rows]
+        seconds = read_seconds(session, brought)
         refusals += tuple(_hidden(session, counted, schema)) + tuple(_too_old(session))
         if place is not None:
             refusals += tuple(_misshapen(session, url, place))
-    return Account(shown_address(url), schema, counted, around, refusals)
+    return Account(shown_address(url), schema, counted, around, seconds, refusals)
 
 
 def _misshapen(session: psycopg.Connection, url: URL, place: LegacySchema) -> Iterator[str]:
@@ -255,8 +267,9 @@ def _relations(session: psycopg.Connection, schema: str | None) -> list[TableAcc
 
 
 def _surroundings(session: psycopg.Connection) -> Surroundings:
+    asked = {"greeted_by": session.info.backend_pid}
     with session.cursor(row_factory=class_row(Surroundings)) as cursor:
-        [found] = cursor.execute(statement("assessment/surroundings")).fetchall()
+        [found] = cursor.execute(statement("assessment/surroundings"), asked).fetchall()
     return found
 
 

@@ -55,6 +55,9 @@ def account_lines(account: Account) -> Iterator[str]:
         "triggers on": [one.shown for one in account.tables if one.triggers],
     }
     yield from (f"{name}: {', '.join(found)}" for name, found in noted.items() if found)
+    if not around.direct:
+        yield "a pooler is in between, whose limits on connections and on waiting hold too"
+    yield f"a copy takes {account.read_seconds:,.1f} s at least, which is how long reading takes"
     if around.large_objects:
         yield f"{around.large_objects:,} large objects, which a move leaves behind"
     if account.unknown:

@@ -29,7 +29,7 @@ from ops.carrying.changes import (
 )
 from ops.carrying.rollback_price import RollbackPrice, counted, recomputable
 from ops.carrying.staging import classify, make_staging, stage_rows
-from ops.carrying.target import read_target
+from ops.carrying.target import read_targets
 from ops.carrying.trigger_effects import TriggerEffects
 from ops.carrying.writing import DONE, NOT_TAKEN, write_staged
 from ops.connection import explained
@@ -174,11 +174,8 @@ def carry_changes(
     changes those that it did not take remain for whoever accepts them."""
     schema = enter_legacy(legacy, url, [table.name for table in USER_TABLES]).name
     changed = {price.table for price in counted(changes.core)}
-    targets = [
-        read_target(legacy, table, schema, changes.since)
-        for table in USER_TABLES
-        if table.name in changed
-    ]
+    owned = [table for table in USER_TABLES if table.name in changed]
+    targets = read_targets(legacy, owned, schema, changes.since)
     bring_to_ai(changes)
     make_staging(legacy, targets)
     # Being locked, it would not take now what it refused in an earlier carrying of this session for

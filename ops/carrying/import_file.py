@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from app.database_url import same_database
 from ops.carrying.losses_file import LossesFile, Manifest, open_losses
 from ops.carrying.staging import classify, make_staging, stage_file
-from ops.carrying.target import Target, read_target
+from ops.carrying.target import Target, read_targets
 from ops.carrying.writing import ELSEWHERE, NOT_TAKEN, write_staged
 from ops.connection import connect, explained, shown_address
 from ops.copy.report import Guard, no_guard
@@ -151,11 +151,8 @@ def _opened(url: URL, halves: Sequence[Half], manifest: Manifest) -> Iterator[_D
         session.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         owned = [table for table in USER_TABLES if table.database in halves]
         schema = _schema(session, url, owned)
-        targets = [
-            read_target(session, table, schema, manifest.since)
-            for table in owned
-            if table in manifest.tables
-        ]
+        kept = [table for table in owned if table in manifest.tables]
+        targets = read_targets(session, kept, schema, manifest.since)
         for target in targets:
             if target.relation is not None:
                 # From here on nobody can lock the table against writes.
@@ -175,7 +172,7 @@ def _schema(session: psycopg.Connection, url: URL, owned: Sequence[UserTable]) -
         schema = enter_legacy(session, url, [table.name for table in owned]).name
     except NoInstallationError:
         schema = "public"
-    if read_target(session, owned[0], schema).relation is None:
+    if read_targets(session, owned[:1], schema)[0].relation is None:
         raise WrongDatabaseError(
             f"{shown_address(url)} has no table {owned[0].name!r} of ours; correct the address"
         )

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from app.models import AiBase, Base
-from ops.copy.catalogue import Column, Relation, read_relation
+from ops.copy.catalogue import Column, Relation, read_relations
 from ops.copy.groups import PARKED_BY
 from ops.sql_files import statement
 from ops.user_tables import USER_TABLES, UserTable, content_digest, never_marked, piece_of
@@ -144,7 +144,7 @@ class Target:
         for one in references:
             if one.is_computed:
                 naming = one.naming(table, rows)
-                further = _references_to(self.session, one.oid)
+                further = _references_to(self.session, [one.oid]).get(one.oid, ())
                 yield from self._computed_from(further, one.name, naming)
                 yield sql.SQL("DELETE FROM {} WHERE {}").format(one.name, naming)
 
@@ -236,27 +236,44 @@ class Target:
         )
 
 
-def read_target(
-    session: psycopg.Connection, table: UserTable, schema: str, since: datetime | None = None
-) -> Target:
-    """Describe a table of a schema as it is there; see `Target`."""
-    found = read_relation(session, table.name, schema)
-    key = found.columns.get("id") if found else None
-    if found is None or key is None or key.type_name != "uuid":
-        return Target(session, table)
-    return Target(session, table, found, _references_to(session, found.oid), since)
+def read_targets(
+    session: psycopg.Connection,
+    tables: Sequence[UserTable],
+    schema: str,
+    since: datetime | None = None,
+) -> list[Target]:
+    """Describe tables of a schema as they are there; see `Target`."""
+    found = read_relations(session, [table.name for table in tables], schema)
+    usable = {name: one for name, one in found.items() if _is_known_by_uuid(one)}
+    references = _references_to(session, [one.oid for one in usable.values()])
+    return [
+        Target(session, table, one, references.get(one.oid, ()), since)
+        if (one := usable.get(table.name))
+        else Target(session, table)
+        for table in tables
+    ]
 
 
-def _references_to(session: psycopg.Connection, oid: int) -> tuple[Reference, ...]:
-    """Every foreign key to a table."""
-    rows = session.execute(statement("carrying/references"), {"oid": oid}).fetchall()
-    return tuple(Reference(*row) for row in rows)
+def _is_known_by_uuid(relation: Relation) -> bool:
+    key = relation.columns.get("id")
+    return key is not None and key.type_name == "uuid"
 
 
-def own_triggers(session: psycopg.Connection, targets: Iterable[Target]) -> list[str]:
-    """The triggers that a write to one of them may set off and that are not ours."""
+def _references_to(
+    session: psycopg.Connection, oids: Sequence[int]
+) -> dict[int, tuple[Reference, ...]]:
+    """Every foreign key to some tables, by the number of the table."""
+    found: dict[int, tuple[Reference, ...]] = {}
+    for to, *row in session.execute(statement("carrying/references"), {"oids": list(oids)}):
+        found[to] = (*found.get(to, ()), Reference(*row))
+    return found
+
+
+def own_triggers(session: psycopg.Connection, targets: Iterable[Target]) -> dict[int, list[str]]:
+    """By the number of a table, the triggers that a write to it may set off and that are not
+    ours."""
     oids = [target.relation.oid for target in targets if target.relation is not None]
-    return [name for (name,) in session.execute(statement("carrying/own_triggers"), {"oids": oids})]
+    return dict(session.execute(statement("carrying/own_triggers"), {"oids": oids}).fetchall())
 
 
 def _value(column: Column) -> sql.Composed:

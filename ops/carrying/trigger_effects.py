@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from ops.carrying.target import Target, own_triggers, read_target
+from ops.carrying.target import Target, own_triggers, read_targets
 from ops.sql_files import statement
 from ops.user_tables import CONTENT_DIGITS, USER_TABLES
 
@@ -31,7 +31,7 @@ class TriggerEffects:
     def __init__(self, legacy: psycopg.Connection, schema: str, targets: Sequence[Target]) -> None:
         self._targets: list[Target] = []
         if own_triggers(legacy, targets):
-            every = (read_target(legacy, table, schema) for table in USER_TABLES)
+            every = read_targets(legacy, USER_TABLES, schema)
             self._targets = [target for target in every if target.relation is not None]
         self._before = self._left()
 

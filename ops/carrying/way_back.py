@@ -15,10 +15,10 @@ from sqlalchemy.engine import URL
 
 from ops.carrying.changes import pair_sessions
 from ops.carrying.staging import make_staging, stage_rows
-from ops.carrying.target import Target, lent_value, own_triggers, read_target
+from ops.carrying.target import Target, lent_value, own_triggers, read_targets
 from ops.carrying.writing import NOT_TAKEN, write_staged
 from ops.connection import explained
-from ops.copy.catalogue import read_relation
+from ops.copy.catalogue import read_relations
 from ops.copy.groups import references_of
 from ops.copy.stream import csv_of
 from ops.legacy_schema import enter_legacy
@@ -58,14 +58,16 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
     ):
         legacy.execute("SELECT set_config('lock_timeout', %s, true)", [_LOCK_TIMEOUT])
         schema = enter_legacy(legacy, legacy_url, [table.name for table in USER_TABLES]).name
-        targets = [read_target(legacy, table, schema) for table in USER_TABLES]
-        if other := [one.table.name for one in targets if _has_other_ids(one, schema)]:
+        targets = read_targets(legacy, USER_TABLES, schema)
+        unusable = [one.table.name for one in targets if one.relation is None]
+        if unusable and (other := read_relations(legacy, unusable, schema)):
             return WayBack(dict.fromkeys(other, "its id is no uuid there"), {})
         make_staging(legacy, targets)
+        triggers = own_triggers(legacy, targets)
         untried, made_up = {}, dict[str, UUID]()
         for target in targets:
             name = target.table.name
-            if reason := _reason_not_to(target):
+            if reason := _reason_not_to(target, triggers):
                 untried[name] = reason
             else:
                 session, key = core if target.table.database == "core" else ai, uuid4()
@@ -77,18 +79,11 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
         return WayBack(_refused(legacy, tried), untried)
 
 
-def _reason_not_to(target: Target) -> str | None:
+def _reason_not_to(target: Target, triggers: Mapping[int, Sequence[str]]) -> str | None:
     if target.relation is None:
         return "the old database has no such table"
-    triggers = own_triggers(target.session, [target])
-    return f"it has triggers of its own ({', '.join(triggers)})" if triggers else None
-
-
-def _has_other_ids(target: Target, schema: str) -> bool:
-    """Whether the table is there, and no row of it can be known by its id."""
-    return target.relation is None and bool(
-        read_relation(target.session, target.table.name, schema)
-    )
+    own = triggers.get(target.relation.oid)
+    return f"it has triggers of its own ({', '.join(own)})" if own else None
 
 
 def _row(target: Target, key: UUID, made_up: Mapping[str, UUID]) -> sql.Composed:

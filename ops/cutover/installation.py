@@ -17,7 +17,7 @@ from ops.endpoints import Endpoints
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.settings import OperatorSettings
 from ops.write_lock.fence import lift_fence
-from ops.write_lock.lock import lock_and_prove, release_any_lock
+from ops.write_lock.lock import lock_and_prove, release_any_lock, release_others
 
 # How long a chat's stream that is under way may go on before it is ended with a retryable error.
 STREAM_SECONDS = 5.0
@@ -104,6 +104,10 @@ class Installation:
     def lock_legacy(self) -> None:
         """See `lock_and_prove`."""
         lock_and_prove(self.legacy, self.still_ours)
+
+    def unlock_others(self) -> None:
+        """See `release_others`."""
+        release_others(self.legacy, self.max_hold_seconds, self.still_ours)
 
     def unlock_legacy(self) -> None:
         """See `release_any_lock`."""

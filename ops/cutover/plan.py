@@ -33,6 +33,7 @@ ROLLBACK_STEPS = (
     "carry back",
     "stage the old backend",
     "ask it",
+    "unlock what no move reads",
     "end streams",
     "hold requests",
     "fence the new pair",

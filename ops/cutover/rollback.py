@@ -1,6 +1,6 @@
 """Back to the old database, at a price that is stated first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import LOCKING, begin_release, writing_session
+from ops.write_lock.lock import LOCKING, LockState, begin_release, writing_session
 
 
 @dataclass(frozen=True)
@@ -195,12 +195,15 @@ class RollbackSteps:
                 self.steps.run("carry back", lambda: self._carry(carrying))
                 self._refuse_long_hold(carrying)
                 self._stage()
+                # Other applications' tables: whoever waits for the pair need not wait for them.
+                self.steps.run("unlock what no move reads", self.installation.unlock_others)
                 held, lost = self._change(carrying)
         except BaseException:
             if self.installation.switch.active() == "new":
                 self.installation.switch.retire("old")
                 # What it read of legacy is nobody else's; one that is away is asked by the next.
                 with suppress(DatabaseUnavailableError):
+                    self._lock_again(lambda lock: lock.state == "locked")
                     begin_window(self.installation.core, self.installation.legacy)
             raise
         with undone_on_failure(self.installation, undo_rollback):
@@ -259,7 +262,10 @@ class RollbackSteps:
         if self.installation.switch.active() == "old":
             held.flip("new")
         self.installation.lift_fence()
-        if settled_lock(self.installation.legacy).state != "locked":
+        self._lock_again(lambda lock: lock.any_locked)
+
+    def _lock_again(self, stands: Callable[[LockState], bool]) -> None:
+        if not stands(settled_lock(self.installation.legacy)):
             self.installation.lock_legacy()
 
     def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:

@@ -28,6 +28,7 @@ from ops.write_lock.tables import (
     hand_over,
     lockable_tables,
     moved_of_others,
+    moved_tables,
     relations,
     tables,
     tables_of_others,
@@ -300,6 +301,29 @@ def release_any_lock(legacy: URL, still_ours: Callable[[], object] = lambda: Non
         end_sessions(session, LOCKING, CARRYING)
         if lock_state_in(session).any_locked:
             release_lock_in(session)
+
+
+def release_others(legacy: URL, most_seconds: float, still_ours: Callable[[], object]) -> None:
+    """Take the lock off all but what a move reads, before anybody waits for the rest of it. Should
+    that stay after all, `lock_writes` makes the lock whole again.
+
+    Args:
+        most_seconds: when the server itself undoes it; others may use a table for half of it.
+        still_ours: see `release_any_lock`.
+
+    Raises:
+        BusyError: another session used a table all the time.
+    """
+    with explained(legacy), writing_session(legacy, LOCKING) as session:
+        still_ours()
+        end_in_time(session, most_seconds)
+        known = relations(session)
+        moved = moved_tables(known)
+        others = [one for one in known if one.marked and one not in moved]
+        if moved and others:
+            lock_tables(session, others, "ACCESS EXCLUSIVE", most_seconds / 2)
+            hand_over(session, moved)
+            change(session, "release", "unlock_others")
 
 
 def begin_release(session: psycopg.Connection, most_seconds: float) -> None:

@@ -1,7 +1,8 @@
--- Foreign keys to a table: the referring table, its columns, those of the row that they name, and
+-- Foreign keys to tables: the table, the referring one, its columns, those of the row that they name, and
 -- whether the deletion of a row would reach further by it.
 SELECT
-    c.oid,
+    k.confrelid::bigint,
+    c.oid::bigint,
     n.nspname,
     c.relname,
     ARRAY(
@@ -20,5 +21,5 @@ SELECT
 FROM pg_constraint AS k
 JOIN pg_class AS c ON c.oid = k.conrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE k.contype = 'f' AND k.confrelid = %(oid)s AND k.conparentid = 0
+WHERE k.contype = 'f' AND k.confrelid = ANY(%(oids)s) AND k.conparentid = 0
 ORDER BY n.nspname, c.relname, k.conname

@@ -1,10 +1,16 @@
 -- How a write lock is taken off, in the caller's transaction: its triggers, then every privilege back as
 -- it was granted, then what it was kept in. What was dropped since, or whose role is gone, is left out.
+-- Where tables are spared, these stay locked, and the lock stands.
 CREATE SCHEMA IF NOT EXISTS sigmasight_release;
-CREATE OR REPLACE FUNCTION sigmasight_release.unlock() RETURNS void
+CREATE OR REPLACE FUNCTION sigmasight_release.unlock(spared oid[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
     one record;
+    kept text[] := array(
+        SELECT format('TABLE %I.%I', n.nspname, c.relname)
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.oid = ANY(spared)
+    );
 BEGIN
     FOR one IN
         SELECT n.nspname, c.relname, g.tgname
@@ -13,7 +19,7 @@ BEGIN
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         JOIN pg_proc AS p ON p.oid = g.tgfoid
         JOIN pg_namespace AS o ON o.oid = p.pronamespace
-        WHERE o.nspname = 'sigmasight_cutover'
+        WHERE o.nspname = 'sigmasight_cutover' AND c.oid <> ALL(spared)
         ORDER BY n.nspname, c.relname
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %I.%I', one.tgname, one.nspname, one.relname);
@@ -27,7 +33,7 @@ BEGIN
             FROM sigmasight_cutover.revoked AS r
             -- Of an earlier version's lock, which lacks the column, the name must do.
             LEFT JOIN pg_roles AS a ON a.oid = (to_jsonb(r) ->> 'role')::oid
-            WHERE r.why_kept IS NULL AND (a.oid IS NOT NULL OR to_jsonb(r) ->> 'role' IS NULL)
+            WHERE r.why_kept IS NULL AND r.target <> ALL(kept) AND (a.oid IS NOT NULL OR to_jsonb(r) ->> 'role' IS NULL)
         LOOP
             BEGIN
                 EXECUTE format(
@@ -39,9 +45,12 @@ BEGIN
                 THEN NULL;
             END;
         END LOOP;
+        DELETE FROM sigmasight_cutover.revoked WHERE target <> ALL(kept);
     END IF;
-    DROP SCHEMA IF EXISTS sigmasight_cutover CASCADE;
+    IF spared = '{}' THEN
+        DROP SCHEMA IF EXISTS sigmasight_cutover CASCADE;
+    END IF;
     DROP SCHEMA sigmasight_release CASCADE;
 END
 $function$;
-REVOKE ALL ON FUNCTION sigmasight_release.unlock() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sigmasight_release.unlock(oid[]) FROM PUBLIC;

@@ -1,5 +1,7 @@
 """Every table and column of an old database is accounted for, and what stays there has a price."""
 
+from itertools import count
+
 import pytest
 from sqlalchemy.engine import URL
 
@@ -9,7 +11,7 @@ from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError
 from tests.groups import soaked
-from tests.integration.copy.conftest import Run
+from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.owned_world import (
     A_PORTFOLIO,
     A_POSITION,
@@ -19,6 +21,7 @@ from tests.integration.copy.owned_world import (
     OWNED,
     copied,
 )
+from tests.pooling import pooled, pooling
 
 INSIGHTS = (
     "CREATE TABLE ai_insights (id uuid, text text);"
@@ -88,6 +91,34 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
     assert {"triggers on: public.users", "1 large objects, which a move leaves behind"} <= {
         *account_lines(account)
     }
+
+
+def test_how_long_reading_takes_is_told_by_the_first_rows(
+    run: Run, owned_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(owned_url, PRICES)
+    run(
+        owned_url,
+        'ALTER TABLE tags_v2 RENAME TO "Tags_v2";'
+        ' CREATE VIEW tags_v2 AS SELECT *, 1 / (length(name) - length(name)) AS never FROM "Tags_v2"',
+    )
+    monkeypatch.setattr("ops.assessment.pace._SAMPLE", 100)
+    monkeypatch.setattr("ops.assessment.pace.time.monotonic", count().__next__)
+    account = assess(owned_url)
+    others = [one for one in account.tables if one.is_brought and one.rows]
+    assert account.read_seconds == 1000 / 100 + len(others) - 1
+    assert account.surroundings.direct
+    assert (
+        f"a copy takes {account.read_seconds:.1f} s at least, which is how long reading takes"
+        in {*account_lines(account)}
+    )
+
+
+@pooled
+def test_a_pooler_in_between_is_named(owned_url: URL) -> None:
+    with pooling(owned_url, "session") as address:
+        lines = set(account_lines(assess(address)))
+    assert "a pooler is in between, whose limits on connections and on waiting hold too" in lines
 
 
 def test_what_nobody_knows_has_a_price(

@@ -306,7 +306,7 @@ ROLLBACK = (
     rollback("two rows were written, one is given up", WRITTEN(accept_loss=1), WROTE),
     rollback(
         "two rows are written meanwhile",
-        d.meanwhile("ask it", "core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
+        d.meanwhile("unlock what no move reads", "core", d.WRITTEN, d.NOT_WRITTEN, accept_loss=1),
         WROTE,
     ),
     rollback(
