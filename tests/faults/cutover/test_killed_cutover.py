@@ -1,16 +1,19 @@
-"""SIGKILL before each step of a swap and of a rollback, and of the supervisor: one pair serves, and
-the next command finishes or undoes what was begun. And Core itself is lost."""
+"""SIGKILL before each step of a swap and of a rollback, of the supervisor and of each server: one
+pair serves, and the next command finishes or undoes what was begun. And Core itself is lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
+import psutil
 import pytest
 
 from ops.books.active_pair import Pair
 from ops.connection import connect
 from ops.cutover.plan import ROLLBACK_STEPS, SWAP_STEPS
-from ops.embedded.databases import EmbeddedDatabases
+from ops.embedded.databases import EmbeddedDatabases, Name
+from ops.embedded.server import EmbeddedServer
 from ops.waiting import wait_until
 from ops.write_lock.lock import lock_state
 from tests.acceptance.command_line import Pause
@@ -28,6 +31,8 @@ KILLS = [
 pytestmark = pytest.mark.soak
 BY_COMMAND = {"hold requests", "final delta", "flip", "commit the lock"}
 SUPERVISOR_KILLS = ("lock legacy", "commit the lock", "release")
+# Before users wait, while they do, and once the pair has changed.
+SERVER_KILLS = ("first parity", "final delta", "release")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +83,35 @@ def _kill_supervisor(scene: CutoverScene, commands: Stage, folder: Path, step: s
     scene.assert_settled("new")
     commands.must(*losses(folder))
     scene.assert_settled("old")
+
+
+@pytest.mark.parametrize("name", get_args(Name))
+@pytest.mark.parametrize("step", SERVER_KILLS)
+def test_a_killed_server_leaves_one_pair_serving_and_the_next_swap_ends_well(
+    swappable: CutoverScene, tmp_path: Path, step: str, name: Name
+) -> None:
+    databases, commands = EmbeddedDatabases(swappable.state), swappable.light
+    pause = Pause(STEP, SWAP_STEPS.index(step) + 1, tmp_path)
+    running = commands.start(("swap",), pause)
+    _kill_server(databases.server(name))
+    pause.resumed.touch()
+    interrupted = running.outcome()
+    assert "Traceback" not in interrupted.err, interrupted
+    databases.up()
+    assert swappable.serving() == swappable.pointer()
+    commands.must("swap")
+    swappable.assert_settled("new")
+    commands.must(*losses(tmp_path))
+    swappable.assert_settled("old")
+
+
+def _kill_server(server: EmbeddedServer) -> None:
+    """Its processes end as soon as they see that the first one is gone."""
+    first = server.process()
+    assert first is not None
+    everyone = [first, *first.children()]
+    first.kill()
+    psutil.wait_procs(everyone, timeout=20)
 
 
 def test_a_second_swap_is_refused_where_the_value_of_the_active_pair_was_lost(
