@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from app.analytics import aggregate
+from app.analytics.aggregate.combined import combined_portfolios
 from app.analytics.aggregate.correlations import AggregateCorrelationMatrix
 from app.api.dependencies import Core, CurrentUser
 from app.json_response import JsonResponse
@@ -24,7 +25,8 @@ def _publish(path: str, figure: Callable[..., Awaitable[Any]], meaning: str) -> 
     """Send what `figure` says of the caller's portfolios together, as it is."""
 
     async def answer(user: CurrentUser, core: Core, portfolio_ids: PortfolioIds = None) -> Response:
-        return JsonResponse(await figure(core, user.id, portfolio_ids))
+        combined = await combined_portfolios(core, user.id, portfolio_ids)
+        return JsonResponse(await figure(core, combined))
 
     shape = get_type_hints(figure)["return"]
     router.get(path, response_model=shape, name=figure.__name__, description=meaning)(answer)
@@ -57,9 +59,8 @@ async def correlation_matrix(
     max_symbols: MaxSymbols = 25,
 ) -> Response:
     """Correlations of the largest holdings, across portfolios."""
-    found = await aggregate.correlation_matrix(
-        core, user.id, portfolio_ids, max_symbols=max_symbols
-    )
+    combined = await combined_portfolios(core, user.id, portfolio_ids)
+    found = await aggregate.correlation_matrix(core, combined, max_symbols=max_symbols)
     return JsonResponse(found)
 
 
