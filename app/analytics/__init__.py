@@ -1,5 +1,6 @@
 """What is known about one portfolio's exposures and risk. Each function takes a Core session and a
-portfolio of the caller, sends a fixed number of statements, and returns what its endpoint sends."""
+portfolio of the caller, sends a fixed number of statements, and returns what its endpoint sends.
+Clients read the docstrings of those that take no more, in the OpenAPI document."""
 
 from app.analytics.composition import concentration, sector_exposure
 from app.analytics.correlations import correlation_matrix, diversification_score

@@ -23,14 +23,14 @@ _Lookback = Annotated[int, Query(ge=30, le=365, description="Calendar days; 90 a
 _Overlap = Annotated[int, Query(ge=10, le=365, description="Returns that a pair must share.")]
 
 
-def _publish(path: str, figure: Callable[..., Awaitable[Any]], meaning: str) -> None:
-    """Send what `figure` says of the portfolio, as it is."""
+def _publish(path: str, figure: Callable[..., Awaitable[Any]]) -> None:
+    """Send what `figure` says of the portfolio, as it and its docstring are."""
 
     async def answer(portfolio: CallersPortfolio, session: Core) -> Response:
         return JsonResponse(await figure(session, portfolio))
 
     shape = get_type_hints(figure)["return"]
-    router.get(path, response_model=shape, name=figure.__name__, description=meaning)(answer)
+    router.get(path, response_model=shape, name=figure.__name__, description=figure.__doc__)(answer)
 
 
 def _listed(text: str | None) -> list[str] | None:
@@ -43,7 +43,7 @@ def _check_overlap(lookback_days: int, min_overlap: int) -> None:
         raise BadRequestError("min_overlap must not exceed lookback_days")
 
 
-_publish("/overview", analytics.overview, "Exposures, profit and counts of what is held now.")
+_publish("/overview", analytics.overview)
 
 
 @router.get("/factor-exposures", response_model=FactorExposures)
@@ -74,11 +74,7 @@ async def position_factor_exposures(
     )
 
 
-_publish(
-    "/spread-factors",
-    analytics.spread_factors,
-    "Betas to the long-short factors, and what they mean.",
-)
+_publish("/spread-factors", analytics.spread_factors)
 
 
 @router.get("/correlation-matrix", response_model=CorrelationMatrix)
@@ -128,23 +124,13 @@ async def stress_test(
     )
 
 
-_publish(
-    "/sector-exposure", analytics.sector_exposure, "Sector weights now, against the benchmark."
-)
-_publish("/concentration", analytics.concentration, "How concentrated the book is now.")
-_publish("/volatility", analytics.volatility, "Realised and expected volatility.")
-_publish(
-    "/beta-calculated-90d",
-    analytics.beta_calculated_90d,
-    "Market beta by regression of the positions.",
-)
-_publish(
-    "/beta-provider-1y", analytics.beta_provider_1y, "Market beta from the data provider's betas."
-)
-_publish("/market-beta", analytics.market_beta, "Market beta by regression, by its older names.")
-_publish(
-    "/beta-comparison", analytics.beta_comparison, "Computed and provided beta of each position."
-)
+_publish("/sector-exposure", analytics.sector_exposure)
+_publish("/concentration", analytics.concentration)
+_publish("/volatility", analytics.volatility)
+_publish("/beta-calculated-90d", analytics.beta_calculated_90d)
+_publish("/beta-provider-1y", analytics.beta_provider_1y)
+_publish("/market-beta", analytics.market_beta)
+_publish("/beta-comparison", analytics.beta_comparison)
 
 
 @router.get("/risk-metrics", response_model=RiskMetrics, deprecated=True)

@@ -43,7 +43,7 @@ class AggregateConcentration(Availability):
 async def concentration(
     session: AsyncSession, combined: CombinedPortfolios
 ) -> AggregateConcentration:
-    """Concentration by symbol, longs and shorts of all portfolios added up by gross value."""
+    """How concentrated all holdings together are."""
     holdings = await open_holdings(session, combined.ids)
     gross = gross_by_symbol(holdings)
     head = available(combined) if gross else unavailable(combined, "No holding has a value")

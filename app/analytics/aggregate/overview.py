@@ -59,7 +59,7 @@ class AggregateBreakdown(TypedDict):
 
 
 async def overview(session: AsyncSession, combined: CombinedPortfolios) -> AggregateOverview:
-    """Total equity, each portfolio's share of it, and their mean beta and volatility."""
+    """Total equity, and each portfolio's share of it."""
     newest = await newest_figures(session, combined.ids)
     return {
         "net_asset_value": combined.equity,
@@ -74,7 +74,7 @@ async def overview(session: AsyncSession, combined: CombinedPortfolios) -> Aggre
 
 
 async def breakdown(session: AsyncSession, combined: CombinedPortfolios) -> AggregateBreakdown:
-    """Each portfolio's part of the whole, in percent and in dollars."""
+    """Each portfolio's part, in percent and in dollars."""
     count = len(combined.portfolios)
     return {
         "net_asset_value": combined.equity,

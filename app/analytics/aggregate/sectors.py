@@ -32,7 +32,7 @@ class AggregateSectorExposure(Availability):
 async def sector_exposure(
     session: AsyncSession, combined: CombinedPortfolios
 ) -> AggregateSectorExposure:
-    """Gross value of each sector relative to the combined equity: a leveraged book exceeds 1."""
+    """Sectors of all holdings, against the benchmark."""
     holdings = await open_holdings(session, combined.ids)
     gross, _ = by_sector(holdings, await sectors_of(session, holdings))
     days = [holding.price_date for holding in holdings if holding.price_date]

@@ -50,7 +50,7 @@ class AggregateStressTest(Availability):
 
 
 async def stress_test(session: AsyncSession, combined: CombinedPortfolios) -> AggregateStressTest:
-    """The correlated losses and gains of each portfolio's newest snapshot, added up."""
+    """What each scenario would do to the portfolios together."""
     rows = await session.execute(
         statement("analytics/aggregate/stress_test"), {"portfolios": combined.ids}
     )

@@ -75,7 +75,7 @@ class AggregateFactorExposures(_Whole):
 
 
 async def beta(session: AsyncSession, combined: CombinedPortfolios) -> AggregateBeta:
-    """The mean of the betas, over the portfolios that have one."""
+    """The market beta of the portfolios together."""
     betas = (await newest_figures(session, combined.ids)).betas
     return {
         "aggregate_beta": combined.mean(betas),
@@ -85,7 +85,7 @@ async def beta(session: AsyncSession, combined: CombinedPortfolios) -> Aggregate
 
 
 async def volatility(session: AsyncSession, combined: CombinedPortfolios) -> AggregateVolatility:
-    """The mean of the 21-day volatilities, over the portfolios that have one."""
+    """The mean volatility of the portfolios: an upper bound of what they have together."""
     volatilities = (await newest_figures(session, combined.ids)).volatilities
     return {
         "aggregate_volatility": combined.mean(volatilities),
@@ -98,7 +98,7 @@ async def volatility(session: AsyncSession, combined: CombinedPortfolios) -> Agg
 async def factor_exposures(
     session: AsyncSession, combined: CombinedPortfolios
 ) -> AggregateFactorExposures:
-    """The mean beta to each factor, over the portfolios that have one."""
+    """The beta of the portfolios together to each factor."""
     rows = await session.execute(
         statement("analytics/aggregate/factor_exposures"),
         {"portfolios": combined.ids, "weights": combined.weights},
