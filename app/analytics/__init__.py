@@ -11,21 +11,3 @@ from app.analytics.realized_risk import risk_metrics
 from app.analytics.snapshot_risk import beta_calculated_90d, market_beta, volatility
 from app.analytics.spreads import spread_factors
 from app.analytics.stress import stress_test
-
-__all__ = [
-    "beta_calculated_90d",
-    "beta_comparison",
-    "beta_provider_1y",
-    "concentration",
-    "correlation_matrix",
-    "diversification_score",
-    "factor_exposures",
-    "market_beta",
-    "overview",
-    "position_factor_exposures",
-    "risk_metrics",
-    "sector_exposure",
-    "spread_factors",
-    "stress_test",
-    "volatility",
-]

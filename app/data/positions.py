@@ -10,13 +10,10 @@ from app.data.json_values import day_text
 from app.data.owned_positions import owned_positions
 from app.data.profiles import NO_FACTS, CompanyFacts, company_facts
 from app.data.tags import DescribedTag, described_tags_by_position
-from app.data.top_positions import top_positions
 from app.errors import BadRequestError
 from app.holdings import Holding, open_holdings
 from app.ownership import owned_portfolio
 from app.sql_files import statement
-
-__all__ = ["positions_details", "top_positions"]
 
 
 class PositionDetails(TypedDict):

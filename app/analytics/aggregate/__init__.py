@@ -10,15 +10,3 @@ from app.analytics.aggregate.overview import breakdown, overview
 from app.analytics.aggregate.sectors import sector_exposure
 from app.analytics.aggregate.stress import stress_test
 from app.analytics.aggregate.weighted_means import beta, factor_exposures, volatility
-
-__all__ = [
-    "beta",
-    "breakdown",
-    "concentration",
-    "correlation_matrix",
-    "factor_exposures",
-    "overview",
-    "sector_exposure",
-    "stress_test",
-    "volatility",
-]
