@@ -164,7 +164,7 @@ async def portfolio_complete(
     complete = await complete_symbols(session, held, day)
     tags = None
     if include_holdings and include_position_tags:
-        tags = await tags_by_position(session, [portfolio.id])
+        tags = await tags_by_position(session, [portfolio.id], Tag)
     now = utc_text(utc_now())
     meta = _meta(portfolio, sections, as_of_date, day, len(held), now)
     found = _complete(portfolio, held, complete, meta, now)

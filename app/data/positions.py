@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from app.data.json_values import day_text
 from app.data.owned_positions import owned_positions
 from app.data.profiles import NO_FACTS, CompanyFacts, company_facts
-from app.data.tags import DescribedTag, described_tags_by_position
+from app.data.tags import DescribedTag, tags_by_position
 from app.errors import BadRequestError
 from app.holdings import Holding, open_holdings
 from app.ownership import owned_portfolio
@@ -86,7 +86,7 @@ async def positions_details(
     if position_ids is not None:
         chosen = [h for h in chosen if h.id in set(position_ids)]
     facts = await company_facts(session, {h.symbol for h in chosen})
-    tags = await described_tags_by_position(session, portfolios)
+    tags = await tags_by_position(session, portfolios, DescribedTag)
     gone = {h.id for h in closed}
     rows = [
         _details(h, h.id in gone, facts.get(h.symbol, NO_FACTS), tags.get(str(h.id), []))
