@@ -10,7 +10,7 @@ from app.analytics.correlations import CorrelationMatrix, DiversificationScore
 from app.analytics.factor_betas import FactorExposures, PositionFactorExposures
 from app.analytics.realized_risk import RiskMetrics
 from app.analytics.stress import StressTest
-from app.api.dependencies import CallersPortfolio, Core
+from app.api.dependencies import CallersPortfolio, Core, listed
 from app.errors import BadRequestError
 from app.json_response import JsonResponse
 
@@ -31,11 +31,6 @@ def _publish(path: str, figure: Callable[..., Awaitable[Any]]) -> None:
 
     shape = get_type_hints(figure)["return"]
     router.get(path, response_model=shape, name=figure.__name__, description=figure.__doc__)(answer)
-
-
-def _listed(text: str | None) -> list[str] | None:
-    """The entries of a comma-separated list; None for one without any."""
-    return [entry.strip() for entry in (text or "").split(",") if entry.strip()] or None
 
 
 def _check_overlap(lookback_days: int, min_overlap: int) -> None:
@@ -69,7 +64,7 @@ async def position_factor_exposures(
     """A page of open positions with their factor betas; `symbols` is a comma-separated list."""
     return JsonResponse(
         await analytics.position_factor_exposures(
-            session, portfolio, symbols=_listed(symbols), limit=limit, offset=offset
+            session, portfolio, symbols=listed(symbols), limit=limit, offset=offset
         )
     )
 
@@ -120,7 +115,7 @@ async def stress_test(
 ) -> Response:
     """What the scenarios would do; `scenarios` is a comma-separated list of their ids."""
     return JsonResponse(
-        await analytics.stress_test(session, portfolio, scenarios=_listed(scenarios))
+        await analytics.stress_test(session, portfolio, scenarios=listed(scenarios))
     )
 
 

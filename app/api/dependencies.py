@@ -1,4 +1,4 @@
-"""What routes ask for in their signatures."""
+"""What routes ask for in their signatures, and lists as they are given."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -81,3 +81,8 @@ async def _portfolio(
 
 Admin = Annotated[Caller, Depends(_admin)]
 CallersPortfolio = Annotated[OwnedPortfolio, Depends(_portfolio)]
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The entries of a comma-separated list; None for one without any."""
+    return [entry.strip() for entry in (text or "").split(",") if entry.strip()] or None
