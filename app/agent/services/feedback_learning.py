@@ -113,13 +113,7 @@ async def learn(feedback_id: UUID, *, orphans_go: bool = False) -> Lesson | None
     return await _learn_rule(rating, answer) if rating.edited_text else None
 
 
-_RATING = select(
-    AiFeedback.id,
-    AiFeedback.message_id,
-    AiFeedback.rating,
-    AiFeedback.edited_text,
-    AiFeedback.comment,
-)
+_RATING = select(*[getattr(AiFeedback, name) for name in _Rating.__slots__])
 
 
 async def _rating(ai: AsyncSession, feedback_id: UUID) -> _Rating | None:
