@@ -5,12 +5,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 from uuid import UUID, uuid5
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from typing_extensions import TypedDict
 
 from app.agent import running
 from app.agent.embeddings import embed, embedding_model
@@ -36,6 +37,14 @@ _tasks: set[asyncio.Task[None]] = set()
 
 _EXAMPLES = UUID("0a1d4f5c-55c8-4b43-9c5b-6f3f7e1f2d10")
 _TITLE_LENGTH = 100
+
+
+class JobError(TypedDict):
+    """What could not be done; `error` is its kind."""
+
+    error: str
+    user_id: NotRequired[str]
+    feedback_id: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +210,9 @@ async def _still_so(ai: AsyncSession, rating: _Rating) -> bool:
     return await _rating(ai, rating.id) == rating
 
 
-async def learn_all(feedback_ids: Sequence[UUID]) -> tuple[list[Lesson], list[dict[str, str]]]:
+async def learn_all(feedback_ids: Sequence[UUID]) -> tuple[list[Lesson], list[JobError]]:
     """Learn from ratings one after the other: what they taught, and which failed with what."""
-    lessons, errors = list[Lesson](), list[dict[str, str]]()
+    lessons, errors = list[Lesson](), list[JobError]()
     for feedback_id in feedback_ids:
         try:
             lesson = await learn(feedback_id)
