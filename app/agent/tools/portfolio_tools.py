@@ -14,7 +14,6 @@ from app.data.positions import positions_details
 from app.data.quality import data_quality
 from app.data.tags import position_tags
 from app.data.target_prices import target_prices
-from app.database import get_core_session
 from app.errors import NotFoundError
 from app.ownership import OwnedPortfolio, owned_portfolio, owned_portfolios
 
@@ -27,9 +26,8 @@ TOOLS = ToolRegistry()
     "Ask this first where it is unclear which portfolio is meant.",
     Arguments,
 )
-async def _list_user_portfolios(user_id: UUID, _: Arguments) -> Any:
-    async with get_core_session() as session:
-        return await portfolios_overview(session, user_id)
+async def _list_user_portfolios(session: AsyncSession, user_id: UUID, _: Arguments) -> Any:
+    return await portfolios_overview(session, user_id)
 
 
 @TOOLS.offer(
@@ -38,13 +36,12 @@ async def _list_user_portfolios(user_id: UUID, _: Arguments) -> Any:
     "quantity, price, market value and tags. Answers questions about holdings and weights.",
     Complete,
 )
-async def _get_portfolio_complete(user_id: UUID, wanted: Complete) -> Any:
-    async with get_core_session() as session:
-        if wanted.portfolio_ids:
-            return await _several(session, user_id, wanted)
-        assert wanted.portfolio_id is not None
-        portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
-        return await _complete(session, portfolio, wanted)
+async def _get_portfolio_complete(session: AsyncSession, user_id: UUID, wanted: Complete) -> Any:
+    if wanted.portfolio_ids:
+        return await _several(session, user_id, wanted)
+    assert wanted.portfolio_id is not None
+    portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
+    return await _complete(session, portfolio, wanted)
 
 
 async def _several(session: AsyncSession, user_id: UUID, wanted: Complete) -> Any:
@@ -71,9 +68,8 @@ async def _complete(session: AsyncSession, portfolio: OwnedPortfolio, wanted: Co
     "Positions with entry price and date, cost, current value and unrealized profit or loss.",
     Positions,
 )
-async def _get_positions_details(user_id: UUID, wanted: Positions) -> Any:
-    async with get_core_session() as session:
-        return await positions_details(session, user_id, **wanted.model_dump())
+async def _get_positions_details(session: AsyncSession, user_id: UUID, wanted: Positions) -> Any:
+    return await positions_details(session, user_id, **wanted.model_dump())
 
 
 TOOLS.offer_figure(
@@ -90,9 +86,8 @@ TOOLS.offer_figure(
 
 
 @TOOLS.offer("get_position_tags", "The user's tags and the positions that carry them.", OfPortfolio)
-async def _get_position_tags(user_id: UUID, wanted: OfPortfolio) -> Any:
-    async with get_core_session() as session:
-        return await position_tags(session, user_id, wanted.portfolio_id)
+async def _get_position_tags(session: AsyncSession, user_id: UUID, wanted: OfPortfolio) -> Any:
+    return await position_tags(session, user_id, wanted.portfolio_id)
 
 
 TOOLS.offer_figure(
