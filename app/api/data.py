@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator
 
 from app.api.dependencies import CallersPortfolio, Core, CurrentUser, listed
-from app.data.complete import PortfolioComplete, portfolio_complete
+from app.data.complete import PortfolioComplete, SectionFlags, portfolio_complete
 from app.data.portfolios import ListedPortfolio, list_portfolios
 from app.data.positions import PositionsDetails, positions_details
 from app.data.prices import (
@@ -90,17 +90,13 @@ async def complete(
     as_of_date: Annotated[_IsoDate | None, Query(description="Accepted, changes nothing.")] = None,
 ) -> Response:
     """The portfolio as a whole: totals, holdings with their tags, quality of the data."""
-    return JsonResponse(
-        await portfolio_complete(
-            session,
-            portfolio,
-            include_holdings=include_holdings,
-            include_position_tags=include_position_tags,
-            include_timeseries=include_timeseries,
-            include_attrib=include_attrib,
-            as_of_date=as_of_date,
-        )
-    )
+    sections: SectionFlags = {
+        "include_holdings": include_holdings,
+        "include_position_tags": include_position_tags,
+        "include_timeseries": include_timeseries,
+        "include_attrib": include_attrib,
+    }
+    return JsonResponse(await portfolio_complete(session, portfolio, sections, as_of_date))
 
 
 @router.get("/data/portfolio/{portfolio_id}/snapshot", response_model=LatestSnapshot)

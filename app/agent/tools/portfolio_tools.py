@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agent.tools.arguments import Arguments, Complete, Movers, OfPortfolio, Positions, Quality
 from app.agent.tools.registry import ToolRegistry
-from app.data.complete import portfolio_complete
+from app.data.complete import SectionFlags, portfolio_complete
 from app.data.movers import daily_movers
 from app.data.portfolios import portfolios_overview
 from app.data.positions import positions_details
@@ -59,8 +59,13 @@ async def _several(session: AsyncSession, user_id: UUID, wanted: Complete) -> An
 
 
 async def _complete(session: AsyncSession, portfolio: OwnedPortfolio, wanted: Complete) -> Any:
-    sections = wanted.model_dump(exclude={"portfolio_id", "portfolio_ids"})
-    return await portfolio_complete(session, portfolio, **sections)
+    sections: SectionFlags = {
+        "include_holdings": wanted.include_holdings,
+        "include_position_tags": True,
+        "include_timeseries": wanted.include_timeseries,
+        "include_attrib": wanted.include_attrib,
+    }
+    return await portfolio_complete(session, portfolio, sections)
 
 
 @TOOLS.offer(
