@@ -88,10 +88,10 @@ class DemoTag:
 
 @dataclass(frozen=True)
 class DemoBook:
-    """The whole book; `carriers` are the positions of each tag, by its id."""
+    """The whole book: portfolios by their keys in its file, `carriers` of each tag by its id."""
 
     users: tuple[DemoUser, ...]
-    portfolios: tuple[DemoPortfolio, ...]
+    portfolios: Mapping[str, DemoPortfolio]
     positions: tuple[DemoPosition, ...]
     tags: tuple[DemoTag, ...]
     carriers: Mapping[UUID, Sequence[UUID]]
@@ -119,7 +119,7 @@ def demo_book() -> DemoBook:
         tag = derived_id("tag", owners[lot["portfolio"]], lot["tag"])
         carriers.setdefault(tag, []).append(position.id)
     tags = _tags(people["tags"], users, carriers)
-    return DemoBook(users, tuple(portfolios.values()), positions, tags, carriers)
+    return DemoBook(users, portfolios, positions, tags, carriers)
 
 
 def _portfolio(row: dict[str, str]) -> DemoPortfolio:

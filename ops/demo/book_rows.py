@@ -36,7 +36,7 @@ def book_rows(shared_hash: str) -> dict[str, list[Row]]:
     book = demo_book()
     return {
         "users": _rows(book.users, hashed_password=shared_hash, is_active=True),
-        "portfolios": _rows(book.portfolios, currency="USD", is_active=True),
+        "portfolios": _rows(book.portfolios.values(), currency="USD", is_active=True),
         "positions": _rows(book.positions),
         "tags_v2": _rows(book.tags, is_archived=False),
         "position_tags": _assignment_rows(book),

@@ -35,7 +35,7 @@ def test_the_book_has_the_sizes_of_the_plan() -> None:
 
 def test_the_four_documented_users_own_portfolios() -> None:
     book = demo_book()
-    owners = {one.user_id for one in book.portfolios}
+    owners = {one.user_id for one in book.portfolios.values()}
     documented = ("individual", "hnw", "hedgefundstyle", "familyoffice")
     wanted = {f"demo_{name}@sigmasight.com" for name in documented}
     assert wanted <= {user.email for user in book.users if user.id in owners}
@@ -96,7 +96,7 @@ def test_ids_are_unique_and_the_same_every_time() -> None:
 
 def test_every_position_carries_a_tag_of_its_owner() -> None:
     book = demo_book()
-    owner = {one.id: one.user_id for one in book.portfolios}
+    owner = {one.id: one.user_id for one in book.portfolios.values()}
     tagged = {one: tag.user_id for tag in book.tags for one in book.carriers[tag.id]}
     assert tagged == {one.id: owner[one.portfolio_id] for one in book.positions}
 
