@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from typing_extensions import TypedDict
 
 from app.analytics.envelope import Envelope, Gap, envelope, nothing
-from app.data.json_values import json_row
+from app.json_response import json_row
 from app.models import PortfolioSnapshot
 from app.ownership import OwnedPortfolio
 

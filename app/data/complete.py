@@ -8,12 +8,11 @@ from typing import NotRequired
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import day_text
 from app.data.portfolios import net_asset_value
 from app.data.price_histories import complete_symbols, newest_day
 from app.data.tags import Tag, tags_by_position
 from app.holdings import Holding, open_holdings
-from app.json_response import utc_text
+from app.json_response import day_text, utc_text
 from app.models.base import utc_now
 from app.ownership import OwnedPortfolio
 

@@ -6,12 +6,12 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import day_text
 from app.data.owned_positions import owned_positions
 from app.data.profiles import NO_FACTS, CompanyFacts, company_facts
 from app.data.tags import DescribedTag, tags_by_position
 from app.errors import BadRequestError
 from app.holdings import Holding, open_holdings
+from app.json_response import day_text
 from app.ownership import owned_portfolio
 from app.sql_files import statement
 

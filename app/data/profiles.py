@@ -9,11 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import JsonValue, json_row, json_value
 from app.data.owned_positions import owned_positions
 from app.errors import BadRequestError
 from app.holdings import open_holdings
-from app.json_response import utc_text
+from app.json_response import JsonValue, json_row, json_value, utc_text
 from app.models import CompanyProfile
 from app.models.base import utc_now
 from app.ownership import owned_portfolio

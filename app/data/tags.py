@@ -9,8 +9,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import json_row
 from app.holdings import Holding, open_holdings
+from app.json_response import json_row
 from app.ownership import owned_portfolio, owned_portfolios
 from app.sql_files import statement
 

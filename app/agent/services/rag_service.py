@@ -21,8 +21,7 @@ from app.agent.services.knowledge_seed import (
     seed_in,
     vector_text,
 )
-from app.data.json_values import json_row
-from app.json_response import json_bytes
+from app.json_response import json_bytes, json_row
 from app.locks import hold
 from app.models import AiKbDocument
 from app.sql_files import statement
