@@ -162,7 +162,7 @@ class Answering:
         self.log.emit_flat("message_created", ids)
 
     def _start(self, grounding: Grounding) -> None:
-        turn, titles = self.turn, [each.title for each in grounding.passages]
+        turn, titles = self.turn, [each.title for each in grounding.documents]
         data: dict[str, Any] = {
             "conversation_id": str(turn.conversation_id),
             "mode": turn.mode,
