@@ -44,7 +44,7 @@ async def current_user_id(header: _Header, auth_token: _Cookie = None) -> UUID:
     token = header.credentials if header else auth_token
     if token is None:
         raise UnauthorizedError("Not authenticated")
-    return read_token(token).user_id
+    return read_token(token)
 
 
 async def load_caller(session: AsyncSession, user_id: UUID) -> Caller:
