@@ -1,6 +1,6 @@
 """Users: who may log in, and how somebody becomes one."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -95,16 +95,7 @@ async def register(email: str, password: str, full_name: str) -> Account:
 
 async def _add(session: AsyncSession, account: Account, hashed: str) -> None:
     try:
-        await session.execute(
-            insert(User).values(
-                id=account.id,
-                email=account.email,
-                full_name=account.full_name,
-                hashed_password=hashed,
-                is_active=True,
-                created_at=account.created_at,
-            )
-        )
+        await session.execute(insert(User).values(**asdict(account), hashed_password=hashed))
     except IntegrityError:
         raise BadRequestError("Email already registered") from None
     name = f"{account.full_name}'s Portfolio"[:_PORTFOLIO_NAME_LENGTH]

@@ -54,17 +54,35 @@ SigningKey = Annotated[SecretStr, AfterValidator(_long_enough)]
 CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
-class Settings(BaseSettings):
+class EndpointSettings(BaseSettings):
+    """Any OpenAI-compatible endpoint: the part of the backend's settings that seeding needs too, so
+    that both embed with the same model."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", case_sensitive=True, hide_input_in_errors=True
+    )
+
+    # Without one a rule-based responder answers.
+    LLM_BASE_URL: str | None = None
+    LLM_API_KEY: SecretStr | None = None
+    LLM_TIMEOUT_SECONDS: float = 60.0
+    # Embeddings of 1,536 dimensions from the same endpoint; without one wordllama embeds here.
+    LLM_EMBEDDING_MODEL: str | None = None
+
+    @property
+    def key_header(self) -> dict[str, str]:
+        """How the endpoint is told the key, where there is one."""
+        key = self.LLM_API_KEY
+        return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+
+
+class Settings(EndpointSettings):
     """What the backend and the migration chains read from their environment.
 
     `AI_DATABASE_URL` falls back to `DATABASE_URL`, so that one local database is enough for
     development. The `…_ADMIN_URL` beside each is the owner's direct address, which migrations use
     where the backend's own address is pooled or may not change the schema.
     """
-
-    model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", case_sensitive=True, hide_input_in_errors=True
-    )
 
     # Servers of a private network, to which passwords and rows may go as they are. It stands before
     # the addresses, which are judged by it.
@@ -95,14 +113,8 @@ class Settings(BaseSettings):
     ADMIN_EMAILS: CommaSeparated = []
     SKIP_STARTUP_VALIDATION: bool = False
 
-    # Any OpenAI-compatible endpoint; without one a rule-based responder answers.
-    LLM_BASE_URL: str | None = None
-    LLM_API_KEY: SecretStr | None = None
     LLM_MODEL: str = "gpt-5-mini"
     LLM_FALLBACK_MODEL: str | None = None
-    LLM_TIMEOUT_SECONDS: float = 60.0
-    # Embeddings of 1,536 dimensions from the same endpoint; without one wordllama embeds here.
-    LLM_EMBEDDING_MODEL: str | None = None
 
     # Where `calculate` starts the backfill deployment.
     PREFECT_API_URL: str | None = None

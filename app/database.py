@@ -166,20 +166,6 @@ def AiSessionLocal() -> AsyncSession:
 
 
 @asynccontextmanager
-async def get_core_session() -> AsyncIterator[AsyncSession]:
-    """A Core session that is committed at the end of its block, and rolled back when that fails."""
-    async with _ended(CoreSessionLocal()) as session:
-        yield session
-
-
-@asynccontextmanager
-async def get_ai_session() -> AsyncIterator[AsyncSession]:
-    """An AI session that is committed at the end of its block, and rolled back when that fails."""
-    async with _ended(AiSessionLocal()) as session:
-        yield session
-
-
-@asynccontextmanager
 async def _ended(session: AsyncSession) -> AsyncIterator[AsyncSession]:
     """Also what has only read is committed: with a ROLLBACK psycopg forgets what it has prepared,
     and each statement is parsed and planned anew."""
@@ -193,16 +179,20 @@ async def _ended(session: AsyncSession) -> AsyncIterator[AsyncSession]:
 
 
 async def get_db() -> AsyncIterator[AsyncSession]:
-    """FastAPI dependency: a Core session for one request."""
-    async with get_core_session() as session:
+    """A Core session that is committed at its end, and rolled back when what uses it fails. FastAPI
+    has it for one request, `get_core_session` for one block."""
+    async with _ended(CoreSessionLocal()) as session:
         yield session
 
 
 async def get_ai_db() -> AsyncIterator[AsyncSession]:
-    """FastAPI dependency: an AI session for one request."""
-    async with get_ai_session() as session:
+    """The same on AI; `get_ai_session` for one block."""
+    async with _ended(AiSessionLocal()) as session:
         yield session
 
+
+get_core_session = asynccontextmanager(get_db)
+get_ai_session = asynccontextmanager(get_ai_db)
 
 # Names that the original's code imports.
 get_async_session = get_core_session

@@ -21,8 +21,7 @@ _PER_ADDRESS = parse("100 per 5 minutes")
 _PER_ACCOUNT = parse("100 per hour")
 _REGISTRATIONS = parse("20 per hour")
 
-_storage = MemoryStorage()
-_limiter = MovingWindowRateLimiter(_storage)
+_limiter = MovingWindowRateLimiter(MemoryStorage())
 _Rule = tuple[RateLimitItem, tuple[str, ...]]
 
 _under_way: Counter[_Rule] = Counter()
@@ -85,11 +84,6 @@ def record_registration(address: str) -> None:
     """
     key = ("register", address)
     _refuse_unless(_limiter.hit(_REGISTRATIONS, *key), _REGISTRATIONS, key)
-
-
-def forget_all() -> None:
-    """Start counting anew."""
-    _storage.reset()
 
 
 def _rules(email: str, address: str) -> list[_Rule]:

@@ -221,24 +221,20 @@ def _configure(chain: ChainName, *, shared: bool, **where: Any) -> None:
     context.configure(
         target_metadata=_METADATA[chain],
         version_table=version_table(chain, shared=shared),
-        include_object=_includes_core if chain == "core" else _includes_ai,
+        include_object=partial(_included, chain),
         compare_server_default=True,
         transaction_per_migration=True,
         **where,
     )
 
 
-def _includes_core(
-    _object: object, name: str | None, kind: str, _reflected: bool, _other: object
-) -> bool:
-    foreign = AI_TABLES | _UNBUILT_AI_TABLES | {SHARED_AI_VERSION_TABLE}
-    return kind != "table" or name not in foreign
-
-
-def _includes_ai(
-    _object: object, name: str | None, kind: str, _reflected: bool, _other: object
-) -> bool:
-    return kind != "table" or name in AI_TABLES
+def _included(chain: ChainName, _object: object, name: str | None, kind: str, *_: object) -> bool:
+    """Whether Alembic compares a thing: of the tables, each chain its own."""
+    if kind != "table":
+        return True
+    if chain == "ai":
+        return name in AI_TABLES
+    return name not in AI_TABLES | _UNBUILT_AI_TABLES | {SHARED_AI_VERSION_TABLE}
 
 
 def _leave_alone(chain: ChainName, url: URL) -> None:

@@ -22,8 +22,6 @@ class OwnedPortfolio:
     account_name: str
     account_type: str
     is_active: bool
-    description: str | None
-    currency: str
     equity_balance: Decimal | None
     created_at: datetime
     updated_at: datetime

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Literal
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
@@ -123,17 +123,11 @@ async def _revision(chain: ChainName, engine: AsyncEngine) -> str | None:
     """The revision that the database holds for a chain; None where no chain ever ran."""
     async with engine.connect() as connection:
         tables = await connection.run_sync(_version_tables)
-        table = SHARED_AI_VERSION_TABLE if _is_shared(chain, tables) else VERSION_TABLE
-        if table not in tables:
+        name = SHARED_AI_VERSION_TABLE if _is_shared(chain, tables) else VERSION_TABLE
+        if name not in tables:
             return None
-        rows = await connection.execute(text(_REVISIONS[table]))
-        return rows.scalars().first()
-
-
-_REVISIONS = {
-    VERSION_TABLE: "SELECT version_num FROM alembic_version ORDER BY 1",
-    SHARED_AI_VERSION_TABLE: "SELECT version_num FROM alembic_version_ai ORDER BY 1",
-}
+        revision = table(name, column("version_num")).c.version_num
+        return (await connection.execute(select(revision).order_by(revision))).scalars().first()
 
 
 def _version_tables(connection: Connection) -> set[str]:

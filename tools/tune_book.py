@@ -64,7 +64,7 @@ def passing_symbols(positions: list[DemoPosition], values: Floats) -> NDArray[np
 def report() -> None:
     """Print each portfolio's counts and the totals."""
     book, closes = demo_book(), last_closes(generate_prices())
-    every_count = [_report_portfolio(one, closes) for one in book.portfolios]
+    every_count = [_report_portfolio(one, closes) for one in book.portfolios.values()]
     counts = np.concatenate(every_count)
     print(f"portfolio-days {np.count_nonzero(counts):,}, sum of squares {np.sum(counts**2):,}")
 
@@ -75,11 +75,11 @@ def _report_portfolio(portfolio: DemoPortfolio, closes: dict[str, Floats]) -> ND
     counts = passing_symbols(positions, values)
     listed = values[:, [one.is_eligible for one in positions]]
     if not listed.size:
-        print(f"{portfolio.key:16} nothing listed")
+        print(f"{portfolio.name:40} nothing listed")
         return counts * 0
     weights = listed / values.sum(axis=1, keepdims=True)
     print(
-        f"{portfolio.key:16} {np.count_nonzero(counts):4} days, {counts.min()}-{counts.max()} "
+        f"{portfolio.name:40} {np.count_nonzero(counts):4} days, {counts.min()}-{counts.max()} "
         f"symbols; nearest to 10,000: {np.abs(listed - SMALLEST_VALUE).min():,.2f}, "
         f"nearest to 0.01: {np.abs(weights - SMALLEST_WEIGHT).min():.6f}"
     )

@@ -6,7 +6,6 @@ from app.agent import bounds
 from app.agent.events import EventLog
 from app.agent.model import Started, Usage
 from app.agent.tools.calls import ToolOutcome
-from app.agent.turns import AnswerRow
 from app.storable import storable
 
 
@@ -80,18 +79,20 @@ class Answer:
             "post_tool_first_token_gaps_ms": self._gaps_ms,
         }
 
-    def row(self, error: dict[str, Any] | None) -> AnswerRow:
-        """The answer as its row keeps it."""
-        return AnswerRow(
-            content=self.text,
-            tool_calls=[outcome.record() for outcome in self._outcomes],
-            first_token_ms=self._first_token_ms,
-            latency_ms=self._log.elapsed_ms(),
-            prompt_tokens=self._prompt_tokens,
-            completion_tokens=sum(self._completion_tokens),
-            provider_message_id=self._response_id,
-            error=error,
-        )
+    def row(self, error: dict[str, Any] | None) -> dict[str, Any]:
+        """The answer as its row keeps it. Times are milliseconds since the turn began."""
+        completion_tokens = sum(self._completion_tokens)
+        return {
+            "content": self.text,
+            "tool_calls": [outcome.record() for outcome in self._outcomes],
+            "first_token_ms": self._first_token_ms,
+            "latency_ms": self._log.elapsed_ms(),
+            "prompt_tokens": self._prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": self._prompt_tokens + completion_tokens,
+            "provider_message_id": self._response_id,
+            "error": error,
+        }
 
     def _note_times(self) -> None:
         now = self._log.elapsed_ms()

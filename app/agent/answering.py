@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.agent import bounds, running
@@ -162,7 +162,7 @@ class Answering:
         self.log.emit_flat("message_created", ids)
 
     def _start(self, grounding: Grounding) -> None:
-        turn, titles = self.turn, [each.title for each in grounding.passages]
+        turn, titles = self.turn, [each.title for each in grounding.documents]
         data: dict[str, Any] = {
             "conversation_id": str(turn.conversation_id),
             "mode": turn.mode,
@@ -226,10 +226,6 @@ class Answering:
             "event_timeline": self.log.timeline,
             "fallback_used": stats.used_fallback_model,
             "model_used": self.model.name,
-            "retry_stats": {
-                "attempts": stats.attempts,
-                "max_retries": stats.max_retries,
-                "used_fallback_model": stats.used_fallback_model,
-            },
+            "retry_stats": asdict(stats),
         }
         self.log.emit("done", data)

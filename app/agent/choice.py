@@ -24,5 +24,5 @@ def chosen_model() -> Model:
     settings = get_settings()
     if not settings.LLM_BASE_URL:
         return RuleBasedResponder()
-    endpoint = Endpoint.from_settings(settings)
+    endpoint = Endpoint(settings)
     return RetryingModel(endpoint, settings.LLM_MODEL, settings.LLM_FALLBACK_MODEL)

@@ -10,10 +10,9 @@ from typing_extensions import TypedDict
 from app.agent.choice import provider_name
 from app.agent.context import ChatContext
 from app.agent.services import feedback_service, memory_service
-from app.data.json_values import json_row
 from app.database import get_ai_session
 from app.errors import NotFoundError, UnauthorizedError
-from app.json_response import utc_text
+from app.json_response import json_row, utc_text
 from app.models import AgentConversation, AgentMessage, User
 from app.models.base import utc_now
 from app.ownership import owned_portfolios

@@ -3,19 +3,17 @@ else computed here from the table of vectors that comes with the package wordlla
 
 import asyncio
 import math
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import numpy as np
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.authorities import trusted_authorities
+from app.config import EndpointSettings
 from app.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -37,22 +35,8 @@ class EmbeddingError(UnavailableError):
     """The embedding endpoint does not answer, or answers what cannot be used."""
 
 
-class EmbeddingSettings(BaseSettings):
-    """Where embeddings come from: the part of the backend's settings that seeding needs too, so
-    that both use the same model."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        extra="ignore",
-        case_sensitive=True,
-        hide_input_in_errors=True,
-        frozen=True,
-    )
-
-    LLM_BASE_URL: str | None = None
-    LLM_API_KEY: SecretStr | None = None
-    LLM_EMBEDDING_MODEL: str | None = None
-    LLM_TIMEOUT_SECONDS: float = 60.0
+class EmbeddingSettings(EndpointSettings):
+    """Where embeddings come from."""
 
     @property
     def remote(self) -> bool:
@@ -137,18 +121,12 @@ def _unit_vectors(vectors: np.ndarray[Any, np.dtype[np.float64]]) -> list[list[f
 
 
 async def _embed_remotely(settings: EmbeddingSettings, texts: Sequence[str]) -> list[list[float]]:
-    key = settings.LLM_API_KEY
-    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
     wait = min(settings.LLM_TIMEOUT_SECONDS, _LONGEST_WAIT_SECONDS)
-    async with httpx.AsyncClient(headers=headers, timeout=wait, verify=_certificates()) as client:
+    async with httpx.AsyncClient(
+        headers=settings.key_header, timeout=wait, verify=trusted_authorities()
+    ) as client:
         batches = [await _embed_batch(client, settings, batch) for batch in _batches(texts)]
     return [vector for batch in batches for vector in batch]
-
-
-@lru_cache
-def _certificates() -> ssl.SSLContext:
-    """The trusted authorities, read once: every client would read them again."""
-    return httpx.create_ssl_context()
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[str]]:

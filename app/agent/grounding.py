@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from app.agent import bounds
 from app.agent.context import ChatContext
 from app.agent.services import memory_service, rag_service
+from app.agent.services.rag_service import Document
 from app.database import get_ai_session
 
 _log = logging.getLogger("sigmasight.chat")
@@ -17,19 +18,10 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """A retrieved document."""
-
-    title: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
 class Grounding:
     """What an answer may build on; empty where it could not be fetched."""
 
-    passages: tuple[Passage, ...] = ()
-    documents: str = ""
+    documents: Sequence[Document] = ()
     memories: str = ""
 
 
@@ -37,19 +29,15 @@ async def ground(
     question: str, user_id: UUID, context: ChatContext, *, with_memories: bool
 ) -> Grounding:
     """Fetch documents, and memories where asked; an answer is possible without either."""
-    passages, documents = await _or(((), ""), _documents(question, user_id, context))
+    documents = await _or([], _documents(question, user_id, context))
     memories = await _or("", _memories(user_id, context)) if with_memories else ""
-    return Grounding(passages, documents, memories)
+    return Grounding(documents, memories)
 
 
-async def _documents(
-    question: str, user_id: UUID, context: ChatContext
-) -> tuple[tuple[Passage, ...], str]:
+async def _documents(question: str, user_id: UUID, context: ChatContext) -> list[Document]:
     scopes = rag_service.conversation_scopes(context.candidates, context.page_hint, context.route)
     async with get_ai_session() as ai:
-        found = await rag_service.retrieve(ai, question, scopes, user_id=user_id)
-    passages = tuple(Passage(each.title, each.content) for each in found)
-    return passages, rag_service.format_documents(found)
+        return await rag_service.retrieve(ai, question, scopes, user_id=user_id)
 
 
 async def _memories(user_id: UUID, context: ChatContext) -> str:

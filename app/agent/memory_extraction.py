@@ -59,7 +59,7 @@ async def _asked(turn: OpenTurn, answer: str) -> str:
     exchange = f"Investor: {turn.question}\n\nAnalyst: {answer}"
     prompt = Prompt(_INSTRUCTIONS, (), exchange, ChatContext(), Grounding(), tools_allowed=False)
     settings, said = get_settings(), list[str]()
-    endpoint = Endpoint.from_settings(settings)
+    endpoint = Endpoint(settings)
     try:
         async with aclosing(endpoint.stream(prompt, settings.LLM_MODEL)) as events:
             async for event in events:

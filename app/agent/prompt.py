@@ -7,6 +7,7 @@ import orjson
 
 from app.agent.context import ChatContext
 from app.agent.grounding import Grounding
+from app.agent.services.rag_service import format_documents
 from app.ownership import OwnedPortfolio
 
 _ROLE = """\
@@ -34,7 +35,7 @@ def system_prompt(
         f"Today is {datetime.now(UTC):%Y-%m-%d}. {_STYLES.get(mode, _STYLES['green'])}",
         _about_portfolios(context, portfolios),
         _about_page(context),
-        _titled("Reference texts", grounding.documents),
+        _titled("Reference texts", format_documents(grounding.documents)),
         _titled("What is remembered of this investor", grounding.memories),
     ]
     return "\n\n".join(part for part in parts if part)

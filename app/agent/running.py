@@ -61,11 +61,6 @@ def _keep(task: asyncio.Task[Any], among: set[asyncio.Task[Any]]) -> None:
     task.add_done_callback(_begun.discard)
 
 
-def open_streams() -> int:
-    """How many answers are under way."""
-    return _streams.total()
-
-
 def under_way() -> int:
     """How many tasks run: answers and what follows them."""
     return len(_tasks) + len(_watched)

@@ -39,20 +39,6 @@ class OpenTurn:
     answer: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
-    """What the assistant's row keeps. Times are milliseconds since the turn began."""
-
-    content: str
-    tool_calls: list[dict[str, Any]]
-    first_token_ms: int | None
-    latency_ms: int
-    prompt_tokens: int
-    completion_tokens: int
-    provider_message_id: str | None
-    error: dict[str, Any] | None
-
-
 async def open_turn(
     user_id: UUID,
     conversation_id: UUID,
@@ -87,17 +73,15 @@ async def open_turn(
     )
 
 
-async def save_answer(message_id: UUID, answer: AnswerRow) -> None:
+async def save_answer(message_id: UUID, columns: dict[str, Any]) -> None:
     """Write an answer, whole or broken off, into its row. One that is whole stays, where a turn was
     tried again while it was under way."""
-    values = {name: getattr(answer, name) for name in AnswerRow.__slots__}
-    values["total_tokens"] = answer.prompt_tokens + answer.completion_tokens
     async with get_core_session() as session:
         await session.execute(
             update(AgentMessage)
             .where(AgentMessage.id == message_id)
             .where(or_(AgentMessage.error.is_not(None), AgentMessage.content == ""))
-            .values(**values)
+            .values(**columns)
         )
         await session.commit()
 

@@ -1,5 +1,6 @@
 """What is known about one portfolio's exposures and risk. Each function takes a Core session and a
-portfolio of the caller, sends a fixed number of statements, and returns what its endpoint sends."""
+portfolio of the caller, sends a fixed number of statements, and returns what its endpoint sends.
+Clients read the docstrings of those that take no more, in the OpenAPI document."""
 
 from app.analytics.composition import concentration, sector_exposure
 from app.analytics.correlations import correlation_matrix, diversification_score
@@ -10,21 +11,3 @@ from app.analytics.realized_risk import risk_metrics
 from app.analytics.snapshot_risk import beta_calculated_90d, market_beta, volatility
 from app.analytics.spreads import spread_factors
 from app.analytics.stress import stress_test
-
-__all__ = [
-    "beta_calculated_90d",
-    "beta_comparison",
-    "beta_provider_1y",
-    "concentration",
-    "correlation_matrix",
-    "diversification_score",
-    "factor_exposures",
-    "market_beta",
-    "overview",
-    "position_factor_exposures",
-    "risk_metrics",
-    "sector_exposure",
-    "spread_factors",
-    "stress_test",
-    "volatility",
-]

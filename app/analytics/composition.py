@@ -86,7 +86,7 @@ _PROFILES = select(
 
 
 async def sector_exposure(session: AsyncSession, portfolio: OwnedPortfolio) -> SectorExposure:
-    """Sector weights against the benchmark's newest ones that are not after the book's day."""
+    """Sector weights now, against the benchmark."""
     book = await current_book(session, portfolio)
     valued = any(holding.value for holding in book.holdings)
     if not valued or book.equity is None or book.equity <= 0:
@@ -176,7 +176,7 @@ def by_sector(
 
 
 async def concentration(session: AsyncSession, portfolio: OwnedPortfolio) -> Concentration:
-    """How much of the book its largest symbols are."""
+    """How concentrated the book is now."""
     book = await current_book(session, portfolio)
     gross = gross_by_symbol(book.holdings)
     if not gross:

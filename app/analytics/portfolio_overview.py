@@ -74,7 +74,7 @@ class Overview(TypedDict):
 
 
 async def overview(session: AsyncSession, portfolio: OwnedPortfolio) -> Overview:
-    """Exposures, profit and counts; zeros for a portfolio that holds nothing."""
+    """Exposures, profit and counts of what is held now."""
     book = await current_book(session, portfolio)
     net = sum(holding.value for holding in book.holdings)
     value = net if book.equity is None else book.equity

@@ -62,7 +62,7 @@ _WITH_BETA = select(CompanyProfile.symbol).where(
 
 
 async def beta_provider_1y(session: AsyncSession, portfolio: OwnedPortfolio) -> BetaProvider1y:
-    """The newest snapshot's provider beta, and how many open positions have one of their own."""
+    """Market beta from the data provider's betas."""
     column = PortfolioSnapshot.beta_provider_1y
     row = await newest_snapshot_with(session, portfolio, column)
     if row is None:
@@ -87,7 +87,7 @@ async def beta_provider_1y(session: AsyncSession, portfolio: OwnedPortfolio) -> 
 
 
 async def beta_comparison(session: AsyncSession, portfolio: OwnedPortfolio) -> BetaComparison:
-    """Each open position's newest computed beta beside the provider's."""
+    """Computed and provided beta of each position."""
     held = await open_holdings(session, [portfolio.id])
     asked = {
         "ids": [holding.id for holding in held],

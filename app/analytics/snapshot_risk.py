@@ -8,7 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from typing_extensions import TypedDict
 
 from app.analytics.envelope import Envelope, Gap, envelope, nothing
-from app.data.json_values import json_row
+from app.json_response import json_row
 from app.models import PortfolioSnapshot
 from app.ownership import OwnedPortfolio
 
@@ -86,7 +86,7 @@ async def newest_snapshot_with(
 
 
 async def volatility(session: AsyncSession, portfolio: OwnedPortfolio) -> Volatility:
-    """The newest snapshot with a volatility of 21 days."""
+    """Realised and expected volatility."""
     windows = {"forecast_model": "HAR", "trading_day_windows": "21d, 63d"}
     found: Volatility = await _newest(
         session, portfolio, _NO_VOLATILITY, VolatilityMetrics, **windows
@@ -97,7 +97,7 @@ async def volatility(session: AsyncSession, portfolio: OwnedPortfolio) -> Volati
 async def beta_calculated_90d(
     session: AsyncSession, portfolio: OwnedPortfolio
 ) -> BetaCalculated90d:
-    """The newest snapshot's market beta, from the positions' regressions."""
+    """Market beta by regression of the positions."""
     found: BetaCalculated90d = await _newest(
         session,
         portfolio,
@@ -111,7 +111,7 @@ async def beta_calculated_90d(
 
 
 async def market_beta(session: AsyncSession, portfolio: OwnedPortfolio) -> MarketBeta:
-    """The same beta by its older names."""
+    """Market beta by regression, by its older names."""
     method = {"calculation_method": "equity_weighted_average", "model_type": "single_factor_ols"}
     found: MarketBeta = await _newest(session, portfolio, _NO_BETA, _StoredBeta, **method)
     if stored := cast("_StoredBeta | None", found["data"]):

@@ -57,7 +57,7 @@ class SpreadFactors(Envelope):
 
 
 async def spread_factors(session: AsyncSession, portfolio: OwnedPortfolio) -> SpreadFactors:
-    """Exposures to the long-short factors, in words too."""
+    """Betas to the long-short factors, and what they mean."""
     asked = {"portfolio": portfolio.id}
     rows = (await session.execute(statement("analytics/spread_factors"), asked)).all()
     if not rows:

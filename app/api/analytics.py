@@ -10,7 +10,7 @@ from app.analytics.correlations import CorrelationMatrix, DiversificationScore
 from app.analytics.factor_betas import FactorExposures, PositionFactorExposures
 from app.analytics.realized_risk import RiskMetrics
 from app.analytics.stress import StressTest
-from app.api.dependencies import CallersPortfolio, Core
+from app.api.dependencies import CallersPortfolio, Core, listed
 from app.errors import BadRequestError
 from app.json_response import JsonResponse
 
@@ -23,19 +23,14 @@ _Lookback = Annotated[int, Query(ge=30, le=365, description="Calendar days; 90 a
 _Overlap = Annotated[int, Query(ge=10, le=365, description="Returns that a pair must share.")]
 
 
-def _publish(path: str, figure: Callable[..., Awaitable[Any]], meaning: str) -> None:
-    """Send what `figure` says of the portfolio, as it is."""
+def _publish(path: str, figure: Callable[..., Awaitable[Any]]) -> None:
+    """Send what `figure` says of the portfolio, as it and its docstring are."""
 
     async def answer(portfolio: CallersPortfolio, session: Core) -> Response:
         return JsonResponse(await figure(session, portfolio))
 
     shape = get_type_hints(figure)["return"]
-    router.get(path, response_model=shape, name=figure.__name__, description=meaning)(answer)
-
-
-def _listed(text: str | None) -> list[str] | None:
-    """The entries of a comma-separated list; None for one without any."""
-    return [entry.strip() for entry in (text or "").split(",") if entry.strip()] or None
+    router.get(path, response_model=shape, name=figure.__name__, description=figure.__doc__)(answer)
 
 
 def _check_overlap(lookback_days: int, min_overlap: int) -> None:
@@ -43,7 +38,7 @@ def _check_overlap(lookback_days: int, min_overlap: int) -> None:
         raise BadRequestError("min_overlap must not exceed lookback_days")
 
 
-_publish("/overview", analytics.overview, "Exposures, profit and counts of what is held now.")
+_publish("/overview", analytics.overview)
 
 
 @router.get("/factor-exposures", response_model=FactorExposures)
@@ -69,16 +64,12 @@ async def position_factor_exposures(
     """A page of open positions with their factor betas; `symbols` is a comma-separated list."""
     return JsonResponse(
         await analytics.position_factor_exposures(
-            session, portfolio, symbols=_listed(symbols), limit=limit, offset=offset
+            session, portfolio, symbols=listed(symbols), limit=limit, offset=offset
         )
     )
 
 
-_publish(
-    "/spread-factors",
-    analytics.spread_factors,
-    "Betas to the long-short factors, and what they mean.",
-)
+_publish("/spread-factors", analytics.spread_factors)
 
 
 @router.get("/correlation-matrix", response_model=CorrelationMatrix)
@@ -124,27 +115,17 @@ async def stress_test(
 ) -> Response:
     """What the scenarios would do; `scenarios` is a comma-separated list of their ids."""
     return JsonResponse(
-        await analytics.stress_test(session, portfolio, scenarios=_listed(scenarios))
+        await analytics.stress_test(session, portfolio, scenarios=listed(scenarios))
     )
 
 
-_publish(
-    "/sector-exposure", analytics.sector_exposure, "Sector weights now, against the benchmark."
-)
-_publish("/concentration", analytics.concentration, "How concentrated the book is now.")
-_publish("/volatility", analytics.volatility, "Realised and expected volatility.")
-_publish(
-    "/beta-calculated-90d",
-    analytics.beta_calculated_90d,
-    "Market beta by regression of the positions.",
-)
-_publish(
-    "/beta-provider-1y", analytics.beta_provider_1y, "Market beta from the data provider's betas."
-)
-_publish("/market-beta", analytics.market_beta, "Market beta by regression, by its older names.")
-_publish(
-    "/beta-comparison", analytics.beta_comparison, "Computed and provided beta of each position."
-)
+_publish("/sector-exposure", analytics.sector_exposure)
+_publish("/concentration", analytics.concentration)
+_publish("/volatility", analytics.volatility)
+_publish("/beta-calculated-90d", analytics.beta_calculated_90d)
+_publish("/beta-provider-1y", analytics.beta_provider_1y)
+_publish("/market-beta", analytics.market_beta)
+_publish("/beta-comparison", analytics.beta_comparison)
 
 
 @router.get("/risk-metrics", response_model=RiskMetrics, deprecated=True)

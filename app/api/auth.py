@@ -19,9 +19,8 @@ from app.api.dependencies import AUTH_COOKIE, Core, CurrentUser
 from app.api.refused import refusals
 from app.api.storable import Text, storable_text
 from app.config import get_settings
-from app.data.json_values import json_row
 from app.database import get_core_session
-from app.json_response import JsonResponse
+from app.json_response import JsonResponse, json_row
 from app.login_throttle import attempt, record_registration
 from app.security import TOKEN_LIFETIME, issue_token
 

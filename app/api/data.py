@@ -5,11 +5,11 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator
 
-from app.api.dependencies import CallersPortfolio, Core, CurrentUser
-from app.data.complete import PortfolioComplete, portfolio_complete
+from app.api.dependencies import CallersPortfolio, Core, CurrentUser, listed
+from app.data.complete import PortfolioComplete, SectionFlags, portfolio_complete
 from app.data.portfolios import ListedPortfolio, list_portfolios
 from app.data.positions import PositionsDetails, positions_details
 from app.data.prices import (
@@ -40,16 +40,22 @@ _Symbols = Query(
     pattern=r"^[ ,]*[A-Za-z0-9_.^=/-][A-Za-z0-9_.^=/, -]*$",
     description="Comma-separated symbols.",
 )
-_PositionIds = Query(
-    max_length=38 * _MANY,
-    pattern=rf"^ *{_UUID} *(?:, *{_UUID} *)*$",
-    description="Comma-separated position ids.",
-)
-_Names = Query(
-    max_length=2000,
-    pattern=r"^[ ,]*[A-Za-z0-9_()][A-Za-z0-9_(), -]*$",
-    description="Comma-separated names.",
-)
+_PositionIds = Annotated[
+    str | None,
+    Query(
+        max_length=38 * _MANY,
+        pattern=rf"^ *{_UUID} *(?:, *{_UUID} *)*$",
+        description="Comma-separated position ids.",
+    ),
+]
+_Names = Annotated[
+    str | None,
+    Query(
+        max_length=2000,
+        pattern=r"^[ ,]*[A-Za-z0-9_()][A-Za-z0-9_(), -]*$",
+        description="Comma-separated names.",
+    ),
+]
 
 
 def _only_iso(text: object) -> object:
@@ -63,35 +69,8 @@ _IsoDate = Annotated[date, BeforeValidator(_only_iso)]
 _Lookback = Annotated[int, Query(ge=1, le=365, description="Calendar days.")]
 
 
-def _parts(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _position_ids(position_ids: Annotated[str | None, _PositionIds] = None) -> list[UUID] | None:
-    if position_ids is None:
-        return None
-    return [UUID(text) for text in re.findall(_UUID, position_ids)]
-
-
-def _some_symbols(symbols: Annotated[str | None, _Symbols] = None) -> list[str] | None:
-    return _parts(symbols)
-
-
-def _all_symbols(symbols: Annotated[str, _Symbols]) -> list[str]:
-    return _parts(symbols) or []
-
-
-def _fields(fields: Annotated[str | None, _Names] = None) -> list[str] | None:
-    return _parts(fields)
-
-
-def _factors(factors: Annotated[str | None, _Names] = None) -> list[str] | None:
-    return _parts(factors)
-
-
-PositionIds = Annotated[list[UUID] | None, Depends(_position_ids)]
+def _ids(text: str | None) -> list[UUID] | None:
+    return [UUID(each) for each in listed(text) or ()] or None
 
 
 @router.get("/data/portfolios", response_model=list[ListedPortfolio])
@@ -111,17 +90,13 @@ async def complete(
     as_of_date: Annotated[_IsoDate | None, Query(description="Accepted, changes nothing.")] = None,
 ) -> Response:
     """The portfolio as a whole: totals, holdings with their tags, quality of the data."""
-    return JsonResponse(
-        await portfolio_complete(
-            session,
-            portfolio,
-            include_holdings=include_holdings,
-            include_position_tags=include_position_tags,
-            include_timeseries=include_timeseries,
-            include_attrib=include_attrib,
-            as_of_date=as_of_date,
-        )
-    )
+    sections: SectionFlags = {
+        "include_holdings": include_holdings,
+        "include_position_tags": include_position_tags,
+        "include_timeseries": include_timeseries,
+        "include_attrib": include_attrib,
+    }
+    return JsonResponse(await portfolio_complete(session, portfolio, sections, as_of_date))
 
 
 @router.get("/data/portfolio/{portfolio_id}/snapshot", response_model=LatestSnapshot)
@@ -152,9 +127,9 @@ async def quality(
 async def details(
     user: CurrentUser,
     session: Core,
-    position_ids: PositionIds,
     portfolio_id: UUID | None = None,
     include_closed: bool = False,
+    position_ids: _PositionIds = None,
 ) -> Response:
     """Positions of a portfolio, or those named, with cost, value and profit."""
     return JsonResponse(
@@ -162,7 +137,7 @@ async def details(
             session,
             user.id,
             portfolio_id=portfolio_id,
-            position_ids=position_ids,
+            position_ids=_ids(position_ids),
             include_closed=include_closed,
         )
     )
@@ -206,31 +181,32 @@ async def historical(
 async def last_quotes(
     _: CurrentUser,
     session: Core,
-    symbols: Annotated[list[str], Depends(_all_symbols)],
+    *,
     include_options: Annotated[bool, Query(description="Accepted, changes nothing.")] = False,
+    symbols: Annotated[str, _Symbols],
 ) -> Response:
     """The last closes of symbols."""
-    return JsonResponse(await quotes(session, symbols))
+    return JsonResponse(await quotes(session, listed(symbols) or ()))
 
 
 @router.get("/data/company-profiles", response_model=CompanyProfiles)
 async def profiles(
     user: CurrentUser,
     session: Core,
-    symbols: Annotated[list[str] | None, Depends(_some_symbols)],
-    position_ids: PositionIds,
-    fields: Annotated[list[str] | None, Depends(_fields)],
     portfolio_id: UUID | None = None,
+    symbols: Annotated[str | None, _Symbols] = None,
+    position_ids: _PositionIds = None,
+    fields: _Names = None,
 ) -> Response:
     """Company profiles of exactly one of: symbols, positions, a portfolio."""
     return JsonResponse(
         await company_profiles(
             session,
             user.id,
-            symbols=symbols,
+            symbols=listed(symbols),
             portfolio_id=portfolio_id,
-            position_ids=position_ids,
-            fields=fields,
+            position_ids=_ids(position_ids),
+            fields=listed(fields),
         )
     )
 
@@ -239,12 +215,12 @@ async def profiles(
 async def factor_etfs(
     _: CurrentUser,
     session: Core,
-    factors: Annotated[list[str] | None, Depends(_factors)],
     lookback_days: _Lookback = DEFAULT_LOOKBACK_DAYS,
+    factors: _Names = None,
 ) -> Response:
     """The newest prices of the ETFs that stand for factors."""
     return JsonResponse(
-        await factor_etf_prices(session, lookback_days=lookback_days, factors=factors)
+        await factor_etf_prices(session, lookback_days=lookback_days, factors=listed(factors))
     )
 
 

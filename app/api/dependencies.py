@@ -1,4 +1,4 @@
-"""What routes ask for in their signatures."""
+"""What routes ask for in their signatures, and lists as they are given."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -44,7 +44,7 @@ async def current_user_id(header: _Header, auth_token: _Cookie = None) -> UUID:
     token = header.credentials if header else auth_token
     if token is None:
         raise UnauthorizedError("Not authenticated")
-    return read_token(token).user_id
+    return read_token(token)
 
 
 async def load_caller(session: AsyncSession, user_id: UUID) -> Caller:
@@ -81,3 +81,8 @@ async def _portfolio(
 
 Admin = Annotated[Caller, Depends(_admin)]
 CallersPortfolio = Annotated[OwnedPortfolio, Depends(_portfolio)]
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The entries of a comma-separated list; None for one without any."""
+    return [entry.strip() for entry in (text or "").split(",") if entry.strip()] or None

@@ -4,7 +4,7 @@ All volatilities are annualised decimals: 0.25 is 25% a year. sigma_n is the sam
 deviation of n consecutive daily returns times sqrt(252).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -63,18 +63,9 @@ class VolatilityStatistics:
 
 def empty_statistics(shape: tuple[int, ...]) -> VolatilityStatistics:
     """Statistics of nothing: all NaN, no observations."""
-    return VolatilityStatistics(
-        realized_21d=np.full(shape, np.nan),
-        realized_63d=np.full(shape, np.nan),
-        daily=np.full(shape, np.nan),
-        weekly=np.full(shape, np.nan),
-        expected_21d=np.full(shape, np.nan),
-        model_r_squared=np.full(shape, np.nan),
-        trend=np.full(shape, None, dtype=object),
-        trend_strength=np.full(shape, np.nan),
-        percentile=np.full(shape, np.nan),
-        observations=np.zeros(shape, dtype=np.intp),
-    )
+    empty = {field.name: np.full(shape, np.nan) for field in fields(VolatilityStatistics)}
+    trend, observations = np.full(shape, None, dtype=object), np.zeros(shape, dtype=np.intp)
+    return VolatilityStatistics(**{**empty, "trend": trend, "observations": observations})
 
 
 def volatility_statistics(

@@ -8,12 +8,11 @@ from typing import NotRequired
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import day_text
 from app.data.portfolios import net_asset_value
 from app.data.price_histories import complete_symbols, newest_day
 from app.data.tags import Tag, tags_by_position
 from app.holdings import Holding, open_holdings
-from app.json_response import utc_text
+from app.json_response import day_text, utc_text
 from app.models.base import utc_now
 from app.ownership import OwnedPortfolio
 
@@ -142,33 +141,23 @@ class PortfolioComplete(TypedDict):
 async def portfolio_complete(
     session: AsyncSession,
     portfolio: OwnedPortfolio,
-    *,
-    include_holdings: bool = True,
-    include_position_tags: bool = True,
-    include_timeseries: bool = False,
-    include_attrib: bool = False,
+    sections: SectionFlags,
     as_of_date: date | None = None,
 ) -> PortfolioComplete:
     """The portfolio with the sections that are asked for, in three statements whatever its size.
 
     `as_of_date` is accepted and reported, and changes nothing.
     """
-    sections: SectionFlags = {
-        "include_holdings": include_holdings,
-        "include_position_tags": include_position_tags,
-        "include_timeseries": include_timeseries,
-        "include_attrib": include_attrib,
-    }
     held = await open_holdings(session, [portfolio.id])
     day = newest_day(held)
     complete = await complete_symbols(session, held, day)
     tags = None
-    if include_holdings and include_position_tags:
-        tags = await tags_by_position(session, [portfolio.id])
+    if sections["include_holdings"] and sections["include_position_tags"]:
+        tags = await tags_by_position(session, [portfolio.id], Tag)
     now = utc_text(utc_now())
     meta = _meta(portfolio, sections, as_of_date, day, len(held), now)
     found = _complete(portfolio, held, complete, meta, now)
-    if include_holdings:
+    if sections["include_holdings"]:
         found["holdings"] = _listed(held[:MAX_POSITIONS], complete, tags)
     _add_places(found, sections)
     return found

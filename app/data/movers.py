@@ -8,11 +8,10 @@ from typing import NotRequired
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import day_text
 from app.data.price_histories import newest_day
 from app.data.recent_closes import DailyPrice, recent_closes
 from app.holdings import Holding, open_holdings
-from app.json_response import utc_text
+from app.json_response import day_text, utc_text
 from app.models.base import utc_now
 from app.ownership import OwnedPortfolio
 

@@ -9,10 +9,9 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import json_value
 from app.errors import NotFoundError
 from app.holdings import Holding, open_holdings
-from app.json_response import utc_text
+from app.json_response import json_value, utc_text
 from app.ownership import OwnedPortfolio, owned_portfolios
 from app.sql_files import statement
 

@@ -6,17 +6,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import day_text
 from app.data.owned_positions import owned_positions
 from app.data.profiles import NO_FACTS, CompanyFacts, company_facts
-from app.data.tags import DescribedTag, described_tags_by_position
-from app.data.top_positions import top_positions
+from app.data.tags import DescribedTag, tags_by_position
 from app.errors import BadRequestError
 from app.holdings import Holding, open_holdings
+from app.json_response import day_text
 from app.ownership import owned_portfolio
 from app.sql_files import statement
-
-__all__ = ["positions_details", "top_positions"]
 
 
 class PositionDetails(TypedDict):
@@ -89,7 +86,7 @@ async def positions_details(
     if position_ids is not None:
         chosen = [h for h in chosen if h.id in set(position_ids)]
     facts = await company_facts(session, {h.symbol for h in chosen})
-    tags = await described_tags_by_position(session, portfolios)
+    tags = await tags_by_position(session, portfolios, DescribedTag)
     gone = {h.id for h in closed}
     rows = [
         _details(h, h.id in gone, facts.get(h.symbol, NO_FACTS), tags.get(str(h.id), []))

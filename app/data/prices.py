@@ -10,10 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
 from app.calculations.factors import MARKET_ETF, RIDGE_FACTOR_ETFS
-from app.data.json_values import day_text
 from app.data.recent_closes import DailyPrice, recent_closes
 from app.holdings import open_holdings
-from app.json_response import utc_text
+from app.json_response import day_text, utc_text
 from app.models.base import utc_now
 from app.ownership import OwnedPortfolio
 from app.sql_files import statement

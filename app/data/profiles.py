@@ -9,11 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import JsonValue, json_value
 from app.data.owned_positions import owned_positions
 from app.errors import BadRequestError
 from app.holdings import open_holdings
-from app.json_response import utc_text
+from app.json_response import JsonValue, json_row, json_value, utc_text
 from app.models import CompanyProfile
 from app.models.base import utc_now
 from app.ownership import owned_portfolio
@@ -64,16 +63,9 @@ async def company_facts(
     session: AsyncSession, symbols: Iterable[str]
 ) -> Mapping[str, CompanyFacts]:
     """Symbol -> name, sector and industry; symbols without a profile are absent."""
-    query = select(
-        CompanyProfile.symbol,
-        CompanyProfile.company_name,
-        CompanyProfile.sector,
-        CompanyProfile.industry,
-    ).where(CompanyProfile.symbol.in_(sorted(set(symbols))))
-    return {
-        symbol: {"company_name": name, "sector": sector, "industry": industry}
-        for symbol, name, sector, industry in await session.execute(query)
-    }
+    columns = [getattr(CompanyProfile, name) for name in ("symbol", *CompanyFacts.__annotations__)]
+    query = select(*columns).where(CompanyProfile.symbol.in_(sorted(set(symbols))))
+    return {row.symbol: json_row(CompanyFacts, row) for row in await session.execute(query)}
 
 
 async def company_profiles(

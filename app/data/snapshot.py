@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import json_value
+from app.json_response import json_value
 from app.models import PortfolioSnapshot
 from app.ownership import OwnedPortfolio
 

@@ -1,14 +1,16 @@
 """Tags of positions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
 from app.holdings import Holding, open_holdings
+from app.json_response import json_row
 from app.ownership import owned_portfolio, owned_portfolios
 from app.sql_files import statement
 
@@ -53,21 +55,15 @@ class PositionTags(TypedDict):
 
 
 async def tags_by_position(
-    session: AsyncSession, portfolio_ids: Sequence[UUID]
-) -> Mapping[str, list[Tag]]:
+    session: AsyncSession, portfolio_ids: Sequence[UUID], shape: type[_AnyTag]
+) -> Mapping[str, list[_AnyTag]]:
     """Position id -> its tags, in their owner's order; positions without any are absent."""
-    rows = await _rows(session, portfolio_ids)
-    return _by_position(({"id": r[0], "name": r[1], "color": r[2]}, r[4]) for r in rows)
-
-
-async def described_tags_by_position(
-    session: AsyncSession, portfolio_ids: Sequence[UUID]
-) -> Mapping[str, list[DescribedTag]]:
-    """Position id -> its tags with their descriptions; positions without any are absent."""
-    rows = await _rows(session, portfolio_ids)
-    return _by_position(
-        ({"id": r[0], "name": r[1], "color": r[2], "description": r[3]}, r[4]) for r in rows
-    )
+    found: defaultdict[str, list[_AnyTag]] = defaultdict(list)
+    for row in await _rows(session, portfolio_ids):
+        tag = json_row(shape, row)
+        for position in row.positions:
+            found[position].append(tag)
+    return found
 
 
 async def position_tags(
@@ -91,31 +87,15 @@ async def position_tags(
     }
 
 
-def _by_position(carried: Iterable[tuple[_AnyTag, list[str]]]) -> Mapping[str, list[_AnyTag]]:
-    found: defaultdict[str, list[_AnyTag]] = defaultdict(list)
-    for tag, positions in carried:
-        for position in positions:
-            found[position].append(tag)
-    return found
+async def _rows(session: AsyncSession, portfolio_ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    asked = {"portfolios": list(portfolio_ids)}
+    return (await session.execute(statement("data/tagged_positions"), asked)).all()
 
 
-_TagRow = tuple[str, str, str | None, str | None, list[str]]
-
-
-async def _rows(session: AsyncSession, portfolio_ids: Sequence[UUID]) -> list[_TagRow]:
-    rows = await session.execute(
-        statement("data/tagged_positions"), {"portfolios": list(portfolio_ids)}
-    )
-    return [(r[0], r[1], r[2], r[3], r[4]) for r in rows]
-
-
-def _used_tag(row: _TagRow, open_: Mapping[str, Holding]) -> UsedTag:
-    carriers = sorted((open_[id_].symbol, id_) for id_ in row[4] if id_ in open_)
+def _used_tag(row: Row[Any], open_: Mapping[str, Holding]) -> UsedTag:
+    carriers = sorted((open_[id_].symbol, id_) for id_ in row.positions if id_ in open_)
     return {
-        "id": row[0],
-        "name": row[1],
-        "color": row[2],
-        "description": row[3],
+        **json_row(DescribedTag, row),
         "position_count": len(carriers),
         "positions": [{"position_id": id_, "symbol": symbol} for symbol, id_ in carriers],
     }

@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import json_row
+from app.json_response import json_row
 from app.models import PortfolioTargetPrice
 from app.ownership import OwnedPortfolio
 

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.data.json_values import day_text
 from app.data.price_histories import newest_day
 from app.data.profiles import NO_FACTS, CompanyFacts, company_facts
 from app.holdings import Holding, open_holdings
-from app.json_response import utc_text
+from app.json_response import day_text, utc_text
 from app.models.base import utc_now
 from app.ownership import OwnedPortfolio
 from app.sql_files import statement
@@ -81,11 +80,6 @@ class TopPositions(TypedDict):
     total_positions: int
 
 
-class _Valued(NamedTuple):
-    holding: Holding
-    value: float
-
-
 async def top_positions(
     session: AsyncSession,
     portfolio: OwnedPortfolio,
@@ -104,9 +98,9 @@ async def top_positions(
     newest = newest_day(held) or utc_now().date()
     day = _within_lookback(as_of_date, newest)
     ranked = _ranked(held if day == newest else await _marked_on(session, held, day))
-    facts = await company_facts(session, {v.holding.symbol for v in ranked[:limit]})
-    gross = sum(abs(v.value) for v in ranked)
-    rows = [_row(v, gross, facts.get(v.holding.symbol, NO_FACTS)) for v in ranked[:limit]]
+    facts = await company_facts(session, {h.symbol for h in ranked[:limit]})
+    gross = sum(abs(h.value) for h in ranked)
+    rows = [_row(h, gross, facts.get(h.symbol, NO_FACTS)) for h in ranked[:limit]]
     return {
         "meta": {
             "as_of": utc_text(utc_now()),
@@ -123,7 +117,7 @@ async def top_positions(
             "schema_version": SCHEMA_VERSION,
         },
         "data": rows,
-        "coverage_percent": round(_percent(sum(abs(v.value) for v in ranked[:limit]), gross), 2),
+        "coverage_percent": round(_percent(sum(abs(h.value) for h in ranked[:limit]), gross), 2),
         "total_positions": len(ranked),
     }
 
@@ -144,18 +138,17 @@ async def _marked_on(session: AsyncSession, held: Sequence[Holding], day: date) 
     return [h if h.price_date is None else replace(h, price=marks.get(h.symbol)) for h in entered]
 
 
-def _ranked(held: Sequence[Holding]) -> list[_Valued]:
-    valued = [_Valued(h, h.value) for h in held]
-    return sorted(valued, key=lambda v: (-abs(v.value), v.holding.symbol, v.holding.id))
+def _ranked(held: Sequence[Holding]) -> list[Holding]:
+    return sorted(held, key=lambda h: (-abs(h.value), h.symbol, h.id))
 
 
-def _row(valued: _Valued, gross: float, facts: CompanyFacts) -> TopPosition:
+def _row(holding: Holding, gross: float, facts: CompanyFacts) -> TopPosition:
     return {
-        "symbol": valued.holding.symbol,
-        "name": facts["company_name"] or valued.holding.symbol,
-        "qty": valued.holding.quantity,
-        "value": round(valued.value, 2),
-        "weight": round(_percent(abs(valued.value), gross), 4),
+        "symbol": holding.symbol,
+        "name": facts["company_name"] or holding.symbol,
+        "qty": holding.quantity,
+        "value": round(holding.value, 2),
+        "weight": round(_percent(abs(holding.value), gross), 4),
         "sector": facts["sector"],
     }
 

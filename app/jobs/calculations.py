@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, func, insert, select, update
+from sqlalchemy import Row, func, insert, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
@@ -16,6 +16,7 @@ from app.jobs import ABANDONED, JOB_TYPE
 from app.jobs.prefect_api import PrefectUnavailableError, backfill_is_under_way, start_backfill
 from app.jobs.price_coverage import Preprocessing, price_coverage
 from app.json_response import utc_text
+from app.locks import hold
 from app.models import BatchJob
 from app.ownership import OwnedPortfolio
 from app.sql_files import statement
@@ -117,7 +118,7 @@ async def _record(portfolio: OwnedPortfolio, metadata: Mapping[str, str]) -> UUI
     """Insert a pending job unless one is under way."""
     job_id = uuid4()
     async with get_core_session() as session:
-        await session.execute(_one_at_a_time(portfolio.id))
+        await hold(session, f"calculate {portfolio.id}")
         if await _jobs(session, portfolio.id):
             raise ConflictError("A calculation of this portfolio has just been started")
         await session.execute(
@@ -170,12 +171,6 @@ async def _jobs(
     """The job of this id, or without one all that are unfinished."""
     asked = {"job_type": JOB_TYPE, "portfolio": str(portfolio_id), "job": job_id}
     return (await session.execute(statement("jobs/job"), asked)).all()
-
-
-def _one_at_a_time(portfolio_id: UUID) -> Select[Any]:
-    """Let requests for the same portfolio wait for each other until the transaction ends."""
-    key = func.hashtextextended(f"calculate {portfolio_id}", 0)
-    return select(func.pg_advisory_xact_lock(key))
 
 
 def _elapsed(job: Row[Any]) -> float | None:

@@ -17,7 +17,6 @@ class AiKbDocument(AiBase):
 
     __tablename__ = "ai_kb_documents"
     __table_args__ = (
-        Index("ix_ai_kb_documents_scope", "scope"),
         Index("ix_ai_kb_documents_created", "created_at"),
         Index(
             "ix_ai_kb_documents_embedding_hnsw",
@@ -29,7 +28,7 @@ class AiKbDocument(AiBase):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=GENERATED_UUID)
-    scope: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(String(100), index=True)
     title: Mapped[str] = mapped_column(String(500))
     content: Mapped[str] = mapped_column(Text)
     doc_metadata: Mapped[dict[str, Any]] = mapped_column(
@@ -44,16 +43,11 @@ class AiMemory(AiBase):
     """Something the agent remembers about a user (a logical reference to Core)."""
 
     __tablename__ = "ai_memories"
-    __table_args__ = (
-        Index("ix_ai_memories_scope", "scope"),
-        Index("ix_ai_memories_user_id", "user_id"),
-        Index("ix_ai_memories_tenant_id", "tenant_id"),
-    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=GENERATED_UUID)
-    user_id: Mapped[UUID | None]
-    tenant_id: Mapped[UUID | None]
-    scope: Mapped[str] = mapped_column(String(20))
+    user_id: Mapped[UUID | None] = mapped_column(index=True)
+    tenant_id: Mapped[UUID | None] = mapped_column(index=True)
+    scope: Mapped[str] = mapped_column(String(20), index=True)
     content: Mapped[str] = mapped_column(Text)
     tags: Mapped[dict[str, Any]] = mapped_column(
         JSONB(none_as_null=True), server_default=text("'{}'::jsonb")
@@ -65,14 +59,10 @@ class AiFeedback(AiBase):
     """A rating of a chat message (a logical reference to Core)."""
 
     __tablename__ = "ai_feedback"
-    __table_args__ = (
-        Index("ix_ai_feedback_message_id", "message_id"),
-        Index("ix_ai_feedback_rating", "rating"),
-    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=GENERATED_UUID)
-    message_id: Mapped[UUID]
-    rating: Mapped[str] = mapped_column(String(10))
+    message_id: Mapped[UUID] = mapped_column(index=True)
+    rating: Mapped[str] = mapped_column(String(10), index=True)
     edited_text: Mapped[str | None] = mapped_column(Text)
     comment: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, Index, Numeric, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Numeric, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import NOW, Base, utc_now
@@ -15,17 +15,12 @@ class BatchJob(Base):
     """A job run, as the old scheduler recorded it."""
 
     __tablename__ = "batch_jobs"
-    __table_args__ = (
-        Index("ix_batch_jobs_job_type", "job_type"),
-        Index("ix_batch_jobs_started_at", "started_at"),
-        Index("ix_batch_jobs_status", "status"),
-    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     job_name: Mapped[str] = mapped_column(String(100))
-    job_type: Mapped[str] = mapped_column(String(50))
-    status: Mapped[str] = mapped_column(String(20), default="pending")
-    started_at: Mapped[datetime | None]
+    job_type: Mapped[str] = mapped_column(String(50), index=True)
+    status: Mapped[str] = mapped_column(String(20), default="pending", index=True)
+    started_at: Mapped[datetime | None] = mapped_column(index=True)
     completed_at: Mapped[datetime | None]
     duration_seconds: Mapped[int | None]
     records_processed: Mapped[int | None]
@@ -39,23 +34,18 @@ class BatchJobSchedule(Base):
     """When the old scheduler ran a job."""
 
     __tablename__ = "batch_job_schedules"
-    __table_args__ = (
-        UniqueConstraint("job_name", name="uq_batch_job_schedules_job_name"),
-        Index("ix_batch_job_schedules_is_active", "is_active"),
-        Index("ix_batch_job_schedules_next_run_at", "next_run_at"),
-    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    job_name: Mapped[str] = mapped_column(String(100))
+    job_name: Mapped[str] = mapped_column(String(100), unique=True)
     job_type: Mapped[str] = mapped_column(String(50))
     cron_expression: Mapped[str] = mapped_column(String(100))
-    is_active: Mapped[bool] = mapped_column(default=True)
+    is_active: Mapped[bool] = mapped_column(default=True, index=True)
     description: Mapped[str | None] = mapped_column(String(500))
     timeout_seconds: Mapped[int] = mapped_column(default=300)
     retry_count: Mapped[int] = mapped_column(default=3)
     retry_delay_seconds: Mapped[int] = mapped_column(default=60)
     last_run_at: Mapped[datetime | None]
-    next_run_at: Mapped[datetime | None]
+    next_run_at: Mapped[datetime | None] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
@@ -64,10 +54,9 @@ class BatchRunTracking(Base):
     """How the daily batch went, one row per day."""
 
     __tablename__ = "batch_run_tracking"
-    __table_args__ = (Index("ix_batch_run_tracking_run_date", "run_date", unique=True),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    run_date: Mapped[date]
+    run_date: Mapped[date] = mapped_column(unique=True, index=True)
     phase_1_status: Mapped[str | None] = mapped_column(String(20))
     phase_2_status: Mapped[str | None] = mapped_column(String(20))
     phase_3_status: Mapped[str | None] = mapped_column(String(20))

@@ -15,12 +15,7 @@ class CorrelationCalculation(Base):
 
     __tablename__ = "correlation_calculations"
     __table_args__ = (
-        UniqueConstraint(
-            "portfolio_id",
-            "duration_days",
-            "calculation_date",
-            name="uq_correlation_calculations_portfolio_id",
-        ),
+        UniqueConstraint("portfolio_id", "duration_days", "calculation_date"),
         Index("idx_correlation_calculations_portfolio_date", "portfolio_id", "calculation_date"),
     )
 

@@ -14,10 +14,9 @@ class FactorDefinition(Base):
     """A risk factor and the traded proxy that stands for it."""
 
     __tablename__ = "factor_definitions"
-    __table_args__ = (UniqueConstraint("name", name="uq_factor_definitions_name"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    name: Mapped[str] = mapped_column(String(50))
+    name: Mapped[str] = mapped_column(String(50), unique=True)
     description: Mapped[str | None] = mapped_column(String(500))
     factor_type: Mapped[str] = mapped_column(String(20))
     calculation_method: Mapped[str | None] = mapped_column(String(50))
@@ -39,14 +38,13 @@ class FactorExposure(Base):
             "calculation_date",
             name="uq_factor_exposures_portfolio_factor_date",
         ),
-        Index("ix_factor_exposures_calculation_date", "calculation_date"),
         Index("ix_factor_exposures_portfolio_id_factor_id", "portfolio_id", "factor_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     portfolio_id: Mapped[UUID] = mapped_column(ForeignKey("portfolios.id"))
     factor_id: Mapped[UUID] = mapped_column(ForeignKey("factor_definitions.id"))
-    calculation_date: Mapped[date]
+    calculation_date: Mapped[date] = mapped_column(index=True)
     exposure_value: Mapped[Decimal] = mapped_column(Numeric(12, 6))
     exposure_dollar: Mapped[Decimal | None] = mapped_column(Numeric(16, 2))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -4,30 +4,34 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, Index, Numeric, String, UniqueConstraint
+from sqlalchemy import BigInteger, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, utc_now
 
 
-class IncomeStatement(Base):
+class _Statement:
+    """A statement of a company for a period: what stands before its lines, and behind them."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4, sort_order=-1)
+    symbol: Mapped[str] = mapped_column(String(10), index=True, sort_order=-1)
+    period_date: Mapped[date] = mapped_column(index=True, sort_order=-1)
+    fiscal_year: Mapped[int | None] = mapped_column(sort_order=-1)
+    fiscal_quarter: Mapped[int | None] = mapped_column(sort_order=-1)
+    frequency: Mapped[str] = mapped_column(String(1), sort_order=-1)
+    currency: Mapped[str] = mapped_column(String(3), default="USD")
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+
+class IncomeStatement(_Statement, Base):
     """An income statement of a company for a period."""
 
     __tablename__ = "income_statements"
     __table_args__ = (
         UniqueConstraint("symbol", "period_date", "frequency", name="uq_income_symbol_period_freq"),
-        Index("ix_income_statements_period_date", "period_date"),
-        Index("ix_income_statements_symbol", "symbol"),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    symbol: Mapped[str] = mapped_column(String(10))
-    period_date: Mapped[date]
-    fiscal_year: Mapped[int | None]
-    fiscal_quarter: Mapped[int | None]
-    frequency: Mapped[str] = mapped_column(String(1))
-
-    # Statement lines
     total_revenue: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     cost_of_revenue: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     gross_profit: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
@@ -48,13 +52,8 @@ class IncomeStatement(Base):
     interest_expense: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     depreciation_and_amortization: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
 
-    # Bookkeeping
-    currency: Mapped[str] = mapped_column(String(3), default="USD")
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
-
-class BalanceSheet(Base):
+class BalanceSheet(_Statement, Base):
     """A balance sheet of a company at the end of a period."""
 
     __tablename__ = "balance_sheets"
@@ -62,18 +61,8 @@ class BalanceSheet(Base):
         UniqueConstraint(
             "symbol", "period_date", "frequency", name="uq_balance_symbol_period_freq"
         ),
-        Index("ix_balance_sheets_period_date", "period_date"),
-        Index("ix_balance_sheets_symbol", "symbol"),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    symbol: Mapped[str] = mapped_column(String(10))
-    period_date: Mapped[date]
-    fiscal_year: Mapped[int | None]
-    fiscal_quarter: Mapped[int | None]
-    frequency: Mapped[str] = mapped_column(String(1))
-
-    # Statement lines
     total_assets: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     current_assets: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     cash_and_cash_equivalents: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
@@ -97,13 +86,8 @@ class BalanceSheet(Base):
     debt_to_equity: Mapped[Decimal | None] = mapped_column(Numeric(8, 4))
     book_value_per_share: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
 
-    # Bookkeeping
-    currency: Mapped[str] = mapped_column(String(3), default="USD")
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
-
-class CashFlow(Base):
+class CashFlow(_Statement, Base):
     """A cash-flow statement of a company for a period."""
 
     __tablename__ = "cash_flows"
@@ -111,18 +95,8 @@ class CashFlow(Base):
         UniqueConstraint(
             "symbol", "period_date", "frequency", name="uq_cashflow_symbol_period_freq"
         ),
-        Index("ix_cash_flows_period_date", "period_date"),
-        Index("ix_cash_flows_symbol", "symbol"),
     )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    symbol: Mapped[str] = mapped_column(String(10))
-    period_date: Mapped[date]
-    fiscal_year: Mapped[int | None]
-    fiscal_quarter: Mapped[int | None]
-    frequency: Mapped[str] = mapped_column(String(1))
-
-    # Statement lines
     operating_cash_flow: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     depreciation_and_amortization: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     stock_based_compensation: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
@@ -139,8 +113,3 @@ class CashFlow(Base):
     beginning_cash_position: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     free_cash_flow: Mapped[Decimal | None] = mapped_column(Numeric(20, 2))
     fcf_margin: Mapped[Decimal | None] = mapped_column(Numeric(8, 6))
-
-    # Bookkeeping
-    currency: Mapped[str] = mapped_column(String(3), default="USD")
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)

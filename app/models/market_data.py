@@ -18,13 +18,11 @@ class MarketDataCache(Base):
     __table_args__ = (
         UniqueConstraint("symbol", "date", name="uq_market_data_cache_symbol_date"),
         Index("idx_market_data_valid_prices", "symbol", "date", postgresql_where=text("close > 0")),
-        Index("ix_market_data_cache_date", "date"),
-        Index("ix_market_data_cache_symbol", "symbol"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    symbol: Mapped[str] = mapped_column(String(20))
-    date: Mapped[dt.date]
+    symbol: Mapped[str] = mapped_column(String(20), index=True)
+    date: Mapped[dt.date] = mapped_column(index=True)
     open: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
     high: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
     low: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
@@ -51,22 +49,18 @@ class FundHolding(Base):
             "last_updated",
             name="uq_fund_holdings_fund_holding_date",
         ),
-        Index("ix_fund_holdings_data_source", "data_source"),
         Index("ix_fund_holdings_fund_date", "fund_symbol", "last_updated"),
-        Index("ix_fund_holdings_fund_symbol", "fund_symbol"),
-        Index("ix_fund_holdings_holding_symbol", "holding_symbol"),
-        Index("ix_fund_holdings_last_updated", "last_updated"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    fund_symbol: Mapped[str] = mapped_column(String(20))
-    holding_symbol: Mapped[str] = mapped_column(String(20))
+    fund_symbol: Mapped[str] = mapped_column(String(20), index=True)
+    holding_symbol: Mapped[str] = mapped_column(String(20), index=True)
     holding_name: Mapped[str | None] = mapped_column(String(200))
     weight: Mapped[Decimal] = mapped_column(Numeric(8, 6))
     shares: Mapped[int | None]
     market_value: Mapped[Decimal | None] = mapped_column(Numeric(16, 2))
-    data_source: Mapped[str] = mapped_column(String(50))
-    last_updated: Mapped[date]
+    data_source: Mapped[str] = mapped_column(String(50), index=True)
+    last_updated: Mapped[date] = mapped_column(index=True)
     data_quality: Mapped[str] = mapped_column(String(20), default="good")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)

@@ -5,37 +5,15 @@ same method and predicate (a unique index serves a lookup as well as a plain one
 costs disk and every write, and no query gains.
 """
 
-from types import MappingProxyType
-from typing import NamedTuple
+from collections.abc import Mapping
 
-
-class ServingIndex(NamedTuple):
-    """The index that is built and answers what the omitted one would."""
-
-    table: str
-    served_by: str
-
-
-OMITTED_INDEXES = MappingProxyType(
-    {
-        "idx_market_data_cache_symbol_date": ServingIndex(
-            "market_data_cache", "uq_market_data_cache_symbol_date"
-        ),
-        "idx_positions_portfolio_deleted": ServingIndex(
-            "positions", "idx_position_portfolio_active"
-        ),
-        "idx_snapshots_portfolio_date": ServingIndex(
-            "portfolio_snapshots", "uq_portfolio_snapshots_portfolio_date"
-        ),
-        "uq_portfolio_snapshot_date": ServingIndex(
-            "portfolio_snapshots", "uq_portfolio_snapshots_portfolio_date"
-        ),
-        "ix_company_profiles_symbol": ServingIndex("company_profiles", "pk_company_profiles"),
-        "ix_position_greeks_position_id": ServingIndex(
-            "position_greeks", "uq_position_greeks_position_id"
-        ),
-        "ix_position_volatility_lookup": ServingIndex(
-            "position_volatility", "uq_position_volatility_date"
-        ),
-    }
-)
+# By table and name: the index of that table which is built, and answers what the omitted one would.
+OMITTED_INDEXES: Mapping[str, str] = {
+    "market_data_cache.idx_market_data_cache_symbol_date": "uq_market_data_cache_symbol_date",
+    "positions.idx_positions_portfolio_deleted": "idx_position_portfolio_active",
+    "portfolio_snapshots.idx_snapshots_portfolio_date": "uq_portfolio_snapshots_portfolio_date",
+    "portfolio_snapshots.uq_portfolio_snapshot_date": "uq_portfolio_snapshots_portfolio_date",
+    "company_profiles.ix_company_profiles_symbol": "pk_company_profiles",
+    "position_greeks.ix_position_greeks_position_id": "uq_position_greeks_position_id",
+    "position_volatility.ix_position_volatility_lookup": "uq_position_volatility_date",
+}

@@ -14,14 +14,10 @@ class PositionGreeks(Base):
     """The latest option sensitivities of a position: one row per position, no history."""
 
     __tablename__ = "position_greeks"
-    __table_args__ = (
-        UniqueConstraint("position_id", name="uq_position_greeks_position_id"),
-        Index("ix_position_greeks_calculation_date", "calculation_date"),
-    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    position_id: Mapped[UUID] = mapped_column(ForeignKey("positions.id"))
-    calculation_date: Mapped[date]
+    position_id: Mapped[UUID] = mapped_column(ForeignKey("positions.id"), unique=True)
+    calculation_date: Mapped[date] = mapped_column(index=True)
     delta: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     gamma: Mapped[Decimal | None] = mapped_column(Numeric(12, 6))
     theta: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
@@ -94,13 +90,11 @@ class PositionVolatility(Base):
     __tablename__ = "position_volatility"
     __table_args__ = (
         UniqueConstraint("position_id", "calculation_date", name="uq_position_volatility_date"),
-        Index("ix_position_volatility_calculation_date", "calculation_date"),
-        Index("ix_position_volatility_position_id", "position_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4, server_default=GENERATED_UUID)
-    position_id: Mapped[UUID] = mapped_column(ForeignKey("positions.id"))
-    calculation_date: Mapped[date]
+    position_id: Mapped[UUID] = mapped_column(ForeignKey("positions.id"), index=True)
+    calculation_date: Mapped[date] = mapped_column(index=True)
     realized_vol_21d: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))
     realized_vol_63d: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))
     vol_daily: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))

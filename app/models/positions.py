@@ -44,27 +44,22 @@ class Position(Base):
             "expiration_date",
             postgresql_where=text("deleted_at IS NULL AND symbol IS NOT NULL AND symbol <> ''"),
         ),
-        Index("ix_positions_deleted_at", "deleted_at"),
-        Index("ix_positions_exit_date", "exit_date"),
         Index("ix_positions_inv_class_subtype", "investment_class", "investment_subtype"),
-        Index("ix_positions_investment_class", "investment_class"),
-        Index("ix_positions_portfolio_id", "portfolio_id"),
-        Index("ix_positions_symbol", "symbol"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    portfolio_id: Mapped[UUID] = mapped_column(ForeignKey("portfolios.id"))
-    symbol: Mapped[str] = mapped_column(String(20))
+    portfolio_id: Mapped[UUID] = mapped_column(ForeignKey("portfolios.id"), index=True)
+    symbol: Mapped[str] = mapped_column(String(20), index=True)
     position_type: Mapped[PositionType] = mapped_column(Enum(PositionType, name="positiontype"))
     quantity: Mapped[Decimal] = mapped_column(Numeric(16, 4))
     entry_price: Mapped[Decimal] = mapped_column(Numeric(12, 4))
     entry_date: Mapped[date]
     exit_price: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
-    exit_date: Mapped[date | None]
+    exit_date: Mapped[date | None] = mapped_column(index=True)
     underlying_symbol: Mapped[str | None] = mapped_column(String(10))
     strike_price: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
     expiration_date: Mapped[date | None]
-    investment_class: Mapped[str | None] = mapped_column(String(20))
+    investment_class: Mapped[str | None] = mapped_column(String(20), index=True)
     investment_subtype: Mapped[str | None] = mapped_column(String(30))
     last_price: Mapped[Decimal | None] = mapped_column(Numeric(12, 4))
     market_value: Mapped[Decimal | None] = mapped_column(Numeric(16, 2))
@@ -73,7 +68,7 @@ class Position(Base):
     notes: Mapped[str | None] = mapped_column(String)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
-    deleted_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None] = mapped_column(index=True)
 
 
 class PositionRealizedEvent(Base):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, ForeignKey, Index, Numeric, String, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, utc_now
@@ -19,13 +19,11 @@ class PortfolioSnapshot(Base):
         UniqueConstraint(
             "portfolio_id", "snapshot_date", name="uq_portfolio_snapshots_portfolio_date"
         ),
-        Index("ix_portfolio_snapshots_portfolio_id", "portfolio_id"),
-        Index("ix_portfolio_snapshots_snapshot_date", "snapshot_date"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    portfolio_id: Mapped[UUID] = mapped_column(ForeignKey("portfolios.id"))
-    snapshot_date: Mapped[date]
+    portfolio_id: Mapped[UUID] = mapped_column(ForeignKey("portfolios.id"), index=True)
+    snapshot_date: Mapped[date] = mapped_column(index=True)
     net_asset_value: Mapped[Decimal] = mapped_column("total_value", Numeric(16, 2))
     cash_value: Mapped[Decimal] = mapped_column(Numeric(16, 2), default=0)
     long_value: Mapped[Decimal] = mapped_column(Numeric(16, 2))

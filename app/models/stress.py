@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, Index, Numeric, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Numeric, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,14 +17,13 @@ class StressTestScenario(Base):
 
     __tablename__ = "stress_test_scenarios"
     __table_args__ = (
-        UniqueConstraint("scenario_id", name="uq_stress_test_scenarios_scenario_id"),
         Index("idx_stress_scenarios_active", "active"),
         Index("idx_stress_scenarios_category", "category"),
         Index("idx_stress_scenarios_severity", "severity"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    scenario_id: Mapped[str] = mapped_column(String(50))
+    scenario_id: Mapped[str] = mapped_column(String(50), unique=True)
     name: Mapped[str] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(String(1000))
     category: Mapped[str] = mapped_column(String(50))

@@ -42,13 +42,11 @@ class PositionTag(Base):
     __tablename__ = "position_tags"
     __table_args__ = (
         UniqueConstraint("position_id", "tag_id", name="unique_position_tag"),
-        Index("ix_position_tags_assigned_at", "assigned_at"),
         Index("ix_position_tags_position_id", "position_id"),
-        Index("ix_position_tags_tag_id", "tag_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     position_id: Mapped[UUID] = mapped_column(ForeignKey("positions.id", ondelete="CASCADE"))
-    tag_id: Mapped[UUID] = mapped_column(ForeignKey("tags_v2.id", ondelete="CASCADE"))
-    assigned_at: Mapped[datetime] = mapped_column(server_default=NOW)
+    tag_id: Mapped[UUID] = mapped_column(ForeignKey("tags_v2.id", ondelete="CASCADE"), index=True)
+    assigned_at: Mapped[datetime] = mapped_column(server_default=NOW, index=True)
     assigned_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))

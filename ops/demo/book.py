@@ -5,6 +5,7 @@ Ids are derived from natural keys, so every database that holds the book holds t
 
 import csv
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -36,7 +37,6 @@ class DemoPortfolio:
 
     id: UUID
     user_id: UUID
-    key: str
     name: str
     account_name: str
     account_type: str
@@ -75,7 +75,7 @@ class DemoPosition:
 
 @dataclass(frozen=True)
 class DemoTag:
-    """A user's label, on `position_ids`."""
+    """A user's label."""
 
     id: UUID
     user_id: UUID
@@ -84,17 +84,17 @@ class DemoTag:
     description: str
     display_order: int
     usage_count: int
-    position_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True)
 class DemoBook:
-    """The whole book."""
+    """The whole book: portfolios by their keys in its file, `carriers` of each tag by its id."""
 
     users: tuple[DemoUser, ...]
-    portfolios: tuple[DemoPortfolio, ...]
+    portfolios: Mapping[str, DemoPortfolio]
     positions: tuple[DemoPosition, ...]
     tags: tuple[DemoTag, ...]
+    carriers: Mapping[UUID, Sequence[UUID]]
 
     @property
     def held_symbols(self) -> tuple[str, ...]:
@@ -112,20 +112,20 @@ def demo_book() -> DemoBook:
         for one in people["users"]
     )
     portfolios = {one["key"]: _portfolio(one) for one in people["portfolios"]}
+    owners = {one["key"]: one["user"] for one in people["portfolios"]}
     positions = tuple(_position(portfolios[lot["portfolio"]], lot) for lot in lots)
-    owners = {one.id: one.user_id for one in portfolios.values()}
-    labels: dict[tuple[UUID, str], list[UUID]] = {}
+    carriers: dict[UUID, list[UUID]] = {}
     for lot, position in zip(lots, positions, strict=True):
-        labels.setdefault((owners[position.portfolio_id], lot["tag"]), []).append(position.id)
-    tags = _tags(people["tags"], users, labels)
-    return DemoBook(users, tuple(portfolios.values()), positions, tags)
+        tag = derived_id("tag", owners[lot["portfolio"]], lot["tag"])
+        carriers.setdefault(tag, []).append(position.id)
+    tags = _tags(people["tags"], users, carriers)
+    return DemoBook(users, portfolios, positions, tags, carriers)
 
 
 def _portfolio(row: dict[str, str]) -> DemoPortfolio:
     return DemoPortfolio(
         id=derived_id("portfolio", row["user"], row["account_name"]),
         user_id=derived_id("user", row["user"]),
-        key=row["key"],
         name=row["name"],
         account_name=row["account_name"],
         account_type=row["account_type"],
@@ -167,23 +167,22 @@ def _entry_price(lot: dict[str, str]) -> Decimal:
 def _tags(
     definitions: list[dict[str, Any]],
     users: tuple[DemoUser, ...],
-    labels: dict[tuple[UUID, str], list[UUID]],
+    carriers: Mapping[UUID, Sequence[UUID]],
 ) -> tuple[DemoTag, ...]:
     """One tag per user and label that the user's positions carry."""
     return tuple(
         DemoTag(
-            id=derived_id("tag", user.email, tag["name"]),
+            id=id_,
             user_id=user.id,
             name=tag["name"],
             color=tag["color"],
             description=tag["description"],
             display_order=order,
-            usage_count=len(labels[user.id, tag["name"]]),
-            position_ids=tuple(labels[user.id, tag["name"]]),
+            usage_count=len(carriers[id_]),
         )
         for user in users
         for order, tag in enumerate(definitions)
-        if (user.id, tag["name"]) in labels
+        if (id_ := derived_id("tag", user.email, tag["name"])) in carriers
     )
 
 

@@ -12,7 +12,6 @@ Row = dict[str, Any]
 
 BCRYPT_COST = 11
 LONGEST_PASSWORD_BYTES = 72  # bcrypt reads no more
-_NO_COLUMNS = ("key", "position_ids")
 
 
 def password_hash(password: str) -> str:
@@ -37,7 +36,7 @@ def book_rows(shared_hash: str) -> dict[str, list[Row]]:
     book = demo_book()
     return {
         "users": _rows(book.users, hashed_password=shared_hash, is_active=True),
-        "portfolios": _rows(book.portfolios, currency="USD", is_active=True),
+        "portfolios": _rows(book.portfolios.values(), currency="USD", is_active=True),
         "positions": _rows(book.positions),
         "tags_v2": _rows(book.tags, is_archived=False),
         "position_tags": _assignment_rows(book),
@@ -47,10 +46,7 @@ def book_rows(shared_hash: str) -> dict[str, list[Row]]:
 def _rows(entries: Iterable[object], **same: Any) -> list[Row]:
     """Entries are named as their columns; `same` stands in all of them."""
     same |= {"created_at": BOOK_TIME, "updated_at": BOOK_TIME}
-    return [
-        {name: value for name, value in vars(entry).items() if name not in _NO_COLUMNS} | same
-        for entry in entries
-    ]
+    return [vars(entry) | same for entry in entries]
 
 
 def _assignment_rows(book: DemoBook) -> list[Row]:
@@ -63,5 +59,5 @@ def _assignment_rows(book: DemoBook) -> list[Row]:
             "assigned_by": tag.user_id,
         }
         for tag in book.tags
-        for position_id in tag.position_ids
+        for position_id in book.carriers[tag.id]
     ]

@@ -7,7 +7,6 @@ from functools import lru_cache
 from importlib.resources import files
 
 ANCHOR_DATE = date(2025, 6, 30)
-FACTOR_ETFS = ("SPY", "VUG", "VTV", "MTUM", "QUAL", "IWM", "USMV", "TLT")
 
 
 @dataclass(frozen=True)

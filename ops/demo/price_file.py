@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from app.calculations.factors import REQUIRED_ETFS
 from ops.demo.book import demo_book
-from ops.demo.catalogue import ANCHOR_DATE, FACTOR_ETFS
+from ops.demo.catalogue import ANCHOR_DATE
 from ops.demo.prices import LAST_DATE, Floats, PriceHistory
 from ops.price_files.judging import (
     LARGEST_VOLUME,
@@ -27,7 +28,7 @@ _NAMES_SHOWN = 5
 
 def needed_prices() -> Needed:
     """What the demo cannot do without."""
-    symbols = tuple(sorted({*demo_book().held_symbols, *FACTOR_ETFS}))
+    symbols = tuple(sorted({*demo_book().held_symbols, *REQUIRED_ETFS}))
     return Needed(symbols, NEEDED_FROM, LAST_DATE)
 
 
@@ -59,7 +60,7 @@ def check_reach(rows: PriceRows) -> None:
         BadInputError: a needed symbol is absent, or the file ends too early or begins too late.
     """
     _check_present(rows, demo_book().held_symbols, "symbols of the demo book")
-    _check_present(rows, FACTOR_ETFS, "factor ETFs")
+    _check_present(rows, REQUIRED_ETFS, "factor ETFs")
     first, last = rows.dates.min().item(), rows.dates.max().item()
     if first > NEEDED_FROM or last < LAST_DATE:
         refuse(rows.path, f"it covers {first}..{last}; the demo needs {NEEDED_FROM}..{LAST_DATE}")

@@ -54,10 +54,8 @@ def _section_differences(
 
 
 def _unexpected(noun: str, name: str, description: str) -> Difference:
-    table, _, bare = name.partition(".")
-    omitted = OMITTED_INDEXES.get(bare)
-    if noun in {"index", "constraint"} and omitted is not None and omitted.table == table:
-        return difference(f"redundant {noun}", name, omitted.served_by, description, "warning")
+    if noun in {"index", "constraint"} and name in OMITTED_INDEXES:
+        return difference(f"redundant {noun}", name, OMITTED_INDEXES[name], description, "warning")
     # A hosting company installs extensions of its own, which disturb nothing.
     severity: Severity = "warning" if noun == "extension" else "error"
     return difference(f"unexpected {noun}", name, None, description, severity)

@@ -13,7 +13,7 @@ from ops.plan_figures import LAST_DAY
 from tests.api.backend import Backend, authorization
 
 PLAN_USERS = ("individual", "hnw", "hedge_fund")
-BOOKS = {book.key: book for book in demo_book().portfolios}
+BOOKS = demo_book().portfolios
 EMAILS = {user.id: user.email for user in demo_book().users}
 
 PATHS = (

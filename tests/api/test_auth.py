@@ -14,7 +14,7 @@ import httpx
 import jwt
 import pytest
 
-from app.login_throttle import forget_all
+from app import login_throttle
 from ops.connection import connect
 from tests.api.backend import SECRET_KEY, Backend
 from tests.api.conftest import DEMO_PASSWORD, HNW, INDIVIDUAL
@@ -28,9 +28,9 @@ def nobody_guessed_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """And passwords are hashed with the fewest rounds that there are."""
     monkeypatch.setattr("app.security._COST", 4)
     monkeypatch.setattr("app.security._NOBODYS_HASH", b"$2b$04$" + b"." * 53)
-    forget_all()
+    login_throttle._limiter.storage.reset()
     yield
-    forget_all()
+    login_throttle._limiter.storage.reset()
 
 
 def log_in(client: httpx.Client, email: str, password: str) -> httpx.Response:

@@ -206,7 +206,7 @@ def test_a_user_has_three_answers_at_a_time(
             assert int(refused.headers["retry-after"]) > 0
             with asking(hedge_fund, QUESTION, conversation(hedge_fund)) as another:
                 assert next(another).name == "message_created"
-        eventually(lambda: running.open_streams() == 0)
+        eventually(lambda: not running._streams)
     llm.replies = [said("Free again.")]
     assert ask(individual, QUESTION, begun).names[-1] == "done"
     assert len(rows_of(backend, begun)) == 8

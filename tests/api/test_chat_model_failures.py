@@ -224,7 +224,7 @@ def test_a_client_that_goes_away_ends_the_upstream_request(
     row = rows_of(backend, begun)[-1]
     assert row[2] == "Nobody reads"
     assert row[-1]["error_type"] == "CANCELLED"
-    eventually(lambda: running.open_streams() == 0)
+    eventually(lambda: not running._streams)
 
 
 def test_a_client_that_leaves_at_the_very_end_loses_nothing(
@@ -243,7 +243,7 @@ def test_a_client_that_leaves_at_the_very_end_loses_nothing(
     with asking(individual, QUESTION, begun) as events:
         next(events)
         assert saving.wait(10)
-    eventually(lambda: running.open_streams() == 0)
+    eventually(lambda: not running._streams)
     row = rows_of(backend, begun)[-1]
     assert (row[2], row[-1]) == ("All of it.", None)
 

@@ -115,7 +115,7 @@ def test_of_a_turn_that_is_tried_again_while_it_is_under_way_the_whole_answer_st
         with asking(individual, QUESTION, begun, **mine) as events:
             assert "token" in (event.name for event in events)
             assert ask(other, QUESTION, begun, **mine).text == "Whole."
-        eventually(lambda: running.open_streams() == 0)
+        eventually(lambda: not running._streams)
     assert told(backend, begun) == [("user", QUESTION, False), ("assistant", "Whole.", False)]
 
 

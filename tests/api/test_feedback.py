@@ -245,13 +245,13 @@ def test_a_rating_that_changed_while_it_was_learned_teaches_nothing(
 ) -> None:
     answer = answer_of(talker)
     feedback = client.post(path(answer), json={"rating": "down"}).json()
-    embed = feedback_learning.embed
+    embed = rag_service.embed
 
     async def overtaken(texts: list[str]) -> list[list[float]]:
         talker.ai("UPDATE ai_feedback SET rating = 'down' WHERE message_id = %s", [answer])
         return await embed(texts)
 
-    monkeypatch.setattr(feedback_learning, "embed", overtaken)
+    monkeypatch.setattr(rag_service, "embed", overtaken)
     talker.ai("UPDATE ai_feedback SET rating = 'up' WHERE message_id = %s", [answer])
     assert learn_now(feedback) is None
     assert talker.examples() == []
@@ -280,7 +280,7 @@ def test_a_failure_to_learn_is_logged_and_disturbs_nobody(
     async def failing(_: list[str]) -> list[list[float]]:
         raise RuntimeError("no model")
 
-    monkeypatch.setattr(feedback_learning, "embed", failing)
+    monkeypatch.setattr(rag_service, "embed", failing)
     monkeypatch.setattr(logging.getLogger("sigmasight"), "propagate", True)
     answer = answer_of(talker)
     assert client.post(path(answer), json={"rating": "up"}).status_code == 200

@@ -108,7 +108,7 @@ def test_it_holds_the_book_under_the_ids_of_the_book(made: tuple[URL, LegacyRepo
     (stored,) = set(users.values())
     assert bcrypt.checkpw(PASSWORD.encode(), str(stored).encode())
     totals = query(url, "SELECT sum(equity_balance) FROM portfolios")
-    assert totals == [(sum(one.equity_balance for one in book.portfolios),)]
+    assert totals == [(sum(one.equity_balance for one in book.portfolios.values()),)]
 
 
 def test_its_prices_are_the_history_with_holes_and_flawed_rows(

@@ -107,7 +107,7 @@ def test_twice_is_once(seeded: URL) -> None:
 
 def test_starting_capital_is_recorded_once(seeded: URL) -> None:
     recorded = dict(query(seeded, "SELECT portfolio_id, equity FROM ops.starting_capital"))
-    assert recorded == {one.id: one.equity_balance for one in demo_book().portfolios}
+    assert recorded == {one.id: one.equity_balance for one in demo_book().portfolios.values()}
     execute(seeded, "UPDATE portfolios SET equity_balance = equity_balance * 2")
     seed(seeded, demo_password=PASSWORD)
     again = dict(query(seeded, "SELECT portfolio_id, equity FROM ops.starting_capital"))

@@ -11,9 +11,10 @@ import bcrypt
 import numpy as np
 import pytest
 
+from app.calculations.factors import REQUIRED_ETFS
 from ops.demo.book import DemoPosition, demo_book
 from ops.demo.book_rows import book_rows, password_hash
-from ops.demo.catalogue import FACTOR_ETFS, catalogue
+from ops.demo.catalogue import catalogue
 from ops.demo.prices import generate_prices
 from ops.errors import BadInputError
 from ops.trading_calendar import trading_days
@@ -34,7 +35,7 @@ def test_the_book_has_the_sizes_of_the_plan() -> None:
 
 def test_the_four_documented_users_own_portfolios() -> None:
     book = demo_book()
-    owners = {one.user_id for one in book.portfolios}
+    owners = {one.user_id for one in book.portfolios.values()}
     documented = ("individual", "hnw", "hedgefundstyle", "familyoffice")
     wanted = {f"demo_{name}@sigmasight.com" for name in documented}
     assert wanted <= {user.email for user in book.users if user.id in owners}
@@ -95,14 +96,14 @@ def test_ids_are_unique_and_the_same_every_time() -> None:
 
 def test_every_position_carries_a_tag_of_its_owner() -> None:
     book = demo_book()
-    owner = {one.id: one.user_id for one in book.portfolios}
-    tagged = {position_id: tag.user_id for tag in book.tags for position_id in tag.position_ids}
+    owner = {one.id: one.user_id for one in book.portfolios.values()}
+    tagged = {one: tag.user_id for tag in book.tags for one in book.carriers[tag.id]}
     assert tagged == {one.id: owner[one.portfolio_id] for one in book.positions}
 
 
 def test_the_catalogue_names_real_factors_and_required_etfs() -> None:
     held = set(demo_book().held_symbols)
-    assert held | set(FACTOR_ETFS) < set(catalogue())
+    assert held | set(REQUIRED_ETFS) < set(catalogue())
     assert all(one.is_etf or one.sector for one in catalogue().values())
     missing_beta = [one for one in held if not catalogue()[one].profile_beta]
     assert 0 < len(missing_beta) < len(held)

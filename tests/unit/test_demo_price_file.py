@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.calculations.factors import REQUIRED_ETFS
 from flows import cli
 from ops.demo import price_file
 from ops.demo.book import demo_book
-from ops.demo.catalogue import FACTOR_ETFS, catalogue
+from ops.demo.catalogue import catalogue
 from ops.demo.prices import PriceHistory
 from ops.errors import BadInputError
 from ops.legacy_demo import judged_once, price_history
@@ -30,7 +31,7 @@ DAYS = ("2024-06-20", "2025-06-30", "2025-12-19")
 
 def tidy_lines() -> list[str]:
     """The smallest file that the demo accepts."""
-    symbols = sorted({*demo_book().held_symbols, *FACTOR_ETFS})
+    symbols = sorted({*demo_book().held_symbols, *REQUIRED_ETFS})
     return [HEADER] + [
         f"{symbol},{day},{price},{price + 1},{price - 1},{price + 0.5},{1000 + number}"
         for symbol in symbols
@@ -194,7 +195,9 @@ def test_the_template_names_what_is_needed(
     said = capsys.readouterr()
     header, *rows = said.out.splitlines()
     assert header == HEADER
-    assert [row.split(",")[0] for row in rows] == sorted({*demo_book().held_symbols, *FACTOR_ETFS})
+    assert [row.split(",")[0] for row in rows] == sorted(
+        {*demo_book().held_symbols, *REQUIRED_ETFS}
+    )
     assert "on every session of the NYSE from 2024-12-03 to 2025-12-19" in said.err
 
 

@@ -5,8 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from app.calculations.factors import REQUIRED_ETFS
 from ops.demo.book import demo_book
-from ops.demo.catalogue import FACTOR_ETFS, catalogue
+from ops.demo.catalogue import catalogue
 from ops.demo.prices import (
     FACTOR_VOLS,
     FLAWED_ROWS,
@@ -87,7 +88,7 @@ def test_holes_are_where_they_are_said_to_be(prices: PriceHistory) -> None:
     assert len(with_holes) >= 2
 
 
-@pytest.mark.parametrize("symbol", FACTOR_ETFS)
+@pytest.mark.parametrize("symbol", REQUIRED_ETFS)
 def test_a_required_etf_has_a_price_every_day(prices: PriceHistory, symbol: str) -> None:
     assert not np.isnan(closes(prices, symbol)).any()
 

@@ -1,44 +1,31 @@
 """Requests to a chat-completions endpoint."""
 
-import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import lru_cache
-from typing import Self
 
 import httpx
 
 from app.agent.llm.chunks import BrokenStreamError, ChunkReader
 from app.agent.llm.wire import request_body
 from app.agent.model import ModelError, ModelEvent, Prompt
-from app.config import Settings
+from app.authorities import trusted_authorities
+from app.config import EndpointSettings
 
 _CONNECT_SECONDS = 10.0
 _RETRYABLE = frozenset({408, 409, 425, 429})
 
 
-@lru_cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: it takes longer than many a request."""
-    return httpx.create_ssl_context()
-
-
 class Endpoint:
     """Where models answer. One for each turn, so that its connections end with it."""
 
-    def __init__(self, base_url: str, api_key: str | None, timeout_seconds: float) -> None:
+    def __init__(self, settings: EndpointSettings) -> None:
+        base_url = settings.LLM_BASE_URL or ""
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(timeout_seconds, connect=_CONNECT_SECONDS),
-            verify=_certificates() if base_url.startswith("https") else False,
+            headers=settings.key_header,
+            timeout=httpx.Timeout(settings.LLM_TIMEOUT_SECONDS, connect=_CONNECT_SECONDS),
+            verify=trusted_authorities() if base_url.startswith("https") else False,
         )
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The configured endpoint."""
-        key = settings.LLM_API_KEY.get_secret_value() if settings.LLM_API_KEY else None
-        return cls(settings.LLM_BASE_URL or "", key, settings.LLM_TIMEOUT_SECONDS)
 
     async def stream(self, prompt: Prompt, model: str) -> AsyncGenerator[ModelEvent, None]:
         """One completion, as it comes.

@@ -48,7 +48,7 @@ def _names(prompt: Prompt) -> dict[str, str]:
 
 def _without_figures(question: Question, prompt: Prompt) -> list[str]:
     passages = [
-        section(each.title, each.content[:_LONGEST_PASSAGE]) for each in prompt.grounding.passages
+        section(each.title, each.content[:_LONGEST_PASSAGE]) for each in prompt.grounding.documents
     ]
     able = f"{_NOT_UNDERSTOOD}\n\n{bullets(topic.can for topic in TOPICS)}"
     if question.defines and passages:
@@ -57,5 +57,5 @@ def _without_figures(question: Question, prompt: Prompt) -> list[str]:
 
 
 def _see_also(prompt: Prompt) -> str:
-    titles = "; ".join(each.title for each in prompt.grounding.passages)
+    titles = "; ".join(each.title for each in prompt.grounding.documents)
     return f"In the knowledge base: {titles}." if titles else ""

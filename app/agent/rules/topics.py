@@ -19,28 +19,18 @@ class Topic:
 
     Attributes:
         can: what the responder says that it can tell.
-        words: what is matched belongs to this topic and to none after it.
+        words: as a pattern from the start of a word, in any case; what is matched belongs to this
+            topic and to none after it.
         subject: what the tool is asked about.
         also: words that several topics share.
     """
 
     can: str
-    words: re.Pattern[str]
+    words: str
     tool: str
     tell: Callable[[Any, Question], str]
     subject: Subject = "portfolio"
     also: re.Pattern[str] | None = None
-
-
-def _topic(
-    can: str,
-    words: str,
-    tool: str,
-    tell: Callable[[Any, Question], str],
-    subject: Subject = "portfolio",
-    also: re.Pattern[str] | None = None,
-) -> Topic:
-    return Topic(can, re.compile(rf"\b(?:{words})", re.IGNORECASE), tool, tell, subject, also)
 
 
 _RISK = re.compile(r"\brisk(?:s|y|iest)?\b|\bdownside\b|\bsafe\b", re.IGNORECASE)
@@ -49,93 +39,93 @@ _PORTFOLIO = re.compile(r"\bportfolios?\b|\bbook\b|\baccount\b", re.IGNORECASE)
 
 # The first match wins a place; at most three are told.
 TOPICS = (
-    _topic(
+    Topic(
         "tags",
         r"tags?\b|tagged|labell?ed",
         "get_position_tags",
         holdings_words.tags,
     ),
-    _topic(
+    Topic(
         "target prices",
         r"(?:price )?targets?\b|target prices?",
         "get_target_prices",
         holdings_words.targets,
     ),
-    _topic(
+    Topic(
         "data quality",
         r"data quality|data coverage|missing (?:data|prices)|incomplete|complete data",
         "get_portfolio_data_quality",
         holdings_words.quality,
     ),
-    _topic(
+    Topic(
         "prices of the factors' funds",
         r"factor (?:etfs?|funds?|prices?)",
         "get_factor_etf_prices",
         market_words.factor_funds,
         "nothing",
     ),
-    _topic(
+    Topic(
         "past prices",
         r"price histor|histor\w* prices?|past prices?|prices? (?:over|since|in) the (?:last|past)|"
         r"price (?:chart|trend|development)",
         "get_prices_historical",
         market_words.history,
     ),
-    _topic(
+    Topic(
         "movers of the last day",
         r"movers?\b|moved\b|gainers?\b|losers?\b|biggest moves?|today|yesterday|last day",
         "get_daily_movers",
         holdings_words.movers,
     ),
-    _topic(
+    Topic(
         "correlations",
         r"correlat\w*|diversif\w*|move together",
         "get_correlation_matrix",
         risk_words.correlations,
     ),
-    _topic(
+    Topic(
         "stress tests",
         r"stress\w*|scenarios?\b|crash\w*|worst case|recession|what if|rate (?:hike|rise|shock)",
         "get_stress_test_results",
         risk_words.stress,
         also=_RISK,
     ),
-    _topic(
+    Topic(
         "concentration",
         r"concentrat\w*|hhi\b|herfindahl|too much in",
         "get_concentration_metrics",
         risk_words.concentration,
         also=_RISK,
     ),
-    _topic(
+    Topic(
         "factor exposures and beta",
         r"(?:factor|style)s? (?:exposures?|betas?)|factors?\b|betas?\b|"
         r"momentum|style (?:tilt|exposure)|market sensitivity|sensitiv\w*",
         "get_factor_exposures",
         risk_words.factors,
     ),
-    _topic(
+    Topic(
         "sectors",
         r"sectors? (?:exposures?|weights?|allocation)|sectors?\b|"
         r"industr\w*|overweight|underweight|benchmark|allocat\w*",
         "get_sector_exposure",
         risk_words.sectors,
     ),
-    _topic(
+    Topic(
         "volatility",
         r"volatil\w*|standard deviation|swings?\b",
         "get_volatility_analysis",
         risk_words.volatility,
         also=_RISK,
     ),
-    _topic(
+    Topic(
         "profit and loss by position",
         r"entry prices?|cost basis|unrealized|which positions? (?:made|lost)|winners?\b|"
         r"(?:profits?|loss(?:es)?|gains?|p&l|pnl)(?: and loss(?:es)?)? (?:by|per|of each|on) \w+",
         "get_positions_details",
         holdings_words.positions,
     ),
-    _topic(
+    Topic(
         "exposure, leverage, profit and loss",
         r"exposures?\b|leverage\w*|gross\b|net (?:exposure|asset)|equity\b|cash\b|p&l|pnl\b|"
         r"profits?\b|performance|performing|doing\b|returns?\b|worth\b|value of my|overview|"
@@ -143,27 +133,27 @@ TOPICS = (
         "get_analytics_overview",
         risk_words.overview,
     ),
-    _topic(
+    Topic(
         "top holdings",
         r"holdings?\b|positions?\b|stocks?\b|hold\b|own\b|invested in|(?:largest|biggest) bets?",
         "get_portfolio_complete",
         holdings_words.holdings,
     ),
-    _topic(
+    Topic(
         "prices of symbols",
         r"prices?\b|quotes?\b|quoted|trad(?:es?|ing) at|cost\b",
         "get_current_quotes",
         market_words.quotes,
         "symbols",
     ),
-    _topic(
+    Topic(
         "companies",
         r"compan(?:y|ies)|profiles?\b|tell me about|who is|business|about\b|what does",
         "get_company_profile",
         market_words.profile,
         "symbol",
     ),
-    _topic(
+    Topic(
         "your portfolios",
         r"portfolios\b|accounts\b|list .*portfolio",
         "list_user_portfolios",
@@ -203,7 +193,7 @@ def _about_symbols(question: Question, found: list[Topic]) -> tuple[Topic, ...]:
 def _matching(text: str) -> list[Topic]:
     found, rest = list[Topic](), text
     for topic in TOPICS:
-        left = topic.words.sub(" ", rest)
+        left = re.sub(rf"\b(?:{topic.words})", " ", rest, flags=re.IGNORECASE)
         if left != rest or (topic.also and topic.also.search(text)):
             found.append(topic)
         rest = left

@@ -4,13 +4,12 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import NotRequired
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.agent.services.feedback_learning import learn_all
+from app.agent.services.feedback_learning import JobError, learn_all
 from app.agent.services.feedback_review import LEARNED_FROM_PATTERNS, rated_answers
 from app.agent.services.feedback_rules import Rated, Rule, patterns
 from app.agent.services.memory_service import remember
@@ -32,14 +31,6 @@ class UserResult(TypedDict):
     user_id: str
     patterns_found: int
     rules_created: int
-
-
-class JobError(TypedDict):
-    """What could not be done; `error` is its kind."""
-
-    error: str
-    user_id: NotRequired[str]
-    feedback_id: NotRequired[str]
 
 
 class LearningRun(TypedDict):
@@ -143,10 +134,7 @@ async def reprocess(*, days: int) -> Reprocessing:
     async with get_ai_session() as ai:
         rows = await ai.execute(statement("agent/services/feedback_unlearned"), values)
         waiting = list(rows.scalars())
-    lessons, failed = await learn_all(waiting)
-    errors: list[JobError] = [
-        {"feedback_id": each["feedback_id"], "error": each["error"]} for each in failed
-    ]
+    lessons, errors = await learn_all(waiting)
     return {
         "job_type": "feedback_reprocessing",
         "status": "completed",

@@ -5,22 +5,21 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 from uuid import UUID, uuid5
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from typing_extensions import TypedDict
 
 from app.agent import running
-from app.agent.embeddings import embed, embedding_model
 from app.agent.services.feedback_rules import rule_from_edit
 from app.agent.services.feedback_service import delete_feedback_of, hold_ratings
-from app.agent.services.knowledge_seed import embedded_text, vector_text
 from app.agent.services.memory_service import write_memory
-from app.agent.services.rag_service import POSITIVE_EXAMPLE_SCOPE, write_document
+from app.agent.services.rag_service import POSITIVE_EXAMPLE_SCOPE, embedded, write_document
 from app.database import get_ai_session, get_core_session
-from app.json_response import json_bytes, utc_text
+from app.json_response import utc_text
 from app.models import AgentConversation, AgentMessage, AiFeedback
 from app.models.base import utc_now
 
@@ -36,6 +35,14 @@ _tasks: set[asyncio.Task[None]] = set()
 
 _EXAMPLES = UUID("0a1d4f5c-55c8-4b43-9c5b-6f3f7e1f2d10")
 _TITLE_LENGTH = 100
+
+
+class JobError(TypedDict):
+    """What could not be done; `error` is its kind."""
+
+    error: str
+    user_id: NotRequired[str]
+    feedback_id: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +120,7 @@ async def learn(feedback_id: UUID, *, orphans_go: bool = False) -> Lesson | None
     return await _learn_rule(rating, answer) if rating.edited_text else None
 
 
-_RATING = select(
-    AiFeedback.id,
-    AiFeedback.message_id,
-    AiFeedback.rating,
-    AiFeedback.edited_text,
-    AiFeedback.comment,
-)
+_RATING = select(*[getattr(AiFeedback, name) for name in _Rating.__slots__])
 
 
 async def _rating(ai: AsyncSession, feedback_id: UUID) -> _Rating | None:
@@ -155,16 +156,8 @@ async def _learn_example(rating: _Rating, answer: _Answer) -> Lesson | None:
     question = answer.question or ""
     content = f"Question: {question}\n\nAnswer that the user liked:\n{answer.answer}"
     title = f"Liked answer: {' '.join(question.split())[:_TITLE_LENGTH]}"
-    model = embedding_model()
-    [vector] = await embed([embedded_text(title, content)])
-    document = {
-        "id": uuid5(_EXAMPLES, str(rating.message_id)),
-        "scope": POSITIVE_EXAMPLE_SCOPE,
-        "title": title,
-        "content": content,
-        "metadata": json_bytes(_example_metadata(rating, answer, model)).decode(),
-        "vector": vector_text(vector),
-    }
+    named, metadata = uuid5(_EXAMPLES, str(rating.message_id)), _example_metadata(rating, answer)
+    document = await embedded(named, POSITIVE_EXAMPLE_SCOPE, title, content, metadata)
     async with get_ai_session() as ai:
         if not await _still_so(ai, rating):
             return None
@@ -173,14 +166,13 @@ async def _learn_example(rating: _Rating, answer: _Answer) -> Lesson | None:
     return "stored_positive_example"
 
 
-def _example_metadata(rating: _Rating, answer: _Answer, model: str) -> dict[str, Any]:
+def _example_metadata(rating: _Rating, answer: _Answer) -> dict[str, Any]:
     return {
         "type": "positive_example",
         "user_id": str(answer.user_id),
         "message_id": str(rating.message_id),
         "feedback_id": str(rating.id),
         "feedback_date": utc_text(utc_now()),
-        "embedding_model": model,
     }
 
 
@@ -207,9 +199,9 @@ async def _still_so(ai: AsyncSession, rating: _Rating) -> bool:
     return await _rating(ai, rating.id) == rating
 
 
-async def learn_all(feedback_ids: Sequence[UUID]) -> tuple[list[Lesson], list[dict[str, str]]]:
+async def learn_all(feedback_ids: Sequence[UUID]) -> tuple[list[Lesson], list[JobError]]:
     """Learn from ratings one after the other: what they taught, and which failed with what."""
-    lessons, errors = list[Lesson](), list[dict[str, str]]()
+    lessons, errors = list[Lesson](), list[JobError]()
     for feedback_id in feedback_ids:
         try:
             lesson = await learn(feedback_id)

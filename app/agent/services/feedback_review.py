@@ -175,7 +175,7 @@ async def user_patterns(
 ) -> UserPatterns:
     """What the user's ratings of the last 30 days have in common."""
     answers = await _answers_to(session, user_id)
-    rated = await _rated(ai, session, _PATTERN_DAYS, among=answers)
+    rated = await rated_answers(ai, session, _PATTERN_DAYS, answers)
     found = patterns(rated.get(user_id, []), min_confidence)
     return {
         "user_id": str(user_id),
@@ -198,15 +198,10 @@ def pattern_of(rule: Rule) -> Pattern:
 
 
 async def rated_answers(
-    ai: AsyncSession, session: AsyncSession, days: int
+    ai: AsyncSession, session: AsyncSession, days: int, among: Collection[UUID] | None = None
 ) -> Mapping[UUID, Sequence[Rated]]:
-    """The rated answers of the last `days` days by user, the newest five thousand of them."""
-    return await _rated(ai, session, days, among=None)
-
-
-async def _rated(
-    ai: AsyncSession, session: AsyncSession, days: int, *, among: Collection[UUID] | None
-) -> dict[UUID, list[Rated]]:
+    """The rated answers of the last `days` days by user, of these messages or of all; the newest
+    five thousand of them."""
     query = select(AiFeedback.message_id, AiFeedback.rating, AiFeedback.edited_text).where(
         AiFeedback.created_at >= utc_now() - timedelta(days=days)
     )

@@ -13,10 +13,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.agent.services.locks import hold
 from app.agent.services.rag_service import POSITIVE_EXAMPLE_SCOPE
-from app.data.json_values import json_row
 from app.errors import BadRequestError, NotFoundError
+from app.json_response import json_row
+from app.locks import hold
 from app.models import AgentConversation, AgentMessage, AiFeedback, AiKbDocument, AiMemory
 from app.sql_files import statement
 

@@ -11,10 +11,9 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.agent.services.locks import hold
-from app.data.json_values import json_row
 from app.errors import BadRequestError
-from app.json_response import json_bytes
+from app.json_response import json_bytes, json_row
+from app.locks import hold
 from app.models import AiMemory
 from app.sql_files import statement
 

@@ -21,9 +21,8 @@ from app.agent.services.knowledge_seed import (
     seed_in,
     vector_text,
 )
-from app.agent.services.locks import hold
-from app.data.json_values import json_row
-from app.json_response import json_bytes
+from app.json_response import json_bytes, json_row
+from app.locks import hold
 from app.models import AiKbDocument
 from app.sql_files import statement
 
@@ -197,9 +196,18 @@ async def upsert_document(
     Raises:
         EmbeddingError: the embedding endpoint does not answer.
     """
+    stored = await write_document(ai, await embedded(document_id, scope, title, content, metadata))
+    await ai.commit()
+    return stored
+
+
+async def embedded(
+    document_id: UUID | None, scope: str, title: str, content: str, metadata: dict[str, Any]
+) -> dict[str, Any]:
+    """A document with its vector, as `write_document` takes one. Raises what `embed` does."""
     model = embedding_model()
     [vector] = await embed([embedded_text(title, content)])
-    values = {
+    return {
         "id": document_id,
         "scope": scope,
         "title": title,
@@ -207,13 +215,10 @@ async def upsert_document(
         "metadata": json_bytes({**metadata, "embedding_model": model}).decode(),
         "vector": vector_text(vector),
     }
-    stored = await write_document(ai, values)
-    await ai.commit()
-    return stored
 
 
 async def write_document(ai: AsyncSession, values: dict[str, Any]) -> UUID:
-    """Write a document with its vector, without a commit: the values of `knowledge_upsert`."""
+    """Write a document that is `embedded`, without a commit."""
     await hold(ai, f"document {values['scope']}/{values['title']}")
     found: UUID = (await ai.execute(statement("agent/services/upsert"), values)).scalar_one()
     return found

@@ -16,6 +16,7 @@ from app.agent.tools.arguments import Arguments
 from app.agent.tools.calls import PreparedCall, Refusal, ToolOutcome
 from app.agent.tools.catalog import TOOLS
 from app.agent.tools.envelope import failure, success
+from app.database import get_core_session
 from app.errors import NotFoundError, RequestRefusedError
 
 _LONGEST_ARGUMENTS = 8_000
@@ -76,8 +77,8 @@ async def carry_out(call: PreparedCall, user_id: UUID) -> ToolOutcome:
 
 async def _run(call: PreparedCall, user_id: UUID) -> Any:
     assert call.tool is not None
-    async with asyncio.timeout(bounds.TOOL_SECONDS):
-        return await call.tool.handler(user_id, call.checked)
+    async with asyncio.timeout(bounds.TOOL_SECONDS), get_core_session() as session:
+        return await call.tool.handler(session, user_id, call.checked)
 
 
 def _refusal(name: str, error: Exception) -> Refusal:

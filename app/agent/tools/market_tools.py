@@ -3,11 +3,12 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.agent.tools.arguments import MOST_SYMBOLS, FactorPrices, History, Profile, Quotes
 from app.agent.tools.registry import ToolRegistry
 from app.data.prices import factor_etf_prices, historical_prices, quotes
 from app.data.profiles import company_profiles
-from app.database import get_core_session
 
 TOOLS = ToolRegistry()
 
@@ -26,9 +27,8 @@ TOOLS.offer_figure(
     "The newest stored price of up to 5 symbols with its change over the day before.",
     Quotes,
 )
-async def _get_current_quotes(_: UUID, wanted: Quotes) -> Any:
-    async with get_core_session() as session:
-        return await quotes(session, wanted.symbols)
+async def _get_current_quotes(session: AsyncSession, _: UUID, wanted: Quotes) -> Any:
+    return await quotes(session, wanted.symbols)
 
 
 @TOOLS.offer(
@@ -36,9 +36,8 @@ async def _get_current_quotes(_: UUID, wanted: Quotes) -> Any:
     "Daily prices of the funds that stand for the risk factors.",
     FactorPrices,
 )
-async def _get_factor_etf_prices(_: UUID, wanted: FactorPrices) -> Any:
-    async with get_core_session() as session:
-        return await factor_etf_prices(session, **wanted.model_dump())
+async def _get_factor_etf_prices(session: AsyncSession, _: UUID, wanted: FactorPrices) -> Any:
+    return await factor_etf_prices(session, **wanted.model_dump())
 
 
 @TOOLS.offer(
@@ -46,6 +45,5 @@ async def _get_factor_etf_prices(_: UUID, wanted: FactorPrices) -> Any:
     "A company or fund: name, sector, industry, size, ratios, beta and description.",
     Profile,
 )
-async def _get_company_profile(user_id: UUID, wanted: Profile) -> Any:
-    async with get_core_session() as session:
-        return await company_profiles(session, user_id, symbols=[wanted.symbol.strip().upper()])
+async def _get_company_profile(session: AsyncSession, user_id: UUID, wanted: Profile) -> Any:
+    return await company_profiles(session, user_id, symbols=[wanted.symbol.strip().upper()])

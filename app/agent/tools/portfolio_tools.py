@@ -7,14 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agent.tools.arguments import Arguments, Complete, Movers, OfPortfolio, Positions, Quality
 from app.agent.tools.registry import ToolRegistry
-from app.data.complete import portfolio_complete
+from app.data.complete import SectionFlags, portfolio_complete
 from app.data.movers import daily_movers
 from app.data.portfolios import portfolios_overview
 from app.data.positions import positions_details
 from app.data.quality import data_quality
 from app.data.tags import position_tags
 from app.data.target_prices import target_prices
-from app.database import get_core_session
 from app.errors import NotFoundError
 from app.ownership import OwnedPortfolio, owned_portfolio, owned_portfolios
 
@@ -27,9 +26,8 @@ TOOLS = ToolRegistry()
     "Ask this first where it is unclear which portfolio is meant.",
     Arguments,
 )
-async def _list_user_portfolios(user_id: UUID, _: Arguments) -> Any:
-    async with get_core_session() as session:
-        return await portfolios_overview(session, user_id)
+async def _list_user_portfolios(session: AsyncSession, user_id: UUID, _: Arguments) -> Any:
+    return await portfolios_overview(session, user_id)
 
 
 @TOOLS.offer(
@@ -38,13 +36,12 @@ async def _list_user_portfolios(user_id: UUID, _: Arguments) -> Any:
     "quantity, price, market value and tags. Answers questions about holdings and weights.",
     Complete,
 )
-async def _get_portfolio_complete(user_id: UUID, wanted: Complete) -> Any:
-    async with get_core_session() as session:
-        if wanted.portfolio_ids:
-            return await _several(session, user_id, wanted)
-        assert wanted.portfolio_id is not None
-        portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
-        return await _complete(session, portfolio, wanted)
+async def _get_portfolio_complete(session: AsyncSession, user_id: UUID, wanted: Complete) -> Any:
+    if wanted.portfolio_ids:
+        return await _several(session, user_id, wanted)
+    assert wanted.portfolio_id is not None
+    portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
+    return await _complete(session, portfolio, wanted)
 
 
 async def _several(session: AsyncSession, user_id: UUID, wanted: Complete) -> Any:
@@ -62,8 +59,13 @@ async def _several(session: AsyncSession, user_id: UUID, wanted: Complete) -> An
 
 
 async def _complete(session: AsyncSession, portfolio: OwnedPortfolio, wanted: Complete) -> Any:
-    sections = wanted.model_dump(exclude={"portfolio_id", "portfolio_ids"})
-    return await portfolio_complete(session, portfolio, **sections)
+    sections: SectionFlags = {
+        "include_holdings": wanted.include_holdings,
+        "include_position_tags": True,
+        "include_timeseries": wanted.include_timeseries,
+        "include_attrib": wanted.include_attrib,
+    }
+    return await portfolio_complete(session, portfolio, sections)
 
 
 @TOOLS.offer(
@@ -71,9 +73,8 @@ async def _complete(session: AsyncSession, portfolio: OwnedPortfolio, wanted: Co
     "Positions with entry price and date, cost, current value and unrealized profit or loss.",
     Positions,
 )
-async def _get_positions_details(user_id: UUID, wanted: Positions) -> Any:
-    async with get_core_session() as session:
-        return await positions_details(session, user_id, **wanted.model_dump())
+async def _get_positions_details(session: AsyncSession, user_id: UUID, wanted: Positions) -> Any:
+    return await positions_details(session, user_id, **wanted.model_dump())
 
 
 TOOLS.offer_figure(
@@ -90,9 +91,8 @@ TOOLS.offer_figure(
 
 
 @TOOLS.offer("get_position_tags", "The user's tags and the positions that carry them.", OfPortfolio)
-async def _get_position_tags(user_id: UUID, wanted: OfPortfolio) -> Any:
-    async with get_core_session() as session:
-        return await position_tags(session, user_id, wanted.portfolio_id)
+async def _get_position_tags(session: AsyncSession, user_id: UUID, wanted: OfPortfolio) -> Any:
+    return await position_tags(session, user_id, wanted.portfolio_id)
 
 
 TOOLS.offer_figure(

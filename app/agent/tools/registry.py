@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.agent.tools.arguments import Arguments, OfPortfolio
-from app.database import get_core_session
 from app.ownership import owned_portfolio
 
-Handler = Callable[[UUID, Any], Awaitable[Any]]
+Handler = Callable[[AsyncSession, UUID, Any], Awaitable[Any]]
 _Decorator = Callable[[Handler], Handler]
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool: `handler` takes the caller's id and the checked arguments, and returns JSON."""
+    """A tool: `handler` makes JSON of a Core session, the caller's id and the checked arguments."""
 
     name: str
     description: str
@@ -55,11 +56,10 @@ class ToolRegistry(dict[str, Tool]):
         """Register what is known of one portfolio; `figure` is given the arguments by their names,
         and `fixed`."""
 
-        async def handler(user_id: UUID, wanted: OfPortfolio) -> Any:
+        async def handler(session: AsyncSession, user_id: UUID, wanted: OfPortfolio) -> Any:
             assert wanted.portfolio_id is not None, "prepare() fills it in"
             asked = wanted.model_dump(exclude={"portfolio_id"})
-            async with get_core_session() as session:
-                portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
-                return await figure(session, portfolio, **asked, **fixed)
+            portfolio = await owned_portfolio(session, user_id, wanted.portfolio_id)
+            return await figure(session, portfolio, **asked, **fixed)
 
         self.offer(name, description, arguments)(handler)

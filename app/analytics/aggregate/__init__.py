@@ -1,7 +1,7 @@
 """Analytics over several portfolios of one user, each weighted by its equity.
 
-Every function takes a Core session, the user's id, and the ids of the portfolios that are meant:
-none means all that are live and active. One query per kind of fact serves them all.
+Every function takes a Core session and the `combined_portfolios`. One query per kind of fact serves
+them all.
 """
 
 from app.analytics.aggregate.concentration import concentration
@@ -10,15 +10,3 @@ from app.analytics.aggregate.overview import breakdown, overview
 from app.analytics.aggregate.sectors import sector_exposure
 from app.analytics.aggregate.stress import stress_test
 from app.analytics.aggregate.weighted_means import beta, factor_exposures, volatility
-
-__all__ = [
-    "beta",
-    "breakdown",
-    "concentration",
-    "correlation_matrix",
-    "factor_exposures",
-    "overview",
-    "sector_exposure",
-    "stress_test",
-    "volatility",
-]

@@ -1,15 +1,12 @@
 """How concentrated all holdings together are, by symbol."""
 
-from collections.abc import Sequence
-from uuid import UUID
-
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
 from app.analytics.aggregate.combined import (
     Availability,
+    CombinedPortfolios,
     available,
-    combined_portfolios,
     unavailable,
 )
 from app.analytics.book import gross_by_symbol
@@ -44,10 +41,9 @@ class AggregateConcentration(Availability):
 
 
 async def concentration(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
+    session: AsyncSession, combined: CombinedPortfolios
 ) -> AggregateConcentration:
-    """Concentration by symbol, longs and shorts of all portfolios added up by gross value."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+    """How concentrated all holdings together are."""
     holdings = await open_holdings(session, combined.ids)
     gross = gross_by_symbol(holdings)
     head = available(combined) if gross else unavailable(combined, "No holding has a value")

@@ -7,7 +7,6 @@ last 90 calendar days, on the dates that all symbols share.
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from uuid import UUID
 
 import numpy as np
 from sqlalchemy import Row
@@ -16,8 +15,8 @@ from typing_extensions import TypedDict
 
 from app.analytics.aggregate.combined import (
     Availability,
+    CombinedPortfolios,
     available,
-    combined_portfolios,
     unavailable,
 )
 from app.analytics.book import gross_by_symbol
@@ -56,14 +55,9 @@ class AggregateCorrelationMatrix(Availability):
 
 
 async def correlation_matrix(
-    session: AsyncSession,
-    user_id: UUID,
-    portfolio_ids: Sequence[UUID] | None = None,
-    *,
-    max_symbols: int = 25,
+    session: AsyncSession, combined: CombinedPortfolios, *, max_symbols: int = 25
 ) -> AggregateCorrelationMatrix:
     """Correlations of the `max_symbols` listed symbols with the largest gross value."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
     listed = _listed(await open_holdings(session, combined.ids))
     symbols = list(gross_by_symbol(listed))[:max_symbols]
     day = max((h.price_date for h in listed if h.price_date and h.symbol in symbols), default=None)

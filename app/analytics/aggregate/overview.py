@@ -1,12 +1,9 @@
 """What the portfolios are worth together, and each one's part."""
 
-from collections.abc import Sequence
-from uuid import UUID
-
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import TypedDict
 
-from app.analytics.aggregate.combined import CombinedPortfolios, combined_portfolios
+from app.analytics.aggregate.combined import CombinedPortfolios
 from app.analytics.aggregate.snapshots import newest_figures
 
 
@@ -61,11 +58,8 @@ class AggregateBreakdown(TypedDict):
     summary: BreakdownSummary
 
 
-async def overview(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
-) -> AggregateOverview:
-    """Total equity, each portfolio's share of it, and their mean beta and volatility."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+async def overview(session: AsyncSession, combined: CombinedPortfolios) -> AggregateOverview:
+    """Total equity, and each portfolio's share of it."""
     newest = await newest_figures(session, combined.ids)
     return {
         "net_asset_value": combined.equity,
@@ -79,11 +73,8 @@ async def overview(
     }
 
 
-async def breakdown(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
-) -> AggregateBreakdown:
-    """Each portfolio's part of the whole, in percent and in dollars."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+async def breakdown(session: AsyncSession, combined: CombinedPortfolios) -> AggregateBreakdown:
+    """Each portfolio's part, in percent and in dollars."""
     count = len(combined.portfolios)
     return {
         "net_asset_value": combined.equity,

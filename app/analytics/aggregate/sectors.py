@@ -1,16 +1,14 @@
 """The sectors of all holdings together, against the S&P 500."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.analytics.aggregate.combined import (
     NOT_POSITIVE,
     Availability,
+    CombinedPortfolios,
     available,
-    combined_portfolios,
     unavailable,
 )
 from app.analytics.composition import (
@@ -32,10 +30,9 @@ class AggregateSectorExposure(Availability):
 
 
 async def sector_exposure(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
+    session: AsyncSession, combined: CombinedPortfolios
 ) -> AggregateSectorExposure:
-    """Gross value of each sector relative to the combined equity: a leveraged book exceeds 1."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+    """Sectors of all holdings, against the benchmark."""
     holdings = await open_holdings(session, combined.ids)
     gross, _ = by_sector(holdings, await sectors_of(session, holdings))
     days = [holding.price_date for holding in holdings if holding.price_date]

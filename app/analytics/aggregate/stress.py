@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,8 +10,8 @@ from typing_extensions import TypedDict
 from app.analytics.aggregate.combined import (
     NOT_POSITIVE,
     Availability,
+    CombinedPortfolios,
     available,
-    combined_portfolios,
     unavailable,
 )
 from app.analytics.stress import Impact
@@ -50,11 +49,8 @@ class AggregateStressTest(Availability):
     formula: str
 
 
-async def stress_test(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
-) -> AggregateStressTest:
-    """The correlated losses and gains of each portfolio's newest snapshot, added up."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+async def stress_test(session: AsyncSession, combined: CombinedPortfolios) -> AggregateStressTest:
+    """What each scenario would do to the portfolios together."""
     rows = await session.execute(
         statement("analytics/aggregate/stress_test"), {"portfolios": combined.ids}
     )

@@ -4,7 +4,7 @@ A portfolio that lacks a figure is left out of its mean. For volatility the mean
 what the portfolios' moves cancel of each other is not in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NotRequired
 from uuid import UUID
 
@@ -14,7 +14,6 @@ from typing_extensions import TypedDict
 from app.analytics.aggregate.combined import (
     NO_PORTFOLIOS,
     CombinedPortfolios,
-    combined_portfolios,
 )
 from app.analytics.aggregate.snapshots import newest_figures
 from app.sql_files import statement
@@ -75,11 +74,8 @@ class AggregateFactorExposures(_Whole):
     factors: dict[str, str]
 
 
-async def beta(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
-) -> AggregateBeta:
-    """The mean of the betas, over the portfolios that have one."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+async def beta(session: AsyncSession, combined: CombinedPortfolios) -> AggregateBeta:
+    """The market beta of the portfolios together."""
     betas = (await newest_figures(session, combined.ids)).betas
     return {
         "aggregate_beta": combined.mean(betas),
@@ -88,11 +84,8 @@ async def beta(
     }
 
 
-async def volatility(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
-) -> AggregateVolatility:
-    """The mean of the 21-day volatilities, over the portfolios that have one."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+async def volatility(session: AsyncSession, combined: CombinedPortfolios) -> AggregateVolatility:
+    """The mean volatility of the portfolios: an upper bound of what they have together."""
     volatilities = (await newest_figures(session, combined.ids)).volatilities
     return {
         "aggregate_volatility": combined.mean(volatilities),
@@ -103,10 +96,9 @@ async def volatility(
 
 
 async def factor_exposures(
-    session: AsyncSession, user_id: UUID, portfolio_ids: Sequence[UUID] | None = None
+    session: AsyncSession, combined: CombinedPortfolios
 ) -> AggregateFactorExposures:
-    """The mean beta to each factor, over the portfolios that have one."""
-    combined = await combined_portfolios(session, user_id, portfolio_ids)
+    """The beta of the portfolios together to each factor."""
     rows = await session.execute(
         statement("analytics/aggregate/factor_exposures"),
         {"portfolios": combined.ids, "weights": combined.weights},

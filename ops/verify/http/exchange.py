@@ -2,7 +2,6 @@
 or grow, and what is wrong with an answer is named by its endpoint and field."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import httpx
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from app.authorities import trusted_authorities
 from app.gate.middleware import public_part
 from ops.errors import SigmaSightError
 from ops.http_answer import is_loopback
@@ -230,16 +230,10 @@ async def exchange(target: HttpTarget) -> AsyncIterator[Exchange]:
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         follow_redirects=False,
         trust_env=not is_loopback(target.url),
-        verify=_certificates(),
+        verify=trusted_authorities(),
     )
     async with client:
         yield Exchange(client, target.patience)
-
-
-@lru_cache
-def _certificates() -> ssl.SSLContext:
-    """Whom to trust; reading it takes longer than many a visit."""
-    return httpx.create_ssl_context()
 
 
 def _in_words(error: Exception) -> str:

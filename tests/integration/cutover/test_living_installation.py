@@ -227,7 +227,7 @@ def _has_nothing_of_the_demo(core: URL) -> None:
     with connect(core, application_name="tests") as session:
         for table, ids in {
             "users": [user.id for user in book.users],
-            "portfolios": [portfolio.id for portfolio in book.portfolios],
+            "portfolios": [portfolio.id for portfolio in book.portfolios.values()],
         }.items():
             query = f"SELECT count(*) FROM {table} WHERE id = ANY(%s)"
             assert session.execute(query.encode(), [ids]).fetchone() == (0,)
