@@ -69,14 +69,7 @@ class Session:
     """
 
     pid: int
-    role: str
-    application: str
-    address: str
     seems_ours: bool
-
-    def __str__(self) -> str:
-        name = f" ({self.application})" if self.application else ""
-        return f"session {self.pid} of {self.role} from {self.address}{name}"
 
 
 def read_counters(legacy: psycopg.Connection) -> Counters:
@@ -94,14 +87,14 @@ class Look:
     sessions: list[Session]
 
 
-def look_at(url: URL, ours: Collection[int] = ()) -> Look:
-    """Look over a connection of its own; `ours` are server processes that are not somebody else.
+def look_at(url: URL) -> Look:
+    """Look over a connection of its own.
 
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
     with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
-        return Look(read_counters(legacy), _sessions(legacy, ours))
+        return Look(read_counters(legacy), _sessions(legacy))
 
 
 def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False) -> None:
@@ -120,9 +113,11 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
         )
 
 
-def _sessions(legacy: psycopg.Connection, ours: Collection[int]) -> list[Session]:
+def _sessions(legacy: psycopg.Connection, before: Collection[int] = ()) -> list[Session]:
+    """Those that were not there `before`."""
     with legacy.cursor(row_factory=class_row(Session)) as cursor:
-        return cursor.execute(statement("legacy_access/sessions"), {"ours": list(ours)}).fetchall()
+        known = {"before": list(before)}
+        return cursor.execute(statement("legacy_access/sessions"), known).fetchall()
 
 
 def use_between(before: Counters, after: Counters) -> Use:

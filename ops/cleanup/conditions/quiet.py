@@ -92,4 +92,4 @@ def _unknown(name: str, access: AccessEvidence) -> Finding:
 
 
 def _tables(access: AccessEvidence) -> str:
-    return ", ".join(access.tables[:3])
+    return ", ".join(sorted(access.tables)[:3])
