@@ -341,4 +341,4 @@ def _lost(error: psycopg.Error) -> bool:
 
 def first_line(error: psycopg.Error) -> str:
     """What the server said, without detail, hint and position."""
-    return (error.diag.message_primary or str(error)).splitlines()[0]
+    return (error.diag.message_primary or str(error) or type(error).__name__).splitlines()[0]
