@@ -83,6 +83,27 @@ def connect(
     return connection
 
 
+@contextmanager
+def session_at(
+    url: URL,
+    application_name: str,
+    *,
+    autocommit: bool = False,
+    read_only: bool = False,
+    snapshot: bool = False,
+) -> Iterator[psycopg.Connection]:
+    """A session for a block, as `connect` opens it, whose errors are `explained`.
+
+    Args:
+        snapshot: the block only reads, all of it in one snapshot.
+    """
+    opened = partial(connect, url, application_name=application_name, autocommit=autocommit)
+    with explained(url), opened(read_only=read_only or snapshot) as session:
+        if snapshot:
+            session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield session
+
+
 def _once_started(open_connection: Callable[[], psycopg.Connection]) -> psycopg.Connection:
     deadline = time.monotonic() + START_SECONDS
     while True:

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import session_at
 
 _UNSEEN = "not shown by the server; oldest relation "
 
@@ -20,7 +20,7 @@ def identity(url: URL) -> dict[str, Any]:
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
-    with explained(url), connect(url, application_name="identity", read_only=True) as session:
+    with session_at(url, "identity", read_only=True) as session:
         return identity_in(session)
 
 

@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import Role, ensure_bookkeeping
-from ops.connection import connect, explained
+from ops.connection import connect, session_at
 
 OWNER, APP, READONLY = "sigmasight_owner", "sigmasight_app", "sigmasight_readonly"
 
@@ -53,7 +53,7 @@ def provision(creator: Callable[[str], URL], spec: DatabaseSpec, passwords: Pass
         _become_member(server, OWNER)
         _ensure_database(server, spec.database)
     url = creator(spec.database)
-    with explained(url), connect(url, application_name="provision") as database:
+    with session_at(url, "provision") as database:
         _grant(database, spec)
         database.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER)))
         if spec.marker is not None:

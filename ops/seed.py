@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import URL
 
 from app.models import Base
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.transaction import driver_connection, transaction
 from ops.legacy_access.account import recorded_access
@@ -129,10 +129,7 @@ def _read_legacy(
     """The old database's reference data; and the demo users whose address somebody else has."""
     if legacy_url is None:
         return LegacyReference(), {}
-    with (
-        explained(legacy_url),
-        connect(legacy_url, application_name="seed", read_only=True) as legacy,
-    ):
+    with session_at(legacy_url, "seed", read_only=True) as legacy:
         try:
             enter_legacy(legacy, legacy_url, KEYS)
         except NoInstallationError:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.plan_figures import FIGURES
 from ops.sql_files import statement
 
@@ -53,7 +53,7 @@ class BookCourse:
 
 def plan_comparison(core: URL) -> list[Figure]:
     """The runbook's six counts beside those of a Core database."""
-    with explained(core), connect(core, application_name="summary") as connection:
+    with session_at(core, "summary") as connection:
         return [
             Figure(table, plan, _count(connection.execute(_counting(table)).fetchone()))
             for table, plan in FIGURES.items()
@@ -70,7 +70,7 @@ def _count(row: tuple[int, ...] | None) -> int:
 
 def book_course(core: URL, first: date, last: date) -> BookCourse:
     """Read equity and exposures of all portfolios over a range."""
-    with explained(core), connect(core, application_name="summary") as connection:
+    with session_at(core, "summary") as connection:
         equity = connection.execute(
             statement("book_equity"),
             [first, last],

@@ -20,7 +20,12 @@ from ops.assessment.fates import (
 )
 from ops.assessment.left_behind import STATES, count_left_behind, days_to_compute
 from ops.books.ledger import ComputedDays
-from ops.connection import POLICIES_ADVICE, connect, explained, first_line, shown_address
+from ops.connection import (
+    POLICIES_ADVICE,
+    first_line,
+    session_at,
+    shown_address,
+)
 from ops.copy.catalogue import read_relations
 from ops.copy.errors import LegacyShapeError
 from ops.copy.groups import GROUPS, tables_of
@@ -236,11 +241,7 @@ def _rows_of_unknown(tables: Sequence[TableAccount]) -> dict[str, int]:
 
 @contextmanager
 def _reader(url: URL) -> Iterator[psycopg.Connection]:
-    with (
-        explained(url),
-        connect(url, application_name="assessment", read_only=True) as session,
-    ):
-        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with session_at(url, "assessment", snapshot=True) as session:
         # Rows that policies hide are an error, not a smaller number.
         session.execute("SET row_security = off")
         yield session

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.run_lock import take_lock
-from ops.connection import connect, explained
+from ops.connection import session_at
 
 Counters = Mapping[str, Any]
 Kind = Literal["window", "before", "after"]
@@ -44,7 +44,7 @@ def one_at_a_time(core: URL) -> Iterator[psycopg.Connection]:
     Raises:
         BusyError: one that was stopped, say, goes on all the time; the message names its session.
     """
-    with explained(core), connect(core, application_name="legacy access") as session:
+    with session_at(core, "legacy access") as session:
         take_lock(session, "legacy counters")
         yield session
 

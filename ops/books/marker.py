@@ -5,7 +5,7 @@ from typing import Literal
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.errors import WrongDatabaseError
 from ops.sql_files import statement
 
@@ -49,5 +49,5 @@ def keep_books(url: URL, role: Role) -> None:
         WrongDatabaseError: the database is already marked as another half of a pair.
         ConfigurationError: the role may not create a schema.
     """
-    with explained(url), connect(url, application_name="bookkeeping") as connection:
+    with session_at(url, "bookkeeping") as connection:
         ensure_bookkeeping(connection, role)

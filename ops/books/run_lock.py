@@ -14,7 +14,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import marked_role
-from ops.connection import connect, explained, shown_address
+from ops.connection import session_at, shown_address
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
@@ -129,10 +129,7 @@ def exclusive_backup(core: URL, database: str) -> Iterator[None]:
 
 @contextmanager
 def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
-    with (
-        explained(core),
-        connect(core, application_name=f"{name} lock", autocommit=True) as session,
-    ):
+    with session_at(core, f"{name} lock", autocommit=True) as session:
         take_lock(session, name)
         yield session
 

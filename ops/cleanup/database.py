@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.cleanup.scene import Scene
-from ops.connection import connect, explained, shown_address
+from ops.connection import session_at, shown_address
 from ops.database_identity import identity
 from ops.errors import ConfigurationError, RefusedError
 from ops.sql_files import statement
@@ -32,10 +32,7 @@ def drop_database(
     url = scene.maintenance
     if url is None:
         return _without_address(scene)
-    with (
-        explained(url),
-        connect(url, application_name="cleanup", autocommit=True) as session,
-    ):
+    with session_at(url, "cleanup", autocommit=True) as session:
         if not _is_there(session, url, recorded):
             return "gone already"
         _require_unused(session, recorded["database_name"])

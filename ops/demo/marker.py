@@ -4,7 +4,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import connect, session_at
 from ops.demo.book import demo_book
 
 MARK = "demo prices"
@@ -51,7 +51,7 @@ def is_demo(legacy: URL | None, core: URL) -> bool:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
     url = legacy if legacy is not None else core
-    with explained(url), connect(url, application_name="demo", read_only=True) as database:
+    with session_at(url, "demo", read_only=True) as database:
         if legacy is not None:
             return generated_prices(database) is not None
         ids = [user.id for user in demo_book().users]

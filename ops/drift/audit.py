@@ -12,7 +12,7 @@ from app.chain_folders import ChainName
 from app.migration_environment import version_table
 from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from ops.books.marker import marked_role
-from ops.connection import connect, explained
+from ops.connection import explained, session_at
 from ops.drift.catalogue import Catalogue, read_catalogue, without_objects, without_tables
 from ops.drift.comparison import compare, tables_of_the_other_database
 from ops.drift.difference import Difference, difference
@@ -35,7 +35,7 @@ def drift(url: URL, chain: ChainName) -> list[Difference]:
         DatabaseUnavailableError: the server does not answer or went away.
         ConfigurationError: the server refuses the login.
     """
-    with explained(url), connect(url, application_name="drift", read_only=True) as connection:
+    with session_at(url, "drift", read_only=True) as connection:
         catalogue = read_catalogue(connection)
         shared = is_shared(connection)
         recorded = _recorded_revisions(connection, version_table(chain, shared=shared))

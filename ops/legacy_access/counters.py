@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.books.legacy_accesses import Counters
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.database_identity import identity_in, same_identity
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -93,7 +93,7 @@ def look_at(url: URL) -> Look:
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
-    with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
+    with session_at(url, "counters", autocommit=True) as legacy:
         return Look(read_counters(legacy), _sessions(legacy))
 
 
@@ -105,7 +105,7 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
         everybody: wait for all sessions, whoever they seem to be; for those that stay, as a
             pooler's do, until they have told while idle.
     """
-    with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
+    with session_at(url, "counters", autocommit=True) as legacy:
         wait_until(
             lambda: not any(one.seems_ours or everybody for one in _sessions(legacy, before)),
             _IDLE_FLUSH_SECONDS if everybody else FLUSH_SECONDS,

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 from ops.books.cutovers import Cutover, known_cutovers
 from ops.books.rebuilds import last_rebuild
 from ops.books.verifications import Verification, last_verification
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.state_folder import StateFolder
 
 
@@ -42,7 +42,7 @@ class Evidence:
 def gather(place: StateFolder, core: URL) -> Evidence:
     """Read it from the throw-away Core and its state folder."""
     rebuild = last_rebuild(place)
-    with explained(core), connect(core, application_name="rehearsal", read_only=True) as session:
+    with session_at(core, "rehearsal", read_only=True) as session:
         copied = session.cursor(row_factory=class_row(CopiedRows)).execute(
             "SELECT table_name, accepted_rows AS accepted, (SELECT count(*) FROM ops.copy_rejects r"
             " WHERE r.table_name = f.table_name) AS rejected"

@@ -26,7 +26,9 @@ def foreign_keys(subject: Subject) -> Verdict:
         if str(facts["definition"]).startswith("FOREIGN KEY")
     }
     with subject.core() as connection:
-        found = dict(connection.execute(statement("verify/foreign_keys")).fetchall())
+        found: dict[str, bool] = dict(
+            connection.execute(statement("verify/foreign_keys")).fetchall()
+        )
     missing = sorted(expected - found.keys())
     unreliable = sorted(name for name, reliable in found.items() if not reliable)
     lines = [f"{len(found):,} foreign keys of {len(expected):,}"]

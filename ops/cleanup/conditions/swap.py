@@ -6,7 +6,7 @@ from ops.books.cutovers import last_cutover
 from ops.books.verifications import last_verification
 from ops.cleanup.dates import cleanup_moment
 from ops.cleanup.facts import Facts
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.evidence import SEVEN_DAYS, verification
 from ops.evidence.finding import Finding
 from ops.sql_files import statement
@@ -40,7 +40,7 @@ def nothing_running(facts: Facts) -> Finding:
     if facts.ours:
         return Finding(name, True, "this run holds the phases' locks")
     core = facts.scene.core
-    with explained(core), connect(core, application_name="cleanup") as session:
+    with session_at(core, "cleanup") as session:
         found = session.execute(
             statement("cleanup/running"), {"names": ["phase", "rebuild"]}
         ).fetchall()
