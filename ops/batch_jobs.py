@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from app.jobs import ABANDONED, JOB_TYPE
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 from ops.errors import (
     BadInputError,
     BusyError,
@@ -97,14 +97,15 @@ def _fail_abandoned(session: psycopg.Connection, own: UUID | None) -> None:
 
 
 def _failed_day(session: psycopg.Connection, job_id: UUID) -> str | None:
-    row = session.execute(
+    reason: str | None = first_value(
+        session,
         "SELECT format('stopped at %%s: %%s', l.calculation_date, l.reason)"
         " FROM batch_jobs AS j JOIN ops.backfill_ledger AS l"
         " ON l.portfolio_id = (j.job_metadata ->> 'portfolio_id')::uuid AND l.status = 'failed'"
         " WHERE j.id = %s ORDER BY l.calculation_date LIMIT 1",
         [job_id],
-    ).fetchone()
-    return None if row is None else str(row[0])
+    )
+    return reason
 
 
 def _end(

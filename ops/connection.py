@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.abc import Params, QueryNoTemplate
+from psycopg.rows import scalar_row
 from sqlalchemy.engine import URL
 
 from app.poolers import GIVES_AWAY, keeps_session
@@ -102,6 +105,14 @@ def session_at(
         if snapshot:
             session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield session
+
+
+def first_value(
+    session: psycopg.Connection[Any], query: QueryNoTemplate, parameters: Params | None = None
+) -> Any:
+    """The first value of the first row that a statement gives; None where it gives none."""
+    with session.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(query, parameters).fetchone()
 
 
 def _once_started(open_connection: Callable[[], psycopg.Connection]) -> psycopg.Connection:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy.engine import URL
 
 from app.calculations.factors import MARKET_ETF
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 from ops.errors import BadInputError, VerificationError
 from ops.sql_files import statement
 from ops.trading_calendar import last_finished_session, trading_days
@@ -58,6 +58,5 @@ def tonight(core: URL, now: datetime) -> Night:
 def _last_priced(core: URL, session: date) -> date | None:
     asked = {"session": session, "market_etf": MARKET_ETF}
     with session_at(core, "nightly") as connection:
-        row = connection.execute(statement("nightly_prices"), asked).fetchone()
-    newest: date | None = row[0] if row else None
+        newest: date | None = first_value(connection, statement("nightly_prices"), asked)
     return newest

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.session import open_books
+from ops.connection import first_value
 
 Database = Literal["core", "ai", "legacy"]
 
@@ -55,7 +56,8 @@ def record_dump(
 ) -> int:
     """Record a dump that is not proved yet; returns its id."""
     with open_books(core) as session:
-        row = session.execute(
+        recorded: int = first_value(
+            session,
             "INSERT INTO ops.backups (database, identity, path, bytes, sha256, content, taken_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
             [
@@ -67,9 +69,8 @@ def record_dump(
                 Jsonb(dict(content)),
                 taken_at,
             ],
-        ).fetchone()
-    assert row is not None  # RETURNING
-    return int(row[0])
+        )
+    return recorded
 
 
 def record_restored(core: URL, backup: int) -> None:

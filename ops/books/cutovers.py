@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 
 from app.gate.serving_pair import Pair
 from ops.books.session import open_books
+from ops.connection import first_value
 from ops.errors import FencedOutError
 
 Kind = Literal["swap", "rollback"]
@@ -66,13 +67,13 @@ def begin_cutover(
     """
     with open_books(core) as session:
         guard(session)
-        row = session.execute(
+        begun: int = first_value(
+            session,
             "INSERT INTO ops.cutovers (kind, plan_id, legacy, accepted_loss)"
             " VALUES (%s, %s, %s, %s) RETURNING id",
             [kind, plan_id, Jsonb(dict(legacy)), accepted_loss],
-        ).fetchone()
-    assert row is not None  # RETURNING
-    return int(row[0])
+        )
+    return begun
 
 
 def enter_step(

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.run_lock import take_lock
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 
 Counters = Mapping[str, Any]
 Kind = Literal["window", "before", "after"]
@@ -57,13 +57,13 @@ def record(
     access: int | None = None,
 ) -> int:
     """Write a moment down; returns its id."""
-    row = session.execute(
+    recorded: int = first_value(
+        session,
         "INSERT INTO ops.legacy_access (moment, access, purpose, counters)"
         " VALUES (%s, %s, %s, %s) RETURNING id",
         [moment, access, purpose, Jsonb(dict(counters))],
-    ).fetchone()
-    assert row is not None  # RETURNING
-    return int(row[0])
+    )
+    return recorded
 
 
 def moments_since_window(session: psycopg.Connection) -> list[Moment]:
@@ -86,7 +86,5 @@ def cut_off(session: psycopg.Connection, accesses: Sequence[int]) -> list[int]:
 
 
 def _alive(session: psycopg.Connection, access: int) -> bool:
-    taken: Any = session.execute(
-        f"SELECT pg_try_advisory_xact_lock({_ALIVE})".encode(), [access]
-    ).fetchone()
-    return not taken[0]
+    try_it = f"SELECT pg_try_advisory_xact_lock({_ALIVE})".encode()
+    return not first_value(session, try_it, [access])

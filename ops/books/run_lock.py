@@ -14,7 +14,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import marked_role
-from ops.connection import session_at, shown_address
+from ops.connection import first_value, session_at, shown_address
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
@@ -49,8 +49,7 @@ class Fence:
         Raises:
             FencedOutError: a newer run has taken over.
         """
-        row = connection.execute("SELECT number FROM ops.fencing FOR SHARE").fetchone()
-        if row is None or row[0] != self.number:
+        if first_value(connection, "SELECT number FROM ops.fencing FOR SHARE") != self.number:
             raise FencedOutError("a newer run works on this database; this one stops here")
 
 
@@ -76,9 +75,8 @@ def exclusive_run(core: URL) -> Iterator[Fence]:
 
 
 def _next_number(session: psycopg.Connection) -> Fence:
-    row = session.execute("UPDATE ops.fencing SET number = number + 1 RETURNING number").fetchone()
-    assert row is not None  # the bookkeeping's script inserts it
-    return Fence(int(row[0]))
+    following = "UPDATE ops.fencing SET number = number + 1 RETURNING number"
+    return Fence(int(first_value(session, following)))
 
 
 def _require_core(session: psycopg.Connection, core: URL) -> None:

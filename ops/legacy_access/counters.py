@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.books.legacy_accesses import Counters
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 from ops.database_identity import identity_in, same_identity
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -74,9 +74,8 @@ class Session:
 
 def read_counters(legacy: psycopg.Connection) -> Counters:
     """The counters of this moment, with the identity of the database that counts."""
-    row = legacy.execute(statement("legacy_access/counters")).fetchone()
-    assert row is not None  # a session is in a database
-    return {**row[0], "identity": identity_in(legacy)}
+    counted = first_value(legacy, statement("legacy_access/counters"))
+    return {**counted, "identity": identity_in(legacy)}
 
 
 @dataclass(frozen=True)

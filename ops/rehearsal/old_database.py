@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from ops.backup.programs import RESTORE_ALONE, programs_for
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 from ops.embedded.binaries import MAJOR_VERSION
 from ops.endpoints import given_legacy, resolve_endpoints
 from ops.errors import SigmaSightError
@@ -28,9 +28,7 @@ def real_legacy(settings: OperatorSettings) -> URL | None:
 def size_of(url: URL) -> int:
     """Bytes of a database."""
     with session_at(url, "rehearsal", read_only=True) as session:
-        row = session.execute("SELECT pg_database_size(current_database())").fetchone()
-    assert row is not None  # the current database is there
-    return int(row[0])
+        return int(first_value(session, "SELECT pg_database_size(current_database())"))
 
 
 def accounted(settings: OperatorSettings, legacy: URL, purpose: str) -> AbstractContextManager[Any]:

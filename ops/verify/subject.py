@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from ops.books.ledger import read_ledger
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.sql_files import statement
 from ops.state_folder import StateFolder
@@ -83,9 +83,8 @@ def days_to_verify(core_url: URL) -> tuple[date, date]:
     and, where prices reach further, what should have been. Raises what `Subject.core` raises."""
     with session_at(core_url, "verify", snapshot=True) as core:
         ledger = read_ledger(core)
-        row = core.execute("SELECT max(date) FROM market_data_cache").fetchone()
+        newest = first_value(core, "SELECT max(date) FROM market_data_cache")
     if ledger is None:
         return FIRST_DAY, LAST_DAY
-    prices_until = row[0] if row and row[0] else ledger.last
-    reach = min(prices_until, last_finished_session(datetime.now(UTC)))
+    reach = min(newest or ledger.last, last_finished_session(datetime.now(UTC)))
     return ledger.first, max(ledger.last, reach)

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.agent.bounds import VERIFICATION_ROUTE
 from ops.books.run_lock import exclusive_chat_check
-from ops.connection import session_at
+from ops.connection import first_value, session_at
 from ops.errors import BusyError
 from ops.sql_files import statement
 from ops.verify.http.exchange import Answer, Exchange, UnansweredError, UnusableAnswerError
@@ -228,11 +228,12 @@ def _kept(subject: Subject, events: Sequence[ServerEvent]) -> str | None:
     if not created:
         return None
     with subject.core() as connection:
-        row = connection.execute(
+        kept: str | None = first_value(
+            connection,
             "SELECT content FROM agent_messages WHERE id::text = %s",
             [created[0].field("assistant_message_id", str)],
-        ).fetchone()
-    return None if row is None else row[0]
+        )
+    return kept
 
 
 def _remove_leftovers(subject: Subject, emails: Sequence[str]) -> int:
