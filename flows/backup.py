@@ -17,6 +17,7 @@ from ops.backup.content import Content
 from ops.backup.retention import forget_old
 from ops.backup.run import backup as take_backup
 from ops.books.backups import Backup
+from ops.endpoints import resolve_endpoints
 from ops.legacy_access.account import recorded_access
 from ops.settings import operator_settings
 
@@ -37,10 +38,9 @@ def backup(databases: list[Database] | None = None, keep: int = KEPT) -> list[Ba
         keep: how many proved dumps of each database stay.
     """
     settings = operator_settings()
-    addresses = backup_addresses(settings, databases)
-    core = addresses.core
+    wanted, core = backup_addresses(settings, databases), resolve_endpoints(settings).core
     taken = []
-    for name, url in addresses.wanted.items():
+    for name, url in wanted.items():
         taken.append(take(name, url, core, settings.backups))
         forget(name, core, settings.backups, keep)
     rows_table("backup-files", "Backups, each restored and found equal", [_row(b) for b in taken])

@@ -8,13 +8,13 @@ import pulumi
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from app.database_url import parse_database_url
-from infra.backend_key import backend_key
-from infra.stack_config import StackConfig
-from infra.stack_secrets import LEGACY_SCHEMA
+from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import LEGACY_SCHEMA, SECRET_KEY
 from infra.topology import DatabaseInstance
 from ops.backend.foreground import KEEP_ALIVE_SECONDS
 from ops.connection import conninfo, within_schema
 from ops.embedded.databases import NAMES, Name
+from ops.errors import ConfigurationError
 
 MIGRATE_COMMAND = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
 # The runbook's own start command: both chains, then the server. HOST is for containers, whose
@@ -25,7 +25,8 @@ START_COMMAND = (
     f"--timeout-keep-alive {KEEP_ALIVE_SECONDS}"
 )
 
-
+# The key that signs tokens is as long at least, or the backend would refuse it.
+SHORTEST_KEY = 32
 _ADDRESSES = ("ACTIVE_PAIR", "DATABASE_URL", "AI_DATABASE_URL", "LEGACY_DATABASE_URL")
 
 
@@ -110,6 +111,21 @@ class BackendArgs:
     ai_database_url: Input[str]
     settings: Mapping[str, Input[str]]
     url: str | None = None
+
+
+def backend_key(config: StackConfig) -> Output[str]:
+    """The stack's secret key; the same for both pairs, so that a login outlives a swap.
+
+    Raises:
+        ConfigurationError: it is missing, or so short that the backend would refuse it.
+    """
+    key = config.secret(SECRET_KEY)
+    if len(config.source.get(SECRET_KEY) or "") < SHORTEST_KEY:
+        raise ConfigurationError(
+            f"the stack's secret {SECRET_KEY} is too short; use {SHORTEST_KEY} or more random "
+            f"characters: `pulumi config set --secret {PROJECT}:{SECRET_KEY}`"
+        )
+    return key
 
 
 def backend_at_gate(

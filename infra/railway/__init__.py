@@ -7,7 +7,6 @@ import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 
 from app.chain_folders import SCRIPT_LOCATIONS
-from infra.backend_key import backend_key
 from infra.components import (
     MIGRATE_COMMAND,
     Backend,
@@ -15,6 +14,7 @@ from infra.components import (
     DeclaredStack,
     PostgresInstance,
     backend_at_gate,
+    backend_key,
 )
 from infra.docker.passwords import InstancePasswords, instance_passwords
 from infra.docker.provisioning import ProvisioningArgs

@@ -7,15 +7,18 @@ also takes a number, and each of its writing transactions checks that no newer o
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
+from psycopg.rows import scalar_row
 from sqlalchemy.engine import URL
 
 from ops.books.marker import marked_role
 from ops.connection import first_value, session_at, shown_address
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
+from ops.sql_files import statement
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
 WAIT_SECONDS = 10
@@ -123,6 +126,12 @@ def exclusive_backup(core: URL, database: str) -> Iterator[None]:
     """
     with _held(core, f"backup {database}"):
         yield
+
+
+def under_way(session: psycopg.Connection[Any]) -> list[str]:
+    """What works on this Core, by the lock that it holds: `phase`, `rebuild` or both."""
+    with session.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(statement("books/under_way")).fetchall()
 
 
 @contextmanager
