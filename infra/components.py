@@ -10,10 +10,9 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from app.database_url import parse_database_url
 from infra.stack_config import PROJECT, StackConfig
 from infra.stack_secrets import LEGACY_SCHEMA, SECRET_KEY
-from infra.topology import DatabaseInstance
 from ops.backend.foreground import KEEP_ALIVE_SECONDS
 from ops.connection import conninfo, within_schema
-from ops.embedded.databases import NAMES, Name
+from ops.embedded.databases import NAMES, SPECS, Name
 from ops.errors import ConfigurationError
 
 MIGRATE_COMMAND = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
@@ -65,16 +64,10 @@ class PostgresInstance(ComponentResource):
     owner_url: Output[str]
     app_url: Output[str]
 
-    def __init__(
-        self, name: str, args: DatabaseInstance, opts: ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: Name, opts: ResourceOptions | None = None) -> None:
         """Declare the instance; what runs it has this component as its parent."""
-        inputs = {
-            "database": args.database,
-            "extensions": list(args.extensions),
-            "marker": args.marker,
-        }
-        self._database = args.database
+        self._spec = SPECS[name]
+        inputs = {**vars(self._spec), "extensions": list(self._spec.extensions)}
         super().__init__("sigmasight:infra:PostgresInstance", name, inputs, opts)
 
     def answers_at(self, place: Place) -> None:
@@ -82,7 +75,7 @@ class PostgresInstance(ComponentResource):
         known: dict[str, Input[Any] | None] = {
             "host": place.host,
             "port": place.port,
-            "database": place.database or self._database,
+            "database": place.database or self._spec.database,
             "volume": place.volume,
             "container": place.container,
         }

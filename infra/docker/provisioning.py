@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL
 
 from infra.docker.passwords import InstancePasswords
 from infra.stack_config import PROJECT
-from infra.topology import DatabaseInstance
 from ops.connection import connect, first_value
 from ops.drift.comparison import SAFE_VECTOR_VERSION
+from ops.embedded.databases import SPECS, Name
 from ops.embedded.server import SUPERUSER
 from ops.errors import ConfigurationError, DatabaseUnavailableError
 from ops.provision import DatabaseSpec, Passwords, provision
@@ -208,7 +208,7 @@ class ProvisioningArgs:
         sslmode: what is asked of a connection to a host, if anything.
     """
 
-    instance: DatabaseInstance
+    database: Name
     host: Input[str]
     port: Input[int]
     passwords: InstancePasswords
@@ -230,13 +230,14 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
 
     def __init__(self, name: str, args: ProvisioningArgs, opts: ResourceOptions) -> None:
         """Declare it for a server."""
+        spec = SPECS[args.database]
         declared: dict[str, Any] = {
-            "instance": args.instance.name,
+            "instance": args.database,
             "host": args.host,
             "port": args.port,
-            "database": args.instance.database,
-            "marker": args.instance.marker or "",
-            "extensions": list(args.instance.extensions),
+            "database": spec.database,
+            "marker": spec.marker or "",
+            "extensions": list(spec.extensions),
             "superuser_password": args.passwords.superuser,
             "owner_password": args.passwords.owner,
             "app_password": args.passwords.app,
