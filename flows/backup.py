@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
@@ -16,12 +15,10 @@ from ops.backup.addresses import backup_addresses
 from ops.backup.content import Content
 from ops.backup.retention import forget_old
 from ops.backup.run import backup as take_backup
-from ops.books.backups import Backup
+from ops.books.backups import Backup, Database
 from ops.endpoints import resolve_endpoints
 from ops.legacy_access.account import recorded_access
 from ops.settings import operator_settings
-
-Database = Literal["core", "ai", "legacy"]
 
 
 def _run_name() -> str:

@@ -83,7 +83,6 @@ class DrivenStack:
     name: str
     log: Callable[[str], None]
     given: Mapping[str, str] = field(default_factory=dict, repr=False)
-    project: Path = PROJECT_ROOT
     login: str | None = field(init=False)
     _opened: Stack | None = field(default=None, init=False)
 
@@ -282,14 +281,14 @@ class DrivenStack:
     def _folder(self) -> Path:
         """Where the project's and the stack's files are."""
         if self.login:
-            return self.project
+            return PROJECT_ROOT
         return own_folder(self.state) / "project"
 
     def _prepare_folder(self) -> None:
         folder = self._folder()
-        if folder != self.project:
+        if folder != PROJECT_ROOT:
             folder.mkdir(mode=0o700, exist_ok=True)
-            (folder / "Pulumi.yaml").write_text(_standing_elsewhere(self.project))
+            (folder / "Pulumi.yaml").write_text(_standing_elsewhere())
 
     def _prepare_stack(self) -> None:
         """The configuration of a stack, once it is there, is never overwritten."""
@@ -364,11 +363,11 @@ def _is_dead(lock: Path) -> bool:
         return False
 
 
-def _standing_elsewhere(project: Path) -> str:
+def _standing_elsewhere() -> str:
     """The project's settings for another folder: what is relative in them is made absolute."""
-    settings = yaml.safe_load((project / "Pulumi.yaml").read_text())
-    settings["main"] = str(project)
+    settings = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text())
+    settings["main"] = str(PROJECT_ROOT)
     settings["runtime"]["options"]["virtualenv"] = sys.prefix
     for provider in settings["plugins"]["providers"]:
-        provider["path"] = str(project / provider["path"])
+        provider["path"] = str(PROJECT_ROOT / provider["path"])
     return str(yaml.safe_dump(settings))

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg
 from psycopg.abc import Params, QueryNoTemplate
-from psycopg.rows import scalar_row
+from psycopg.rows import class_row, scalar_row
 from sqlalchemy.engine import URL
 
 from app.poolers import GIVES_AWAY, keeps_session
@@ -23,6 +23,8 @@ from ops.errors import (
     SigmaSightError,
 )
 from ops.open_connections import Reopen, keep_watch
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 10
 START_SECONDS = 30.0
@@ -113,6 +115,17 @@ def first_value(
     """The first value of the first row that a statement gives; None where it gives none."""
     with session.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(query, parameters).fetchone()
+
+
+def rows_as(
+    kind: type[T],
+    session: psycopg.Connection[Any],
+    query: QueryNoTemplate,
+    parameters: Params | None = None,
+) -> list[T]:
+    """The rows that a statement gives, each as an object with a field for every column."""
+    with session.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query, parameters).fetchall()
 
 
 def _once_started(open_connection: Callable[[], psycopg.Connection]) -> psycopg.Connection:

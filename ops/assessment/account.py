@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.assessment.fates import (
@@ -23,6 +22,7 @@ from ops.books.ledger import ComputedDays
 from ops.connection import (
     POLICIES_ADVICE,
     first_line,
+    rows_as,
     session_at,
     shown_address,
 )
@@ -249,15 +249,13 @@ def _reader(url: URL) -> Iterator[psycopg.Connection]:
 
 def _relations(session: psycopg.Connection, schema: str | None) -> list[TableAccount]:
     """All but the parts of tables of their schema or of the installation's, each with its fate."""
-    with session.cursor(row_factory=class_row(TableAccount)) as cursor:
-        found = cursor.execute(statement("assessment/relations")).fetchall()
+    found = rows_as(TableAccount, session, statement("assessment/relations"))
     whole = [one for one in found if not {one.schema, schema}.intersection(one.parents)]
     return [_judged(table, schema) for table in whole]
 
 
 def _surroundings(session: psycopg.Connection) -> Surroundings:
-    with session.cursor(row_factory=class_row(Surroundings)) as cursor:
-        [found] = cursor.execute(statement("assessment/surroundings")).fetchall()
+    [found] = rows_as(Surroundings, session, statement("assessment/surroundings"))
     return found
 
 

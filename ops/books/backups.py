@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.session import open_books
-from ops.connection import first_value
+from ops.connection import first_value, rows_as
 
 Database = Literal["core", "ai", "legacy"]
 
@@ -89,10 +88,8 @@ def record_removed(core: URL, backups: Sequence[int]) -> None:
 
 def backups_in(session: psycopg.Connection[Any]) -> list[Backup]:
     """The backups whose files were not removed, newest first."""
-    with session.cursor(row_factory=class_row(Backup)) as cursor:
-        return cursor.execute(
-            "SELECT * FROM ops.backups WHERE removed_at IS NULL ORDER BY taken_at DESC, id DESC"
-        ).fetchall()
+    kept = "SELECT * FROM ops.backups WHERE removed_at IS NULL ORDER BY taken_at DESC, id DESC"
+    return rows_as(Backup, session, kept)
 
 
 def known_backups(core: URL, database: Database | None = None) -> list[Backup]:

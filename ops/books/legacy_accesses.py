@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.run_lock import take_lock
-from ops.connection import first_value, session_at
+from ops.connection import first_value, rows_as, session_at
 
 Counters = Mapping[str, Any]
 Kind = Literal["window", "before", "after"]
@@ -68,11 +67,12 @@ def record(
 
 def moments_since_window(session: psycopg.Connection) -> list[Moment]:
     """The last window and all that follows it, in order; empty where none was begun."""
-    with session.cursor(row_factory=class_row(Moment)) as cursor:
-        return cursor.execute(
-            "SELECT * FROM ops.legacy_access WHERE id >= ("
-            "  SELECT max(id) FROM ops.legacy_access WHERE moment = 'window') ORDER BY id"
-        ).fetchall()
+    return rows_as(
+        Moment,
+        session,
+        "SELECT * FROM ops.legacy_access WHERE id >= ("
+        "  SELECT max(id) FROM ops.legacy_access WHERE moment = 'window') ORDER BY id",
+    )
 
 
 def hold_alive(session: psycopg.Connection, access: int) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.books.legacy_accesses import Counters
-from ops.connection import first_value, session_at
+from ops.connection import first_value, rows_as, session_at
 from ops.database_identity import identity_in, same_identity
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -114,9 +113,8 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
 
 def _sessions(legacy: psycopg.Connection, before: Collection[int] = ()) -> list[Session]:
     """Those that were not there `before`."""
-    with legacy.cursor(row_factory=class_row(Session)) as cursor:
-        known = {"before": list(before)}
-        return cursor.execute(statement("legacy_access/sessions"), known).fetchall()
+    known = {"before": list(before)}
+    return rows_as(Session, legacy, statement("legacy_access/sessions"), known)
 
 
 def use_between(before: Counters, after: Counters) -> Use:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.books.cutovers import Cutover, known_cutovers
 from ops.books.rebuilds import last_rebuild
 from ops.books.verifications import Verification, last_verification
-from ops.connection import session_at
+from ops.connection import rows_as, session_at
 from ops.state_folder import StateFolder
 
 
@@ -43,15 +42,17 @@ def gather(place: StateFolder, core: URL) -> Evidence:
     """Read it from the throw-away Core and its state folder."""
     rebuild = last_rebuild(place)
     with session_at(core, "rehearsal", read_only=True) as session:
-        copied = session.cursor(row_factory=class_row(CopiedRows)).execute(
+        copied = rows_as(
+            CopiedRows,
+            session,
             "SELECT table_name, accepted_rows AS accepted, (SELECT count(*) FROM ops.copy_rejects r"
             " WHERE r.table_name = f.table_name) AS rejected"
-            " FROM ops.copy_fingerprints f ORDER BY table_name"
+            " FROM ops.copy_fingerprints f ORDER BY table_name",
         )
         return Evidence(
             phases=rebuild.seconds if rebuild else {},
             rows=rebuild.rows if rebuild else {},
             cutovers=tuple(reversed(known_cutovers(session))),
-            copied=tuple(copied.fetchall()),
+            copied=tuple(copied),
             verification=last_verification(place, core),
         )
