@@ -53,15 +53,12 @@ class BookCourse:
 
 def plan_comparison(core: URL) -> list[Figure]:
     """The runbook's six counts beside those of a Core database."""
+    counting = sql.SQL("SELECT count(*) FROM {}")
     with session_at(core, "summary") as connection:
         return [
-            Figure(table, plan, first_value(connection, _counting(table)))
+            Figure(table, plan, first_value(connection, counting.format(sql.Identifier(table))))
             for table, plan in FIGURES.items()
         ]
-
-
-def _counting(table: str) -> sql.Composed:
-    return sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
 
 
 def book_course(core: URL, first: date, last: date) -> BookCourse:

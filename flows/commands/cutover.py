@@ -10,7 +10,6 @@ from flows.commands.output import answer, out, say
 from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
-    from ops.cutover.follow import FollowReport
     from ops.cutover.rollback import RollbackPlan
     from ops.cutover.steps import CutoverReport
     from ops.cutover.swap import SwapPlan
@@ -112,7 +111,7 @@ def follow(
 ) -> None:
     """Carry what users wrote since the swap into the old database, while they work."""
     done = run_phase(lambda: flow_named("follow")(end))
-    answer(done, "sigmasight status", _show_follow, as_json=as_json)
+    answer(done, "sigmasight status", lambda found: say(*found.lines()), as_json=as_json)
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
@@ -126,10 +125,6 @@ def _show_report(done: "CutoverReport") -> None:
         say(done.recovered)
     for step, seconds in (done.seconds if done.changed else {}).items():
         say(f"{step:<24} {seconds:7.3f} s")
-    say(*done.lines())
-
-
-def _show_follow(done: "FollowReport") -> None:
     say(*done.lines())
 
 
