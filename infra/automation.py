@@ -40,15 +40,8 @@ from ops.state_folder import StateFolder
 _BLIND: tuple[Target, ...] = ("docker", "railway")
 
 
-@dataclass(frozen=True)
-class Operation:
-    """What the engine did, or a preview of it.
-
-    Attributes:
-        changes: the resources that are not as they were.
-    """
-
-    changes: tuple[Change, ...]
+# The resources that an operation has left, or would leave, other than they were.
+Changes = tuple[Change, ...]
 
 
 class _QuickStack(Stack):
@@ -89,7 +82,7 @@ class DrivenStack:
     def __post_init__(self) -> None:
         self.login = login_elsewhere(self.state, self.name)
 
-    def up(self) -> Operation:
+    def up(self) -> Changes:
         """Make what is declared.
 
         Raises:
@@ -101,7 +94,7 @@ class DrivenStack:
             lambda stack, record: stack.up(on_event=record.take, refresh=look, run_program=anew)
         )
 
-    def preview(self) -> Operation:
+    def preview(self) -> Changes:
         """What `up` would do. Changes nothing but the stack's configuration, which gets what it
         lacks."""
         look, anew = self._looks()
@@ -111,11 +104,11 @@ class DrivenStack:
             )
         )
 
-    def refresh(self) -> Operation:
+    def refresh(self) -> Changes:
         """Look at what is there, and record it."""
         return self._operate(lambda stack, record: stack.refresh(on_event=record.take))
 
-    def destroy(self) -> Operation:
+    def destroy(self) -> Changes:
         """Remove what is declared. Refused, before anything is touched, while it is protected."""
         return self._operate(lambda stack, record: stack.destroy(on_event=record.take))
 
@@ -246,7 +239,7 @@ class DrivenStack:
     def _environment(self) -> dict[str, str]:
         return engine_environment(self.state, self.login)
 
-    def _operate(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
+    def _operate(self, work: Callable[[Stack, EventRecord], object]) -> Changes:
         try:
             return self._attempt(work)
         except BusyError:
@@ -254,11 +247,11 @@ class DrivenStack:
                 raise
         return self._attempt(work)
 
-    def _attempt(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
+    def _attempt(self, work: Callable[[Stack, EventRecord], object]) -> Changes:
         record = EventRecord(self.log)
         with explained(record):
             work(self._stack(), record)
-        return Operation(tuple(record.changes))
+        return tuple(record.changes)
 
     def _stack(self) -> Stack:
         """Opened once; made where it is missing."""
