@@ -28,19 +28,12 @@ _PAUSE_SECONDS = 0.5
 
 
 class Progress:
-    """A progress bar in the dashboard that counts `total` steps."""
+    """A progress bar in the dashboard."""
 
-    def __init__(self, key: str, description: str, total: int) -> None:
-        self._total = total
-        self._done = 0
+    def __init__(self, key: str, description: str) -> None:
         self._shown_at = 0.0
         # Called from synchronous code, both return their value, not a coroutine.
         self._artifact = cast(UUID, create_progress_artifact(0.0, key=key, description=description))
-
-    def advance(self) -> None:
-        """Count one step."""
-        self._done += 1
-        self.show(self._done / self._total)
 
     def show(self, share: float) -> None:
         """Set the bar to a share from 0 to 1; each time costs a call, so not more than twice a
@@ -49,11 +42,6 @@ class Progress:
             return
         self._shown_at = time.monotonic()
         update_progress_artifact(self._artifact, progress=100.0 * min(share, 1.0))
-
-
-def count_table(key: str, description: str, rows: Mapping[str, int]) -> None:
-    """A table of row counts by table."""
-    rows_table(key, description, [{"table": name, "rows": count} for name, count in rows.items()])
 
 
 @only_noted()

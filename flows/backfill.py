@@ -14,7 +14,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 from sqlalchemy.engine import URL
 
-from flows.artifacts import Progress, count_table, days_grid
+from flows.artifacts import Progress, days_grid, rows_table
 from flows.heartbeat import phase_flow
 from flows.new_prices import take_new_prices
 from flows.progress import moved, step
@@ -89,7 +89,8 @@ def backfill(
             report = _run_batch(core, request, fence, engine, scheduler)
             job.complete(sum(report.rows.values()))
     if report.rows:
-        count_table("backfill-rows", "Rows written by this backfill", report.rows)
+        written = [{"table": name, "rows": count} for name, count in report.rows.items()]
+        rows_table("backfill-rows", "Rows written by this backfill", written)
     if report.rows or report.failures:
         days_grid(core, request.first, request.last)
     _refuse_failures(report.failures)
@@ -136,10 +137,10 @@ def _run_blocks(core: URL, batch: PlannedBatch, fence: Fence) -> BlockReport:
 def _gathered(ended: Iterator[BlockReport], blocks: int) -> BlockReport:
     """The sum of the blocks' reports, told as they end."""
     reports: list[BlockReport] = []
-    progress = Progress("backfill-progress", "Blocks of portfolios", blocks)
+    progress = Progress("backfill-progress", "Blocks of portfolios")
     for report in ended:
         reports.append(report)
-        progress.advance()
+        progress.show(len(reports) / blocks)
         moved(BLOCKS, len(reports), blocks, "blocks")
         done = merge_reports(reports)
         get_run_logger().info(

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
@@ -16,11 +15,10 @@ from ops.backup.addresses import backup_addresses
 from ops.backup.content import Content
 from ops.backup.retention import forget_old
 from ops.backup.run import backup as take_backup
-from ops.books.backups import Backup
+from ops.books.backups import Backup, Database
+from ops.endpoints import resolve_endpoints
 from ops.legacy_access.account import recorded_access
 from ops.settings import operator_settings
-
-Database = Literal["core", "ai", "legacy"]
 
 
 def _run_name() -> str:
@@ -37,10 +35,9 @@ def backup(databases: list[Database] | None = None, keep: int = KEPT) -> list[Ba
         keep: how many proved dumps of each database stay.
     """
     settings = operator_settings()
-    addresses = backup_addresses(settings, databases)
-    core = addresses.core
+    wanted, core = backup_addresses(settings, databases), resolve_endpoints(settings).core
     taken = []
-    for name, url in addresses.wanted.items():
+    for name, url in wanted.items():
         taken.append(take(name, url, core, settings.backups))
         forget(name, core, settings.backups, keep)
     rows_table("backup-files", "Backups, each restored and found equal", [_row(b) for b in taken])

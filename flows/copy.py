@@ -70,7 +70,7 @@ COPY = "copy tables"
 def copy_tables(endpoints: Endpoints, groups: tuple[str, ...], fence: Fence) -> list[CopyReport]:
     """Copy in one snapshot of legacy, one transaction per table."""
     legacy = _legacy(endpoints)
-    progress = Progress("copy-progress", f"Rows of {', '.join(groups)} tables read", 100)
+    progress = Progress("copy-progress", f"Rows of {', '.join(groups)} tables read")
 
     def show(table: TableProgress) -> None:
         moved(COPY, table.rows, table.total, "rows")

@@ -63,9 +63,7 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     given = given_addresses(settings)
     stack = DrivenStack(settings.state, target, name, lambda line: log.info("%s", line), given)
     done = stack.preview() if mode == "preview" else stack.up()
-    rows = [
-        {"resource": c.resource, "type": c.type, "operation": c.operation} for c in done.changes
-    ]
+    rows = [vars(change) for change in done]
     log.info("stack %s: %d changes%s", name, len(rows), "" if mode == "up" else " to be made")
     rows_table("stack-changes", f"{mode} of the stack {name}", rows or [_NOTHING])
     if mode == "up":

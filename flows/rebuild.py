@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -27,7 +27,7 @@ from flows.seed import seed
 from flows.serve import launch_backend, serve
 from flows.swap import swap
 from flows.verify import verify
-from ops.books.rebuilds import record_rebuild
+from ops.books.rebuilds import LastRebuild, record_rebuild
 from ops.books.run_lock import exclusive_rebuild
 from ops.cutover.steps import CutoverReport
 from ops.endpoints import Endpoints, given_legacy, resolve_endpoints
@@ -161,7 +161,8 @@ def summarise(
     for figure in report.figures:
         get_run_logger().info("%s: plan %d, ours %d", figure.table, figure.plan, figure.ours)
     rows = {figure.table: figure.ours for figure in report.figures}
-    record_rebuild(operator_settings().state, first, last, seconds, rows)
+    finished = LastRebuild(datetime.now(UTC), first, last, seconds, rows)
+    record_rebuild(operator_settings().state, finished)
     with only_noted():
         create_markdown_artifact(_markdown(report), key="rebuild-summary", description=_SUMMARY)
     return report

@@ -94,12 +94,11 @@ def swap_task(
 
 
 def _markdown(plan: SwapPlan) -> str:
-    found = ((c.condition, "yes" if c.met else "no", c.reason) for c in plan.conditions)
     rows = ((name, count) for name, count in plan.price.by_table.items() if count)
     lines = [
         f"Plan `{plan.plan_id}`: {in_words(plan.forecast)}",
         "",
-        *table(("condition", "holds", "found"), found),
+        *table(("condition", "", "why"), (found.words() for found in plan.conditions)),
         "",
         *table(("table", "rows only in the old database:"), rows),
         "",

@@ -40,15 +40,8 @@ from ops.state_folder import StateFolder
 _BLIND: tuple[Target, ...] = ("docker", "railway")
 
 
-@dataclass(frozen=True)
-class Operation:
-    """What the engine did, or a preview of it.
-
-    Attributes:
-        changes: the resources that are not as they were.
-    """
-
-    changes: tuple[Change, ...]
+# The resources that an operation has left, or would leave, other than they were.
+Changes = tuple[Change, ...]
 
 
 class _QuickStack(Stack):
@@ -83,14 +76,13 @@ class DrivenStack:
     name: str
     log: Callable[[str], None]
     given: Mapping[str, str] = field(default_factory=dict, repr=False)
-    project: Path = PROJECT_ROOT
     login: str | None = field(init=False)
     _opened: Stack | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.login = login_elsewhere(self.state, self.name)
 
-    def up(self) -> Operation:
+    def up(self) -> Changes:
         """Make what is declared.
 
         Raises:
@@ -102,7 +94,7 @@ class DrivenStack:
             lambda stack, record: stack.up(on_event=record.take, refresh=look, run_program=anew)
         )
 
-    def preview(self) -> Operation:
+    def preview(self) -> Changes:
         """What `up` would do. Changes nothing but the stack's configuration, which gets what it
         lacks."""
         look, anew = self._looks()
@@ -112,11 +104,11 @@ class DrivenStack:
             )
         )
 
-    def refresh(self) -> Operation:
+    def refresh(self) -> Changes:
         """Look at what is there, and record it."""
         return self._operate(lambda stack, record: stack.refresh(on_event=record.take))
 
-    def destroy(self) -> Operation:
+    def destroy(self) -> Changes:
         """Remove what is declared. Refused, before anything is touched, while it is protected."""
         return self._operate(lambda stack, record: stack.destroy(on_event=record.take))
 
@@ -247,7 +239,7 @@ class DrivenStack:
     def _environment(self) -> dict[str, str]:
         return engine_environment(self.state, self.login)
 
-    def _operate(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
+    def _operate(self, work: Callable[[Stack, EventRecord], object]) -> Changes:
         try:
             return self._attempt(work)
         except BusyError:
@@ -255,11 +247,11 @@ class DrivenStack:
                 raise
         return self._attempt(work)
 
-    def _attempt(self, work: Callable[[Stack, EventRecord], object]) -> Operation:
+    def _attempt(self, work: Callable[[Stack, EventRecord], object]) -> Changes:
         record = EventRecord(self.log)
         with explained(record):
             work(self._stack(), record)
-        return Operation(tuple(record.changes))
+        return tuple(record.changes)
 
     def _stack(self) -> Stack:
         """Opened once; made where it is missing."""
@@ -282,14 +274,14 @@ class DrivenStack:
     def _folder(self) -> Path:
         """Where the project's and the stack's files are."""
         if self.login:
-            return self.project
+            return PROJECT_ROOT
         return own_folder(self.state) / "project"
 
     def _prepare_folder(self) -> None:
         folder = self._folder()
-        if folder != self.project:
+        if folder != PROJECT_ROOT:
             folder.mkdir(mode=0o700, exist_ok=True)
-            (folder / "Pulumi.yaml").write_text(_standing_elsewhere(self.project))
+            (folder / "Pulumi.yaml").write_text(_standing_elsewhere())
 
     def _prepare_stack(self) -> None:
         """The configuration of a stack, once it is there, is never overwritten."""
@@ -364,11 +356,11 @@ def _is_dead(lock: Path) -> bool:
         return False
 
 
-def _standing_elsewhere(project: Path) -> str:
+def _standing_elsewhere() -> str:
     """The project's settings for another folder: what is relative in them is made absolute."""
-    settings = yaml.safe_load((project / "Pulumi.yaml").read_text())
-    settings["main"] = str(project)
+    settings = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text())
+    settings["main"] = str(PROJECT_ROOT)
     settings["runtime"]["options"]["virtualenv"] = sys.prefix
     for provider in settings["plugins"]["providers"]:
-        provider["path"] = str(project / provider["path"])
+        provider["path"] = str(PROJECT_ROOT / provider["path"])
     return str(yaml.safe_dump(settings))

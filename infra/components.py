@@ -8,13 +8,12 @@ import pulumi
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 from app.database_url import parse_database_url
-from infra.backend_key import backend_key
-from infra.stack_config import StackConfig
-from infra.stack_secrets import LEGACY_SCHEMA
-from infra.topology import DatabaseInstance
+from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import LEGACY_SCHEMA, SECRET_KEY
 from ops.backend.foreground import KEEP_ALIVE_SECONDS
 from ops.connection import conninfo, within_schema
-from ops.embedded.databases import NAMES, Name
+from ops.embedded.databases import NAMES, SPECS, Name
+from ops.errors import ConfigurationError
 
 MIGRATE_COMMAND = "alembic -c alembic.ini upgrade head && alembic -c alembic_ai.ini upgrade head"
 # The runbook's own start command: both chains, then the server. HOST is for containers, whose
@@ -25,7 +24,8 @@ START_COMMAND = (
     f"--timeout-keep-alive {KEEP_ALIVE_SECONDS}"
 )
 
-
+# The key that signs tokens is as long at least, or the backend would refuse it.
+SHORTEST_KEY = 32
 _ADDRESSES = ("ACTIVE_PAIR", "DATABASE_URL", "AI_DATABASE_URL", "LEGACY_DATABASE_URL")
 
 
@@ -64,16 +64,10 @@ class PostgresInstance(ComponentResource):
     owner_url: Output[str]
     app_url: Output[str]
 
-    def __init__(
-        self, name: str, args: DatabaseInstance, opts: ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: Name, opts: ResourceOptions | None = None) -> None:
         """Declare the instance; what runs it has this component as its parent."""
-        inputs = {
-            "database": args.database,
-            "extensions": list(args.extensions),
-            "marker": args.marker,
-        }
-        self._database = args.database
+        self._spec = SPECS[name]
+        inputs = {**vars(self._spec), "extensions": list(self._spec.extensions)}
         super().__init__("sigmasight:infra:PostgresInstance", name, inputs, opts)
 
     def answers_at(self, place: Place) -> None:
@@ -81,7 +75,7 @@ class PostgresInstance(ComponentResource):
         known: dict[str, Input[Any] | None] = {
             "host": place.host,
             "port": place.port,
-            "database": place.database or self._database,
+            "database": place.database or self._spec.database,
             "volume": place.volume,
             "container": place.container,
         }
@@ -110,6 +104,21 @@ class BackendArgs:
     ai_database_url: Input[str]
     settings: Mapping[str, Input[str]]
     url: str | None = None
+
+
+def backend_key(config: StackConfig) -> Output[str]:
+    """The stack's secret key; the same for both pairs, so that a login outlives a swap.
+
+    Raises:
+        ConfigurationError: it is missing, or so short that the backend would refuse it.
+    """
+    key = config.secret(SECRET_KEY)
+    if len(config.source.get(SECRET_KEY) or "") < SHORTEST_KEY:
+        raise ConfigurationError(
+            f"the stack's secret {SECRET_KEY} is too short; use {SHORTEST_KEY} or more random "
+            f"characters: `pulumi config set --secret {PROJECT}:{SECRET_KEY}`"
+        )
+    return key
 
 
 def backend_at_gate(

@@ -15,7 +15,7 @@ from pulumi import Output, ResourceOptions, dynamic
 
 from infra.components import Backend, BackendArgs, DeclaredStack, Place, PostgresInstance
 from infra.stack_config import StackConfig
-from infra.topology import DatabaseInstance, Topology
+from infra.topology import Topology
 from ops.connection import conninfo
 from ops.embedded.databases import EmbeddedDatabases, LoginRole, Name
 from ops.embedded.server import LOOPBACK
@@ -96,7 +96,6 @@ class EmbeddedPostgresArgs:
         earlier: what is there before its server is touched.
     """
 
-    instance: DatabaseInstance
     state: StateFolder
     remove_data: bool
     protect: bool
@@ -136,7 +135,7 @@ class EmbeddedPostgres(PostgresInstance):
         self, name: Name, args: EmbeddedPostgresArgs, opts: ResourceOptions | None = None
     ) -> None:
         """Declare it with its server."""
-        super().__init__(name, args.instance, opts)
+        super().__init__(name, opts)
         options = ResourceOptions(parent=self, protect=args.protect, depends_on=args.earlier)
         self.server = EmbeddedInstance(name, args, options)
         port = self.server.port
@@ -160,15 +159,14 @@ def _declare_instances(topology: Topology, config: StackConfig) -> Mapping[Name,
     """One after the other, the old database first: a state folder that records Core and AI alone
     is one that was declared without legacy, never one whose making was interrupted."""
     found: dict[Name, EmbeddedPostgres] = {}
-    for instance in topology.instances:
+    for name in topology.databases:
         args = EmbeddedPostgresArgs(
-            instance,
             config.state,
             remove_data=config.flag("removeData", False),
             protect=config.flag("protect", True),
             earlier=[database.server for database in found.values()],
         )
-        found[instance.name] = EmbeddedPostgres(instance.name, args)
+        found[name] = EmbeddedPostgres(name, args)
     return found
 
 

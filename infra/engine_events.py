@@ -17,13 +17,11 @@ class Change:
 
     Attributes:
         operation: create, update, delete, replace …
-        done: whether it succeeded; a preview's changes count as done.
     """
 
     resource: str
     type: str
     operation: str
-    done: bool
 
 
 @dataclass
@@ -64,7 +62,6 @@ class EventRecord:
             resource=step.urn.rsplit("::", 1)[-1],
             type=step.type.rsplit(":", 1)[-1],
             operation=str(step.op.value),
-            done=verb != "failed",
         )
         self.changes.append(change)
         self.log(f"{verb}: {change.operation} {change.type} {change.resource}")

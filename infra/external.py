@@ -22,7 +22,7 @@ from infra.components import (
 )
 from infra.stack_config import PROJECT, StackConfig
 from infra.stack_secrets import HOSTS_WITHOUT_TLS
-from infra.topology import DatabaseInstance, Topology
+from infra.topology import Topology
 from ops.embedded.databases import Name
 from ops.endpoints import STACK_KEYS
 from ops.errors import ConfigurationError
@@ -41,7 +41,6 @@ class ExternalDatabase:
         location: where the backend's address leads, for checks; never shown.
     """
 
-    instance: DatabaseInstance
     app_url: Output[str]
     admin_url: Output[str]
     has_admin: bool
@@ -55,26 +54,26 @@ def declare_external(topology: Topology, config: StackConfig) -> DeclaredStack:
     Raises:
         ConfigurationError: an address is missing or no address, or two lead to one database.
     """
-    databases = {instance.name: given_database(instance, config) for instance in topology.instances}
+    databases = {name: given_database(name, config) for name in topology.databases}
     _check_distinct(databases)
     instances = {name: GivenPostgres(name, database) for name, database in databases.items()}
     backend = Backend("backend", _backend_args(databases, config))
     return DeclaredStack(instances, backend)
 
 
-def given_database(instance: DatabaseInstance, config: StackConfig) -> ExternalDatabase:
+def given_database(name: Name, config: StackConfig) -> ExternalDatabase:
     """A database whose address the stack's secrets give.
 
     Raises:
         ConfigurationError: the address is missing, or is none.
     """
-    key = STACK_KEYS[instance.name]
+    key = STACK_KEYS[name]
     app_url, location = config.secret(f"{key}Url"), _parsed(f"{key}Url", config)
     admin = config.optional_secret(f"{key}AdminUrl")
     if admin is None:
-        return ExternalDatabase(instance, app_url, app_url, False, location, location)
+        return ExternalDatabase(app_url, app_url, False, location, location)
     admin_location = _parsed(f"{key}AdminUrl", config)
-    return ExternalDatabase(instance, app_url, admin, True, location, admin_location)
+    return ExternalDatabase(app_url, admin, True, location, admin_location)
 
 
 def hosts_without_tls(config: StackConfig) -> list[str]:
@@ -120,7 +119,7 @@ class GivenPostgres(PostgresInstance):
         self, name: Name, args: ExternalDatabase, opts: ResourceOptions | None = None
     ) -> None:
         """Declare where it is."""
-        super().__init__(name, args.instance, opts)
+        super().__init__(name, opts)
         # A host name is no password, but whoever wrote it into a secret did not mean to show it.
         host = Output.secret(args.location.host or "")
         port = Output.secret(args.location.port or 5432)

@@ -1,13 +1,19 @@
 """The program that the engine runs: configuration in, one target's resources out."""
 
-import pulumi
+from collections.abc import Iterator
+from difflib import get_close_matches
 
+import pulumi
+import yaml
+from pulumi.runtime.config import CONFIG
+
+from app.chain_folders import PROJECT_ROOT
 from infra.components import DeclaredStack
-from infra.configured_keys import unknown_keys
 from infra.deletion_guard import DeletionGuard, watch_declared
 from infra.pulumi_cli import login_in_use
 from infra.record import record_when_up, refuse_another_pair
-from infra.stack_config import StackConfig
+from infra.stack_config import PROJECT, StackConfig
+from infra.stack_secrets import ALL_SECRETS, LEGACY_SCHEMA
 from infra.topology import Topology
 from ops.books.declared_stack import Target
 from ops.errors import ConfigurationError, SigmaSightError
@@ -32,7 +38,7 @@ def declare(
         config.state.create()
         topology = config.topology()
         _check_target(topology, target)
-        for sentence in unknown_keys():
+        for sentence in _unknown_keys():
             pulumi.log.warn(sentence)
         refuse_another_pair(topology, config.state)
         stack, last = _declare_guarded(topology, config)
@@ -53,6 +59,20 @@ def _check_target(topology: Topology, wanted: Target | None) -> None:
             f"this stack is for the target {topology.target}, not {wanted}; give the stack "
             "another name by SIGMASIGHT_STACK"
         )
+
+
+def _unknown_keys() -> Iterator[str]:
+    """A sentence for each key of the stack that nothing reads: a mistyped one would silently do
+    nothing."""
+    settings = yaml.safe_load((PROJECT_ROOT / "Pulumi.yaml").read_text())
+    known = [*settings["config"], *ALL_SECRETS, LEGACY_SCHEMA]
+    for name in CONFIG.get():
+        key = name.removeprefix(f"{PROJECT}:")
+        if key in known or key == name:
+            continue
+        near = get_close_matches(key, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        yield f"the stack's {key} is no setting and does nothing{hint}"
 
 
 def _declare_guarded(

@@ -31,14 +31,14 @@ class ProvisionedPostgres(PostgresInstance):
         """
         self._args = args
         options = ResourceOptions(parent=self, depends_on=[server])
-        self.ready = Provisioning(f"{args.instance.name}-provisioning", args, options)
+        self.ready = Provisioning(f"{args.database}-provisioning", args, options)
         self.ready.vector_version.apply(self._warn)
         self.internal_owner_url, self.internal_app_url = self._urls(within, 5432)
         urls = self._urls(args.host, args.port)
         self.answers_at(Place(args.host, args.port, *urls, **kept))
 
     def _warn(self, version: str | None) -> None:
-        if (line := vector_warning(self._args.instance.name, version)) is not None:
+        if (line := vector_warning(self._args.database, version)) is not None:
             pulumi.log.warn(line, self.ready)
 
     def _urls(self, host: Input[str], port: Input[int]) -> tuple[Output[str], Output[str]]:
@@ -49,7 +49,7 @@ class ProvisionedPostgres(PostgresInstance):
         def url(role: str, password: Output[str]) -> Output[str]:
             def address(found: list[str]) -> str:
                 query = {"sslmode": args.sslmode(found[1])} if args.sslmode else {}
-                place = (found[1], int(found[2]), args.instance.database)
+                place = (found[1], int(found[2]), self._spec.database)
                 return conninfo(URL.create("postgresql+psycopg", role, found[0], *place, query))
 
             return Output.secret(Output.all(password, host, port, self.ready.id).apply(address))

@@ -75,9 +75,8 @@ def _belongs(key: str, topology: Topology) -> bool:
 
 
 def _generated(topology: Topology) -> tuple[str, ...]:
-    names = [instance.name for instance in topology.instances]
     if topology.target == "docker":
-        return docker_secrets(names)
+        return docker_secrets(topology.databases)
     if topology.target == "railway":
-        return docker_secrets(name for name in names if name != "legacy")
+        return docker_secrets(name for name in topology.databases if name != "legacy")
     return (SECRET_KEY,)

@@ -5,8 +5,7 @@ from typing import Literal
 
 from ops.books.active_pair import Pair
 from ops.books.declared_stack import Target
-from ops.books.marker import Role
-from ops.embedded.databases import SPECS, Name
+from ops.embedded.databases import Name
 from ops.errors import ConfigurationError
 
 Presence = Literal["present", "absent"]
@@ -15,21 +14,6 @@ Presence = Literal["present", "absent"]
 def stack_on_host(name: str, identity: str | None) -> str:
     """What a stack is called on a Docker host or in a project, which others may use too."""
     return f"{name}-{identity}" if identity else name
-
-
-@dataclass(frozen=True)
-class DatabaseInstance:
-    """A database on a server of its own.
-
-    Attributes:
-        extensions: what a superuser creates in it, before any migration.
-        marker: which half of a pair it is; None for the old database.
-    """
-
-    name: Name
-    database: str
-    extensions: tuple[str, ...]
-    marker: Role | None
 
 
 @dataclass(frozen=True)
@@ -56,14 +40,6 @@ class Topology:
             )
 
     @property
-    def instances(self) -> tuple[DatabaseInstance, ...]:
-        """What exists, the old database first."""
-        names: tuple[Name, ...] = ("core", "ai")
-        return tuple(
-            _instance(name) for name in (("legacy", *names) if self.legacy == "present" else names)
-        )
-
-
-def _instance(name: Name) -> DatabaseInstance:
-    spec = SPECS[name]
-    return DatabaseInstance(name, spec.database, spec.extensions, spec.marker)
+    def databases(self) -> tuple[Name, ...]:
+        """What exists, the old database first, each on a server of its own."""
+        return ("legacy", "core", "ai") if self.legacy == "present" else ("core", "ai")

@@ -14,7 +14,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from app.jobs import ABANDONED, JOB_TYPE
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.errors import (
     BadInputError,
     BusyError,
@@ -42,7 +42,7 @@ class BatchJob:
         Raises:
             BadInputError: the database has no such job.
         """
-        with _session(self.core) as session:
+        with session_at(self.core, "batch jobs") as session:
             _fail_abandoned(session, self.job_id)
             started = session.execute(
                 "UPDATE batch_jobs SET status = 'running', started_at = now(), completed_at = NULL,"
@@ -61,7 +61,7 @@ class BatchJob:
         """
         if self.job_id is None:
             return
-        with _session(self.core) as session:
+        with session_at(self.core, "batch jobs") as session:
             failed = _failed_day(session, self.job_id)
             _end(session, self.job_id, "failed" if failed else "completed", failed, records)
 
@@ -69,7 +69,7 @@ class BatchJob:
         """Say that the job failed, unless it has ended already."""
         if self.job_id is None:
             return
-        with _session(self.core) as session:
+        with session_at(self.core, "batch jobs") as session:
             _end(session, self.job_id, "failed", reason, None)
 
 
@@ -97,14 +97,15 @@ def _fail_abandoned(session: psycopg.Connection, own: UUID | None) -> None:
 
 
 def _failed_day(session: psycopg.Connection, job_id: UUID) -> str | None:
-    row = session.execute(
+    reason: str | None = first_value(
+        session,
         "SELECT format('stopped at %%s: %%s', l.calculation_date, l.reason)"
         " FROM batch_jobs AS j JOIN ops.backfill_ledger AS l"
         " ON l.portfolio_id = (j.job_metadata ->> 'portfolio_id')::uuid AND l.status = 'failed'"
         " WHERE j.id = %s ORDER BY l.calculation_date LIMIT 1",
         [job_id],
-    ).fetchone()
-    return None if row is None else str(row[0])
+    )
+    return reason
 
 
 def _end(
@@ -128,9 +129,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, Exception):
         return f"The calculation failed ({type(error).__name__}); its run's log says why"
     return "The calculation was stopped; start it again"
-
-
-@contextmanager
-def _session(core: URL) -> Iterator[psycopg.Connection]:
-    with explained(core), connect(core, application_name="batch jobs") as session:
-        yield session

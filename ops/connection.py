@@ -6,24 +6,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.abc import Params, QueryNoTemplate
+from psycopg.rows import class_row, scalar_row
 from sqlalchemy.engine import URL
 
 from app.poolers import GIVES_AWAY, keeps_session
-from ops.certificates import certificate_fault
 from ops.errors import (
     BusyError,
     ConfigurationError,
     DatabaseUnavailableError,
-    SigmaSightError,
 )
 from ops.open_connections import Reopen, keep_watch
+from ops.refused_connections import refusal
+
+T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 10
 START_SECONDS = 30.0
 _START_PAUSE_SECONDS = 0.5
+_STARTING = r"system is (starting up|in recovery mode|not yet accepting connections)"
 
 # Text forms of values and types depend on the first five; hashes and copies need one form
 # everywhere. A role's own short statement_timeout must not end a copy of any length, nor another
@@ -77,10 +82,50 @@ def connect(
         with _closed_on_failure(connection):
             _prove_session(connection, url, partial(_opened, url, application))
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
-        raise _connection_error(url, error) from None
+        raise refusal(url, shown_address(url), error) from None
     connection.autocommit = autocommit
     connection.read_only = read_only or None
     return connection
+
+
+@contextmanager
+def session_at(
+    url: URL,
+    application_name: str,
+    *,
+    autocommit: bool = False,
+    read_only: bool = False,
+    snapshot: bool = False,
+) -> Iterator[psycopg.Connection]:
+    """A session for a block, as `connect` opens it, whose errors are `explained`.
+
+    Args:
+        snapshot: the block only reads, all of it in one snapshot.
+    """
+    opened = partial(connect, url, application_name=application_name, autocommit=autocommit)
+    with explained(url), opened(read_only=read_only or snapshot) as session:
+        if snapshot:
+            session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield session
+
+
+def first_value(
+    session: psycopg.Connection[Any], query: QueryNoTemplate, parameters: Params | None = None
+) -> Any:
+    """The first value of the first row that a statement gives; None where it gives none."""
+    with session.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(query, parameters).fetchone()
+
+
+def rows_as(
+    kind: type[T],
+    session: psycopg.Connection[Any],
+    query: QueryNoTemplate,
+    parameters: Params | None = None,
+) -> list[T]:
+    """The rows that a statement gives, each as an object with a field for every column."""
+    with session.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query, parameters).fetchall()
 
 
 def _once_started(open_connection: Callable[[], psycopg.Connection]) -> psycopg.Connection:
@@ -201,80 +246,6 @@ def place(connection: psycopg.Connection) -> str:
     return f"{connection.info.host}:{connection.info.port}/{connection.info.dbname}"
 
 
-def _connection_error(url: URL, error: psycopg.Error) -> SigmaSightError:
-    text = str(error)
-    if isinstance(error, pg.InvalidPassword) or "password authentication failed" in text:
-        return ConfigurationError(
-            f"{shown_address(url)} refuses the password of role "
-            f"{url.username!r}; correct it in the URL"
-        )
-    if "certificate verify failed" in text:
-        return ConfigurationError(f"{shown_address(url)}: {certificate_fault(url)}")
-    for pattern, advice in _REFUSALS:
-        if re.search(pattern, text):
-            return ConfigurationError(f"{shown_address(url)}: {advice}")
-    if re.search(_STOPPING, text):
-        return DatabaseUnavailableError(
-            f"{shown_address(url)} is starting or stopping; try again shortly"
-        )
-    for pattern, advice in _UNREACHED:
-        if re.search(pattern, text):
-            return DatabaseUnavailableError(f"{shown_address(url)}: {advice}")
-    if found := re.search(r"FATAL:\s+(.+)", text):
-        return ConfigurationError(f"{shown_address(url)} refuses the connection: {found[1]}")
-    return DatabaseUnavailableError(
-        f"no PostgreSQL server answers at {shown_address(url)}; start it or correct the URL"
-    )
-
-
-_STARTING = r"system is (starting up|in recovery mode|not yet accepting connections)"
-_STOPPING = r"starting up|shutting down|recovery|not (yet )?accepting connections|terminating"
-
-_UNREACHED = (
-    (
-        r"failed to resolve host|could not translate host name",
-        "no host of that name is known here; correct the URL, or this machine's DNS",
-    ),
-    (
-        r"Network is unreachable|Cannot assign requested address",
-        "no network leads there from this machine (a host with an IPv6 address alone, and no IPv6 "
-        "here?); use an address that can be reached, as a provider's IPv4 or pooler address",
-    ),
-)
-
-_REFUSALS = (
-    (
-        r"invalid URI query parameter|invalid \w+ value",
-        "libpq does not know a parameter of the URL, or its value; correct or remove it",
-    ),
-    (
-        r"unsupported startup parameter",
-        "a pooler there refuses what a session is begun with; use the server's direct address, or "
-        "name `options` in the pooler's ignore_startup_parameters",
-    ),
-    (
-        r"certificate.* does not match host name",
-        "the server's certificate is for another host name; use one that it bears, or "
-        "sslmode=verify-ca",
-    ),
-    (
-        r"root certificate file|weak sslmode",
-        "sslrootcert is no file of certificates, or system without sslmode=verify-full; correct it",
-    ),
-    (r"does not support SSL", "the server offers no TLS; have it do so, or correct sslmode"),
-    (r"database .* does not exist", "there is no such database; create it or correct the URL"),
-    (r"role .* does not exist", "there is no such role; create it or correct the URL"),
-    (r"no pg_hba.conf entry|SSL", "the server does not accept this way of connecting (pg_hba/TLS)"),
-    (r"not permitted to log in", "this role may not log in; use another or grant LOGIN"),
-    (r"permission denied for database", "this role may not connect; grant CONNECT or use another"),
-    (
-        r"too many (connections|clients)|connection slots",
-        "the server has no free connection; try later",
-    ),
-    (r"No space left on device", "its disk is full; free space and run the command again"),
-    (r"no password supplied", "the server wants a password; add it to the URL"),
-)
-
 _UNAVAILABLE = (
     pg.AdminShutdown,
     pg.CrashShutdown,
@@ -341,4 +312,4 @@ def _lost(error: psycopg.Error) -> bool:
 
 def first_line(error: psycopg.Error) -> str:
     """What the server said, without detail, hint and position."""
-    return (error.diag.message_primary or str(error)).splitlines()[0]
+    return (error.diag.message_primary or str(error) or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 
 _UNSEEN = "not shown by the server; oldest relation "
 
@@ -20,7 +20,7 @@ def identity(url: URL) -> dict[str, Any]:
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
-    with explained(url), connect(url, application_name="identity", read_only=True) as session:
+    with session_at(url, "identity", read_only=True) as session:
         return identity_in(session)
 
 
@@ -65,12 +65,7 @@ def _place(found: Mapping[str, Any]) -> tuple[object, object]:
 def _system_identifier(session: psycopg.Connection) -> str:
     try:
         with session.transaction():
-            row = session.execute(
-                "SELECT system_identifier::text FROM pg_control_system()"
-            ).fetchone()
+            return str(first_value(session, "SELECT system_identifier FROM pg_control_system()"))
     except (pg.InsufficientPrivilege, pg.UndefinedFunction, pg.FeatureNotSupported):
-        row = session.execute(
-            "SELECT %s || coalesce(min(oid), 0) FROM pg_class WHERE oid >= 16384", [_UNSEEN]
-        ).fetchone()
-    assert row is not None  # an aggregate, or the one row of the function
-    return str(row[0])
+        oldest = "SELECT coalesce(min(oid), 0) FROM pg_class WHERE oid >= 16384"
+        return f"{_UNSEEN}{first_value(session, oldest)}"

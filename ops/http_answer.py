@@ -18,6 +18,8 @@ from urllib.request import (
     build_opener,
 )
 
+# By which a backend says which pair an answer is of.
+PAIR_HEADER = "X-SigmaSight-Pair"
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

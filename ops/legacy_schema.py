@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import psycopg
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
-from ops.connection import schema_within, shown_address
+from ops.connection import rows_as, schema_within, shown_address
 from ops.errors import ConfigurationError
 from ops.sql_files import statement
 
@@ -83,9 +82,8 @@ def enter_legacy(connection: psycopg.Connection, url: URL, wanted: Collection[st
         LegacySchemaError: there are several installations, or a wanted table is spelt otherwise,
             elsewhere or not readable; the message says what to do.
     """
-    names = sorted(INSTALLATION.union(wanted))
-    with connection.cursor(row_factory=class_row(FoundRelation)) as cursor:
-        found = cursor.execute(statement("legacy_tables"), {"names": names}).fetchall()
+    names = {"names": sorted(INSTALLATION.union(wanted))}
+    found = rows_as(FoundRelation, connection, statement("legacy_tables"), names)
     search = Search(
         found, frozenset(wanted), schema_within(url), shown_address(url), connection.info.user
     )

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL
 from app.chain_folders import SCRIPT_LOCATIONS, ChainName
 from app.migration_environment import MigrationFailedError, MigrationLockedError, version_table
 from app.migration_recognition import MigrationRefusedError
-from ops.connection import connect, explained, shown_address
+from ops.connection import explained, first_value, session_at, shown_address
 from ops.errors import BusyError, SigmaSightError, VerificationError, WrongDatabaseError
 
 # Alembic keeps its environment in module globals: in two threads, one chain's statements have
@@ -90,13 +90,12 @@ def current(chain: ChainName, url: URL, *, shared: bool = False) -> str | None:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection.connect`.
     """
     table = version_table(chain, shared=shared)
-    with explained(url), connect(url, application_name="migrate", read_only=True) as connection:
-        found = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
-        if found is None or not found[0]:
+    with session_at(url, "migrate", read_only=True) as connection:
+        if first_value(connection, "SELECT to_regclass(%s)", [table]) is None:
             return None
         query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(table))
-        row = connection.execute(query).fetchone()
-        return None if row is None else str(row[0])
+        revision: str | None = first_value(connection, query)
+        return revision
 
 
 def _run(

@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from ops.books.ledger import forget_days
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.errors import BadInputError
 from ops.price_files.judging import (
     LARGEST_VOLUME,
@@ -71,7 +71,7 @@ def take_prices(
         BadInputError: a file cannot be used, or contradicts what is stored.
     """
     read = [read_prices(path) for path in files]
-    with explained(core), connect(core, application_name="new prices") as connection:
+    with session_at(core, "new prices") as connection:
         guard(connection)
         connection.execute(statement("new_prices_staging"))
         taken = [_take(connection, rows, accept) for rows in read]

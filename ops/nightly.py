@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy.engine import URL
 
 from app.calculations.factors import MARKET_ETF
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.errors import BadInputError, VerificationError
 from ops.sql_files import statement
 from ops.trading_calendar import last_finished_session, trading_days
@@ -57,7 +57,6 @@ def tonight(core: URL, now: datetime) -> Night:
 
 def _last_priced(core: URL, session: date) -> date | None:
     asked = {"session": session, "market_etf": MARKET_ETF}
-    with explained(core), connect(core, application_name="nightly") as connection:
-        row = connection.execute(statement("nightly_prices"), asked).fetchone()
-    newest: date | None = row[0] if row else None
+    with session_at(core, "nightly") as connection:
+        newest: date | None = first_value(connection, statement("nightly_prices"), asked)
     return newest

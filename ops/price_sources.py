@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from app.calculations.factors import MARKET_ETF, REQUIRED_ETFS
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.errors import ConfigurationError
 from ops.legacy_schema import enter_legacy
 from ops.price_files.reading import COLUMNS
@@ -58,7 +58,7 @@ def wanted_prices(core: URL) -> tuple[list[str], date]:
     """The symbols that the book and the factors need, the market's first and then those whose
     prices end earliest, so that none is always the one that is not reached; and the first day of
     stored prices."""
-    with explained(core), connect(core, application_name="new prices") as connection:
+    with session_at(core, "new prices") as connection:
         symbols = {row[0] for row in connection.execute(statement("backfill/symbols"))}
         asked = "SELECT symbol, min(date), max(date) FROM market_data_cache GROUP BY symbol"
         stored = connection.execute(asked).fetchall()
@@ -143,8 +143,7 @@ def write_prices(path: Path, rows: Sequence[tuple[Any, ...]]) -> None:
 def write_legacy_prices(legacy: URL, path: Path) -> None:
     """Write the prices of legacy as a price file."""
     with (
-        explained(legacy),
-        connect(legacy, application_name="new prices", read_only=True) as session,
+        session_at(legacy, "new prices", read_only=True) as session,
         path.open("wb") as file,
     ):
         enter_legacy(session, legacy, {"market_data_cache"})

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from app.security import sign_token
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.demo.marker import DEMO_USERS, is_demo
 from ops.errors import ConfigurationError, DatabaseUnavailableError
 from ops.settings import OperatorSettings
@@ -168,10 +168,7 @@ def _users(database: URL, emails: Sequence[str]) -> dict[str, tuple[UUID, str]]:
     the same way but for capitals, the exact one."""
     small = [email.lower() for email in emails]
     query = "SELECT id::text, email::text FROM users WHERE lower(email::text) = ANY(%s)"
-    with (
-        explained(database),
-        connect(database, application_name="probes", read_only=True) as session,
-    ):
+    with session_at(database, "probes", read_only=True) as session:
         try:
             rows = session.execute(query, [small]).fetchall()
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):

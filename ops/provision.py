@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.books.marker import Role, ensure_bookkeeping
-from ops.connection import connect, explained
+from ops.connection import connect, first_value, session_at
 
 OWNER, APP, READONLY = "sigmasight_owner", "sigmasight_app", "sigmasight_readonly"
 
@@ -53,7 +53,7 @@ def provision(creator: Callable[[str], URL], spec: DatabaseSpec, passwords: Pass
         _become_member(server, OWNER)
         _ensure_database(server, spec.database)
     url = creator(spec.database)
-    with explained(url), connect(url, application_name="provision") as database:
+    with session_at(url, "provision") as database:
         _grant(database, spec)
         database.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(OWNER)))
         if spec.marker is not None:
@@ -82,8 +82,7 @@ def _ensure_role(server: psycopg.Connection, role: str, password: str) -> None:
 def _become_member(server: psycopg.Connection, role: str) -> None:
     """Who made a role may administer it since PostgreSQL 16, but neither act as it nor give it a
     database; a superuser may do all that."""
-    row = server.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
-    if row is not None and not row[0]:
+    if not first_value(server, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         detailed = " WITH INHERIT TRUE, SET TRUE" if server.info.server_version >= 160000 else ""
         grant = sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role))
         server.execute(grant + sql.SQL(detailed))

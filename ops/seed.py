@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import URL
 
 from app.models import Base
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.transaction import driver_connection, transaction
 from ops.legacy_access.account import recorded_access
@@ -103,12 +103,8 @@ def seed(
 
 def _is_legacys(core: psycopg.Connection, table: str) -> bool:
     """Whether a table holds what an old database had, which is gone or not named now."""
-    found = core.execute(
-        sql.SQL("SELECT EXISTS (SELECT FROM ops.copy_source) AND EXISTS (SELECT FROM {})").format(
-            sql.Identifier(table)
-        )
-    ).fetchone()
-    return found == (True,)
+    query = "SELECT EXISTS (SELECT FROM ops.copy_source) AND EXISTS (SELECT FROM {})"
+    return bool(first_value(core, sql.SQL(query).format(sql.Identifier(table))))
 
 
 def _completed(table: str, found: Sequence[Row], built_in: list[Row]) -> list[Row]:
@@ -129,10 +125,7 @@ def _read_legacy(
     """The old database's reference data; and the demo users whose address somebody else has."""
     if legacy_url is None:
         return LegacyReference(), {}
-    with (
-        explained(legacy_url),
-        connect(legacy_url, application_name="seed", read_only=True) as legacy,
-    ):
+    with session_at(legacy_url, "seed", read_only=True) as legacy:
         try:
             enter_legacy(legacy, legacy_url, KEYS)
         except NoInstallationError:
@@ -142,8 +135,7 @@ def _read_legacy(
 
 def _taken(legacy: psycopg.Connection, users: Sequence[Row]) -> dict[UUID, str]:
     """Id of the demo's user → address, where the old database has that under another id."""
-    known = legacy.execute("SELECT to_regclass('users')::oid").fetchone()
-    if known is None or known[0] is None or not users:
+    if not users or first_value(legacy, "SELECT to_regclass('users')") is None:
         return {}
     rows = legacy.execute(
         "SELECT lower(email::text), id::text FROM users WHERE lower(email::text) = ANY(%s)",

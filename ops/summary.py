@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.plan_figures import FIGURES
 from ops.sql_files import statement
 
@@ -53,32 +53,19 @@ class BookCourse:
 
 def plan_comparison(core: URL) -> list[Figure]:
     """The runbook's six counts beside those of a Core database."""
-    with explained(core), connect(core, application_name="summary") as connection:
+    counting = sql.SQL("SELECT count(*) FROM {}")
+    with session_at(core, "summary") as connection:
         return [
-            Figure(table, plan, _count(connection.execute(_counting(table)).fetchone()))
+            Figure(table, plan, first_value(connection, counting.format(sql.Identifier(table))))
             for table, plan in FIGURES.items()
         ]
 
 
-def _counting(table: str) -> sql.Composed:
-    return sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
-
-
-def _count(row: tuple[int, ...] | None) -> int:
-    return row[0] if row else 0
-
-
 def book_course(core: URL, first: date, last: date) -> BookCourse:
     """Read equity and exposures of all portfolios over a range."""
-    with explained(core), connect(core, application_name="summary") as connection:
-        equity = connection.execute(
-            statement("book_equity"),
-            [first, last],
-        ).fetchall()
-        exposures = connection.execute(
-            statement("book_exposures"),
-            [first, last],
-        ).fetchall()
+    with session_at(core, "summary") as connection:
+        equity = connection.execute(statement("book_equity"), [first, last]).fetchall()
+        exposures = connection.execute(statement("book_exposures"), [first, last]).fetchall()
     days = tuple(sorted({row[1] for row in equity}))
     return BookCourse(days, _series(equity, days), _series(exposures, days))
 

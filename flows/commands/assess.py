@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from flows.commands.options import AsJson
-from flows.commands.output import out, report
+from flows.commands.output import out, report, say
 from flows.commands.runner import one_step, settings_now
 from ops.errors import ConfigurationError
 
@@ -60,5 +60,4 @@ def _show(account: "Account") -> None:
             )
         )
     out().print(table, markup=False)
-    for line in account_lines(account):
-        out().print(line, markup=False, soft_wrap=True, highlight=False)
+    say(*account_lines(account))

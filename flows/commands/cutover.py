@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import AsJson, output_file
-from flows.commands.output import answer, out
+from flows.commands.output import answer, out, say
 from flows.commands.runner import flow_named, run_phase
 
 if TYPE_CHECKING:
-    from ops.cutover.follow import FollowReport
     from ops.cutover.rollback import RollbackPlan
     from ops.cutover.steps import CutoverReport
     from ops.cutover.swap import SwapPlan
@@ -112,7 +111,7 @@ def follow(
 ) -> None:
     """Carry what users wrote since the swap into the old database, while they work."""
     done = run_phase(lambda: flow_named("follow")(end))
-    answer(done, "sigmasight status", _show_follow, as_json=as_json)
+    answer(done, "sigmasight status", lambda found: say(*found.lines()), as_json=as_json)
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
@@ -123,40 +122,30 @@ def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
 
 def _show_report(done: "CutoverReport") -> None:
     if done.recovered:
-        out().print(f"{done.recovered}", markup=False, soft_wrap=True)
+        say(done.recovered)
     for step, seconds in (done.seconds if done.changed else {}).items():
-        out().print(f"{step:<24} {seconds:7.3f} s", markup=False, highlight=False)
-    for line in done.lines():
-        out().print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _show_follow(done: "FollowReport") -> None:
-    for line in done.lines():
-        out().print(line, markup=False, highlight=False, soft_wrap=True)
+        say(f"{step:<24} {seconds:7.3f} s")
+    say(*done.lines())
 
 
 def _show_swap_plan(plan: "SwapPlan") -> None:
     from ops.cutover.forecast import in_words
     from ops.cutover.plan import SWAP_STEPS
 
-    for condition in plan.conditions:
-        out().print(condition.line(), markup=False, soft_wrap=True)
+    say(*(condition.line() for condition in plan.conditions))
     _show_price("rows only in the old database", plan.price.by_table)
-    out().print(f"copied again first: {', '.join(plan.groups) or 'nothing'}")
-    out().print(in_words(plan.forecast), highlight=False)
+    say(f"copied again first: {', '.join(plan.groups) or 'nothing'}", in_words(plan.forecast))
     _show_steps(SWAP_STEPS)
-    out().print(f"plan id: {plan.plan_id}", highlight=False)
+    say(f"plan id: {plan.plan_id}")
 
 
 def _show_rollback_plan(plan: "RollbackPlan") -> None:
     from ops.cutover.forecast import in_words
     from ops.cutover.plan import ROLLBACK_STEPS
 
-    for line in plan.price.lines():
-        out().print(line, markup=False, soft_wrap=True)
-    out().print(in_words(plan.forecast), highlight=False)
+    say(*plan.price.lines(), in_words(plan.forecast))
     _show_steps(ROLLBACK_STEPS)
-    out().print(f"plan id: {plan.plan_id}", highlight=False)
+    say(f"plan id: {plan.plan_id}")
 
 
 def _show_price(heading: str, by_table: "dict[str, int]") -> None:
@@ -170,5 +159,4 @@ def _show_price(heading: str, by_table: "dict[str, int]") -> None:
 
 
 def _show_steps(steps: tuple[str, ...]) -> None:
-    for number, step in enumerate(steps, 1):
-        out().print(f"{number:>2}. {step}", highlight=False)
+    say(*(f"{number:>2}. {step}" for number, step in enumerate(steps, 1)))

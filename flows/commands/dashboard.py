@@ -1,6 +1,6 @@
 """`sigmasight dashboard`: the run history in a browser, with a button and a schedule per phase."""
 
-from flows.commands.output import out, shown
+from flows.commands.output import say, shown
 from flows.commands.runner import connect_prefect, tell_crashed_runs
 from flows.progress import step
 
@@ -22,13 +22,15 @@ def dashboard() -> None:
             names = _registered()
         with step("worker"):
             worker = _worker()
-    out().print(f"deployments: {', '.join(name.split('/')[1] for name in names)}", soft_wrap=True)
-    out().print(f"worker: {worker}", highlight=False)
     server = PrefectServer(settings.state)
-    out().print(f"dashboard: {server.dashboard}", highlight=False)
-    out().print(f"what runs have left to see: {server.dashboard}/artifacts", highlight=False)
+    say(
+        f"deployments: {', '.join(name.split('/')[1] for name in names)}",
+        f"worker: {worker}",
+        f"dashboard: {server.dashboard}",
+        f"what runs have left to see: {server.dashboard}/artifacts",
+    )
     if not server.ours:
-        out().print("`sigmasight status` says whether this server plans what is scheduled")
+        say("`sigmasight status` says whether this server plans what is scheduled")
 
 
 def _registered() -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import AsJson, PairName
-from flows.commands.output import out, report
+from flows.commands.output import report, say
 from flows.commands.runner import one_step, settings_now
 from ops.errors import ConfigurationError, DatabaseUnavailableError
 
@@ -27,8 +27,7 @@ def import_file(
 
     from ops.carrying.import_file import refuse_conflicts
 
-    for line in () if as_json else done.lines():
-        out().print(line, markup=False, highlight=False, soft_wrap=True)
+    say(*(() if as_json else done.lines()))
     refuse_conflicts(done)
     if as_json:
         report(done, "sigmasight status")

@@ -21,6 +21,12 @@ def out() -> "Console":
     return Console()
 
 
+def say(*lines: str) -> None:
+    """Print a command's words as they are: they may come from databases, and hold brackets."""
+    for line in lines:
+        out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 @lru_cache
 def err() -> "Console":
     """Standard error, which shows words as they are: they come from logs and databases."""

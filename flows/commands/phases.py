@@ -18,7 +18,7 @@ from flows.commands.options import (
     MaybeLast,
     Prices,
 )
-from flows.commands.output import answer, out, report
+from flows.commands.output import answer, out, report, say
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, one_step, run_phase, settings_now
 from ops.backfill import Engine, Mode
@@ -127,8 +127,7 @@ def drift(as_json: AsJson = False) -> None:
 
     from ops.drift.refusal import refuse_drift
 
-    for difference in () if as_json else found:
-        out().print(f"{difference.severity}: {difference.message}", markup=False, soft_wrap=True)
+    say(*(f"{one.severity}: {one.message}" for one in (() if as_json else found)))
     refuse_drift(found)
     if as_json:
         report({"differences": found}, "sigmasight seed")
@@ -159,13 +158,9 @@ def _show_rebuild(done: "RebuildReport") -> None:
         counts.add_row(figure.table, f"{figure.plan:,}", f"{figure.ours:,}", equal)
     out().print(counts)
     times = ", ".join(f"{name} {seconds:.1f}" for name, seconds in done.seconds.items())
-    out().print(f"\nseconds: {times}", highlight=False, soft_wrap=True)
-    out().print(f"picture: {done.picture}", highlight=False, soft_wrap=True)
     history = PrefectServer(operator_settings().state).dashboard
-    out().print(f"run history: {history}", highlight=False)
+    say(f"\nseconds: {times}", f"picture: {done.picture}", f"run history: {history}")
     if done.backend is not None:
-        out().print(f"backend: {done.backend}", highlight=False)
+        say(f"backend: {done.backend}")
     here = sys.argv[0]
-    out().print(
-        f'next: {here} status, or psql "$({here} dsn core)"', highlight=False, soft_wrap=True
-    )
+    say(f'next: {here} status, or psql "$({here} dsn core)"')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import Accept, AsJson
-from flows.commands.output import err, out, report
+from flows.commands.output import err, out, report, say
 from flows.commands.runner import one_step
 from flows.progress import step
 from ops.errors import BadInputError
@@ -83,7 +83,7 @@ def _check(path: Path, as_json: bool) -> None:
     symbols = len({*rows.symbols.tolist()})
     said = f"{len(rows.lines):,} rows, {symbols} symbols, {first}..{last}, closes of {rows.close!r}"
     if not as_json:
-        out().print(said, markup=False, highlight=False, soft_wrap=True)
+        say(said)
         _show(concerns)
     try:
         check_reach(rows)

@@ -15,7 +15,7 @@ from flows.commands.options import (
     Prices,
     output_file,
 )
-from flows.commands.output import answer, out
+from flows.commands.output import answer, say
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
 
@@ -52,4 +52,4 @@ def rehearse(
 def _show(done: "Rehearsal") -> None:
     from ops.rehearsal.report import markdown
 
-    out().print(markdown(done), markup=False, highlight=False, soft_wrap=True)
+    say(markdown(done))

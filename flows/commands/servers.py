@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import Accept, DatabaseName, Prices, RoleName
-from flows.commands.output import err, out, shown
+from flows.commands.output import err, out, say, shown
 from flows.commands.prices import give_prices
 from flows.commands.runner import flow_named, run_phase
 from flows.progress import as_step
@@ -92,7 +92,7 @@ def down() -> None:
     with display(shown.command):
         stopped = _stop(state)
     again = "; `sigmasight up` starts them again" if stopped else ""
-    out().print(f"stopped: {', '.join(stopped) or 'nothing ran'}{again}", soft_wrap=True)
+    say(f"stopped: {', '.join(stopped) or 'nothing ran'}{again}")
 
 
 def _stop(state: "StateFolder") -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import AsJson
-from flows.commands.output import out
+from flows.commands.output import out, say
 from flows.commands.runner import one_step, settings_now
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ def _show(lines: "Sequence[ChecklistLine]") -> None:
         table.add_row(line.number, line.phase, line.state, evidence, line.age or "")
     out().print(table, markup=False)
     step = next_step(lines)
-    out().print(f"\nnext: {step}" if step else "\nnothing to do", markup=False, soft_wrap=True)
+    say(f"\nnext: {step}" if step else "\nnothing to do")

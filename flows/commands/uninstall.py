@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flows.commands.options import AsJson
-from flows.commands.output import out, report
+from flows.commands.output import out, report, say
 from flows.commands.runner import settings_now
 
 
@@ -36,8 +36,8 @@ def uninstall(
     running = tuple(name for name, runs in found.items() if runs)
     installed = Installation(settings, running, account)
     goes = installed.goes()
-    for line in () if as_json else goes:
-        out().print(f"{'goes' if execute else 'would go'}: {line}", highlight=False, soft_wrap=True)
+    word = "goes" if execute else "would go"
+    say(*(f"{word}: {line}" for line in (() if as_json else goes)))
     if goes:
         installed.refuse()
     if goes and execute:

@@ -35,7 +35,7 @@ def declare_docker(topology: Topology, config: StackConfig) -> DeclaredStack:
             )
     host = docker_host(settings)
     image = pulled_image(host, "database-image", settings.database_image)
-    databases = declare_databases(host, topology.instances, image, config)
+    databases = declare_databases(host, topology.databases, image, config)
     backend = declare_backend(host, databases, config)
     if config.flag("prefect", False):
         pulumi.export("prefect_api_url", declare_prefect(host, databases, config).api_url)

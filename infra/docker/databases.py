@@ -12,7 +12,6 @@ from infra.docker.passwords import InstancePasswords, instance_passwords
 from infra.docker.provisioning import ProvisioningArgs
 from infra.provisioned import ProvisionedPostgres
 from infra.stack_config import PROJECT, StackConfig
-from infra.topology import DatabaseInstance
 from ops.embedded.databases import Name
 from ops.embedded.server import SUPERUSER
 
@@ -34,7 +33,6 @@ class DockerPostgresArgs:
         earlier: what has to be there before its container is touched.
     """
 
-    instance: DatabaseInstance
     host: DockerHost
     image: Input[str]
     passwords: InstancePasswords
@@ -48,12 +46,12 @@ class DockerPostgres(ProvisionedPostgres):
         self, name: Name, args: DockerPostgresArgs, opts: ResourceOptions | None = None
     ) -> None:
         """Declare it with its volume, container and roles."""
-        super().__init__(name, args.instance, opts)
+        super().__init__(name, opts)
         self._told, settings = args, args.host.settings
         volume = args.host.volume(name, self)
         container = self._container(name, volume)
         roles = ProvisioningArgs(
-            args.instance,
+            name,
             settings.reach_address,
             settings.ports[name],
             args.passwords,
@@ -103,7 +101,7 @@ class DockerPostgres(ProvisionedPostgres):
 
 def declare_databases(
     host: DockerHost,
-    instances: tuple[DatabaseInstance, ...],
+    names: Sequence[Name],
     image: Input[str],
     config: StackConfig,
 ) -> Mapping[Name, DockerPostgres]:
@@ -114,11 +112,10 @@ def declare_databases(
         ConfigurationError: a password is missing.
     """
     found: dict[Name, DockerPostgres] = {}
-    for instance in instances:
-        passwords = instance_passwords(instance.name, config)
+    for name in names:
+        passwords = instance_passwords(name, config)
         earlier = [database.ready for database in found.values()]
-        args = DockerPostgresArgs(instance, host, image, passwords, earlier)
-        found[instance.name] = DockerPostgres(instance.name, args)
+        found[name] = DockerPostgres(name, DockerPostgresArgs(host, image, passwords, earlier))
     return found
 
 

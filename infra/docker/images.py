@@ -1,10 +1,9 @@
 """Images: pulled by digest, found under a local tag, or built from the Dockerfile."""
 
-from pathlib import Path
-
 import pulumi_docker as docker
 from pulumi import Output, ResourceOptions
 
+from app.chain_folders import PROJECT_ROOT
 from infra.docker.containers import DockerHost
 from infra.stack_config import StackConfig
 
@@ -12,7 +11,6 @@ BASE_IMAGE = (
     "python:3.11.15-slim-bookworm"
     "@sha256:d29f48a31a8b408ed19272ca1e7b10ebae13b240a27e862d3d4217c528e2e0c3"
 )
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 def pulled_image(host: DockerHost, name: str, reference: str) -> Output[str]:
@@ -36,8 +34,8 @@ def backend_image(host: DockerHost, config: StackConfig) -> Output[str]:
         return pulled_image(host, "backend-image", settings.check_image("backendImage", given))
     base = settings.check_image("baseImage", config.text("baseImage", BASE_IMAGE))
     build = docker.DockerBuildArgs(
-        context=str(_ROOT),
-        dockerfile=str(_ROOT / "Dockerfile"),
+        context=str(PROJECT_ROOT),
+        dockerfile=str(PROJECT_ROOT / "Dockerfile"),
         args={"BASE_IMAGE": base},
     )
     # An image that is not pushed has its id in `repo_digest`.

@@ -27,7 +27,7 @@ def check_secrets(topology: Topology, config: StackConfig) -> None:
     Raises:
         ConfigurationError: at least one is missing.
     """
-    needed = docker_secrets(instance.name for instance in topology.instances)
+    needed = docker_secrets(topology.databases)
     missing = [key for key in needed if not config.source.get(key)]
     if missing:
         raise ConfigurationError(

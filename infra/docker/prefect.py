@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pulumi
 import pulumi_docker as docker
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 
@@ -94,7 +93,7 @@ class Prefect(ComponentResource):
             restart=RESTART,
             # A flow that runs is given time to end its transaction.
             destroy_grace_seconds=60,
-            opts=host.container_options(self, server, *_ready(databases)),
+            opts=host.container_options(self, server, *(db.ready for db in databases.values())),
         )
 
 
@@ -129,10 +128,6 @@ def _worker_variables(
     api = f"http://{host.container_name('prefect')}:{PORT}/api"
     told = {"HOSTS_WITHOUT_TLS": host.hosts_without_tls(), "PREFECT_API_URL": api}
     return {**urls, **told, "PREFECT_WORKER_WEBSERVER_PORT": "8080"}
-
-
-def _ready(databases: Mapping[Name, DockerPostgres]) -> list[pulumi.Resource]:
-    return [database.ready for database in databases.values()]
 
 
 def _answers(url: str) -> docker.ContainerHealthcheckArgs:

@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from pulumi import Input, Output, ResourceOptions, dynamic
 from sqlalchemy.engine import URL
 
 from infra.docker.passwords import InstancePasswords
 from infra.stack_config import PROJECT
-from infra.topology import DatabaseInstance
-from ops.connection import connect
+from ops.connection import connect, first_value
 from ops.drift.comparison import SAFE_VECTOR_VERSION
+from ops.embedded.databases import SPECS, Name
 from ops.embedded.server import SUPERUSER
 from ops.errors import ConfigurationError, DatabaseUnavailableError
 from ops.provision import DatabaseSpec, Passwords, provision
@@ -112,9 +111,7 @@ def _known_identifier(server: Server, props: Mapping[str, Any], known: str | Non
             them.
     """
     with connect(server.url("postgres"), application_name="provision", read_only=True) as session:
-        row = session.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
-    assert row is not None
-    found = str(row[0])
+        found = str(first_value(session, "SELECT system_identifier FROM pg_control_system()"))
     if known not in (None, found) and props.get("accepted_server") != found:
         name = props["instance"]
         raise ConfigurationError(
@@ -181,13 +178,9 @@ def _wait(server: Server) -> None:
 def vector_version(url: URL) -> str | None:
     """The version of the vector extension in a database, or None where it has none."""
     with connect(url, application_name="provision", read_only=True) as connection:
-        return _installed_version(connection)
-
-
-def _installed_version(connection: psycopg.Connection) -> str | None:
-    query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-    row = connection.execute(query).fetchone()
-    return None if row is None else str(row[0])
+        query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+        version: str | None = first_value(connection, query)
+    return version
 
 
 def vector_warning(instance: str, version: str | None) -> str | None:
@@ -215,7 +208,7 @@ class ProvisioningArgs:
         sslmode: what is asked of a connection to a host, if anything.
     """
 
-    instance: DatabaseInstance
+    database: Name
     host: Input[str]
     port: Input[int]
     passwords: InstancePasswords
@@ -237,13 +230,14 @@ class Provisioning(dynamic.Resource, module="infra", name="Provisioning"):
 
     def __init__(self, name: str, args: ProvisioningArgs, opts: ResourceOptions) -> None:
         """Declare it for a server."""
+        spec = SPECS[args.database]
         declared: dict[str, Any] = {
-            "instance": args.instance.name,
+            "instance": args.database,
             "host": args.host,
             "port": args.port,
-            "database": args.instance.database,
-            "marker": args.instance.marker or "",
-            "extensions": list(args.instance.extensions),
+            "database": spec.database,
+            "marker": spec.marker or "",
+            "extensions": list(spec.extensions),
             "superuser_password": args.passwords.superuser,
             "owner_password": args.passwords.owner,
             "app_password": args.passwords.app,

@@ -94,7 +94,7 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
     bind = _bind_address(config)
     postgres = postgres_settings(config)
     if (memory := _memory()) is not None:
-        postgres.refuse_beyond(memory, len(topology.instances))
+        postgres.refuse_beyond(memory, len(topology.databases))
     settings = DockerSettings(
         stack=stack_on_host(pulumi.get_stack(), _identity(config)),
         database_image=config.text("databaseImage", DATABASE_IMAGE),
@@ -106,8 +106,7 @@ def docker_settings(topology: Topology, config: StackConfig) -> DockerSettings:
         protect=config.flag("protect", True),
         allow_local_image=config.flag("allowLocalImage", False),
         accepted_servers={
-            instance.name: config.optional_text(f"{instance.name}AcceptedServer")
-            for instance in topology.instances
+            name: config.optional_text(f"{name}AcceptedServer") for name in topology.databases
         },
     )
     settings.check_image("databaseImage", settings.database_image)
@@ -175,7 +174,7 @@ def _bind_address(config: StackConfig) -> str:
 
 
 def _ports(topology: Topology, config: StackConfig) -> Mapping[str, int]:
-    services: list[str] = [instance.name for instance in topology.instances]
+    services: list[str] = [*topology.databases]
     services += ["backend"] if config.flag("backendContainer", True) else []
     services += ["prefect"] if config.flag("prefect", False) else []
     ports = {service: config.port(f"{service}Port", _PORTS[service]) for service in services}

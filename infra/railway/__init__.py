@@ -7,7 +7,6 @@ import pulumi
 from pulumi import Input, Output, Resource, ResourceOptions
 
 from app.chain_folders import SCRIPT_LOCATIONS
-from infra.backend_key import backend_key
 from infra.components import (
     MIGRATE_COMMAND,
     Backend,
@@ -15,6 +14,7 @@ from infra.components import (
     DeclaredStack,
     PostgresInstance,
     backend_at_gate,
+    backend_key,
 )
 from infra.docker.passwords import InstancePasswords, instance_passwords
 from infra.docker.provisioning import ProvisioningArgs
@@ -24,7 +24,7 @@ from infra.provisioned import ProvisionedPostgres
 from infra.railway.service import RailwayService
 from infra.stack_config import StackConfig
 from infra.stack_secrets import HOSTS_WITHOUT_TLS
-from infra.topology import DatabaseInstance, Topology, stack_on_host
+from infra.topology import Topology, stack_on_host
 from ops.embedded.databases import Name
 from ops.embedded.server import SUPERUSER
 
@@ -85,34 +85,26 @@ class RailwayProject:
         return "prefer" if host in hosts_without_tls(self.config) else "require"
 
 
-@dataclass(frozen=True)
-class RailwayPostgresArgs:
-    """What a database on Railway is told."""
-
-    instance: DatabaseInstance
-    project: RailwayProject
-
-
 class RailwayPostgres(ProvisionedPostgres):
     """A database as a service with a volume."""
 
     def __init__(
-        self, name: Name, args: RailwayPostgresArgs, opts: ResourceOptions | None = None
+        self, name: Name, args: RailwayProject, opts: ResourceOptions | None = None
     ) -> None:
         """Declare it with its volume, proxy and roles."""
-        super().__init__(name, args.instance, opts)
-        project, passwords = args.project, instance_passwords(name, args.project.config)
-        service = self._service(name, project, passwords)
+        super().__init__(name, opts)
+        passwords = instance_passwords(name, args.config)
+        service = self._service(name, args, passwords)
         roles = ProvisioningArgs(
-            args.instance,
+            name,
             service.host,
             service.proxy_port,
             passwords,
             service.deployment,
-            project.config.optional_text(f"{name}AcceptedServer"),
-            project.sslmode,
+            args.config.optional_text(f"{name}AcceptedServer"),
+            args.sslmode,
         )
-        self.provision(roles, service, f"{project.name(name)}.railway.internal")
+        self.provision(roles, service, f"{args.name(name)}.railway.internal")
 
     def _service(
         self, name: Name, project: RailwayProject, passwords: InstancePasswords
@@ -164,13 +156,9 @@ def declare_railway(topology: Topology, config: StackConfig) -> DeclaredStack:
     Raises:
         ConfigurationError: the configuration cannot be used; nothing is declared then.
     """
-    declared = {instance.name: instance for instance in topology.instances}
-    old = given_database(declared["legacy"], config) if "legacy" in declared else None
+    old = given_database("legacy", config) if "legacy" in topology.databases else None
     project = _project(config)
-    core, ai = (
-        RailwayPostgres(name, RailwayPostgresArgs(declared[name], project))
-        for name in SCRIPT_LOCATIONS
-    )
+    core, ai = (RailwayPostgres(name, project) for name in SCRIPT_LOCATIONS)
     instances: dict[Name, PostgresInstance] = {"core": core, "ai": ai}
     if old is not None:
         instances["legacy"] = GivenPostgres("legacy", old)

@@ -1,25 +1,14 @@
 """The GraphQL operations that are asked of Railway; docs/decisions/0019 cites each field."""
 
-SERVICES = """
+_PAGE = """
 query ($project: String!, $environment: String!, $after: String) {
   environment(id: $environment, projectId: $project) {
     projectId
-    serviceInstances(after: $after) {
-      edges { node { serviceId serviceName latestDeployment { id status } } }
-      pageInfo { hasNextPage endCursor }
-    }
+    %s(after: $after) { edges { node { %s } } pageInfo { hasNextPage endCursor } }
   }
 }"""
-VOLUMES = """
-query ($project: String!, $environment: String!, $after: String) {
-  environment(id: $environment, projectId: $project) {
-    projectId
-    volumeInstances(after: $after) {
-      edges { node { serviceId isPendingDeletion volume { id name } } }
-      pageInfo { hasNextPage endCursor }
-    }
-  }
-}"""
+SERVICES = _PAGE % ("serviceInstances", "serviceId serviceName latestDeployment { id status }")
+VOLUMES = _PAGE % ("volumeInstances", "serviceId isPendingDeletion volume { id name }")
 CREATE_SERVICE = """
 mutation ($input: ServiceCreateInput!) { serviceCreate(input: $input) { id } }"""
 DELETE_SERVICE = """

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.assessment.fates import (
@@ -21,7 +20,13 @@ from ops.assessment.fates import (
 from ops.assessment.left_behind import STATES, count_left_behind, days_to_compute
 from ops.assessment.pace import read_seconds
 from ops.books.ledger import ComputedDays
-from ops.connection import POLICIES_ADVICE, connect, explained, first_line, shown_address
+from ops.connection import (
+    POLICIES_ADVICE,
+    first_line,
+    rows_as,
+    session_at,
+    shown_address,
+)
 from ops.copy.catalogue import read_relations
 from ops.copy.errors import LegacyShapeError
 from ops.copy.groups import GROUPS, tables_of
@@ -248,11 +253,7 @@ def _rows_of_unknown(tables: Sequence[TableAccount]) -> dict[str, int]:
 
 @contextmanager
 def _reader(url: URL) -> Iterator[psycopg.Connection]:
-    with (
-        explained(url),
-        connect(url, application_name="assessment", read_only=True) as session,
-    ):
-        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with session_at(url, "assessment", snapshot=True) as session:
         # Rows that policies hide are an error, not a smaller number.
         session.execute("SET row_security = off")
         yield session
@@ -260,16 +261,14 @@ def _reader(url: URL) -> Iterator[psycopg.Connection]:
 
 def _relations(session: psycopg.Connection, schema: str | None) -> list[TableAccount]:
     """All but the parts of tables of their schema or of the installation's, each with its fate."""
-    with session.cursor(row_factory=class_row(TableAccount)) as cursor:
-        found = cursor.execute(statement("assessment/relations")).fetchall()
+    found = rows_as(TableAccount, session, statement("assessment/relations"))
     whole = [one for one in found if not {one.schema, schema}.intersection(one.parents)]
     return [_judged(table, schema) for table in whole]
 
 
 def _surroundings(session: psycopg.Connection) -> Surroundings:
     asked = {"greeted_by": session.info.backend_pid}
-    with session.cursor(row_factory=class_row(Surroundings)) as cursor:
-        [found] = cursor.execute(statement("assessment/surroundings"), asked).fetchall()
+    [found] = rows_as(Surroundings, session, statement("assessment/surroundings"), asked)
     return found
 
 

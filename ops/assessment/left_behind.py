@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from ops.books.ledger import ComputedDays
+from ops.connection import first_value
 from ops.copy.plan import EVERY
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.sql_files import statement
@@ -55,8 +56,7 @@ def count_left_behind(
     )
     names = ("portfolios", "firsts", "lasts")
     spans = {name: [span[at] for span in computed.spans] for at, name in enumerate(names)}
-    row = legacy.execute(query, {**spans, "days": computed.days}).fetchone()
-    return int(row[0]) if row else 0
+    return int(first_value(legacy, query, {**spans, "days": computed.days}))
 
 
 def _owned(place: tuple[str, str], columns: Collection[str]) -> tuple[sql.Composable, ...]:

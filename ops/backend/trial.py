@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 from sqlalchemy.engine import URL
@@ -13,7 +13,7 @@ from app.gate.middleware import TRIAL
 from ops.backend.pair_fence import pair_fence
 from ops.books.active_pair import Pair
 from ops.books.gate import Replicas, end_trial, replicas, set_trial, take_over
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.errors import RefusedError
 from ops.waiting import wait_until
 from ops.write_lock.fence import is_fenced, lift_fence
@@ -22,18 +22,15 @@ from ops.write_lock.fence import is_fenced, lift_fence
 _FENCE_SECONDS = 5.0
 
 
-@contextmanager
-def gate_session(core: URL, application_name: str = "gate") -> Iterator[psycopg.Connection]:
+def gate_session(
+    core: URL, application_name: str = "gate"
+) -> AbstractContextManager[psycopg.Connection]:
     """A session in which the gate's row is asked and changed.
 
     Raises:
         DatabaseUnavailableError: Core does not answer.
     """
-    with (
-        explained(core),
-        connect(core, application_name=application_name, autocommit=True) as session,
-    ):
-        yield session
+    return session_at(core, application_name, autocommit=True)
 
 
 @contextmanager

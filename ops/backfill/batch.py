@@ -1,13 +1,11 @@
 """The batch: plan it, run its blocks, finish it. Every step can be killed and run again."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
 import numpy as np
-import psycopg
 from sqlalchemy.engine import URL
 
 from ops.backfill.inputs import BatchInputs, PortfolioInputs, load_inputs
@@ -21,7 +19,7 @@ from ops.backfill.symbol_figures import SymbolFigures, symbol_figures
 from ops.backfill.symbol_rows import write_symbols
 from ops.backfill.table_rows import TableRows
 from ops.backfill.writer import Guard, PortfolioRows, RolledPositions, write_portfolio
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.sql_files import statement
 from ops.trading_calendar import trading_days
 
@@ -82,7 +80,7 @@ def plan_batch(core: URL, request: BackfillRequest) -> PlannedBatch | None:
     Raises:
         BadInputError: portfolios or prices are missing.
     """
-    with _reading(core) as connection:
+    with session_at(core, "backfill", snapshot=True) as connection:
         spans = plan_spans(connection, request)
         if not spans:
             return None
@@ -102,7 +100,7 @@ def run_symbols(core: URL, batch: PlannedBatch, guard: Guard) -> int:
     Raises:
         BadInputError: factor definitions are missing.
     """
-    with _writing(core) as connection:
+    with session_at(core, "backfill", autocommit=True) as connection:
         return write_symbols(connection, batch.days[-1], guard)
 
 
@@ -114,11 +112,11 @@ def run_block(
     Args:
         once: leave out what was written already in this run, by a block that is carried out twice.
     """
-    with _reading(core) as connection:
+    with session_at(core, "backfill", snapshot=True) as connection:
         inputs = load_inputs(connection, block)
     figures = symbol_figures(inputs.prices, inputs.prices.rows_of(_days(block)))
     reports = []
-    with _writing(core) as connection:
+    with session_at(core, "backfill", autocommit=True) as connection:
         for portfolio in inputs.portfolios:
             rows = portfolio_rows(portfolio, inputs, figures)
             write_portfolio(connection, rows, guard, once=once)
@@ -129,7 +127,7 @@ def run_block(
 def finish_batch(core: URL, batch: PlannedBatch, guard: Guard) -> None:
     """Record the days on which every live portfolio is done."""
     days = list(batch.days)
-    with _writing(core) as connection:
+    with session_at(core, "backfill", autocommit=True) as connection:
         with connection.transaction():
             guard(connection)
             connection.execute("DELETE FROM batch_run_tracking WHERE run_date = ANY(%s)", [days])
@@ -244,22 +242,3 @@ def merge_reports(reports: Sequence[BlockReport]) -> BlockReport:
 def _report(span: PortfolioSpan, rows: PortfolioRows) -> BlockReport:
     failures = [] if rows.failed is None else [(span.name, *rows.failed)]
     return BlockReport(len(rows.done), rows.counts, failures)
-
-
-@contextmanager
-def _reading(core: URL) -> Iterator[psycopg.Connection]:
-    with (
-        explained(core),
-        connect(core, application_name="backfill", read_only=True) as connection,
-    ):
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        yield connection
-
-
-@contextmanager
-def _writing(core: URL) -> Iterator[psycopg.Connection]:
-    with (
-        explained(core),
-        connect(core, application_name="backfill", autocommit=True) as connection,
-    ):
-        yield connection

@@ -9,13 +9,13 @@ from app.calculations.concentration import Concentration, concentration, sector_
 from app.calculations.correlations import CorrelationBlock, windowed_correlations
 from app.calculations.equity import EquityHistory, EquityState, roll_equity, unrealized_change
 from app.calculations.rounding import round_half_away
+from app.calculations.sectors import sector_of
 from app.calculations.stress import stress_results
 from app.calculations.volatility import VolatilityStatistics
 from app.calculations.volatility_series import portfolio_volatility
 from ops.backfill.holdings import Holdings, hold
-from ops.backfill.inputs import BatchInputs, PortfolioInputs
+from ops.backfill.inputs import BatchInputs, CompanyProfile, PortfolioInputs
 from ops.backfill.portfolio_betas import PortfolioBetas, portfolio_betas, positive
-from ops.backfill.sectors import sector_membership
 from ops.backfill.starts import PriorState
 from ops.backfill.symbol_figures import SymbolFigures
 
@@ -181,8 +181,16 @@ def _volatility(
 def _sectors(
     inputs: PortfolioInputs, batch: BatchInputs, holdings: Holdings, equity: Floats
 ) -> SectorWeights:
-    names, membership = sector_membership(inputs.positions, batch.profiles)
-    return SectorWeights(names, sector_weights(holdings.known_value, membership, equity))
+    positions = inputs.positions
+    profiles = [batch.profiles.get(symbol, CompanyProfile()) for symbol in positions.symbols]
+    held = [
+        sector_of(kind, profile.sector, is_fund=profile.is_etf)
+        for kind, profile in zip(positions.classes, profiles, strict=True)
+    ]
+    names = sorted({sector for sector in held if sector is not None})
+    membership = np.array([[sector == name for name in names] for sector in held], np.bool_)
+    known = membership.reshape(len(held), len(names))
+    return SectorWeights(tuple(names), sector_weights(holdings.known_value, known, equity))
 
 
 def _correlations(

@@ -68,12 +68,7 @@ def _market_betas(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRo
         "portfolio_id": figures.portfolio_id,
         "position_id": figures.inputs.positions.ids[position],
         "calc_date": _days(batch, figures, day),
-        "beta": betas.beta[at],
-        "alpha": betas.alpha[at],
-        "r_squared": betas.r_squared[at],
-        "std_error": betas.std_error[at],
-        "p_value": betas.p_value[at],
-        "observations": betas.observations[at],
+        **{column: figure[at] for column, figure in vars(betas).items()},
     }
     return [table_rows("position_market_betas", day, values)]
 

@@ -32,23 +32,18 @@ def snapshots(figures: PortfolioFigures, batch: BatchInputs) -> list[TableRows]:
 
 def _money(figures: PortfolioFigures) -> dict[str, NDArray[np.float64]]:
     """Dollars and return; a day without any position stores zeros, equity too."""
-    history, holdings = figures.history, figures.holdings
+    holdings, rolled = figures.holdings, dict(vars(figures.history))
     long_value, short_value = holdings.long_value, holdings.short_value
+    equity = rolled.pop("equity")  # the others are called as their columns
     money = {
-        "total_value": history.equity,
-        "equity_balance": history.equity,
-        "cash_value": np.maximum(0, history.equity - long_value - short_value),
+        "total_value": equity,
+        "equity_balance": equity,
+        "cash_value": np.maximum(0, equity - long_value - short_value),
         "long_value": long_value,
         "short_value": short_value,
         "gross_exposure": long_value - short_value,
         "net_exposure": long_value + short_value,
-        "daily_pnl": history.daily_pnl,
-        "daily_return": history.daily_return,
-        "cumulative_pnl": history.cumulative_pnl,
-        "daily_realized_pnl": history.daily_realized_pnl,
-        "cumulative_realized_pnl": history.cumulative_realized_pnl,
-        "daily_capital_flow": history.daily_capital_flow,
-        "cumulative_capital_flow": history.cumulative_capital_flow,
+        **rolled,
     }
     return {name: np.where(holdings.occupied, value, 0.0) for name, value in money.items()}
 

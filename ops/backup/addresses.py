@@ -1,7 +1,6 @@
 """By which addresses the databases are dumped."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import cast
 
 from sqlalchemy.engine import URL
@@ -17,24 +16,11 @@ from ops.settings import OperatorSettings
 _ALL: tuple[Database, ...] = ("core", "ai", "legacy")
 
 
-@dataclass(frozen=True)
-class BackupAddresses:
-    """What is dumped.
-
-    Attributes:
-        core: where backups are recorded.
-        wanted: database → address.
-    """
-
-    core: URL
-    wanted: Mapping[Database, URL]
-
-
 def backup_addresses(
     settings: OperatorSettings, databases: Sequence[Database] | None = None
-) -> BackupAddresses:
-    """The databases that are there, or those that are named. Where Core and AI are one database,
-    it is dumped as Core.
+) -> dict[Database, URL]:
+    """The address of each database that is there, or of those that are named. Where Core and AI are
+    one database, it is dumped as Core.
 
     Raises:
         BadInputError: one that is named is not there.
@@ -45,8 +31,7 @@ def backup_addresses(
     missing = [name for name in databases or () if name not in present]
     if missing:
         raise BadInputError(f"there is no {missing[0]} database to back up; leave it out")
-    wanted = {name: _privileged(settings, endpoints, name) for name in databases or present}
-    return BackupAddresses(endpoints.core, wanted)
+    return {name: _privileged(settings, endpoints, name) for name in databases or present}
 
 
 def _present(endpoints: Endpoints) -> list[Database]:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.backup.content import content_of
 from ops.backup.programs import RESTORE_ALONE, Programs, Running, failure_line, programs_for
-from ops.connection import connect, explained, shown_address
+from ops.connection import connect, session_at, shown_address
 from ops.errors import BadInputError, RefusedError, VerificationError
 from ops.legacy_schema import INSTALLATION
 from ops.sql_files import statement
@@ -54,7 +54,7 @@ def held(legacy: URL) -> dict[str, int]:
 
 
 def _version_of_empty(legacy: URL) -> int:
-    with explained(legacy), connect(legacy, application_name="restore", read_only=True) as session:
+    with session_at(legacy, "restore", read_only=True) as session:
         tables = session.execute(statement("backup/tables")).fetchall()
         version = session.info.server_version // 10000
     if tables:

@@ -13,7 +13,6 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-import psycopg
 from sqlalchemy.engine import URL
 
 from ops.backup.content import Content, content_of, differences, sequences_of
@@ -22,7 +21,7 @@ from ops.backup.programs import RESTORE_ALONE, Programs, programs_for
 from ops.backup.scratch import Source, scratch_database, source_of
 from ops.books.backups import Backup, Database, known_backups, record_dump, record_restored
 from ops.books.run_lock import exclusive_backup
-from ops.connection import connect, explained
+from ops.connection import connect, first_value, session_at
 from ops.database_identity import identity
 from ops.errors import VerificationError
 
@@ -78,18 +77,16 @@ def _mark(core: URL, database: Database) -> str:
 
 
 def _look(url: URL, folder: Path) -> tuple[Source, Programs]:
-    with explained(url), connect(url, application_name="backup", read_only=True) as session:
-        row = session.execute("SELECT pg_database_size(current_database())").fetchone()
+    with session_at(url, "backup", read_only=True) as session:
+        size = int(first_value(session, "SELECT pg_database_size(current_database())"))
         source = source_of(session)
-    assert row is not None
     # The restored copy, too, may lie on this disk.
-    require_space({folder: 2 * int(row[0])})
+    require_space({folder: 2 * size})
     return source, programs_for(source.server_version)
 
 
 def _dump(url: URL, programs: Programs, folder: Path, database: Database) -> _Dumped:
-    with explained(url), connect(url, application_name="backup", read_only=True) as session:
-        session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with session_at(url, "backup", snapshot=True) as session:
         row = session.execute("SELECT pg_export_snapshot(), clock_timestamp()").fetchone()
         assert row is not None
         snapshot, taken_at = row

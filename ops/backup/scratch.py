@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.embedded.account import SHARED_PLACE, server_account
 from ops.embedded.binaries import MAJOR_VERSION
 from ops.embedded.server import EmbeddedServer, free_port
@@ -91,10 +91,7 @@ def scratch_database(source: Source, beside: URL, mark: str) -> Iterator[URL]:
 def _database(source: Source, beside: URL, mark: str, locale: str | None = None) -> Iterator[URL]:
     prefix = f"{SCRATCH}{mark}_"
     name = prefix + secrets.token_hex(4)
-    with (
-        explained(beside),
-        connect(beside, application_name="scratch", autocommit=True) as session,
-    ):
+    with session_at(beside, "scratch", autocommit=True) as session:
         session.execute("SET default_transaction_read_only = off")  # as a role may bear it
         _drop_leftovers(session, prefix)
         session.execute(

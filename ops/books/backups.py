@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.session import open_books
+from ops.connection import first_value, rows_as
 
 Database = Literal["core", "ai", "legacy"]
 
@@ -55,7 +55,8 @@ def record_dump(
 ) -> int:
     """Record a dump that is not proved yet; returns its id."""
     with open_books(core) as session:
-        row = session.execute(
+        recorded: int = first_value(
+            session,
             "INSERT INTO ops.backups (database, identity, path, bytes, sha256, content, taken_at)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
             [
@@ -67,9 +68,8 @@ def record_dump(
                 Jsonb(dict(content)),
                 taken_at,
             ],
-        ).fetchone()
-    assert row is not None  # RETURNING
-    return int(row[0])
+        )
+    return recorded
 
 
 def record_restored(core: URL, backup: int) -> None:
@@ -88,10 +88,8 @@ def record_removed(core: URL, backups: Sequence[int]) -> None:
 
 def backups_in(session: psycopg.Connection[Any]) -> list[Backup]:
     """The backups whose files were not removed, newest first."""
-    with session.cursor(row_factory=class_row(Backup)) as cursor:
-        return cursor.execute(
-            "SELECT * FROM ops.backups WHERE removed_at IS NULL ORDER BY taken_at DESC, id DESC"
-        ).fetchall()
+    kept = "SELECT * FROM ops.backups WHERE removed_at IS NULL ORDER BY taken_at DESC, id DESC"
+    return rows_as(Backup, session, kept)
 
 
 def known_backups(core: URL, database: Database | None = None) -> list[Backup]:

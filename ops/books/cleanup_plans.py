@@ -7,6 +7,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.session import open_books
+from ops.connection import first_value
 from ops.errors import RefusedError
 
 
@@ -23,10 +24,10 @@ def remember_shown(core: URL, plan_id: str, parts: Mapping[str, Any]) -> None:
 def shown_parts(core: URL, plan_id: str) -> Mapping[str, Any] | None:
     """The parts of a plan that was shown; None where none has this id."""
     with open_books(core) as session:
-        row = session.execute(
-            "SELECT parts FROM ops.cleanup_plans WHERE plan_id = %s", [plan_id]
-        ).fetchone()
-    return None if row is None else dict(row[0])
+        parts: dict[str, Any] | None = first_value(
+            session, "SELECT parts FROM ops.cleanup_plans WHERE plan_id = %s", [plan_id]
+        )
+    return parts
 
 
 def approve(core: URL, plan_id: str) -> None:
@@ -36,11 +37,10 @@ def approve(core: URL, plan_id: str) -> None:
         RefusedError: no dry run has shown it.
     """
     with open_books(core) as session:
-        row = session.execute(
-            "UPDATE ops.cleanup_plans SET approved_at = now() WHERE plan_id = %s RETURNING 1",
-            [plan_id],
-        ).fetchone()
-    if row is None:
+        known = session.execute(
+            "UPDATE ops.cleanup_plans SET approved_at = now() WHERE plan_id = %s", [plan_id]
+        ).rowcount
+    if not known:
         raise RefusedError(
             f"no dry run has shown a plan {plan_id}; run `sigmasight cleanup` and approve its id"
         )
@@ -49,11 +49,12 @@ def approve(core: URL, plan_id: str) -> None:
 def last_approved(core: URL) -> str | None:
     """The plan that was approved last, if any."""
     with open_books(core) as session:
-        row = session.execute(
+        plan_id: str | None = first_value(
+            session,
             "SELECT plan_id FROM ops.cleanup_plans WHERE approved_at IS NOT NULL"
-            " ORDER BY approved_at DESC LIMIT 1"
-        ).fetchone()
-    return None if row is None else str(row[0])
+            " ORDER BY approved_at DESC LIMIT 1",
+        )
+    return plan_id
 
 
 def waiver_of(core: URL, plan_id: str) -> str | None:

@@ -6,11 +6,13 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from ops.connection import first_value
+
 
 def recorded_source(core: psycopg.Connection) -> dict[str, Any] | None:
     """The identity of the old database that was copied from; None before the first copy."""
-    row = core.execute("SELECT identity FROM ops.copy_source").fetchone()
-    return None if row is None else dict(row[0])
+    identity: dict[str, Any] | None = first_value(core, "SELECT identity FROM ops.copy_source")
+    return identity
 
 
 def record_source(core: psycopg.Connection, identity: Mapping[str, Any]) -> None:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from app.gate.serving_pair import Pair
 from ops.books.session import open_books
+from ops.connection import first_value, rows_as
 from ops.errors import FencedOutError
 
 Kind = Literal["swap", "rollback"]
@@ -66,13 +66,13 @@ def begin_cutover(
     """
     with open_books(core) as session:
         guard(session)
-        row = session.execute(
+        begun: int = first_value(
+            session,
             "INSERT INTO ops.cutovers (kind, plan_id, legacy, accepted_loss)"
             " VALUES (%s, %s, %s, %s) RETURNING id",
             [kind, plan_id, Jsonb(dict(legacy)), accepted_loss],
-        ).fetchone()
-    assert row is not None  # RETURNING
-    return int(row[0])
+        )
+    return begun
 
 
 def enter_step(
@@ -116,8 +116,7 @@ def first_words(error: BaseException) -> str:
 
 def known_cutovers(session: psycopg.Connection[Any]) -> list[Cutover]:
     """The swaps and rollbacks that were begun, newest first."""
-    with session.cursor(row_factory=class_row(Cutover)) as cursor:
-        return cursor.execute("SELECT * FROM ops.cutovers ORDER BY id DESC").fetchall()
+    return rows_as(Cutover, session, "SELECT * FROM ops.cutovers ORDER BY id DESC")
 
 
 def last_cutover(core: URL, *states: State) -> Cutover | None:

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import scalar_row
 from sqlalchemy.engine import URL
 
 from ops.books.session import open_books
+from ops.connection import first_value
 
 # Why a window begins anew with a follow that wrote.
 FOLLOWED = "a follow wrote there what users had written"
@@ -15,12 +15,12 @@ FOLLOWED = "a follow wrote there what users had written"
 
 def follow_ended(session: psycopg.Connection[Any]) -> datetime | None:
     """When that was after the last swap; None while its old database may be followed."""
-    with session.cursor(row_factory=scalar_row) as cursor:
-        found: datetime | None = cursor.execute(
-            "SELECT ended_at FROM ops.follow_ends WHERE cutover ="
-            " (SELECT max(id) FROM ops.cutovers WHERE kind = 'swap' AND state = 'done')"
-        ).fetchone()
-    return found
+    ended: datetime | None = first_value(
+        session,
+        "SELECT ended_at FROM ops.follow_ends WHERE cutover ="
+        " (SELECT max(id) FROM ops.cutovers WHERE kind = 'swap' AND state = 'done')",
+    )
+    return ended
 
 
 def end_follow(core: URL, swap: int) -> None:

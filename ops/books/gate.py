@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, cast
+from typing import Literal
 
 import psycopg
 from psycopg.rows import class_row
 
 from app.gate.gate import BELIEVED_SECONDS
 from app.gate.serving_pair import Pair
+from ops.connection import first_value
 from ops.sql_files import statement
 
 # Whoever holds, or ends streams, has this advisory lock for as long as he lives; `ops.settle_gate`
@@ -64,11 +65,10 @@ def take_over(session: psycopg.Connection, pair: Pair) -> Pair:
 
 def served_pair(session: psycopg.Connection) -> Pair | None:
     """The pair that is served; None where no gate was ever used."""
-    found = session.execute("SELECT to_regclass('ops.gate') IS NOT NULL").fetchone()
-    if found is None or not found[0]:
+    if first_value(session, "SELECT to_regclass('ops.gate')") is None:
         return None
-    row = session.execute("SELECT pair FROM ops.gate").fetchone()
-    return None if row is None else cast(Pair, row[0])
+    pair: Pair | None = first_value(session, "SELECT pair FROM ops.gate")
+    return pair
 
 
 def replicas(session: psycopg.Connection, pair: Pair, since: datetime | None = None) -> Replicas:
@@ -92,12 +92,10 @@ def met(session: psycopg.Connection, pair: Pair, digest: str) -> list[Collection
 
 def set_trial(session: psycopg.Connection, digest: str | None) -> datetime:
     """Let whoever knows the word of a digest ask the other pair, or nobody; since when."""
-    row = session.execute(
-        "UPDATE ops.gate SET trial_digest = %s RETURNING clock_timestamp()", [digest]
-    ).fetchone()
+    trial = "UPDATE ops.gate SET trial_digest = %s RETURNING clock_timestamp()"
+    since: datetime = first_value(session, trial, [digest])
     _wake(session)
-    assert row is not None  # taken over before
-    return cast(datetime, row[0])
+    return since
 
 
 def end_trial(session: psycopg.Connection, digest: str) -> None:
@@ -130,14 +128,15 @@ def begin_hold(session: psycopg.Connection, most_seconds: float) -> int | None:
     if _is_taken(session, _HOLDER):
         return None
     session.execute("SELECT ops.settle_gate()")
-    begun = session.execute(
+    begun: int | None = first_value(
+        session,
         "UPDATE ops.gate SET state = 'held', epoch = epoch + 1, stream_seconds = 0,"
         " deadline = clock_timestamp() + make_interval(secs => %s)"
         " WHERE state = 'open' RETURNING epoch",
         [most_seconds],
-    ).fetchone()
+    )
     _wake(session)
-    return None if begun is None else int(begun[0])
+    return begun
 
 
 def flip(session: psycopg.Connection, epoch: int, pair: Pair) -> bool:
@@ -160,8 +159,7 @@ def end_hold(session: psycopg.Connection, epoch: int) -> None:
 
 
 def _is_taken(session: psycopg.Connection, key: tuple[int, int]) -> bool:
-    row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
-    return row is None or not row[0]
+    return not first_value(session, "SELECT pg_try_advisory_lock(%s, %s)", key)
 
 
 def _wake(session: psycopg.Connection) -> None:

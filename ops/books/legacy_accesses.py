@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.run_lock import take_lock
-from ops.connection import connect, explained
+from ops.connection import first_value, rows_as, session_at
 
 Counters = Mapping[str, Any]
 Kind = Literal["window", "before", "after"]
@@ -44,7 +43,7 @@ def one_at_a_time(core: URL) -> Iterator[psycopg.Connection]:
     Raises:
         BusyError: one that was stopped, say, goes on all the time; the message names its session.
     """
-    with explained(core), connect(core, application_name="legacy access") as session:
+    with session_at(core, "legacy access") as session:
         take_lock(session, "legacy counters")
         yield session
 
@@ -57,22 +56,23 @@ def record(
     access: int | None = None,
 ) -> int:
     """Write a moment down; returns its id."""
-    row = session.execute(
+    recorded: int = first_value(
+        session,
         "INSERT INTO ops.legacy_access (moment, access, purpose, counters)"
         " VALUES (%s, %s, %s, %s) RETURNING id",
         [moment, access, purpose, Jsonb(dict(counters))],
-    ).fetchone()
-    assert row is not None  # RETURNING
-    return int(row[0])
+    )
+    return recorded
 
 
 def moments_since_window(session: psycopg.Connection) -> list[Moment]:
     """The last window and all that follows it, in order; empty where none was begun."""
-    with session.cursor(row_factory=class_row(Moment)) as cursor:
-        return cursor.execute(
-            "SELECT * FROM ops.legacy_access WHERE id >= ("
-            "  SELECT max(id) FROM ops.legacy_access WHERE moment = 'window') ORDER BY id"
-        ).fetchall()
+    return rows_as(
+        Moment,
+        session,
+        "SELECT * FROM ops.legacy_access WHERE id >= ("
+        "  SELECT max(id) FROM ops.legacy_access WHERE moment = 'window') ORDER BY id",
+    )
 
 
 def hold_alive(session: psycopg.Connection, access: int) -> None:
@@ -86,7 +86,5 @@ def cut_off(session: psycopg.Connection, accesses: Sequence[int]) -> list[int]:
 
 
 def _alive(session: psycopg.Connection, access: int) -> bool:
-    taken: Any = session.execute(
-        f"SELECT pg_try_advisory_xact_lock({_ALIVE})".encode(), [access]
-    ).fetchone()
-    return not taken[0]
+    try_it = f"SELECT pg_try_advisory_xact_lock({_ALIVE})".encode()
+    return not first_value(session, try_it, [access])

@@ -5,7 +5,7 @@ from typing import Literal
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.errors import WrongDatabaseError
 from ops.sql_files import statement
 
@@ -35,11 +35,10 @@ def ensure_bookkeeping(connection: psycopg.Connection, role: Role) -> None:
 
 def marked_role(connection: psycopg.Connection) -> str | None:
     """The role that `ops.database_marker` records, or None where there is no marker."""
-    exists = connection.execute("SELECT to_regclass('ops.database_marker') IS NOT NULL").fetchone()
-    if exists is None or not exists[0]:
+    if first_value(connection, "SELECT to_regclass('ops.database_marker')") is None:
         return None
-    row = connection.execute("SELECT role FROM ops.database_marker").fetchone()
-    return None if row is None else str(row[0])
+    role: str | None = first_value(connection, "SELECT role FROM ops.database_marker")
+    return role
 
 
 def keep_books(url: URL, role: Role) -> None:
@@ -49,5 +48,5 @@ def keep_books(url: URL, role: Role) -> None:
         WrongDatabaseError: the database is already marked as another half of a pair.
         ConfigurationError: the role may not create a schema.
     """
-    with explained(url), connect(url, application_name="bookkeeping") as connection:
+    with session_at(url, "bookkeeping") as connection:
         ensure_bookkeeping(connection, role)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from pydantic import TypeAdapter
 
@@ -30,15 +30,8 @@ class LastRebuild:
 _LAST = TypeAdapter(LastRebuild)
 
 
-def record_rebuild(
-    state: StateFolder,
-    first: date,
-    last: date,
-    seconds: Mapping[str, float],
-    rows: Mapping[str, int],
-) -> None:
-    """Remember a rebuild that has just finished."""
-    finished = LastRebuild(datetime.now(UTC), first, last, seconds, rows)
+def record_rebuild(state: StateFolder, finished: LastRebuild) -> None:
+    """Remember a rebuild."""
     state.write(_DOCUMENT, _LAST.dump_python(finished, mode="json"))
 
 

@@ -7,15 +7,18 @@ also takes a number, and each of its writing transactions checks that no newer o
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
 from psycopg import sql
+from psycopg.rows import scalar_row
 from sqlalchemy.engine import URL
 
 from ops.books.marker import marked_role
-from ops.connection import connect, explained, shown_address
+from ops.connection import first_value, session_at, shown_address
 from ops.errors import BusyError, FencedOutError, WrongDatabaseError
+from ops.sql_files import statement
 
 # A killed run's backend needs a moment to notice; a living run holds on for longer than this.
 WAIT_SECONDS = 10
@@ -49,8 +52,7 @@ class Fence:
         Raises:
             FencedOutError: a newer run has taken over.
         """
-        row = connection.execute("SELECT number FROM ops.fencing FOR SHARE").fetchone()
-        if row is None or row[0] != self.number:
+        if first_value(connection, "SELECT number FROM ops.fencing FOR SHARE") != self.number:
             raise FencedOutError("a newer run works on this database; this one stops here")
 
 
@@ -76,9 +78,8 @@ def exclusive_run(core: URL) -> Iterator[Fence]:
 
 
 def _next_number(session: psycopg.Connection) -> Fence:
-    row = session.execute("UPDATE ops.fencing SET number = number + 1 RETURNING number").fetchone()
-    assert row is not None  # the bookkeeping's script inserts it
-    return Fence(int(row[0]))
+    following = "UPDATE ops.fencing SET number = number + 1 RETURNING number"
+    return Fence(int(first_value(session, following)))
 
 
 def _require_core(session: psycopg.Connection, core: URL) -> None:
@@ -127,12 +128,15 @@ def exclusive_backup(core: URL, database: str) -> Iterator[None]:
         yield
 
 
+def under_way(session: psycopg.Connection[Any]) -> list[str]:
+    """What works on this Core, by the lock that it holds: `phase`, `rebuild` or both."""
+    with session.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(statement("books/under_way")).fetchall()
+
+
 @contextmanager
 def _held(core: URL, name: str) -> Iterator[psycopg.Connection]:
-    with (
-        explained(core),
-        connect(core, application_name=f"{name} lock", autocommit=True) as session,
-    ):
+    with session_at(core, f"{name} lock", autocommit=True) as session:
         take_lock(session, name)
         yield session
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any, Literal
 
 import psycopg
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from sqlalchemy.engine import URL
 
 from ops.books.session import open_books
+from ops.connection import rows_as
 
 State = Literal["running", "done"]
 
@@ -43,11 +43,13 @@ class Tombstone:
 def last_tombstone(session: psycopg.Connection[Any]) -> Tombstone | None:
     """The cleanup that was begun or done after the swap in force; None while the old database is
     there to roll back to."""
-    with session.cursor(row_factory=class_row(Tombstone)) as cursor:
-        return cursor.execute(
-            "SELECT * FROM ops.tombstones WHERE cutover ="
-            " (SELECT max(id) FROM ops.cutovers WHERE kind = 'swap' AND state = 'done')"
-        ).fetchone()
+    found = rows_as(
+        Tombstone,
+        session,
+        "SELECT * FROM ops.tombstones WHERE cutover ="
+        " (SELECT max(id) FROM ops.cutovers WHERE kind = 'swap' AND state = 'done')",
+    )
+    return found[0] if found else None
 
 
 def cleaned_up(core: URL) -> Tombstone | None:

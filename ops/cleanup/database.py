@@ -8,7 +8,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from ops.cleanup.scene import Scene
-from ops.connection import connect, explained, shown_address
+from ops.connection import first_value, session_at, shown_address
 from ops.database_identity import identity
 from ops.errors import ConfigurationError, RefusedError
 from ops.sql_files import statement
@@ -32,10 +32,7 @@ def drop_database(
     url = scene.maintenance
     if url is None:
         return _without_address(scene)
-    with (
-        explained(url),
-        connect(url, application_name="cleanup", autocommit=True) as session,
-    ):
+    with session_at(url, "cleanup", autocommit=True) as session:
         if not _is_there(session, url, recorded):
             return "gone already"
         _require_unused(session, recorded["database_name"])
@@ -72,11 +69,10 @@ def _is_there(session: psycopg.Connection, url: URL, recorded: Mapping[str, Any]
         raise RefusedError(
             f"{shown_address(url)} is on another server than the old database; correct its address"
         )
-    row = session.execute(
-        "SELECT oid::bigint FROM pg_database WHERE datname = %s", [recorded["database_name"]]
-    ).fetchone()
+    named = "SELECT oid FROM pg_database WHERE datname = %s"
+    found = first_value(session, named, [recorded["database_name"]])
     # One of the same name that was made since is not the one that may go.
-    return row is not None and str(row[0]) == str(recorded["database_oid"])
+    return str(found) == str(recorded["database_oid"])
 
 
 def _require_unused(session: psycopg.Connection, database: str) -> None:

@@ -18,7 +18,7 @@ from ops.books.marker import marked_role
 from ops.books.session import open_books
 from ops.cleanup.folders import FoundFile, FoundFolder, find_files, find_repository
 from ops.cleanup.scene import Scene
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.database_identity import identity, identity_in, same_identity
 from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
@@ -80,11 +80,7 @@ class Facts:
         url = self.legacy_url
         # Before our own look, so that it is not taken for somebody else's.
         assert self.access is not None
-        with (
-            self._accounted(url),
-            explained(url),
-            connect(url, application_name="cleanup", read_only=True) as session,
-        ):
+        with self._accounted(url), session_at(url, "cleanup", read_only=True) as session:
             content = content_of(session)
             lock = lock_state_in(session)
             return LegacyLook(identity_in(session), marked_role(session), lock, content)

@@ -8,7 +8,7 @@ from ops.backup.scratch import SCRATCH
 from ops.books.backups import known_backups
 from ops.cleanup.folders import refuse_backups_in
 from ops.cleanup.scene import Scene
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.embedded.server import SUPERUSER, EmbeddedServer
 from ops.errors import RefusedError
 from ops.provision import APP, OWNER, READONLY
@@ -72,7 +72,7 @@ def _beside(server: EmbeddedServer, legacy: int) -> Iterator[str]:
         "scratch": SCRATCH,
         "roles": [SUPERUSER, OWNER, APP, READONLY],
     }
-    with explained(url), connect(url, application_name="cleanup", autocommit=True) as session:
+    with session_at(url, "cleanup", autocommit=True) as session:
         for (what,) in session.execute(statement("cleanup/beside"), asked):
             yield str(what)
 
@@ -80,7 +80,7 @@ def _beside(server: EmbeddedServer, legacy: int) -> Iterator[str]:
 def _in_stock(server: EmbeddedServer) -> Iterator[str]:
     for database in ("postgres", "template1"):
         url = server.url(database)
-        with explained(url), connect(url, application_name="cleanup", autocommit=True) as session:
+        with session_at(url, "cleanup", autocommit=True) as session:
             for (what,) in session.execute(statement("cleanup/objects")):
                 yield f"{what} of database {database}"
 

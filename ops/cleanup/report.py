@@ -2,7 +2,6 @@
 
 from ops.books.tombstones import Tombstone
 from ops.cleanup.plan import CleanupPlan, Removal
-from ops.evidence.finding import Finding
 from ops.markdown import table
 
 _SHOWN_FILES = 50
@@ -10,7 +9,7 @@ _SHOWN_FILES = 50
 
 def plan_lines(plan: CleanupPlan) -> list[str]:
     """The plan as lines of a log."""
-    lines = [_finding_line(finding) for finding in plan.findings]
+    lines = [finding.line() for finding in plan.findings]
     return [*lines, *_removal_lines(plan.removal), what_to_type(plan)]
 
 
@@ -38,7 +37,7 @@ def plan_markdown(plan: CleanupPlan, heading: str) -> str:
             "",
             f"**{what_to_type(plan)}**",
             "",
-            *table(("condition", "", "evidence"), (f.as_row().values() for f in plan.findings)),
+            *table(("condition", "", "why"), (found.words() for found in plan.findings)),
             "",
             "## What would be removed",
             "",
@@ -77,10 +76,6 @@ def tombstone_markdown(done: Tombstone) -> str:
 
 def _joined(became: object) -> str:
     return "; ".join(map(str, became)) or "nothing" if isinstance(became, list) else str(became)
-
-
-def _finding_line(finding: Finding) -> str:
-    return f"{finding.as_row()['state']}: {finding.condition} ({finding.reason})"
 
 
 def _removal_lines(removal: Removal) -> list[str]:

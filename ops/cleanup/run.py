@@ -117,10 +117,6 @@ def _require_dump(begun: Tombstone) -> None:
         require_file(Path(dump["path"]), dump["sha256"], "put it back, then run the cleanup again")
 
 
-def _remove_server(scene: Scene, _begun: Tombstone) -> str:
-    return remove_server(scene)
-
-
 def _remove_repository(scene: Scene, begun: Tombstone) -> str:
     found = begun.removed["repository"]
     if not found:
@@ -156,7 +152,7 @@ def _settle(scene: Scene, _begun: Tombstone) -> list[str]:
 STEPS: Mapping[str, Step] = {
     "stack": _forget_in_stack,
     "database": _drop,
-    "server": _remove_server,
+    "server": lambda scene, _begun: remove_server(scene),
     "repository": _remove_repository,
     "files": _remove_files,
     "settle": _settle,

@@ -32,7 +32,7 @@ from ops.backfill.binary_copy import (
     time_ordered_uuids,
     uuids,
 )
-from ops.connection import shown_address
+from ops.connection import first_value, shown_address
 from ops.demo.book_rows import Row, book_rows, password_hash
 from ops.demo.catalogue import Instrument, catalogue
 from ops.demo.marker import generated_prices, mark
@@ -92,10 +92,11 @@ def _finished(database: psycopg.Connection, url: URL) -> LegacyReport | None:
     if described is not None:
         source, _, fingerprint = described.rpartition(" ")
         return LegacyReport(False, source, fingerprint)
-    (tables,) = database.execute(
+    tables = first_value(
+        database,
         "SELECT count(*) FROM pg_class"
-        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')"
-    ).fetchone() or (0,)
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')",
+    )
     if tables:
         raise WrongDatabaseError(
             f"{shown_address(url)} already holds {tables} tables that are not the demo's; "
@@ -105,8 +106,7 @@ def _finished(database: psycopg.Connection, url: URL) -> LegacyReport | None:
 
 
 def _require_vector(database: psycopg.Connection, url: URL) -> None:
-    found = database.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone()
-    if found is None:
+    if not first_value(database, "SELECT true FROM pg_extension WHERE extname = 'vector'"):
         raise ConfigurationError(
             f"{shown_address(url)} lacks the vector extension; "
             "let a superuser run CREATE EXTENSION vector there"

@@ -4,7 +4,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, explained
+from ops.connection import connect, first_value, session_at
 from ops.demo.book import demo_book
 
 MARK = "demo prices"
@@ -19,10 +19,8 @@ DEMO_USERS = (
 def generated_prices(database: psycopg.Connection) -> str | None:
     """What the generator wrote of the prices of the old database that it made; None of a foreign
     one, whatever tables that has."""
-    row = database.execute(
-        "SELECT obj_description(to_regclass('market_data_cache'), 'pg_class')"
-    ).fetchone()
-    mark, _, described = str(row[0] if row else None).partition(": ")
+    commented = "SELECT obj_description(to_regclass('market_data_cache'), 'pg_class')"
+    mark, _, described = str(first_value(database, commented)).partition(": ")
     return described if mark == MARK else None
 
 
@@ -51,11 +49,9 @@ def is_demo(legacy: URL | None, core: URL) -> bool:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
     url = legacy if legacy is not None else core
-    with explained(url), connect(url, application_name="demo", read_only=True) as database:
+    with session_at(url, "demo", read_only=True) as database:
         if legacy is not None:
             return generated_prices(database) is not None
         ids = [user.id for user in demo_book().users]
-        row = database.execute(
-            "SELECT count(*) = 0 OR bool_or(id = ANY(%s)) FROM users", [ids]
-        ).fetchone()
-        return bool(row and row[0])
+        theirs = "SELECT count(*) = 0 OR bool_or(id = ANY(%s)) FROM users"
+        return bool(first_value(database, theirs, [ids]))

@@ -12,7 +12,7 @@ from app.chain_folders import ChainName
 from app.migration_environment import version_table
 from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
 from ops.books.marker import marked_role
-from ops.connection import connect, explained
+from ops.connection import explained, first_value, session_at
 from ops.drift.catalogue import Catalogue, read_catalogue, without_objects, without_tables
 from ops.drift.comparison import compare, tables_of_the_other_database
 from ops.drift.difference import Difference, difference
@@ -35,7 +35,7 @@ def drift(url: URL, chain: ChainName) -> list[Difference]:
         DatabaseUnavailableError: the server does not answer or went away.
         ConfigurationError: the server refuses the login.
     """
-    with explained(url), connect(url, application_name="drift", read_only=True) as connection:
+    with session_at(url, "drift", read_only=True) as connection:
         catalogue = read_catalogue(connection)
         shared = is_shared(connection)
         recorded = _recorded_revisions(connection, version_table(chain, shared=shared))
@@ -54,11 +54,10 @@ def drift_of_pair(core: URL, ai: URL) -> list[Difference]:
 def is_shared(connection: psycopg.Connection) -> bool:
     """Whether Core and AI live in this one database: it is marked so, or has no marker and
     holds the version table that only a shared database has."""
-    marker = marked_role(connection)
-    found = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", [f"public.{SHARED_AI_VERSION_TABLE}"]
-    ).fetchone()
-    return marker == "shared" or (marker is None and found == (True,))
+    if (marker := marked_role(connection)) is not None:
+        return marker == "shared"
+    table = f"public.{SHARED_AI_VERSION_TABLE}"
+    return first_value(connection, "SELECT to_regclass(%s)", [table]) is not None
 
 
 def _model_differences(
@@ -77,8 +76,7 @@ _compared: dict[tuple[str, ...], list[Difference]] = {}
 
 
 def _recorded_revisions(connection: psycopg.Connection, table: str) -> tuple[str, ...]:
-    found = connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone()
-    if found in (None, (None,)):
+    if first_value(connection, "SELECT to_regclass(%s)", [f"public.{table}"]) is None:
         return ()
     query = sql.SQL("SELECT version_num FROM {} ORDER BY 1").format(sql.Identifier("public", table))
     return tuple(str(row[0]) for row in connection.execute(query))

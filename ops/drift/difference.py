@@ -1,7 +1,7 @@
 """One way in which a database is not what its chain builds, said in one line."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -121,10 +121,6 @@ class Difference:
     found: str | None
     severity: Severity
     message: str
-
-    def as_row(self) -> dict[str, str | None]:
-        """The difference as a row of a table."""
-        return asdict(self)
 
 
 def difference(

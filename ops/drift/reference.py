@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from app.chain_folders import ChainName
 from app.config import get_settings
 from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.drift.catalogue import Catalogue, read_catalogue, without_tables
 from ops.errors import BadInputError, SigmaSightError
 
@@ -39,7 +39,7 @@ def build_reference(url: URL) -> Catalogue:
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection.connect`.
     """
-    with explained(url), connect(url, application_name="drift", read_only=True) as connection:
+    with session_at(url, "drift", read_only=True) as connection:
         catalogue = read_catalogue(connection)
     catalogue["extensions"] = {name: {} for name in catalogue["extensions"]}
     return without_tables(catalogue, {VERSION_TABLE, SHARED_AI_VERSION_TABLE})

@@ -23,15 +23,14 @@ class Finding:
     pinned: Mapping[str, Any] = field(default_factory=dict)
     waits: bool = False
 
+    def words(self) -> tuple[str, str, str]:
+        """The condition, whether it holds, and why: a line, or a row of a table."""
+        state = "holds" if self.met else "waits" if self.waits else "does not hold"
+        return self.condition, state, self.reason
+
     def line(self) -> str:
         """The finding in a line."""
-        holds = "holds" if self.met else "does not hold"
-        return f"{self.condition}: {holds}: {self.reason}"
-
-    def as_row(self) -> dict[str, str]:
-        """The finding as a row of a table."""
-        state = "holds" if self.met else "waits" if self.waits else "fails"
-        return {"condition": self.condition, "state": state, "why": self.reason}
+        return ": ".join(self.words())
 
     def as_json(self) -> dict[str, Any]:
         """For the record."""

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
@@ -31,7 +31,6 @@ from ops.database_identity import same_identity
 from ops.errors import SigmaSightError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.counters import (
-    Session,
     UnknownUseError,
     Use,
     look_at,
@@ -45,19 +44,14 @@ _WITHIN: ContextVar[frozenset[str]] = ContextVar(
 )
 
 
-@dataclass(frozen=True)
-class AccessEvidence:
-    """What others did with legacy since the window began.
+@dataclass(frozen=True, kw_only=True)
+class AccessEvidence(Use):
+    """How others used legacy since the window began; `sigmasight status` is a session of theirs.
 
     Attributes:
         known: whether the counters tell everything; if not, `reason` says why not, `restarts`
             whether a new window must begin, and the figures mean nothing.
         since: the beginning of the window; None where it is not known.
-        reads, rows_read, writes: of others; see `Use`.
-        rollbacks: transactions undone, of others; a refused write is one.
-        sessions: logins that were no recorded access; `sigmasight status` is one too.
-        tables: what was read or written by others.
-        connections: who is connected now.
         standbys: servers that follow this one; what is read there is not counted here.
         accesses: how many of ours were recorded.
     """
@@ -66,13 +60,6 @@ class AccessEvidence:
     since: datetime | None
     reason: str | None = None
     restarts: bool = False
-    reads: int = 0
-    rows_read: int = 0
-    writes: int = 0
-    rollbacks: int = 0
-    sessions: int = 0
-    tables: tuple[str, ...] = ()
-    connections: tuple[Session, ...] = ()
     standbys: int = 0
     accesses: int = 0
 
@@ -173,12 +160,8 @@ def _end(
         _log.warning("the access to legacy (%s) could not be recorded: %s", purpose, error)
 
 
-def access_evidence(core: URL, legacy: URL | None, ours: Collection[int] = ()) -> AccessEvidence:
+def access_evidence(core: URL, legacy: URL | None) -> AccessEvidence:
     """What is known of others' use of legacy.
-
-    Args:
-        ours: server processes of the caller's own connections to legacy; an application's name
-            would be no proof.
 
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
@@ -189,9 +172,8 @@ def access_evidence(core: URL, legacy: URL | None, ours: Collection[int] = ()) -
     if swap is None:
         return _unknown("no swap is in force")
     with one_at_a_time(core) as session:
-        moments, seen = moments_since_window(session), look_at(legacy, ours)
-        found = _evidence(session, swap, moments, seen.counters)
-    return replace(found, connections=tuple(seen.sessions))
+        moments = moments_since_window(session)
+        return _evidence(session, swap, moments, look_at(legacy).counters)
 
 
 def _evidence(
@@ -235,14 +217,9 @@ def _foreign_use(moments: Sequence[Moment], now: Counters, *, going_on: bool) ->
 
 def _known(moments: Sequence[Moment], use: Use, now: Counters) -> AccessEvidence:
     return AccessEvidence(
+        **vars(use),
         known=True,
         since=moments[0].recorded_at,
-        reads=use.reads,
-        rows_read=use.rows_read,
-        writes=use.writes,
-        rollbacks=use.rollbacks,
-        sessions=use.sessions,
-        tables=tuple(sorted(use.tables)),
         standbys=int(now["standbys"]),
         accesses=sum(one.moment == "before" for one in moments),
     )

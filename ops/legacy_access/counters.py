@@ -9,11 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import psycopg
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
 from ops.books.legacy_accesses import Counters
-from ops.connection import connect, explained
+from ops.connection import first_value, rows_as, session_at
 from ops.database_identity import identity_in, same_identity
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -69,21 +68,13 @@ class Session:
     """
 
     pid: int
-    role: str
-    application: str
-    address: str
     seems_ours: bool
-
-    def __str__(self) -> str:
-        name = f" ({self.application})" if self.application else ""
-        return f"session {self.pid} of {self.role} from {self.address}{name}"
 
 
 def read_counters(legacy: psycopg.Connection) -> Counters:
     """The counters of this moment, with the identity of the database that counts."""
-    row = legacy.execute(statement("legacy_access/counters")).fetchone()
-    assert row is not None  # a session is in a database
-    return {**row[0], "identity": identity_in(legacy)}
+    counted = first_value(legacy, statement("legacy_access/counters"))
+    return {**counted, "identity": identity_in(legacy)}
 
 
 @dataclass(frozen=True)
@@ -94,14 +85,14 @@ class Look:
     sessions: list[Session]
 
 
-def look_at(url: URL, ours: Collection[int] = ()) -> Look:
-    """Look over a connection of its own; `ours` are server processes that are not somebody else.
+def look_at(url: URL) -> Look:
+    """Look over a connection of its own.
 
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
-    with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
-        return Look(read_counters(legacy), _sessions(legacy, ours))
+    with session_at(url, "counters", autocommit=True) as legacy:
+        return Look(read_counters(legacy), _sessions(legacy))
 
 
 def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False) -> None:
@@ -112,7 +103,7 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
         everybody: wait for all sessions, whoever they seem to be; for those that stay, as a
             pooler's do, until they have told while idle.
     """
-    with explained(url), connect(url, application_name="counters", autocommit=True) as legacy:
+    with session_at(url, "counters", autocommit=True) as legacy:
         wait_until(
             lambda: not any(one.seems_ours or everybody for one in _sessions(legacy, before)),
             _IDLE_FLUSH_SECONDS if everybody else FLUSH_SECONDS,
@@ -120,9 +111,10 @@ def wait_for_flush(url: URL, before: Collection[int], *, everybody: bool = False
         )
 
 
-def _sessions(legacy: psycopg.Connection, ours: Collection[int]) -> list[Session]:
-    with legacy.cursor(row_factory=class_row(Session)) as cursor:
-        return cursor.execute(statement("legacy_access/sessions"), {"ours": list(ours)}).fetchall()
+def _sessions(legacy: psycopg.Connection, before: Collection[int] = ()) -> list[Session]:
+    """Those that were not there `before`."""
+    known = {"before": list(before)}
+    return rows_as(Session, legacy, statement("legacy_access/sessions"), known)
 
 
 def use_between(before: Counters, after: Counters) -> Use:

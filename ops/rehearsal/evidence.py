@@ -3,28 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from psycopg.rows import class_row
 from sqlalchemy.engine import URL
 
+from ops.books.cutovers import Cutover, known_cutovers
 from ops.books.rebuilds import last_rebuild
 from ops.books.verifications import Verification, last_verification
-from ops.connection import connect, explained
+from ops.connection import rows_as, session_at
 from ops.state_folder import StateFolder
-
-
-@dataclass(frozen=True)
-class RehearsedCutover:
-    """A swap or rollback, in the order in which they were done.
-
-    Attributes:
-        held_seconds: for how long requests waited.
-        timings: step → seconds.
-    """
-
-    kind: str
-    state: str
-    held_seconds: float | None
-    timings: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -43,11 +28,12 @@ class Evidence:
     Attributes:
         phases: seconds by phase of the rebuild.
         rows: by table of the plan's figures.
+        cutovers: in the order in which they were done.
     """
 
     phases: Mapping[str, float]
     rows: Mapping[str, int]
-    cutovers: tuple[RehearsedCutover, ...]
+    cutovers: tuple[Cutover, ...]
     copied: tuple[CopiedRows, ...]
     verification: Verification | None
 
@@ -55,19 +41,18 @@ class Evidence:
 def gather(place: StateFolder, core: URL) -> Evidence:
     """Read it from the throw-away Core and its state folder."""
     rebuild = last_rebuild(place)
-    with explained(core), connect(core, application_name="rehearsal", read_only=True) as session:
-        cutovers = session.cursor(row_factory=class_row(RehearsedCutover)).execute(
-            "SELECT kind, state, held_seconds, timings FROM ops.cutovers ORDER BY id"
-        )
-        copied = session.cursor(row_factory=class_row(CopiedRows)).execute(
+    with session_at(core, "rehearsal", read_only=True) as session:
+        copied = rows_as(
+            CopiedRows,
+            session,
             "SELECT table_name, accepted_rows AS accepted, (SELECT count(*) FROM ops.copy_rejects r"
             " WHERE r.table_name = f.table_name) AS rejected"
-            " FROM ops.copy_fingerprints f ORDER BY table_name"
+            " FROM ops.copy_fingerprints f ORDER BY table_name",
         )
         return Evidence(
             phases=rebuild.seconds if rebuild else {},
             rows=rebuild.rows if rebuild else {},
-            cutovers=tuple(cutovers.fetchall()),
-            copied=tuple(copied.fetchall()),
+            cutovers=tuple(reversed(known_cutovers(session))),
+            copied=tuple(copied),
             verification=last_verification(place, core),
         )

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from ops.http_answer import PAIR_HEADER
 from ops.probe_accounts import ProbeAccount
 
 CLIENTS = 4
 _PAUSE_SECONDS = 0.05
 _TIMEOUT_SECONDS = 30.0
-PAIR_HEADER = "X-SigmaSight-Pair"
 
 
 @dataclass

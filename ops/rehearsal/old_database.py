@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from ops.backup.programs import RESTORE_ALONE, programs_for
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.embedded.binaries import MAJOR_VERSION
 from ops.endpoints import given_legacy, resolve_endpoints
 from ops.errors import SigmaSightError
@@ -27,10 +27,8 @@ def real_legacy(settings: OperatorSettings) -> URL | None:
 
 def size_of(url: URL) -> int:
     """Bytes of a database."""
-    with explained(url), connect(url, application_name="rehearsal", read_only=True) as session:
-        row = session.execute("SELECT pg_database_size(current_database())").fetchone()
-    assert row is not None  # the current database is there
-    return int(row[0])
+    with session_at(url, "rehearsal", read_only=True) as session:
+        return int(first_value(session, "SELECT pg_database_size(current_database())"))
 
 
 def accounted(settings: OperatorSettings, legacy: URL, purpose: str) -> AbstractContextManager[Any]:
@@ -52,7 +50,7 @@ def copy_whole(source: URL, target: URL, place: Path) -> None:
         VerificationError: it cannot be dumped or restored; the line is the program's own.
         DatabaseUnavailableError: a server was lost.
     """
-    with explained(source), connect(source, application_name="rehearsal") as session:
+    with session_at(source, "rehearsal") as session:
         dumping = programs_for(session.info.server_version // 10000)
     restoring = programs_for(MAJOR_VERSION)
     with (

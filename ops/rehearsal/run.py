@@ -6,7 +6,7 @@ A real old database is read once, into a copy; everything else happens to the co
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -51,9 +51,10 @@ class RehearsalRequest:
 
 
 @dataclass
-class Course:
+class _Course:
     """How far a rehearsal came; filled as it goes, so that a failed one can be told too."""
 
+    stage: Stage
     on_step: OnStep
     step: str = "preparing"
     source: str = "the demo's old database"
@@ -64,10 +65,10 @@ class Course:
         self.step = step
         self.on_step(step)
 
-    def run(self, stage: Stage, step: str, *words: str) -> None:
+    def run(self, step: str, *words: str) -> None:
         """Carry a step out, which is one command."""
         self.begin(step)
-        self.commands.append(stage.run(step, *words))
+        self.commands.append(self.stage.run(step, *words))
 
 
 def rehearse(
@@ -85,16 +86,17 @@ def rehearse(
         RefusedError: the disk is too small.
         RehearsalStoppedError: a step failed; the message names it and its log.
     """
-    state, course = settings.state, Course(on_step)
+    state = settings.state
     log = state.root / "rehearsal.log"
     begun_at, begun = datetime.now(UTC), time.monotonic()
     legacy = real_legacy(settings)
     with interruptible(), throw_away_place(state, keep=request.keep) as here:
         log.unlink(missing_ok=True)
         require_space(state.root, legacy)
-        with _remembered(state, course, begun, report, log):
-            stage = _set_up(settings, legacy, here, log, course)
-            asked = _move(settings, stage, here, request, course)
+        course = _Course(Stage(here.root, _told(settings, legacy), log), on_step)
+        with _remembered(state, course, begun, report):
+            _set_up(course, settings, legacy, here)
+            asked = _move(course, settings, request, here)
             core = EmbeddedDatabases(here).url("core", "owner")
             return Rehearsal(
                 begun_at,
@@ -119,11 +121,9 @@ def require_space(folder: Path, legacy: URL | None) -> None:
 
 
 @contextmanager
-def _remembered(
-    state: StateFolder, course: Course, begun: float, report: Path, log: Path
-) -> Iterator[None]:
+def _remembered(state: StateFolder, course: _Course, begun: float, report: Path) -> Iterator[None]:
     """Keep how it ended, and in which step, whatever ends it."""
-    word, failed_in = "finished", None
+    word, failed_in, log = "finished", None, course.stage.log
     try:
         yield
     except KeyboardInterrupt:
@@ -145,42 +145,42 @@ def _remembered(
         record_end(state, LastRehearsal(ended, word, failed_in, seconds, str(report), str(log)))
 
 
-def _set_up(
-    settings: OperatorSettings, legacy: URL | None, here: StateFolder, log: Path, course: Course
-) -> Stage:
-    """The old database of the rehearsal, made or copied; and what the commands are told of it.
-
-    It is given to them as a real one would be, so that the swap is a step of its own.
-    """
-    told = {"DEMO_PASSWORD": settings.demo_password(), **_told_of_probes(settings)}
+def _told(settings: OperatorSettings, legacy: URL | None) -> dict[str, str]:
+    """What commands are told of the real move. Whom they log in as, too: a token that is signed
+    here is good there."""
+    told = {
+        "DEMO_PASSWORD": settings.demo_password(),
+        "PROBE_ACCOUNTS": ",".join(settings.PROBE_ACCOUNTS),
+    }
+    if settings.PROBE_PASSWORDS_FILE is not None:
+        told["PROBE_PASSWORDS_FILE"] = str(settings.PROBE_PASSWORDS_FILE.absolute())
+    if settings.PROBE_SIGNING:
+        told |= {"PROBE_SIGNING": "1", "SECRET_KEY": settings.secret_key()}
     if settings.PRICES is not None:
         told["PRICES"] = str(settings.PRICES.absolute())
         told["PRICES_ACCEPT"] = ",".join(settings.PRICES_ACCEPT)
     if legacy is not None and settings.LEGACY_SCHEMA is not None:
         told["LEGACY_SCHEMA"] = settings.LEGACY_SCHEMA
-    stage = Stage(here.root, told, log)
+    return told
+
+
+def _set_up(
+    course: _Course, settings: OperatorSettings, legacy: URL | None, here: StateFolder
+) -> None:
+    """The old database of the rehearsal, made or copied. It is given to the commands as a real one
+    would be, so that the swap is a step of its own."""
     if legacy is None:
-        course.run(stage, "old database", "up")
+        course.run("old database", "up")
     else:
         course.source = f"a copy of the old database at {shown_address(legacy)}"
         course.begin("copy of the old database")
         begun = time.monotonic()
         _copy_old(settings, legacy, here)
         course.commands.append(RanCommand(course.step, (), time.monotonic() - begun, 0, ""))
-    databases = EmbeddedDatabases(here)
+    databases, stage = EmbeddedDatabases(here), course.stage
     owner, app = (databases.url("legacy", role) for role in ("owner", "app"))
     given = {"LEGACY_DATABASE_URL": conninfo(app), "LEGACY_DATABASE_ADMIN_URL": conninfo(owner)}
-    return Stage(here.root, {**told, **given}, log)
-
-
-def _told_of_probes(settings: OperatorSettings) -> dict[str, str]:
-    """Whom the commands log in as; a token that is signed here is good there."""
-    told = {"PROBE_ACCOUNTS": ",".join(settings.PROBE_ACCOUNTS)}
-    if settings.PROBE_PASSWORDS_FILE is not None:
-        told["PROBE_PASSWORDS_FILE"] = str(settings.PROBE_PASSWORDS_FILE.absolute())
-    if settings.PROBE_SIGNING:
-        told |= {"PROBE_SIGNING": "1", "SECRET_KEY": settings.secret_key()}
-    return told
+    course.stage = replace(stage, told={**stage.told, **given})
 
 
 def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> None:
@@ -193,18 +193,15 @@ def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> Non
 
 
 def _move(
-    settings: OperatorSettings,
-    stage: Stage,
-    here: StateFolder,
-    request: RehearsalRequest,
-    course: Course,
+    course: _Course, settings: OperatorSettings, request: RehearsalRequest, here: StateFolder
 ) -> Load:
     span = ("--first", str(request.first), "--last", str(request.last))
     losses = str(here.root / "losses.zip")
-    course.run(stage, "rebuild", "rebuild", *span)
+    course.run("rebuild", "rebuild", *span)
     address = SupervisedBackend(here).url
     if address is None:
-        raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {stage.log}")
+        log = course.stage.log
+        raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {log}")
     old = EmbeddedDatabases(here).url("legacy", "owner")
     load = Load(address, next(iter(probe_accounts(settings, old, old).accounts), None))
     # What is thrown away may be written to wherever it can be.
@@ -216,6 +213,6 @@ def _move(
             ("second swap", *swap),
         ):
             load.step = name
-            course.run(stage, name, *words)
-    course.run(stage, "verify", "verify", *span)
+            course.run(name, *words)
+    course.run("verify", "verify", *span)
     return load

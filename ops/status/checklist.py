@@ -9,7 +9,7 @@ from ops.books.verifications import last_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import SigmaSightError
 from ops.settings import OperatorSettings
-from ops.status import build_lines, closing_lines, data_lines, rehearsal_line, serving_lines
+from ops.status import build_lines, closing_lines, data_lines, serving_lines
 from ops.status.core_facts import CoreFacts, ai_schema, core_facts
 from ops.status.legacy_sight import LegacySight, legacy_sight
 from ops.status.line import ChecklistLine, State
@@ -51,7 +51,7 @@ def checklist(
         lines = _without_databases(str(error), word)
     else:
         lines = _Sight(settings, endpoints, looks).lines(heads, word, history)
-    tail = [closing_lines.run_history(history), *rehearsal_line.rehearsed(settings.state)]
+    tail = [closing_lines.run_history(history), *closing_lines.rehearsed(settings.state)]
     return [build_lines.repository(heads), *lines, *tail]
 
 

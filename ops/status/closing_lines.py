@@ -1,4 +1,5 @@
-"""Line 11 and the dashboard: when the old database goes, and who will see to it."""
+"""Line 11, the dashboard and the last rehearsal: when the old database goes, who will see to it,
+and how the whole move went when it was tried."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ops.books.follows import FOLLOWED
+from ops.books.rehearsals import last_rehearsal
 from ops.errors import SigmaSightError
 from ops.evidence import SEVEN_DAYS
 from ops.http_answer import ask
+from ops.state_folder import StateFolder
 from ops.status.core_facts import CoreFacts
 from ops.status.line import ChecklistLine, instant
 from ops.status.looks import Answer, LookError, state_after
@@ -118,6 +121,18 @@ def run_history(word: Answer[Dashboard] | None) -> ChecklistLine:
         planless = f"the schedule of {active[0]} is active, and this server has planned no run"
         return line.grown_stale(f"{planless} (docs/dashboard.md, by hand)", None)
     return line
+
+
+def rehearsed(state: StateFolder) -> list[ChecklistLine]:
+    """One line where there was a rehearsal; none where there was not, since it is nobody's duty."""
+    last = last_rehearsal(state)
+    if last is None:
+        return []
+    if last.failed_in is None:
+        evidence = f"the whole move took {last.seconds:.0f} s; see {last.report}"
+        return [ChecklistLine("-", "rehearsal", "done", evidence, at=last.at)]
+    evidence = f"{last.word} in {last.failed_in}; read {last.log}"
+    return [ChecklistLine("-", "rehearsal", "failed", evidence, at=last.at)]
 
 
 def cleaned_up(core: CoreFacts, word: Answer[Dashboard] | None) -> ChecklistLine:

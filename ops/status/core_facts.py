@@ -12,6 +12,7 @@ from ops.books.backups import Backup, backups_in
 from ops.books.cutovers import Cutover, known_cutovers
 from ops.books.follows import follow_ended
 from ops.books.ledger import Ledger, last_changes, read_ledger
+from ops.books.run_lock import under_way
 from ops.books.tombstones import Tombstone, last_tombstone
 from ops.evidence.cutovers import in_force
 from ops.status.session import brief_session, known, row, rows
@@ -91,7 +92,7 @@ def core_facts(url: URL) -> CoreFacts:
         prices = row(session, "prices")
         return CoreFacts(
             server=session.info.parameter_status("server_version") or "?",
-            schema=_schema(session, "core_revision"),
+            schema=_schema(session, "revision"),
             seeded=row(session, "seeded"),
             copied=rows(session, "copied") or [],
             ledger=known(session, read_ledger),
@@ -102,7 +103,7 @@ def core_facts(url: URL) -> CoreFacts:
             tombstone=known(session, last_tombstone),
             window=row(session, "access_window"),
             follow_ended=known(session, follow_ended),
-            running=tuple(one["name"] for one in rows(session, "running") or []),
+            running=tuple(known(session, under_way) or []),
         )
 
 
@@ -110,7 +111,7 @@ def ai_schema(url: URL, *, shared: bool) -> tuple[str, Schema | None]:
     """The version of AI's server, and what is built there."""
     with brief_session(url) as session:
         version = session.info.parameter_status("server_version") or "?"
-        return version, _schema(session, "shared_ai_revision" if shared else "ai_revision")
+        return version, _schema(session, "shared_ai_revision" if shared else "revision")
 
 
 def _schema(session: psycopg.Connection[DictRow], revision: str) -> Schema | None:

@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
+from psycopg.rows import DictRow
+
 from ops.books.ledger import Ledger
 from ops.books.verifications import Verification
 from ops.errors import SigmaSightError
@@ -21,7 +23,7 @@ def copied(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
     if not core.copied:
         step = "sigmasight copy" if has_legacy else "set LEGACY_DATABASE_URL, then sigmasight copy"
         return ChecklistLine("7", "copy", "open", "nothing copied yet", next=step)
-    groups: dict[str, list[Mapping[str, object]]] = defaultdict(list)
+    groups: dict[str, list[DictRow]] = defaultdict(list)
     for one in core.copied:
         groups[_GROUPS.get(one["table_name"], "others")].append(one)
     evidence = "; ".join(_group(name, tables) for name, tables in groups.items())
@@ -29,13 +31,10 @@ def copied(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
     return ChecklistLine("7", "copy", "done", evidence, at=newest)
 
 
-def _group(name: str, tables: list[Mapping[str, object]]) -> str:
-    rows = sum(int(str(one["accepted_rows"])) for one in tables)
-    rejects = sum(int(str(one["rejects"])) for one in tables)
-    oldest = min(one["copied_at"] for one in tables)  # type: ignore[type-var]
-    assert isinstance(oldest, datetime)
+def _group(name: str, tables: list[DictRow]) -> str:
+    rows, rejects = (sum(one[what] for one in tables) for what in ("accepted_rows", "rejects"))
     found = f"{name} {rows:,} rows of {len(tables)} tables, {rejects:,} rejected"
-    return f"{found}, parity {age(oldest)} ago"
+    return f"{found}, parity {age(min(one['copied_at'] for one in tables))} ago"
 
 
 def backfilled(core: CoreFacts) -> ChecklistLine:

@@ -6,13 +6,12 @@ from http import HTTPStatus
 from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover
 from ops.errors import SigmaSightError
-from ops.http_answer import ask
+from ops.http_answer import PAIR_HEADER, ask
 from ops.status.core_facts import CoreFacts
 from ops.status.legacy_sight import LegacySight
 from ops.status.line import ChecklistLine, State, instant
 from ops.status.looks import Answer, LateError, LookError, state_after
 
-PAIR_HEADER = "X-SigmaSight-Pair"
 _SECONDS = 0.9
 
 

@@ -8,7 +8,6 @@ from functools import partial
 from ops.verify.counts import (
     backfill_ledger,
     correlation_calculations,
-    meets_the_plan,
     pairwise_correlations,
     portfolio_snapshots,
     position_factor_exposures,
@@ -49,4 +48,3 @@ DATABASE_CHECKS = (
     Check("correlations", correlations),
     Check("volatility and concentration", volatility_and_concentration),
 )
-PLAN_CHECK = Check("plan figures", meets_the_plan)

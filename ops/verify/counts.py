@@ -118,14 +118,6 @@ def plan_figures(subject: Subject) -> tuple[Row, ...]:
     return tuple({"table": f.table, "plan": f.plan, "ours": f.ours} for f in figures)
 
 
-def meets_the_plan(subject: Subject) -> Verdict:
-    """Whether all six counts are the plan's. True of the demo data only, by the rules alone."""
-    figures = plan_comparison(subject.core_url)
-    others = [f"{f.table} {f.ours:,} not {f.plan:,}" for f in figures if not f.equal]
-    detail = "; ".join(others) or "all six counts are the plan's"
-    return judged(not others, detail, **{f.table: f.ours for f in figures})
-
-
 def _row(subject: Subject, name: str, **parameters: Any) -> tuple[int, ...]:
     found = subject.row(name, days=subject.days, sessions=subject.sessions, **parameters)
     return tuple(map(int, found))

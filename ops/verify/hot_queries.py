@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.rows import dict_row
 
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.sql_files import statement
 from ops.verify.hot_findings import fingerprint, keep_pass, kept_pass
 from ops.verify.plans import (
@@ -83,8 +83,7 @@ def _queries() -> dict[str, bytes]:
 def _scratch(subject: Subject) -> Iterator[psycopg.Connection]:
     """A transaction on Core that is rolled back whatever happens, planning with defaults."""
     with (
-        explained(subject.core_url),
-        connect(subject.core_url, application_name="verify") as connection,
+        session_at(subject.core_url, "verify") as connection,
         connection.transaction(force_rollback=True),
     ):
         connection.execute(statement("verify/planner_defaults"))

@@ -56,6 +56,3 @@ LOOSE_REFERENCES = (
     LooseReference("ai", "ai_kb_documents", "metadata", "ai_feedback", key="feedback_id"),
     LooseReference("core", "agent_conversations", "user_id", "users"),
 )
-
-# There are no tenants yet: nothing sets the column, and no table holds what it would name.
-REFERENCES_TO_NOTHING = frozenset({("ai_memories", "tenant_id")})

@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from ops.connection import first_value
+
 # Below this many pages reading a whole table is right, whatever indexes there are.
 BIG_TABLE_PAGES = 100
 # Up to this part of a table's rows, looking them up is cheaper however they lie.
@@ -30,8 +32,8 @@ def explain(
     connection: psycopg.Connection, query: bytes, parameters: Mapping[str, Any] | None = None
 ) -> Plan:
     """Plan a query without running it."""
-    row = connection.execute(b"EXPLAIN (FORMAT JSON) " + query, parameters).fetchone()
-    nodes = list(_nodes(row[0][0]["Plan"])) if row else []
+    [explained] = first_value(connection, b"EXPLAIN (FORMAT JSON) " + query, parameters)
+    nodes = list(_nodes(explained["Plan"]))
     return Plan(
         frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
         {
@@ -61,10 +63,8 @@ def is_lookup(connection: psycopg.Connection, table: str, wanted: float) -> bool
 
 def pages(connection: psycopg.Connection, table: str) -> int:
     """The pages of a table on disk."""
-    row = connection.execute(
-        "SELECT pg_relation_size(to_regclass(%s)) / current_setting('block_size')::int", [table]
-    ).fetchone()
-    return 0 if row is None else int(row[0] or 0)
+    query = "SELECT pg_relation_size(to_regclass(%s)) / current_setting('block_size')::int"
+    return int(first_value(connection, query, [table]) or 0)
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from app.chain_folders import ChainName
+from ops.connection import first_value
 from ops.drift.reference import load_reference
 from ops.sql_files import statement
 from ops.verify.loose_references import LOOSE_REFERENCES, LooseReference
@@ -26,7 +27,9 @@ def foreign_keys(subject: Subject) -> Verdict:
         if str(facts["definition"]).startswith("FOREIGN KEY")
     }
     with subject.core() as connection:
-        found = dict(connection.execute(statement("verify/foreign_keys")).fetchall())
+        found: dict[str, bool] = dict(
+            connection.execute(statement("verify/foreign_keys")).fetchall()
+        )
     missing = sorted(expected - found.keys())
     unreliable = sorted(name for name, reliable in found.items() if not reliable)
     lines = [f"{len(found):,} foreign keys of {len(expected):,}"]
@@ -107,5 +110,4 @@ def _absent(connection: psycopg.Connection, table: str, ids: list[UUID]) -> int:
         "SELECT count(*) FROM unnest(%s::uuid[]) AS named (id) "
         "WHERE NOT EXISTS (SELECT FROM {table} AS target WHERE target.id = named.id)"
     ).format(table=sql.Identifier("public", table))
-    row = connection.execute(query, [ids]).fetchone()
-    return 0 if row is None else int(row[0])
+    return int(first_value(connection, query, [ids]))

@@ -62,11 +62,6 @@ class VerifyReport:
     asked_backend: bool = False
 
     @property
-    def ok(self) -> bool:
-        """Whether no check failed."""
-        return not self.failures
-
-    @property
     def failures(self) -> tuple[CheckResult, ...]:
         """The checks that failed."""
         return tuple(result for result in self.results if result.outcome == "fail")

@@ -8,9 +8,10 @@ from functools import partial
 import psycopg
 from sqlalchemy.engine import URL
 
+from ops.connection import first_line
 from ops.errors import SigmaSightError
 from ops.state_folder import StateFolder
-from ops.verify.checks import DATABASE_CHECKS, PLAN_CHECK
+from ops.verify.checks import DATABASE_CHECKS
 from ops.verify.counts import plan_figures
 from ops.verify.report import Check, CheckResult, Verdict, VerifyReport
 from ops.verify.subject import Subject
@@ -26,7 +27,6 @@ def verify(
     first: date,
     last: date,
     *,
-    plan_counts: bool = False,
     more_checks: Sequence[Check] = (),
     on_result: Callable[[CheckResult], None] = lambda _result: None,
     state: StateFolder | None = None,
@@ -39,7 +39,6 @@ def verify(
     Args:
         legacy_url: where market data was copied from; None skips the comparison with it.
         first, last: the range of the last backfill; the symbols' own tables hold only its last day.
-        plan_counts: whether the six counts of the original run must be met, as on the demo data.
         more_checks: of the backend, answered after those of the databases.
         on_result: told each check's result as soon as it is there, from any thread.
         state: where an expensive finding is kept for the next verification.
@@ -49,7 +48,7 @@ def verify(
     """
     subject = Subject(core_url, ai_url, legacy_url, first, last, state)
     _ = subject.days, subject.sessions
-    checks = [*DATABASE_CHECKS, *([PLAN_CHECK] if plan_counts else []), *more_checks]
+    checks = [*DATABASE_CHECKS, *more_checks]
     with ThreadPoolExecutor(_WORKERS) as pool:
         figures = pool.submit(_figures, subject)
         results = tuple(pool.map(partial(_told, on_result, subject), checks))
@@ -77,8 +76,7 @@ def _finding(subject: Subject, check: Check) -> Verdict:
     except SigmaSightError as error:
         return Verdict("fail", str(error))
     except psycopg.Error as error:
-        said = error.diag.message_primary or str(error) or type(error).__name__
-        return Verdict("fail", f"could not be checked: {said.splitlines()[0]}")
+        return Verdict("fail", f"could not be checked: {first_line(error)}")
     except Exception as error:  # one check's defect must not hide what the others find
         said = str(error).splitlines()[0] if str(error) else "no message"
         return Verdict("fail", f"could not be checked: {type(error).__name__}: {said}")

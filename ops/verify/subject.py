@@ -1,7 +1,7 @@
 """What verify looks at: the pair, the legacy database if there is one, and the range of days."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy.engine import URL
 
 from ops.books.ledger import read_ledger
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.sql_files import statement
 from ops.state_folder import StateFolder
@@ -59,15 +59,13 @@ class Subject:
         """The trading days whose prices any figure of the range can use, ascending."""
         return list(trading_days(self.first - timedelta(days=LOOKBACK_DAYS), self.last))
 
-    @contextmanager
-    def core(self) -> Iterator[psycopg.Connection]:
+    def core(self) -> AbstractContextManager[psycopg.Connection]:
         """A read-only connection to Core.
 
         Raises:
             DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
         """
-        with _reading(self.core_url) as connection:
-            yield connection
+        return session_at(self.core_url, "verify", snapshot=True)
 
     def row(self, name: str, **parameters: Any) -> tuple[Any, ...]:
         """What `verify/NAME` finds in Core, in its one row. Raises what `core` raises."""
@@ -75,28 +73,18 @@ class Subject:
             found = connection.execute(statement(f"verify/{name}"), parameters or None).fetchone()
         return found or ()
 
-    @contextmanager
-    def ai(self) -> Iterator[psycopg.Connection]:
+    def ai(self) -> AbstractContextManager[psycopg.Connection]:
         """A read-only connection to AI. Raises what `core` raises."""
-        with _reading(self.ai_url) as connection:
-            yield connection
+        return session_at(self.ai_url, "verify", snapshot=True)
 
 
 def days_to_verify(core_url: URL) -> tuple[date, date]:
     """The first and the last day of a verification for which nobody names others: what was computed
     and, where prices reach further, what should have been. Raises what `Subject.core` raises."""
-    with _reading(core_url) as core:
+    with session_at(core_url, "verify", snapshot=True) as core:
         ledger = read_ledger(core)
-        row = core.execute("SELECT max(date) FROM market_data_cache").fetchone()
+        newest = first_value(core, "SELECT max(date) FROM market_data_cache")
     if ledger is None:
         return FIRST_DAY, LAST_DAY
-    prices_until = row[0] if row and row[0] else ledger.last
-    reach = min(prices_until, last_finished_session(datetime.now(UTC)))
+    reach = min(newest or ledger.last, last_finished_session(datetime.now(UTC)))
     return ledger.first, max(ledger.last, reach)
-
-
-@contextmanager
-def _reading(url: URL) -> Iterator[psycopg.Connection]:
-    with explained(url), connect(url, application_name="verify", read_only=True) as connection:
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        yield connection

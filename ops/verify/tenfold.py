@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from app.models import Base
+from ops.connection import first_value
 from ops.sql_files import statement
 
 TIMES = 10
@@ -70,8 +71,7 @@ def multiply(connection: psycopg.Connection, table: str, indexes: Collection[str
 def count_rows(connection: psycopg.Connection, table: str) -> int:
     """The rows of an original."""
     original = sql.Identifier("public", table)
-    counted = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(original)).fetchone()
-    return int(counted[0]) if counted else 0
+    return int(first_value(connection, sql.SQL("SELECT count(*) FROM {}").format(original)))
 
 
 def all_indexes(connection: psycopg.Connection, table: str) -> frozenset[str]:

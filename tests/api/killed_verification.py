@@ -45,7 +45,8 @@ from datetime import date
 from app.database_url import parse_database_url
 from ops.probe_accounts import demo_accounts
 from ops.verify import Subject
-from ops.verify.http import HttpTarget, http_checks
+from ops.verify.http.checks import http_checks
+from ops.verify.http.exchange import HttpTarget
 from ops.verify.run import answer
 core, ai, url = json.load(sys.stdin)
 subject = Subject(

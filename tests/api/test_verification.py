@@ -15,7 +15,8 @@ from ops.plan_figures import FIRST_DAY, LAST_DAY
 from ops.probe_accounts import UNNAMED, ProbeAccounts, demo_accounts, probe_accounts
 from ops.settings import OperatorSettings
 from ops.verify import CheckResult, Subject
-from ops.verify.http import HttpTarget, http_checks
+from ops.verify.http.checks import http_checks
+from ops.verify.http.exchange import HttpTarget
 from ops.verify.run import answer
 from tests.api.backend import SECRET_KEY, backend_process
 from tests.api.conftest import DEMO_PASSWORD

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows import cli
-from flows.artifacts import count_table
+from flows.artifacts import rows_table
 from flows.commands.output import out
 from flows.console import show_own_lines
 from flows.heartbeat import phase_flow
@@ -47,7 +47,7 @@ def _kill() -> None:
 @phase_flow("done")
 def _done() -> str:
     _kill()
-    count_table("rows", "rows", {"users": 1})
+    rows_table("rows", "rows", [{"table": "users", "rows": 1}])
     return "done"
 
 

@@ -24,7 +24,7 @@ PREFECT_IMAGE = "prefecthq/prefect@sha256:" + "a" * 64
 
 def canaries(topology: Topology) -> dict[str, str]:
     """A secret for each key that needs one; every value can be found again."""
-    keys = docker_secrets(instance.name for instance in topology.instances)
+    keys = docker_secrets(topology.databases)
     found = {key: f"canary-{key}@:/%" for key in keys}
     return {**found, "secretKey": SIGNING_KEY}
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 
 from app.chain_folders import PROJECT_ROOT
 from infra import automation
-from infra.automation import DrivenStack, Operation
+from infra.automation import Changes, DrivenStack
 from infra.docker import containers
 from infra.docker.images import pulled_image
 from infra.docker.settings import docker_settings
@@ -232,8 +232,8 @@ def database_on_docker(state: StateFolder) -> None:
     docker.Container("core", image=image, opts=host.container_options(parent))
 
 
-def changes(operation: Operation) -> set[tuple[str, str]]:
-    return {(change.operation, change.resource) for change in operation.changes}
+def changes(changed: Changes) -> set[tuple[str, str]]:
+    return {(change.operation, change.resource) for change in changed}
 
 
 def test_a_stack_that_named_no_provider_gets_one_and_keeps_all_that_it_has(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from ops.cleanup.database import others
 from ops.cleanup.facts import Facts
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.evidence import SEVEN_DAYS
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import AccessEvidence
@@ -20,10 +20,7 @@ def no_connections(facts: Facts) -> Finding:
     """Nobody is connected, and nothing prepared, replicated or subscribed holds on to it."""
     name, url = "no connections", facts.maintenance_url
     database = facts.legacy_url.database or ""
-    with (
-        explained(url),
-        connect(url, application_name="cleanup", autocommit=True) as session,
-    ):
+    with session_at(url, "cleanup", autocommit=True) as session:
         wait_until(lambda: not others(session, database), _LINGER_SECONDS, pause=0.1)
         found = others(session, database)
     if found:
@@ -92,4 +89,4 @@ def _unknown(name: str, access: AccessEvidence) -> Finding:
 
 
 def _tables(access: AccessEvidence) -> str:
-    return ", ".join(access.tables[:3])
+    return ", ".join(sorted(access.tables)[:3])

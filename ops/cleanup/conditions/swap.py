@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 from ops.books.cutovers import last_cutover
+from ops.books.run_lock import under_way
 from ops.books.verifications import last_verification
 from ops.cleanup.dates import cleanup_moment
 from ops.cleanup.facts import Facts
-from ops.connection import connect, explained
+from ops.connection import session_at
 from ops.evidence import SEVEN_DAYS, verification
 from ops.evidence.finding import Finding
-from ops.sql_files import statement
 
 
 def swap_holds(facts: Facts) -> Finding:
@@ -39,14 +39,11 @@ def nothing_running(facts: Facts) -> Finding:
     name = "nothing else running"
     if facts.ours:
         return Finding(name, True, "this run holds the phases' locks")
-    core = facts.scene.core
-    with explained(core), connect(core, application_name="cleanup") as session:
-        found = session.execute(
-            statement("cleanup/running"), {"names": ["phase", "rebuild"]}
-        ).fetchall()
+    with session_at(facts.scene.core, "cleanup") as session:
+        found = under_way(session)
     if found:
-        names = " and ".join(row[0] for row in found)
-        return Finding(name, False, f"another {names} works on Core; wait until it is done")
+        reason = f"another {' and '.join(found)} works on Core; wait until it is done"
+        return Finding(name, False, reason)
     return Finding(name, True, "no phase and no rebuild holds its lock")
 
 

@@ -3,7 +3,7 @@
 from ops.cleanup.facts import Facts
 from ops.cleanup.folders import refuse_backups_in
 from ops.cleanup.own_server import STOCK, require_alone
-from ops.connection import connect, explained, shown_address
+from ops.connection import session_at, shown_address
 from ops.database_identity import identity, is_weak, same_identity
 from ops.evidence.finding import Finding
 from ops.sql_files import statement
@@ -55,7 +55,7 @@ def droppable(facts: Facts) -> Finding:
     if url.database == database or database in STOCK:
         reason = f"{database} is what the server itself needs; set MAINTENANCE_DATABASE to another"
         return Finding(name, False, reason)
-    with explained(url), connect(url, application_name="cleanup") as session:
+    with session_at(url, "cleanup") as session:
         row = session.execute(statement("cleanup/droppable"), {"database": database}).fetchone()
     oid, template, allowed = row or (None, False, False)
     there = (identity(url)["system_identifier"], oid)

@@ -1,9 +1,6 @@
 -- Who is connected to this database but this session. A role without the rights of pg_monitor is
 -- not told what kind another role's session is; background workers then have no user either.
 SELECT a.pid,
-    coalesce(a.usename::text, 'unknown') AS role,
-    a.application_name AS application,
-    coalesce(host(a.client_addr), 'local') AS address,
     -- Those that only look at counters have nothing to be counted, and may wait for each other.
     (a.usename = current_user OR a.application_name LIKE 'sigmasight%%')
         AND a.application_name <> 'sigmasight counters' AS seems_ours
@@ -13,5 +10,5 @@ WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()
         a.backend_type IN ('client backend', 'walsender')
         OR a.backend_type IS NULL AND a.usesysid IS NOT NULL
     )
-    AND a.pid <> ALL (%(ours)s::integer[])
+    AND a.pid <> ALL (%(before)s::integer[])
 ORDER BY a.pid

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.agent.bounds import VERIFICATION_ROUTE
 from ops.books.run_lock import exclusive_chat_check
-from ops.connection import connect, explained
+from ops.connection import first_value, session_at
 from ops.errors import BusyError
 from ops.sql_files import statement
 from ops.verify.http.exchange import Answer, Exchange, UnansweredError, UnusableAnswerError
@@ -228,29 +228,26 @@ def _kept(subject: Subject, events: Sequence[ServerEvent]) -> str | None:
     if not created:
         return None
     with subject.core() as connection:
-        row = connection.execute(
+        kept: str | None = first_value(
+            connection,
             "SELECT content FROM agent_messages WHERE id::text = %s",
             [created[0].field("assistant_message_id", str)],
-        ).fetchone()
-    return None if row is None else row[0]
+        )
+    return kept
 
 
 def _remove_leftovers(subject: Subject, emails: Sequence[str]) -> int:
     """Delete marked conversations of the probe accounts, and how many there were. First what hangs
     on them in AI, since no key does that: a kill in between leaves enough to find the rest by."""
     name = "verify chat"
-    with (
-        explained(subject.core_url),
-        explained(subject.ai_url),
-        connect(subject.core_url, application_name=name) as core,
-    ):
+    with session_at(subject.core_url, name) as core:
         marked = {"emails": emails, "route": VERIFICATION_ROUTE}
         rows = core.execute(statement("verify/http/leftovers"), marked).fetchall()
         if not rows:
             return 0
         conversations = [row[0] for row in rows]
         messages = [message for row in rows for message in row[1]]
-        with connect(subject.ai_url, application_name=name) as ai:
+        with session_at(subject.ai_url, name) as ai:
             ai.execute("DELETE FROM ai_feedback WHERE message_id = ANY(%s::uuid[])", [messages])
             ai.execute(
                 "DELETE FROM ai_memories WHERE tags ->> 'conversation_id' = ANY(%s)",

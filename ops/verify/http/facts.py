@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
+from ops.connection import rows_as
 from ops.sql_files import statement
 from ops.verify.subject import Subject
 
@@ -73,11 +74,9 @@ def read_book(subject: Subject, emails: Collection[str]) -> Book:
     """Read the portfolios of users."""
     with subject.core() as connection:
         users = {"emails": list(emails)}
-        with connection.cursor(row_factory=class_row(Portfolio)) as cursor:
-            found = cursor.execute(statement("verify/http/portfolios"), users).fetchall()
+        found = rows_as(Portfolio, connection, statement("verify/http/portfolios"), users)
         ids = {"portfolios": [portfolio.id for portfolio in found]}
-        with connection.cursor(row_factory=class_row(Held)) as cursor:
-            held = cursor.execute(statement("verify/http/holdings"), ids).fetchall()
+        held = rows_as(Held, connection, statement("verify/http/holdings"), ids)
     holdings: dict[str, list[Held]] = {portfolio.id: [] for portfolio in found}
     for position in held:
         holdings[position.portfolio].append(position)

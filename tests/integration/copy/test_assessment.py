@@ -100,7 +100,8 @@ def test_how_long_reading_takes_is_told_by_the_first_rows(
     run(
         owned_url,
         'ALTER TABLE tags_v2 RENAME TO "Tags_v2";'
-        ' CREATE VIEW tags_v2 AS SELECT *, 1 / (length(name) - length(name)) AS never FROM "Tags_v2"',
+        " CREATE VIEW tags_v2 AS"
+        ' SELECT *, 1 / (length(name) - length(name)) AS never FROM "Tags_v2"',
     )
     monkeypatch.setattr("ops.assessment.pace._SAMPLE", 100)
     monkeypatch.setattr("ops.assessment.pace.time.monotonic", count().__next__)

@@ -1,14 +1,15 @@
 """An old database that is watched after a swap: its tables, its users and what is found of them."""
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.engine import URL
 
 from ops.books.cutovers import begin_cutover, end_cutover
+from ops.cleanup.database import others
 from ops.connection import connect
 from ops.database_identity import identity
 from ops.legacy_access.account import AccessEvidence, access_evidence
+from ops.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.integration.cutover.conftest import Ask
@@ -28,16 +29,15 @@ def swap(core: URL, legacy: URL) -> None:
 
 def settled(core: URL, legacy: URL) -> AccessEvidence:
     """The evidence once everybody who has closed a connection is gone, and so is counted."""
-    deadline = time.monotonic() + 10
-    while (found := access_evidence(core, legacy)).connections:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
+    beside = legacy.set(database="postgres")  # a login to it would be counted
+    with connect(beside, application_name="tests", autocommit=True) as server:
+        assert wait_until(lambda: not others(server, legacy.database or ""), 10)
+    return access_evidence(core, legacy)
 
 
 def untouched(found: AccessEvidence) -> bool:
-    """Whether it is known that nobody else read or wrote, and that nobody is connected."""
-    return found.known and not (found.reads or found.rows_read or found.writes or found.connections)
+    """Whether it is known that nobody else read or wrote."""
+    return found.known and not (found.reads or found.rows_read or found.writes)
 
 
 def use(url: URL, query: str = "SELECT * FROM book") -> None:

@@ -18,7 +18,8 @@ from ops.embedded.server import EmbeddedServer, free_port
 from ops.probe_accounts import demo_accounts
 from ops.seed import seed
 from ops.verify import Subject
-from ops.verify.http import HttpTarget, Patience, http_checks, unasked_checks
+from ops.verify.http.checks import http_checks, unasked_checks
+from ops.verify.http.exchange import HttpTarget, Patience
 from ops.verify.report import CheckResult
 from ops.verify.run import answer
 from tests.databases import create_database

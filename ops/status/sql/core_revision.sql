@@ -1,1 +1,0 @@
-SELECT max(version_num) AS revision FROM alembic_version
