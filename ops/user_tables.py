@@ -144,9 +144,9 @@ def content_digest(table: UserTable, row: str | None = None) -> sql.Composed:
     """The digest of `row_digests`, of a row that goes by the name `row`."""
     columns = [content_expression(table, name, row) for name in table.counted]
     pieces = (
-        sql.SQL("coalesce(left(md5(({})::text), {digits}), repeat('-', {digits}))").format(
-            column, digits=_PIECE_DIGITS
-        )
+        sql.SQL(
+            "coalesce(left(md5(convert_to(({})::text, 'UTF8')), {digits}), repeat('-', {digits}))"
+        ).format(column, digits=_PIECE_DIGITS)
         for column in columns
     )
     return sql.SQL("encode(sha256(convert_to(ROW({})::text, 'UTF8')), 'hex') || {}").format(

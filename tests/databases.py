@@ -18,7 +18,11 @@ _NUMBERS = count(1)
 
 
 def create_database(
-    server: EmbeddedServer, template: str | None = None, *, name: str | None = None
+    server: EmbeddedServer,
+    template: str | None = None,
+    *,
+    name: str | None = None,
+    encoding: str = "UTF8",
 ) -> URL:
     """Make a database, by a name that no other test of this process has unless one is given.
 
@@ -27,8 +31,8 @@ def create_database(
     name = name or f"test_{next(_NUMBERS)}"
     with connect(server.url(), application_name="tests", autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template or "template0")
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY ENCODING {}").format(
+                sql.Identifier(name), sql.Identifier(template or "template0"), encoding
             )
         )
     return server.url(name)

@@ -55,6 +55,8 @@ def account_lines(account: Account) -> Iterator[str]:
         "triggers on": [one.shown for one in account.tables if one.triggers],
     }
     yield from (f"{name}: {', '.join(found)}" for name, found in noted.items() if found)
+    if around.encoding not in ("UTF8", "SQL_ASCII"):
+        yield f"a rollback could not bring back texts with what {around.encoding} lacks"
     if not around.direct:
         yield "a pooler is in between, whose limits on connections and on waiting hold too"
     yield f"a copy takes {account.read_seconds:,.1f} s at least, which is how long reading takes"

@@ -2,7 +2,8 @@
 them: see `sql/changes.sql`."""
 
 import re
-from collections.abc import Iterable, Sequence
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
 from psycopg import errors as pg
@@ -48,14 +49,40 @@ def _column(table: UserTable, name: str) -> sql.Composed:
 
 def stage_rows(target: Target, rows: Iterable[Buffer]) -> int:
     """Stream the rows of `changes.changed_rows`, as CSV without a header, into a staging table; how
-    many they were."""
+    many they were. What its server's encoding lacks becomes a question mark, so that such a row is
+    not the one that was sent, and is refused for itself."""
     names = sql.SQL(", ").join(map(sql.Identifier, (*STAGED, *target.table.columns)))
     copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target.staging, names)
+    codec = _codec(target.session)
     with target.session.cursor() as cursor:
         with cursor.copy(copy) as sink:
-            for part in rows:
+            for part in _representable(rows, codec) if codec else rows:
                 sink.write(part)
         return cursor.rowcount
+
+
+def encoding_of(session: psycopg.Connection) -> str | None:
+    """The encoding of a server that lacks characters; None where it has all, or knows none."""
+    found = session.info.parameter_status("server_encoding")
+    return None if found in ("UTF8", "SQL_ASCII") else found
+
+
+def _codec(session: psycopg.Connection) -> str | None:
+    """Python's name of that encoding, which psycopg knows of the one that a session speaks."""
+    if (lacking := encoding_of(session)) is None:
+        return None
+    spoken = "SELECT set_config('client_encoding', %s, true)"
+    session.execute(spoken, [lacking])
+    codec = session.info.encoding
+    session.execute(spoken, ["UTF8"])
+    return codec
+
+
+def _representable(rows: Iterable[Buffer], codec: str) -> Iterator[bytes]:
+    decoder = getincrementaldecoder("utf-8")()
+    for part in rows:
+        text = decoder.decode(bytes(part))
+        yield text.encode(codec, "replace").decode(codec).encode()
 
 
 def stage_file(target: Target, file: LossesFile) -> None:
@@ -75,6 +102,8 @@ def stage_file(target: Target, file: LossesFile) -> None:
             f"{file.path}: {member} has not the rows that the manifest says; take a whole copy, "
             "nothing was imported"
         )
+    if encoding_of(target.session):
+        return  # what its encoding lacks looks forged, too: the row is refused for itself
     others = sql.SQL(
         "SELECT line FROM {} AS s WHERE change <> 'deleted' AND after IS DISTINCT FROM {}"
         " ORDER BY line LIMIT 1"

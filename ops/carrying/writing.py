@@ -12,12 +12,13 @@ import psycopg
 from psycopg import sql
 
 from ops.carrying.losses_file import Kind
+from ops.carrying.staging import encoding_of
 from ops.carrying.target import Target, own_triggers, shows
 from ops.sql_files import statement
 from ops.verify.loose_references import LOOSE_REFERENCES
 
 _INEXACT = "the table cannot hold it as it is"
-_REFERRED = "rows that were added meanwhile refer to it"
+_REFERRED = "other rows of that database refer to it"
 _BY_A_TRIGGER = "a trigger of the table makes another row of it"
 Write = Callable[[Target, sql.Composable], sql.Composed]
 _WRITES: Mapping[Kind, Write] = {
@@ -176,13 +177,18 @@ class _Rows:
                 size=size,
                 rows=rows,
                 write=write(self.target, rows),
-                unwritten=complaint or (_REFERRED if self.kind == "deleted" else _INEXACT),
+                unwritten=complaint or (_REFERRED if self.kind == "deleted" else self._inexact),
                 otherwise=sql.SQL("false") if self.kind == "deleted" else self._otherwise(),
-                inexact=complaint or _INEXACT,
+                inexact=complaint or self._inexact,
                 done=done,
                 not_of_a_row=_NOT_OF_A_ROW,
             )
         )
+
+    @property
+    def _inexact(self) -> str:
+        lacking = encoding_of(self.target.session)
+        return f"{_INEXACT}, its encoding being {lacking}" if lacking else _INEXACT
 
     def _otherwise(self) -> sql.Composed:
         """A condition: the row is not there as it is staged."""

@@ -25,7 +25,7 @@ _INTEGERS = {
 _MOMENT = "timestamp with time zone"
 _DATES = ("date", "timestamp without time zone", _MOMENT)
 # What Python's dates hold, and with them the backfill and the backend.
-_FIRST_DAY, _LAST_DAY = "0001-01-01", "9999-12-31"
+_FIRST_DAY, _DAY_AFTER = "0001-01-01", "10000-01-01"
 _NO_TEXT = (*_INTEGERS, "numeric", "real", "double", "boolean", "date", "time", "uuid", "bytea")
 # Where the server knows no encoding, its regular expressions see bytes: those of UTF-8 (RFC 3629).
 _UTF8 = (
@@ -227,8 +227,8 @@ def _date_rules(column: Column, value: sql.Identifier) -> Iterator[Rule]:
 
 
 def _out_of_years(column: Column, moment: sql.Composable) -> Rule:
-    condition = sql.SQL("({0} < {1} OR {0} > {2})").format(
-        moment, sql.Literal(_FIRST_DAY), sql.Literal(_LAST_DAY)
+    condition = sql.SQL("({0} < {1} OR {0} >= {2})").format(
+        moment, sql.Literal(_FIRST_DAY), sql.Literal(_DAY_AFTER)
     )
     shown = sql.SQL("{}::text").format(sql.Identifier(column.name))
     return Rule(condition, column.name, "is not within the years 1 to 9999", shown)

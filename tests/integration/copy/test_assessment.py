@@ -10,6 +10,7 @@ from ops.assessment.report import account_lines, becomes
 from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
 from ops.embedded.server import EmbeddedServer
 from ops.legacy_schema import LegacySchemaError
+from tests.databases import create_database
 from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Run
 from tests.integration.copy.owned_world import (
@@ -21,6 +22,7 @@ from tests.integration.copy.owned_world import (
     OWNED,
     copied,
 )
+from tests.integration.legacy_shape import make_legacy
 from tests.pooling import pooled, pooling
 
 INSIGHTS = (
@@ -113,6 +115,13 @@ def test_how_long_reading_takes_is_told_by_the_first_rows(
         f"a copy takes {account.read_seconds:.1f} s at least, which is how long reading takes"
         in {*account_lines(account)}
     )
+
+
+def test_an_encoding_that_lacks_characters_is_named(server: EmbeddedServer) -> None:
+    narrow = create_database(server, encoding="LATIN1")
+    make_legacy(narrow)
+    said = "a rollback could not bring back texts with what LATIN1 lacks"
+    assert said in {*account_lines(assess(narrow))}
 
 
 @pooled

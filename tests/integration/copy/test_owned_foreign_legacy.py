@@ -253,6 +253,18 @@ def test_an_array_becomes_one_of_json(run: Run, owned_url: URL, core_url: URL, a
     ]
 
 
+def test_the_last_moment_that_there_is_comes_and_the_one_after_does_not(
+    run: Run, owned_url: URL, core_url: URL, ai_url: URL
+) -> None:
+    last, moments = "9999-12-31 23:59:59.999999+00", "SELECT deleted_at::text FROM portfolios"
+    run(owned_url, f"UPDATE portfolios SET deleted_at = '{last}'")
+    copied(owned_url, core_url, ai_url)
+    assert {row for (row,) in run(core_url, moments)} == {last}
+    run(owned_url, "UPDATE agent_messages SET created_at = '10000-01-01 00:00:00+00'")
+    found = copied(owned_url, core_url, ai_url)["agent_messages"]
+    assert set(found.rejected) == {"created_at is not within the years 1 to 9999"}
+
+
 def test_json_that_jsonb_takes_is_compared_as_such(run: Run, core_url: URL) -> None:
     values = [r'["\u0001 \\u0000"]', r'["\ud83d\ude00\ud83d\ude00"]', '[" 1e99", 1e300]']
     kind = canonical(sql.SQL("v"), is_json=True).as_string()

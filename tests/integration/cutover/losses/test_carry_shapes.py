@@ -18,6 +18,8 @@ from users_rows import (
     TESLA,
     Pair,
     contents,
+    export_losses,
+    fill,
     reshape,
     rows_of,
     run,
@@ -25,9 +27,13 @@ from users_rows import (
 
 from ops.carrying.baseline import record_baseline
 from ops.carrying.carry_back import carrying_sessions
+from ops.carrying.import_file import import_losses
 from ops.cutover.rollback import Acceptance
+from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
+from tests.databases import create_database
 from tests.groups import soaked
+from tests.integration.legacy_shape import make_legacy
 
 __all__ = ["locked"]
 
@@ -120,6 +126,29 @@ def test_what_it_can_hold_is_carried(
     with shaped(locked, make, unmake):
         assert carry(pair, locked).total == 0
         assert contents(locked, locked) == contents(*pair)
+
+
+def test_a_character_that_its_encoding_lacks_is_the_price(
+    pair: Pair, server: EmbeddedServer, tmp_path: Path
+) -> None:
+    narrow = create_database(server, encoding="LATIN1")
+    make_legacy(narrow)
+    fill(narrow, narrow)
+    reshape(narrow)
+    run(pair.core, TAG, NEW, ALICE, "snow \u2603", 1)
+    run(pair.core, "UPDATE users SET full_name = 'Zo\u00eb' WHERE id = %s", ALICE)
+    told = "the table cannot hold it as it is, its encoding being LATIN1"
+    price = carry(pair, narrow)
+    assert (price.by_table, price.example) == ({"tags_v2": 1}, f"{NEW}: {told}")
+    names = "SELECT full_name FROM users WHERE id = %s"
+    assert rows_of(narrow, names, ALICE) == [("Zo\u00eb",)]
+
+    total = export_losses(*pair, tmp_path / "losses")
+    reshape(narrow, lock=False)
+    report = import_losses(tmp_path / "losses", narrow, narrow)
+    assert (total, report.written, report.conflicts) == (1, 0, 1)
+    assert report.conflicts_file is not None
+    assert told in report.conflicts_file.read_text()
 
 
 _CODES = ["57014", *soaked("42501", "40001", "53100", "45000", "SS001", "0A000", "55000", "XX000")]

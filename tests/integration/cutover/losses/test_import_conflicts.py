@@ -129,7 +129,7 @@ _CONFLICTS: dict[str, tuple[list[Step], list[Step], str]] = {
                 (_NEW_TAG, CHAT),
             )
         ],
-        "rows that were added meanwhile refer to it",
+        "other rows of that database refer to it",
     ),
     "a deletion that a key forbids": (
         [

@@ -35,7 +35,7 @@ _OBSTACLES = {
         "CREATE TABLE kept (chat uuid REFERENCES agent_conversations);"
         " CREATE RULE no_deletion AS ON DELETE TO agent_conversations DO INSTEAD NOTHING",
         "DROP RULE no_deletion ON agent_conversations; DROP TABLE kept",
-        {"agent_conversations": "deleted: rows that were added meanwhile refer to it"},
+        {"agent_conversations": "deleted: other rows of that database refer to it"},
     ),
 }
 
