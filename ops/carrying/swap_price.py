@@ -104,14 +104,15 @@ class Price:
         """All rows."""
         return sum(self.by_table.values())
 
-    def lasting(self, groups: Sequence[str]) -> int:
-        """Rows that no further copy of these groups brings: those of other tables, and those that
-        do not fit."""
+    def lasting(self, groups: Sequence[str]) -> "Price":
+        """What no further copy of these groups brings: rows of other tables, and those that do not
+        fit. Users go on writing, so the rest is another a moment later."""
         copied = {spec.table for spec in tables_of(groups)}
-        coming = sum(
-            table.rows - table.rejected for name, table in self.tables.items() if name in copied
-        )
-        return self.total - coming
+        left = {
+            name: TablePrice(table.rejected, table.rejected) if name in copied else table
+            for name, table in self.tables.items()
+        }
+        return replace(self, tables={name: table for name, table in left.items() if table.rows})
 
     def advice(self) -> str:
         """One line: what would be lost, and what to do about it."""

@@ -46,7 +46,7 @@ class SwapPlan:
 
     Attributes:
         conditions: what must hold, as found.
-        price: rows of legacy that the new pair lacks now.
+        price: rows of legacy that the new pair would lack, whatever the swap still copies.
         groups: what the swap copies again before it changes anything.
         legacy: identity of the old database.
         forecast: steps while users wait, with the seconds that each took just now: of its lock, by
@@ -81,7 +81,7 @@ def plan_swap(installation: Installation) -> SwapPlan:
     lasting = {table: rows for table, rows in price.by_table.items() if table not in copied}
     return SwapPlan(
         [*conditions, *lock.findings],
-        price,
+        price.lasting(groups),
         groups,
         legacy,
         plan_id("swap", installation, legacy, lasting),
@@ -119,8 +119,7 @@ def swap(
     if last is not None:
         return _already(installation, last, recovered)
     planned = plan_swap(installation)
-    lost = planned.price.lasting(planned.groups) > accept_loss
-    beside = [planned.price.advice()] if lost else []
+    beside = [planned.price.advice()] if planned.price.total > accept_loss else []
     refuse_unmet(planned.conditions, beside, one_way=one_way, unlocked=unlocked)
     refuse_moved(plan, planned.plan_id)
 
@@ -277,8 +276,8 @@ class SwapSteps:
         """What is found equal now need not be compared again while requests wait. Users go on
         writing, so only what no further delta will bring is a reason to refuse already."""
         prove_copied(sessions, self.groups)
-        price = price_now(sessions, self.counted)
-        if price.lasting(self.groups) > self.accept_loss:
+        price = price_now(sessions, self.counted).lasting(self.groups)
+        if price.total > self.accept_loss:
             raise RefusedError(f"not swapped: {price.advice()}")
 
     def _compare_and_remember(self, sessions: Sessions, pair: PairSessions) -> None:

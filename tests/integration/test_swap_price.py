@@ -201,7 +201,7 @@ def test_a_document_of_the_products_mark_that_it_does_not_ship_is_named(
             )
     copy_delta(legacy, core, ai, OWNED)
     price = swap_price(legacy, core, ai)
-    assert (price.by_table[EDITED], price.total, price.lasting(OWNED)) == (2, 2, 2)
+    assert (price.by_table[EDITED], price.total, price.lasting(OWNED).total) == (2, 2, 2)
     assert price.advice() == (
         'documents with the product\'s mark that it does not ship (take "seed" out of the metadata'
         f" of one to keep it): 2, Our own policy; {edited.title}; swap with --accept-loss 2"
@@ -250,7 +250,7 @@ def test_what_names_a_row_that_is_new_too_comes_with_it(databases: Databases) ->
     run(legacy, another_world("1"))
     price = swap_price(legacy, core, ai)
     assert price.by_table == ROWS
-    assert price.lasting(OWNED) == 0
+    assert price.lasting(OWNED).total == 0
     assert "did not fit" not in price.advice()
     copy_delta(legacy, core, ai, OWNED)
     assert swap_price(legacy, core, ai).total == 0

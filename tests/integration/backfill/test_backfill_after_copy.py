@@ -147,7 +147,7 @@ def test_another_equity_is_a_price_that_says_both_figures(move: Move) -> None:
     assert {row.split(" on ")[0] for row in price.equities} == {*allowed, "held"}
     assert price.by_table[SHOWN_EQUITY] == len(price.equities)
     history = sum(price.uncomputed.values())
-    assert price.total == price.lasting(("users",)) == len(price.equities) + history
+    assert price.total == price.lasting(("users",)).total == len(price.equities) + history
     before, now = move.equities()["held"]
     assert f"held on {LAST}: {before}, here {now}" in price.advice()
     assert price.advice().endswith(f"; swap with --accept-loss {price.total}")
