@@ -143,7 +143,7 @@ def _not_ready(answer: Answer) -> str:
         databases = answer.field("databases", dict[str, DatabaseState], 503)
     except UnansweredError:
         return ""
-    told = databases_in_the_way(databases)
+    told = databases_in_the_way(databases) if answer.status == 503 else ""
     return f" ({told})" if told else ""
 
 
