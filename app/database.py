@@ -49,11 +49,16 @@ _engines: dict[Pair | None, tuple[AsyncEngine, AsyncEngine]] = {}
 
 def _engine(url: URL, most: int) -> AsyncEngine:
     """With a pool that opens at most so many connections, and keeps a third of them. What the
-    address says of time-outs holds."""
+    address says of time-outs holds. Encoding and isolation are ours, whatever role or database
+    bring: both come with what is sent anyway, which a pooler passes on."""
     kept = max(1, most // 3)
     engine = create_async_engine(
         url,
-        connect_args={name: bound for name, bound in _BOUNDS.items() if name not in url.query},
+        connect_args={
+            **{name: bound for name, bound in _BOUNDS.items() if name not in url.query},
+            "client_encoding": "UTF8",
+        },
+        isolation_level="READ COMMITTED",
         pool_size=kept,
         max_overflow=most - kept,
         pool_pre_ping=True,

@@ -139,7 +139,8 @@ def _session(chain: ChainName, target: _Target) -> psycopg.Connection:
     an open transaction Alembic would think that it is the caller's."""
     arguments = target.url.get_dialect()().create_connect_args(target.url)[1]
     own = {"connect_timeout": _CONNECT_TIMEOUT_SECONDS, "application_name": "sigmasight migrations"}
-    reopen = partial(psycopg.connect, **{**own, **arguments}, autocommit=True)
+    told = {**own, **arguments, "client_encoding": "UTF8"}  # tables may have any name
+    reopen = partial(psycopg.connect, **told, autocommit=True)
     session = reopen()
     if not target.old_pair:
         _refuse_pooler(chain, target.url, session, reopen)

@@ -1,13 +1,14 @@
 """Whether the backend can serve: its databases, their revisions, its reference data."""
 
 import asyncio
+import logging
 from functools import cache
-from typing import Literal
+from typing import Literal, NotRequired
 
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Connection, column, inspect, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.pool import QueuePool
 from typing_extensions import TypedDict
 
@@ -16,18 +17,30 @@ from app.config import get_settings
 from app.database import ai_engine, core_engine
 from app.database_url import same_database
 from app.gate.serving_pair import serving_pair
-from app.migration_recognition import SHARED_AI_VERSION_TABLE, VERSION_TABLE
+from app.migration_recognition import LEGACY_SHAPE, SHARED_AI_VERSION_TABLE, VERSION_TABLE
+from app.refusals import first_line
 from app.sql_files import statement
 
 REQUIRED_FACTORS = 8
 REQUIRED_SCENARIOS = 18
 _PATIENCE_SECONDS = 5.0
+_NOT_FOUND = text(
+    "SELECT string_agg(name, ', ' ORDER BY name), current_setting('search_path') "
+    "FROM unnest(cast(:names AS text[])) AS name WHERE to_regclass(name) IS NULL"
+)
+
+_log = logging.getLogger("sigmasight.readiness")
 
 
-class DatabaseState(TypedDict):
-    """A database: whether it answers, and at which revision of which chain's head it is."""
+class _Judged(TypedDict):
+    status: Literal["ok", "behind", "legacy", "incomplete", "unreachable"]
+    reason: NotRequired[str]
 
-    status: Literal["ok", "behind", "legacy", "unreachable"]
+
+class DatabaseState(_Judged):
+    """A database: whether it answers, and at which revision of which chain's head it is; `reason`
+    is what an old one lacks."""
+
     revision: str | None
     head: str
 
@@ -67,8 +80,7 @@ class Prerequisites(TypedDict):
 async def readiness() -> Readiness:
     """Ask both databases now; neither may take longer than a few seconds."""
     core, ai = await asyncio.gather(_state("core", core_engine()), _state("ai", ai_engine()))
-    new = (serving_pair.get() or get_settings().ACTIVE_PAIR) == "new"
-    good = {core["status"], ai["status"]} <= ({"ok"} if new else {"ok", "legacy"})
+    good = {core["status"], ai["status"]} <= ({"ok"} if _pair() == "new" else {"ok", "legacy"})
     return {
         "status": "ready" if good else "not ready",
         "databases": {"core": core, "ai": ai},
@@ -101,17 +113,38 @@ def _requirement(current: int, required: int) -> Requirement:
 async def _state(chain: ChainName, engine: AsyncEngine) -> DatabaseState:
     head = _head(chain)
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            revision = await _revision(chain, engine)
-    except (SQLAlchemyError, TimeoutError, OSError):
+        async with asyncio.timeout(_PATIENCE_SECONDS), engine.connect() as connection:
+            revision = await _revision(chain, connection)
+            judged = await _judged(revision, head, connection)
+    except (SQLAlchemyError, TimeoutError, OSError) as error:
+        told = {"database": chain, "error": first_line(error)}
+        _log.warning("a database does not answer", extra=told)
         return {"status": "unreachable", "revision": None, "head": head}
-    return {"status": _judged(revision, head), "revision": revision, "head": head}
+    return {"revision": revision, "head": head, **judged}
 
 
-def _judged(revision: str | None, head: str) -> Literal["ok", "behind", "legacy"]:
+async def _judged(revision: str | None, head: str, connection: AsyncConnection) -> _Judged:
+    """The new pair is known by its revisions; an old database, which another chain made or none, by
+    the tables that are found in it."""
     if revision == head:
-        return "ok"
-    return "behind" if revision is None or revision in known_revisions() else "legacy"
+        return {"status": "ok"}
+    if revision in known_revisions() or (_pair() == "new" and revision is None):
+        return {"status": "behind"}
+    if _pair() == "new":
+        return {"status": "legacy"}
+    missing, path = (await connection.execute(_NOT_FOUND, {"names": sorted(LEGACY_SHAPE)})).one()
+    if missing is None:
+        return {"status": "legacy"}
+    if _pair() is None:
+        return {"status": "behind"}
+    return {
+        "status": "incomplete",
+        "reason": f"no table {missing} on the search_path of its role ({path})",
+    }
+
+
+def _pair() -> str | None:
+    return serving_pair.get() or get_settings().ACTIVE_PAIR
 
 
 @cache
@@ -119,15 +152,14 @@ def _head(chain: ChainName) -> str:
     return ScriptDirectory(str(SCRIPT_LOCATIONS[chain])).get_current_head() or ""
 
 
-async def _revision(chain: ChainName, engine: AsyncEngine) -> str | None:
+async def _revision(chain: ChainName, connection: AsyncConnection) -> str | None:
     """The revision that the database holds for a chain; None where no chain ever ran."""
-    async with engine.connect() as connection:
-        tables = await connection.run_sync(_version_tables)
-        name = SHARED_AI_VERSION_TABLE if _is_shared(chain, tables) else VERSION_TABLE
-        if name not in tables:
-            return None
-        revision = table(name, column("version_num")).c.version_num
-        return (await connection.execute(select(revision).order_by(revision))).scalars().first()
+    tables = await connection.run_sync(_version_tables)
+    name = SHARED_AI_VERSION_TABLE if _is_shared(chain, tables) else VERSION_TABLE
+    if name not in tables:
+        return None
+    revision = table(name, column("version_num")).c.version_num
+    return (await connection.execute(select(revision).order_by(revision))).scalars().first()
 
 
 def _version_tables(connection: Connection) -> set[str]:

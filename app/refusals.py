@@ -17,6 +17,8 @@ _log = logging.getLogger("sigmasight.errors")
 # What a swap's lock answers to a backend that has not heard of it yet: its own refusal, and that
 # of privileges which were taken away.
 _LOCKED = ("SGW01", "42501")
+# A character that the encoding of the database lacks. 22021 is told of what a database holds.
+_UNSTORABLE = "22P05"
 
 
 def answer_refusals(app: FastAPI) -> None:
@@ -40,7 +42,7 @@ async def _invalid(_: Request, error: Any) -> JsonResponse:
 
 
 async def _database_away(_: Request, error: Exception) -> JsonResponse:
-    _log.error("database error", extra={"error": _first_line(error)})
+    _log.error("database error", extra={"error": first_line(error)})
     return JsonResponse(
         {"detail": "The database does not answer; try again"},
         status_code=503,
@@ -49,9 +51,13 @@ async def _database_away(_: Request, error: Exception) -> JsonResponse:
 
 
 async def _database_error(request: Request, error: Exception) -> JsonResponse:
+    if _sqlstate(error) == _UNSTORABLE:
+        said = "must not contain characters that the encoding of the database lacks"
+        found = {"type": "value_error", "loc": ["request"], "msg": f"Value error, {said}"}
+        return JsonResponse({"detail": [found]}, status_code=422)
     if serving_pair.get() == "old" and _sqlstate(error) in _LOCKED:
         return await _database_away(request, error)
-    _log.error("database error", extra={"error": _first_line(error)})
+    _log.error("database error", extra={"error": first_line(error)})
     return JsonResponse({"detail": "Internal server error"}, status_code=500)
 
 
@@ -64,7 +70,7 @@ def _sqlstate(error: Exception) -> str | None:
     return getattr(getattr(error, "orig", None), "sqlstate", None)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What the driver said, without statement and parameters."""
     original = getattr(error, "orig", None) or error
     return (str(original).splitlines() or [type(error).__name__])[0]

@@ -47,6 +47,7 @@ def verify(first: date | None = None, last: date | None = None) -> VerifyReport:
         endpoints.core,
         (check.outcome for check in report.results),
         asked_backend=report.asked_backend,
+        read=report.log_read,
     )
     refuse_failures(report)
     return report

@@ -32,7 +32,8 @@ _STARTING = r"system is (starting up|in recovery mode|not yet accepting connecti
 
 # Text forms of values and types depend on the first five; hashes and copies need one form
 # everywhere. A role's own short statement_timeout must not end a copy of any length, nor another
-# limit a session that holds a lock. Written as a server shows them, since they are read back.
+# limit a session that holds a lock; nor may its isolation have what is read after a lock be from
+# before it. Written as a server shows them, since they are read back.
 SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "TimeZone": "UTC",
@@ -40,6 +41,7 @@ SESSION_SETTINGS: Mapping[str, str] = MappingProxyType(
         "extra_float_digits": "1",
         "quote_all_identifiers": "off",
         "client_encoding": "UTF8",
+        "default_transaction_isolation": "read committed",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
     }
@@ -167,9 +169,8 @@ def _closed_on_failure(connection: psycopg.Connection) -> Iterator[None]:
 
 
 def _startup_options() -> str:
-    return " ".join(
-        f"-c {name}={value.replace(' ', '')}" for name, value in SESSION_SETTINGS.items()
-    )
+    escaped = ((name, value.replace(" ", r"\ ")) for name, value in SESSION_SETTINGS.items())
+    return " ".join(f"-c {name}={value}" for name, value in escaped)
 
 
 def _prove_session(connection: psycopg.Connection, url: URL, reopen: Reopen) -> None:

@@ -13,6 +13,7 @@ import psutil
 
 from app.chain_folders import PROJECT_ROOT
 from ops.backend.environment import mark_of
+from ops.backend.not_ready import in_the_way
 from ops.backend.supervisor import (
     APPLICATION,
     DOCUMENT,
@@ -25,7 +26,7 @@ from ops.backend.supervisor import (
     supervisor_command,
 )
 from ops.errors import DatabaseUnavailableError
-from ops.http_answer import http_answer
+from ops.http_answer import HttpAnswer, http_answer
 from ops.processes import HOME, end, found_process, lives, spawn
 from ops.state_folder import StateFolder
 from ops.waiting import wait_until
@@ -110,7 +111,7 @@ class SupervisedBackend:
         """Wait until it can serve, and return its public address.
 
         Raises:
-            BackendUnavailableError: it cannot; the message names its log.
+            BackendUnavailableError: it cannot; the message names what is in its way, and its log.
         """
         since = {"silent": time.monotonic()}
         found = wait_until(lambda: self._outcome(since), math.inf)
@@ -152,21 +153,23 @@ class SupervisedBackend:
         allowed = _PATIENCE_SECONDS if word == "not ready" else START_SECONDS
         waited = time.monotonic() - since.setdefault(word, time.monotonic())
         if self.url is None or waited > allowed or (failed and word == "silent"):
-            missing = "a database is missing, behind, or locked though Core knows no swap"
-            return f"is not ready: {missing}" if word == "not ready" else "is not there"
+            return self._unready() if word == "not ready" else "is not there"
         return ""
+
+    def _unready(self) -> str:
+        found = self._ask("/ready", _PATIENCE_SECONDS)
+        return f"is not ready: {in_the_way(found)}" if found else "is not there"
 
     def _word(self, seconds: float) -> Literal["ready", "not ready", "silent"]:
         found = self._ask("/ready", seconds)
         if found is None:
             return "silent"
-        return "ready" if found else "not ready"
+        return "ready" if found.is_success else "not ready"
 
-    def _ask(self, path: str, seconds: float) -> bool | None:
-        """Whether a page is there; None where nothing answers."""
+    def _ask(self, path: str, seconds: float) -> HttpAnswer | None:
+        """What a page says; None where nothing answers."""
         url = self.url
-        found = http_answer(f"{url}{path}", seconds) if url else None
-        return None if found is None else found.is_success
+        return http_answer(f"{url}{path}", seconds) if url else None
 
     def _kill_hanging(self) -> None:
         """One that has had the time to start and does not answer is started again."""

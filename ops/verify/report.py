@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ops.books.verifications import LogRead
 from ops.errors import VerificationError
 from ops.verify.subject import Subject
 
@@ -65,6 +66,12 @@ class VerifyReport:
     def failures(self) -> tuple[CheckResult, ...]:
         """The checks that failed."""
         return tuple(result for result in self.results if result.outcome == "fail")
+
+    @property
+    def log_read(self) -> LogRead | None:
+        """How far the backend's log was read; None where it was not."""
+        read = (result.measured.get("log_read") for result in self.results)
+        return next(filter(None, read), None)
 
     def rows(self) -> list[Row]:
         """The results as rows of a table."""

@@ -19,6 +19,7 @@ from ops.state_folder import StateFolder
 
 SECRET = "canary of the signing key, long enough"
 PAIR = "X-SigmaSight-Pair"
+OLD = {"ACTIVE_PAIR": "old"}
 
 
 @pytest.fixture
@@ -95,9 +96,15 @@ def test_one_that_cannot_serve_is_named_with_its_log(
     said = backend.log.read_text()
     assert "error: SECRET_KEY: is too short" in said
     assert "canary" not in said
-    backend.start(environment | {"DATABASE_URL": conninfo(scratch_database)})
-    with pytest.raises(BackendUnavailableError, match=r"not ready: .*read .*backend\.log"):
-        backend.wait()
+    empty = environment | {"DATABASE_URL": conninfo(scratch_database)}
+    for given, words in (
+        (empty, "core database is at no revision"),
+        (empty | OLD, "LEGACY_SCHEMA"),
+    ):
+        backend.start(given)
+        said = rf"not ready: its .*{words}.*; read .*backend\.log"
+        with pytest.raises(BackendUnavailableError, match=said):
+            backend.wait()
 
 
 def test_a_database_that_is_a_little_late_is_waited_for_however_long_the_start_took(

@@ -1,8 +1,7 @@
 """What a session's settings are, whatever lies between: hashes and dates depend on them."""
 
 import asyncio
-from datetime import datetime
-from typing import cast
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -20,6 +19,9 @@ DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET datestyle = %L', current_database(), 'SQL, DMY');
     EXECUTE format('ALTER DATABASE %I SET extra_float_digits = -5', current_database());
     EXECUTE format('ALTER DATABASE %I SET statement_timeout = %L', current_database(), '9min');
+    EXECUTE format('ALTER DATABASE %I SET client_encoding = LATIN1', current_database());
+    EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable',
+        current_database());
 END $$
 """
 
@@ -75,12 +77,36 @@ def test_settings_that_a_pooler_leaves_out_are_set(odd_database: URL, core_url: 
     assert days == [("2025-01-16",)]  # its day in UTC
 
 
-def test_the_backend_reads_times_whatever_the_databases_date_style(odd_database: URL) -> None:
-    async def asked() -> datetime:
-        engine = _engine(odd_database, most=1)
-        async with engine.connect() as session:
-            found = (await session.execute(text("SELECT timestamptz '2025-01-15 22:00-05'"))).one()
-        await engine.dispose()
-        return cast(datetime, found[0])
+async def asked(url: URL, query: str) -> Any:
+    """What the backend is answered."""
+    engine = _engine(url, most=1)
+    async with engine.connect() as session:
+        found = (await session.execute(text(query))).scalar_one()
+    await engine.dispose()
+    return found
 
-    assert asyncio.run(asked()).isoformat() == "2025-01-15T22:00:00-05:00"
+
+def test_the_backend_reads_times_whatever_the_databases_date_style(odd_database: URL) -> None:
+    found = asyncio.run(asked(odd_database, "SELECT timestamptz '2025-01-15 22:00-05'"))
+    assert found.isoformat() == "2025-01-15T22:00:00-05:00"
+
+
+OURS = [
+    ("SELECT current_setting('transaction_isolation')", "read committed"),
+    ("SELECT U&'\\2603'", "\N{SNOWMAN}"),
+]
+
+
+@pytest.mark.parametrize(("query", "answer"), OURS, ids=["isolation", "encoding"])
+def test_the_backend_brings_encoding_and_isolation_itself(
+    odd_database: URL, query: str, answer: str
+) -> None:
+    for given in ({}, {"client_encoding": "latin1"}):
+        assert asyncio.run(asked(odd_database.update_query_dict(given), query)) == answer
+
+
+@pooled
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_it_does_so_through_a_pooler(odd_database: URL, mode: str) -> None:
+    with pooling(odd_database, mode) as address:
+        assert [asyncio.run(asked(address, query)) for query, _ in OURS] == [a for _, a in OURS]

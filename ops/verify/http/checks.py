@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from app.readiness import DatabaseState
+from ops.backend.not_ready import databases_in_the_way
 from ops.backend.serving import served_before
 from ops.backend.supervised import SupervisedBackend
 from ops.backend.trial import new_pair_at
@@ -142,22 +143,8 @@ def _not_ready(answer: Answer) -> str:
         databases = answer.field("databases", dict[str, DatabaseState], 503)
     except UnansweredError:
         return ""
-    told = "; ".join(filter(None, (_in_the_way(*one) for one in databases.items())))
+    told = databases_in_the_way(databases) if answer.status == 503 else ""
     return f" ({told})" if told else ""
-
-
-def _in_the_way(database: str, state: DatabaseState) -> str:
-    match state["status"]:
-        case "unreachable":
-            return f"its {database} database does not answer it: look at its address and log"
-        case "behind":
-            found = state["revision"] or "no revision"
-            return (
-                f"its {database} database is at {found[:_SHOWN]}, not {state['head'][:_SHOWN]}: run"
-                " `sigmasight migrate`, or redeploy it, if it is of another version"
-            )
-        case _:
-            return ""
 
 
 def _probe_logins(_: Subject, visit: Visit) -> Verdict:

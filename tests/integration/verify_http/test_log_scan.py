@@ -1,14 +1,17 @@
 """What of a backend's log is an error of the database, ours or somebody else's."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from ops.books.verifications import record_verification
 from ops.probe_accounts import demo_accounts
-from ops.verify import Subject, Verdict
+from ops.state_folder import StateFolder
+from ops.verify import CheckResult, Subject, Verdict, VerifyReport
 from ops.verify.http.exchange import HttpTarget
 from ops.verify.http.log_scan import log_scan
 from ops.verify.http.visit import Visit
@@ -46,10 +49,21 @@ NO_TROUBLE = [
 ]
 
 
-def scanned(tmp_path: Path, *lines: str) -> Verdict:
+def scanned(tmp_path: Path, *lines: str, subject: Subject = SUBJECT) -> Verdict:
     log = tmp_path / "backend.log"
     log.write_text("\n".join(lines) + "\n")
-    return log_scan(SUBJECT, Visit(HttpTarget("http://127.0.0.1:1", demo_accounts("demo"), log)))
+    return log_scan(subject, Visit(HttpTarget("http://127.0.0.1:1", demo_accounts("demo"), log)))
+
+
+def verified(tmp_path: Path, *lines: str) -> str:
+    """How the log check of a verification from a state folder ends, which is remembered."""
+    subject = replace(SUBJECT, state=StateFolder(tmp_path))
+    found = scanned(tmp_path, *lines, subject=subject)
+    result = CheckResult("backend log", found.outcome, found.detail, found.measured)
+    report = VerifyReport((result,), ())
+    for read in (report.log_read, None):  # the last one has asked no backend
+        record_verification(StateFolder(tmp_path), NOWHERE, [], asked_backend=True, read=read)
+    return found.outcome
 
 
 @pytest.mark.parametrize("line", TROUBLE)
@@ -68,6 +82,52 @@ def test_only_what_came_after_the_last_start_counts(tmp_path: Path) -> None:
     ours = json.dumps({"level": "INFO", "message": "Started server process [9]"})
     assert scanned(tmp_path, START, TROUBLE[0], ours, "fine").measured["lines"] == 2
     assert scanned(tmp_path, TROUBLE[0], "no start at all").outcome == "fail"
+
+
+FAULTY = [START, *["served"] * 300, TROUBLE[0]]
+
+
+@pytest.mark.parametrize(
+    ("later", "outcome"),
+    [
+        (FAULTY, "pass"),
+        ([*FAULTY, "served"], "pass"),
+        ([*FAULTY, TROUBLE[0]], "fail"),
+        ([*FAULTY, START, "served"], "pass"),
+        ([*FAULTY, START, TROUBLE[1]], "fail"),
+        ([*FAULTY, TROUBLE[0], START], "pass"),
+        ([START, TROUBLE[1]], "fail"),
+        ([START, TROUBLE[1], *["other"] * 5000], "fail"),
+    ],
+    ids=[
+        "nothing new",
+        "new, and fine",
+        "once more",
+        "started anew",
+        "at the new start",
+        "before the new start",
+        "a shorter log in its place",
+        "a longer log in its place",
+    ],
+)
+def test_an_error_fails_one_verification(tmp_path: Path, later: list[str], outcome: str) -> None:
+    assert verified(tmp_path, *FAULTY) == "fail"
+    assert verified(tmp_path, *later) == outcome
+
+
+def test_an_error_is_told_with_what_to_do(tmp_path: Path) -> None:
+    assert "see to it, and verify again" in scanned(tmp_path, *FAULTY).detail
+
+
+def test_what_is_written_while_it_is_read_counts_in_the_next_one(tmp_path: Path) -> None:
+    half, rest = TROUBLE[0][:20], TROUBLE[0][20:]
+    log, subject = tmp_path / "backend.log", replace(SUBJECT, state=StateFolder(tmp_path))
+    target = HttpTarget("http://127.0.0.1:1", demo_accounts("demo"), log)
+    log.write_text(f"{START}\n{half}")
+    read = log_scan(subject, Visit(target)).measured["log_read"]
+    record_verification(StateFolder(tmp_path), NOWHERE, [], asked_backend=True, read=read)
+    log.write_text(f"{START}\n{half}{rest}\n")
+    assert log_scan(subject, Visit(target)).outcome == "fail"
 
 
 def test_a_password_in_the_log_is_not_repeated(tmp_path: Path) -> None:

@@ -74,7 +74,11 @@ def logging_in(rest: Behaviour) -> Behaviour:
 
 
 def not_ready(**databases: object) -> Behaviour:
-    said = json_reply(503, {"status": "not ready", "databases": databases})
+    return answering_ready(503, status="not ready", databases=databases)
+
+
+def answering_ready(status_code: int, **document: object) -> Behaviour:
+    said = json_reply(status_code, document)
     absent = json_reply(404, {"detail": "Not Found"})
     return logging_in(lambda request: iter([said if request.path == "/ready" else absent]))
 
@@ -286,6 +290,14 @@ def test_the_reason_names_what_came(asked_of: Asked, name: str, check: str, reas
     result = asked_of(name)[check]
     assert result.outcome == "fail"
     assert reason in result.detail
+
+
+def test_of_one_that_is_ready_nothing_is_in_the_way(subject: Subject) -> None:
+    """The old pair's databases are old ones, and are to be."""
+    old = dict.fromkeys(("core", "ai"), state("legacy", "k8l9"))
+    with serving(answering_ready(200, status="ready", databases=old)) as url:
+        results = asked(subject, HttpTarget(url, demo_accounts("demo"), patience=PATIENT))
+    assert "/ready: ready; prereq" in results["backend alive"].detail
 
 
 def test_a_backend_that_lacks_what_may_be_lacking_is_told_so(subject: Subject) -> None:
