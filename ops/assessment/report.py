@@ -13,7 +13,7 @@ def refuse_no_go(account: Account) -> None:
         RefusedError: the old database cannot be moved as it is; the message says what to do.
     """
     if not account.go:
-        raise RefusedError(f"no-go: {account.refusals[0]}")
+        raise RefusedError(f"no-go: {'. And: '.join(account.refusals)}")
 
 
 def becomes(table: TableAccount) -> str:

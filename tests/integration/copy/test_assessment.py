@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.assessment import Account, TableAccount, assess
-from ops.assessment.report import account_lines, becomes
+from ops.assessment.report import account_lines, becomes, refuse_no_go
 from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
 from ops.connection import within_schema
 from ops.embedded.server import EmbeddedServer
+from ops.errors import RefusedError
 from ops.legacy_schema import LegacySchemaError
 from tests.groups import soaked
 from tests.integration.copy.conftest import PRICES, Run
@@ -307,9 +308,10 @@ def test_a_database_without_the_installation_is_no_go(run: Run, scratch_database
 
 
 def test_where_the_installation_is_not_found_nothing_is_said_of_its_tables(
-    run: Run, owned_url: URL
+    run: Run, owned_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(owned_url, INSIGHTS)
+    monkeypatch.setattr("ops.assessment.account.OLDEST_SWAPPED", 99)
     account = assess(within_schema(owned_url, "nowhere"))
     assert {one.fate for one in account.tables if one.extension is None} == {"undecided"}
     assert (table(account, "public.ai_insights").rows, account.unknown) == (12, None)
@@ -317,3 +319,5 @@ def test_where_the_installation_is_not_found_nothing_is_said_of_its_tables(
     assert "is undecided until that is mended" in said
     assert "nothing of ours knows" not in said
     assert "a copy takes" not in said
+    with pytest.raises(RefusedError, match=r"no-go: .*nowhere.*\. And: .*upgrade the old server"):
+        refuse_no_go(account)
