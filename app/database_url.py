@@ -1,8 +1,10 @@
 """PostgreSQL addresses: every accepted spelling becomes one SQLAlchemy URL on psycopg 3."""
 
 import os
+import re
 from collections.abc import Collection, Iterator
 from ipaddress import ip_address
+from urllib.parse import unquote
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -10,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 _ACCEPTED_SCHEMES = frozenset(
     {"postgres", "postgresql", "postgresql+psycopg", "postgresql+asyncpg", "postgresql+psycopg2"}
 )
+_SEVERAL_HOSTS = "names several hosts, which is not supported; give the one that takes writes"
 _TLS_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 
@@ -22,7 +25,8 @@ def parse_database_url(text: str) -> URL:
     """Return `text` as a `postgresql+psycopg` URL.
 
     Raises:
-        InvalidDatabaseUrlError: the text does not parse, is not PostgreSQL, or names no database.
+        InvalidDatabaseUrlError: the text does not parse, is not PostgreSQL, names no database or
+            several hosts, or holds what a terminal would not show as it is.
     """
     if text.count("@") > 1:
         # Where it is taken apart, a part of the password would pass for host or database.
@@ -30,8 +34,11 @@ def parse_database_url(text: str) -> URL:
     try:
         url = make_url(text.strip())
     except (ArgumentError, ValueError):
+        several = re.search(r"[@/][^@/?]+:\d+,", text)  # each with its port
         raise InvalidDatabaseUrlError(
-            "is not a URL; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+            _SEVERAL_HOSTS
+            if several
+            else "is not a URL; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
             "with special characters of the password percent-encoded"
         ) from None
     if url.drivername not in _ACCEPTED_SCHEMES:
@@ -40,7 +47,20 @@ def parse_database_url(text: str) -> URL:
         )
     if not url.database:
         raise InvalidDatabaseUrlError("names no database; add /DATABASE at its end")
+    if "," in (url.host or ""):
+        raise InvalidDatabaseUrlError(_SEVERAL_HOSTS)
+    if not "".join(_shown_parts(url)).isprintable():
+        raise InvalidDatabaseUrlError(
+            "holds control characters in its host, role, database or parameters; remove them"
+        )
     return url.set(drivername="postgresql+psycopg")
+
+
+def _shown_parts(url: URL) -> Iterator[str]:
+    """Whatever messages may repeat, decoded: all but the password."""
+    yield from filter(None, (url.username, url.database, unquote(url.host or "")))
+    for name, values in url.normalized_query.items():
+        yield from (name, *values)
 
 
 def refuse_readable(url: URL, hosts_without_tls: Collection[str]) -> None:
@@ -86,10 +106,17 @@ def same_database(first: URL, second: URL) -> bool:
     return _location(first) == _location(second)
 
 
+def place_of(url: URL) -> tuple[str | None, int]:
+    """Host, a socket's folder too, and port. libpq takes a parameter before what stands in the
+    address itself, and of several the last."""
+    host, port = (url.normalized_query.get(name, ("",))[-1] for name in ("host", "port"))
+    return host or url.host, int(port) if port.isdecimal() else url.port or 5432
+
+
 def server_of(url: URL) -> tuple[str, int]:
     """Host and port, spelt in one way."""
-    host = url.host or str(url.query.get("host", "localhost"))
-    return ("127.0.0.1" if host == "localhost" else host.lower(), url.port or 5432)
+    host, port = place_of(url)
+    return "127.0.0.1" if host in (None, "localhost") else host.lower(), port
 
 
 def _location(url: URL) -> tuple[str, int, str | None]:

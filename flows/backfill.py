@@ -216,6 +216,8 @@ def _whole(batch: PlannedBatch) -> PlannedBatch:
 
 
 def _refuse_failures(failures: Sequence[tuple[str, date, str]]) -> None:
+    for name, day, reason in failures:
+        get_run_logger().warning("%s stopped on %s: %s", name, day, reason)
     if failures:
         name, day, reason = failures[0]
         raise VerificationError(

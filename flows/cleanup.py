@@ -15,7 +15,7 @@ from ops.books.cleanup_plans import waiver_of
 from ops.books.declared_stack import declared_target
 from ops.books.tombstones import Tombstone, cleaned_up
 from ops.cleanup.plan import CleanupPlan, plan_cleanup
-from ops.cleanup.report import plan_lines, plan_markdown, tombstone_lines, tombstone_markdown
+from ops.cleanup.report import plan_markdown, tombstone_markdown, what_to_type
 from ops.cleanup.run import execute_cleanup
 from ops.cleanup.scene import DeclaredLegacy, Scene, scene_of
 from ops.cleanup.scheduled import firing_of
@@ -66,8 +66,7 @@ def cleanup(
 
 def _dry_run(scene: Scene) -> CleanupPlan:
     plan = look(scene)
-    for line in plan_lines(plan):
-        get_run_logger().info("%s", line)
+    get_run_logger().info("%s", what_to_type(plan))
     _artifact(plan_markdown(plan, "Cleanup (dry run): nothing was removed"))
     return plan
 
@@ -75,8 +74,6 @@ def _dry_run(scene: Scene) -> CleanupPlan:
 def _execute(scene: Scene, plan_id: str) -> Tombstone:
     waiver = scene.waiver or waiver_of(scene.core, plan_id)
     done = remove(replace(scene, waiver=waiver), plan_id)
-    for line in tombstone_lines(done):
-        get_run_logger().info("%s", line)
     _artifact(tombstone_markdown(done))
     return done
 

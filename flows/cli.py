@@ -18,7 +18,7 @@ from flows.commands.config import config
 from flows.commands.cutover import follow, rollback, swap
 from flows.commands.dashboard import dashboard
 from flows.commands.losses import import_file
-from flows.commands.output import err, report, sentence, shown
+from flows.commands.output import err, outlive_readers, report, sentence, shown
 from flows.commands.phases import backfill, copy, drift, migrate, rebuild, seed, serve, verify
 from flows.commands.prices import prices
 from flows.commands.rehearsal import rehearse
@@ -80,6 +80,7 @@ def main() -> None:
     # a third of a short command's work. Flows and steps look for it all the same (`runner`).
     gc.disable()
     atexit.register(gc.freeze)
+    outlive_readers()
     try:
         _run()
     except SystemExit as end:

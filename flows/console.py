@@ -6,7 +6,7 @@ from pathlib import Path
 import prefect
 from prefect.logging.handlers import PrefectConsoleHandler
 
-from flows.commands.output import err, shown
+from flows.commands.output import err, outlive_readers, shown
 
 _ENGINE = Path(prefect.__file__).parent
 
@@ -22,18 +22,26 @@ class _OwnLines(logging.Filter):
 
 
 def show_own_lines() -> None:
-    """Have Prefect's console handlers write where the command does, so that its bars stay below,
-    and our own lines alone, unless the engine's are wanted too. What goes to its server stays
-    whole."""
-    names = ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
-    for handler in {handler for name in names for handler in logging.getLogger(name).handlers}:
-        if isinstance(handler, PrefectConsoleHandler):
-            handler.console = err()
-            if not shown.verbose:
-                handler.addFilter(_OwnLines())
-            if shown.quiet:
-                handler.setLevel(logging.WARNING)
+    """Have Prefect's console handlers show our own lines alone, unless the engine's are wanted too.
+    What goes to its server stays whole."""
+    for handler in write_where_commands_do():
+        if not shown.verbose:
+            handler.addFilter(_OwnLines())
+        if shown.quiet:
+            handler.setLevel(logging.WARNING)
     if not shown.verbose:  # a hundred lines where the server goes away, which is told in one
         logging.raiseExceptions = False
         # Of connections that are given up on purpose; what comes of it is told in one line, too.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+def write_where_commands_do() -> list[PrefectConsoleHandler]:
+    """Have Prefect's console handlers write where the command does, so that its bars stay below,
+    and nobody who leaves stops a flow; which they are."""
+    outlive_readers()
+    names = ("", "prefect", "prefect.flow_runs", "prefect.task_runs")
+    known = {handler for name in names for handler in logging.getLogger(name).handlers}
+    found = [handler for handler in known if isinstance(handler, PrefectConsoleHandler)]
+    for handler in found:
+        handler.console = err()
+    return found

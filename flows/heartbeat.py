@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.states import Failed
 
 from flows.commands.output import sentence
+from flows.console import write_where_commands_do
 from flows.run_history import PhaseFlow, asking_no_more, only_noted
 from ops.errors import RefusedError
 from ops.processes import identity_of
@@ -43,6 +44,7 @@ def _told(name: str, work: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(work)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        write_where_commands_do()
         try:
             return work(*args, **kwargs)
         except Exception as error:

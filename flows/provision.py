@@ -21,7 +21,7 @@ Mode = Literal["up", "preview"]
 
 
 @phase_flow("provision", flow_run_name="provision databases")
-def provision(target: Target | None = None, mode: Mode = "up") -> None:
+def provision(target: Target | None = None, mode: Mode = "up") -> list[dict[str, str]]:
     """Make and start the embedded servers, with the demo's old database; or have Pulumi bring a
     declared stack up; or check that the servers given by the environment answer.
 
@@ -29,17 +29,21 @@ def provision(target: Target | None = None, mode: Mode = "up") -> None:
         target: whose servers a declared stack is to have; by default nothing is declared, and
             the embedded servers are made directly.
         mode: preview only shows what Pulumi would change.
+
+    Returns:
+        What of a declared stack was changed, or would be: resource, type and operation.
     """
-    settings = operator_settings()
+    settings, changes = operator_settings(), []
     target = target or settings.SIGMASIGHT_TARGET
     if target or settings.SIGMASIGHT_STACK:
         _refuse_given_addresses(settings, target)
-        bring_up_stack(settings, target, mode)
+        changes = bring_up_stack(settings, target, mode)
     if mode == "preview":
-        return
+        return changes
     if settings.embedded:
         provide_embedded(settings)
     reach(resolve_endpoints(settings))
+    return changes
 
 
 def _refuse_given_addresses(settings: OperatorSettings, target: Target | None) -> None:
@@ -51,7 +55,9 @@ def _refuse_given_addresses(settings: OperatorSettings, target: Target | None) -
 
 
 @phase_task("declared stack")
-def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode) -> None:
+def bring_up_stack(
+    settings: OperatorSettings, target: Target | None, mode: Mode
+) -> list[dict[str, str]]:
     """Let the engine make what is declared, or show what it would do; never in an event loop of
     ours, because the engine's has to run."""
     # Only here: a phase without a declared stack needs nothing of Pulumi.
@@ -68,6 +74,7 @@ def bring_up_stack(settings: OperatorSettings, target: Target | None, mode: Mode
     rows_table("stack-changes", f"{mode} of the stack {name}", rows or [_NOTHING])
     if mode == "up":
         keep_swapped(settings)
+    return rows
 
 
 _NOTHING = {"resource": "-", "type": "-", "operation": "nothing changed"}

@@ -83,7 +83,8 @@ def _teller(total: int) -> Callable[[CheckResult], None]:
     log, done = get_run_logger(), count(1)
 
     def tell(check: CheckResult) -> None:
-        log.info("%s: %s (%s)", check.outcome, check.name, check.detail)
+        tell_of = log.warning if check.outcome == "fail" else log.info
+        tell_of("%s: %s (%s)", check.outcome, check.name, check.detail)
         moved(CHECKS, next(done), total, "checks")
 
     return tell

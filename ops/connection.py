@@ -14,6 +14,7 @@ from psycopg.abc import Params, QueryNoTemplate
 from psycopg.rows import class_row, scalar_row
 from sqlalchemy.engine import URL
 
+from app.database_url import place_of
 from app.poolers import GIVES_AWAY, keeps_session
 from ops.errors import (
     BusyError,
@@ -239,7 +240,8 @@ def _on_path(url: URL) -> URL:
 
 def shown_address(url: URL) -> str:
     """Host, port and database of an address: enough to find it, nothing to log in with."""
-    return f"{url.host or 'local socket'}:{url.port or 5432}/{url.database}"
+    host, port = place_of(url)
+    return f"{host or 'local socket'}:{port}/{url.database}"
 
 
 def place(connection: psycopg.Connection) -> str:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
+from app.database_url import place_of
 from ops.errors import ConfigurationError, DatabaseUnavailableError, SigmaSightError
 
 _SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL's own word before a handshake
@@ -57,8 +58,12 @@ _UNREACHED = (
 
 _REFUSALS = (
     (
-        r"invalid URI query parameter|invalid \w+ value",
+        r"invalid URI query parameter|invalid \w+ value|forbidden value",
         "libpq does not know a parameter of the URL, or its value; correct or remove it",
+    ),
+    (
+        r"session is (not )?read-only|server is (not )?in hot standby mode",
+        "the server is not what target_session_attrs asks for; correct or remove that parameter",
     ),
     (
         r"unsupported startup parameter",
@@ -114,10 +119,11 @@ def _verdict(url: URL, root: str) -> str:
     """What OpenSSL finds, in its words."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    where = (str(url.query.get("hostaddr") or url.host), url.port or 5432)
+    host, port = place_of(url)
     try:
         if root:
             context.load_verify_locations(root)
+        where = (str(url.query.get("hostaddr") or host), port)
         with socket.create_connection(where, _PATIENCE_SECONDS) as plain:
             plain.sendall(_SSL_REQUEST)
             plain.recv(1)

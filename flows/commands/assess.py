@@ -41,7 +41,7 @@ def _account() -> "Account":
 
 def _document(account: "Account") -> dict[str, object]:
     tables = [{**asdict(table), "columns": dict(table.column_fates)} for table in account.tables]
-    verdict = {"go": account.go, "unknown_rows": dict(account.unknown)}
+    verdict = {"go": account.go, "unknown_rows": account.unknown}
     return {**asdict(account), "tables": tables, **verdict}
 
 

@@ -1,5 +1,6 @@
 """What a command shows while it works: a live display in a terminal, plain lines elsewhere."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,7 +22,18 @@ from flows.progress import watched_by
 
 @contextmanager
 def display(command: str) -> Iterator[None]:
-    """Show what happens in the block, unless only results are wanted."""
+    """Show what happens in the block, unless only results are wanted. A terminal that goes away
+    meanwhile takes what is shown along, not the block."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with _watched(command):
+            yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@contextmanager
+def _watched(command: str) -> Iterator[None]:
     if shown.quiet:
         yield
     elif err().is_terminal:

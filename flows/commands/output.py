@@ -1,5 +1,8 @@
 """Where commands write: results to standard output, everything else to standard error."""
 
+import io
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,9 +11,47 @@ from typing import TYPE_CHECKING, TypeVar
 from ops.errors import SigmaSightError
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Console
 
 T = TypeVar("T")
+
+
+class _Unheeding(io.FileIO):
+    """Output whose loss stops nobody: a reader that left, a terminal that is gone, a full disk."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """What cannot be written counts as written."""
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Let what this process does, and how it ends, not depend on who reads its output. Rich would
+    end it in the middle of a step, and others would fail there. Idempotent.
+
+    Streams that are not the interpreter's own are left as they are.
+    """
+    for name in ("stdout", "stderr"):
+        given = getattr(sys, name)
+        if given is None:  # closed from the start
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif given is getattr(sys, f"__{name}__"):
+            given.flush()
+            setattr(sys, name, _unheeding(given))
+
+
+def _unheeding(given: io.TextIOWrapper) -> io.TextIOWrapper:
+    """The same stream, that never fails."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Unheeding(given.fileno(), "w", closefd=False)),
+        given.encoding,
+        given.errors,
+        line_buffering=given.line_buffering,
+        write_through=given.write_through,
+    )
 
 
 @lru_cache

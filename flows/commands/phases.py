@@ -26,7 +26,9 @@ from ops.errors import BadInputError
 
 if TYPE_CHECKING:
     from flows.rebuild import RebuildReport
+    from ops.backfill.batch import BlockReport
     from ops.drift.difference import Difference
+    from ops.verify.report import VerifyReport
 
 
 def migrate() -> None:
@@ -55,6 +57,10 @@ def copy(
     tables = run_phase(lambda: flow_named("copy")(group, accept_legacy, accept_deleted))
     if as_json:
         report({"tables": tables}, "sigmasight backfill")
+    else:
+        accepted = sum(table.accepted for table in tables)
+        rejected = sum(table.rejected_rows for table in tables)
+        say(f"{len(tables)} tables: {accepted:,} rows accepted, {rejected:,} rejected")
 
 
 def backfill(
@@ -79,8 +85,12 @@ def backfill(
         judge=judge,
         days=(first, last),
     )
-    if as_json:
-        report(done, "sigmasight verify")
+    answer(done, "sigmasight verify", _show_backfill, as_json=as_json)
+
+
+def _show_backfill(done: "BlockReport") -> None:
+    days, rows = done.portfolio_days, sum(done.rows.values())
+    say(f"{days:,} portfolio days computed, {rows:,} rows written")
 
 
 def serve(
@@ -98,8 +108,14 @@ def verify(first: MaybeFirst = None, last: MaybeLast = None, as_json: AsJson = F
     days it is about those that were computed."""
     days = (first, last) if first and last else None
     found = run_phase(lambda: flow_named("verify")(first, last), days=days)
-    if as_json:
-        report(found, "sigmasight swap --dry-run")
+    answer(found, "sigmasight swap --dry-run", _show_verification, as_json=as_json)
+
+
+def _show_verification(found: "VerifyReport") -> None:
+    passed = [one for one in found.results if one.outcome == "pass"]
+    others = [one for one in found.results if one.outcome != "pass"]
+    say(*(f"{one.outcome}: {one.name} ({one.detail})" for one in others))
+    say(f"{len(passed)} checks passed, 0 failed, {len(others)} skipped")
 
 
 def rebuild(

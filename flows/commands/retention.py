@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.commands.options import AsJson, DatabaseName
-from flows.commands.output import out, report
+from flows.commands.output import answer, out, report, say
 from flows.commands.runner import flow_named, one_step, run_phase, settings_now
 from ops.backup import KEPT
 from ops.errors import BadInputError, ConfigurationError, SigmaSightError
@@ -14,6 +14,8 @@ from ops.errors import BadInputError, ConfigurationError, SigmaSightError
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
+    from ops.books.tombstones import Tombstone
+    from ops.cleanup.plan import CleanupPlan
     from ops.settings import OperatorSettings
 
 
@@ -29,6 +31,9 @@ def backup(
     taken = run_phase(lambda: flow_named("backup")(names, keep))
     if as_json:
         report({"backups": taken}, "sigmasight status")
+    else:
+        proved = "bytes, restored and found equal"
+        say(*(f"{one.database}: {one.bytes:,} {proved}: {one.path}" for one in taken))
 
 
 def restore_legacy(
@@ -109,6 +114,16 @@ def cleanup(
     if execute and plan_id is None:
         raise BadInputError("say which plan: run `sigmasight cleanup`, then --plan-id its id")
     done = run_phase(lambda: flow_named("cleanup")(plan_id, execute, waiver))
-    if as_json:
-        ready = f"sigmasight cleanup --execute --plan-id {done.plan_id}"
-        report(done, ready if getattr(done, "executable", False) else "sigmasight status")
+    ready = f"sigmasight cleanup --execute --plan-id {done.plan_id}"
+    following = ready if getattr(done, "executable", False) else "sigmasight status"
+    answer(done, following, _show_cleanup, as_json=as_json)
+
+
+def _show_cleanup(done: "CleanupPlan | Tombstone") -> None:
+    from ops.books.tombstones import Tombstone
+    from ops.cleanup.report import plan_lines, tombstone_lines
+
+    if isinstance(done, Tombstone):
+        say(f"cleanup {done.plan_id}: {done.state}", *tombstone_lines(done))
+    else:
+        say(*plan_lines(done))

@@ -38,12 +38,15 @@ def up(
         if preview:
             _refuse_undeclared(target)
 
-    run_phase(
+    changes = run_phase(
         lambda: _bring_up(target, mode),
         judge=judge,
         start_databases=not preview,
         makes_databases=True,
     )
+    if preview:
+        lines = ("{operation}: {resource} ({type})".format(**one) for one in changes)
+        say(*(lines if changes else ("nothing would change",)))
 
 
 def _refuse_undeclared(target: Target | None) -> None:
@@ -54,18 +57,19 @@ def _refuse_undeclared(target: Target | None) -> None:
         raise ConfigurationError("only a declared stack has a preview; say which by --target")
 
 
-def _bring_up(target: Target | None, mode: str) -> None:
+def _bring_up(target: Target | None, mode: str) -> "list[dict[str, str]]":
     """The databases, then the backend and the worker that have run here before."""
     from flows.worker import Worker
     from ops.backend.supervisor import DOCUMENT
     from ops.settings import operator_settings
 
-    flow_named("provision")(target, mode)
+    changes: list[dict[str, str]] = flow_named("provision")(target, mode)
     state = operator_settings().state
     if mode == "up" and state.read(DOCUMENT):
         flow_named("serve")()
     if mode == "up" and Worker(state).name:
         Worker(state).start()
+    return changes
 
 
 def pulumi(context: typer.Context) -> None:

@@ -128,8 +128,9 @@ class Account:
 
     Attributes:
         address: without a password.
-        schema: where the installation is; None where that cannot be told.
-        read_seconds: what a copy takes at least; see `ops.assessment.pace`.
+        schema: where the installation is; None where that cannot be told, and then it is undecided
+            what becomes of a table.
+        read_seconds: what a copy takes at least; see `ops.assessment.pace`. None without a schema.
         refusals: why it cannot be moved, one line each.
     """
 
@@ -137,7 +138,7 @@ class Account:
     schema: str | None
     tables: Sequence[TableAccount]
     surroundings: Surroundings
-    read_seconds: float
+    read_seconds: float | None
     refusals: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -146,10 +147,11 @@ class Account:
         return not self.refusals
 
     @cached_property
-    def unknown(self) -> dict[str, int]:
+    def unknown(self) -> dict[str, int] | None:
         """Tables that nothing of ours knows and that hold rows, with how many: what a move leaves
-        behind. Those of the installation's schema are a part of the swap's price."""
-        return _rows_of_unknown(self.tables)
+        behind. Those of the installation's schema are a part of the swap's price. None while no
+        schema is known."""
+        return None if self.schema is None else _rows_of_unknown(self.tables)
 
 
 def assess(url: URL) -> Account:
@@ -165,7 +167,7 @@ def assess(url: URL) -> Account:
         computed = None if place is None else days_to_compute(session)
         counted = [_counted(session, table, computed) for table in _relations(session, schema)]
         brought = [(one.identifier, one.rows) for one in counted if one.is_brought and one.rows]
-        seconds = read_seconds(session, brought)
+        seconds = None if place is None else read_seconds(session, brought)
         refusals += tuple(_hidden(session, counted, schema)) + tuple(_too_old(session))
         if place is not None:
             refusals += tuple(_misshapen(session, url, place))
@@ -280,15 +282,18 @@ def _home(session: psycopg.Connection, url: URL) -> tuple[LegacySchema | None, t
 
 
 def _judged(table: TableAccount, schema: str | None) -> TableAccount:
-    """The table with what becomes of it. Tables of other schemas are strangers."""
+    """The table with what becomes of it. Tables of other schemas are strangers; while none is known
+    to be the installation's, any could be."""
     fate, rule = fate_of_table(table.name) if table.schema == schema else ("unknown", "")
+    if schema is None:
+        fate = "undecided"
     if table.extension is not None:
         fate, rule = "left out", f"a part of extension {table.extension}"
     if fate == "unknown" and table.is_view:
         fate = "derived"
     if fate == "unknown" and table.elsewhere:
         fate, rule = "left out", "a foreign table: another database keeps its rows"
-    if fate in ("unknown", "recomputed") and not table.readable:
+    if fate in ("unknown", "recomputed", "undecided") and not table.readable:
         fate = "unreadable"
     return replace(table, fate=fate, rule=rule)
 

@@ -10,7 +10,9 @@ from ops.copy.groups import GROUPS, TableSpec
 from ops.legacy_schema import INSTALLATION
 from ops.user_tables import USER_TABLES
 
-Fate = Literal["copied", "recomputed", "seeded", "left out", "derived", "unknown", "unreadable"]
+Fate = Literal[
+    "copied", "recomputed", "seeded", "left out", "derived", "unknown", "undecided", "unreadable"
+]
 
 COPIED = frozenset(spec.table for specs in GROUPS.values() for spec in specs)
 # Reference data, which the seeding takes from the old database or from the project's own files.

@@ -13,7 +13,7 @@ def refuse_no_go(account: Account) -> None:
         RefusedError: the old database cannot be moved as it is; the message says what to do.
     """
     if not account.go:
-        raise RefusedError(f"no-go: {account.refusals[0]}")
+        raise RefusedError(f"no-go: {'. And: '.join(account.refusals)}")
 
 
 def becomes(table: TableAccount) -> str:
@@ -44,8 +44,7 @@ def account_lines(account: Account) -> Iterator[str]:
     around = account.surroundings
     yield (
         f"{account.address}: PostgreSQL {around.server_version}, {around.encoding}, "
-        f"{around.bytes / 2**20:,.0f} MiB; the installation is in schema "
-        f"{account.schema or 'unknown'}"
+        f"{around.bytes / 2**20:,.0f} MiB; {_place(account)}"
     )
     noted = {
         "event triggers": around.event_triggers,
@@ -59,10 +58,21 @@ def account_lines(account: Account) -> Iterator[str]:
         yield f"a rollback could not bring back texts with what {around.encoding} lacks"
     if not around.direct:
         yield "a pooler is in between, whose limits on connections and on waiting hold too"
-    yield f"a copy takes {account.read_seconds:,.1f} s at least, which is how long reading takes"
+    if account.read_seconds is not None:
+        seconds = f"{account.read_seconds:,.1f} s"
+        yield f"a copy takes {seconds} at least, which is how long reading takes"
     if around.large_objects:
         yield f"{around.large_objects:,} large objects, which a move leaves behind"
     if account.unknown:
         left = ", ".join(f"{rows:,} rows of {name}" for name, rows in account.unknown.items())
         yield f"nothing of ours knows, and a move leaves behind: {left}"
     yield "go" if account.go else "no-go"
+
+
+def _place(account: Account) -> str:
+    if account.schema is not None:
+        return f"the installation is in schema {account.schema}"
+    return (
+        "which schema is the installation's cannot be told, so what becomes of its tables is "
+        "undecided until that is mended"
+    )

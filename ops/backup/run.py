@@ -116,5 +116,5 @@ def _compare(dumped: _Dumped, scratch: URL) -> None:
     if unequal:
         raise VerificationError(
             f"the restored copy of {dumped.file} differs from what was dumped in "
-            f"{', '.join(unequal[:5])}; take another backup, and look at the server's disks"
+            f"{', '.join(unequal)}; take another backup, and look at the server's disks"
         )

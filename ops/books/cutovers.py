@@ -111,7 +111,10 @@ def end_cutover(
 
 def first_words(error: BaseException) -> str:
     """Why something was undone, in one line."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    if not isinstance(error, Exception):  # Ctrl-C, or the end of the process: a number, or nothing
+        return "the command was interrupted"
+    said = next(iter(str(error).splitlines()), "")
+    return said if " " in said else f"{type(error).__name__} {said}".rstrip()
 
 
 def known_cutovers(session: psycopg.Connection[Any]) -> list[Cutover]:

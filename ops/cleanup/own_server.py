@@ -57,10 +57,8 @@ def require_alone(server: EmbeddedServer, legacy: int) -> None:
     """
     found = [*_beside(server, legacy), *_in_stock(server), *_files(server)]
     if found:
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
         raise RefusedError(
-            f"the old server would go with what is not ours: {', '.join(found[:5])}{more}; move or "
-            "drop that"
+            f"the old server would go with what is not ours: {', '.join(found)}; move or drop that"
         )
 
 

@@ -20,7 +20,6 @@ WHOLLY_LOCKED = "all can be locked"
 _LOCK_FITS = "the lock fits"
 # Users work meanwhile, and those who write wait behind each attempt.
 _PATIENCE_SECONDS = 1.0
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,11 @@ def _wholly_locked(legacy: URL) -> Finding:
     beyond = beyond_lock(legacy)
     if not beyond:
         return Finding(WHOLLY_LOCKED, True, "nothing can be written to beyond the lock")
-    more = f" and {len(beyond) - _SHOWN} more" if len(beyond) > _SHOWN else ""
     return Finding(
         WHOLLY_LOCKED,
         False,
         "after the swap the old database could still be written to beyond its lock: "
-        f"{', '.join(beyond[:_SHOWN])}{more}; give the address of a role that owns them, or accept "
-        "it by --accept-unlocked",
+        f"{', '.join(beyond)}; give the address of a role that owns them, or accept it by "
+        "--accept-unlocked",
         {"beyond": beyond},
     )

@@ -93,13 +93,12 @@ def _rows_come_back(installation: Installation) -> Finding:
         return Finding(ROWS_COME_BACK, False, f"whether rows could come back is unknown: {error}")
     untried = "; ".join(f"{table} was not tried: {why}" for table, why in found.untried.items())
     if found.refused:
-        first, reason = next(iter(found.refused.items()))
-        more = f" (and {len(found.refused) - 1} more tables)" if len(found.refused) > 1 else ""
+        refused = "; of ".join(f"{table}: {why}" for table, why in found.refused.items())
         return Finding(
             ROWS_COME_BACK,
             False,
-            f"a rollback could not carry back rows of {first}: {reason}{more}; correct legacy, or "
-            "give up what users will write there by --accept-one-way",
+            f"a rollback could not carry back rows of {refused}; correct legacy, or give up what "
+            "users will write there by --accept-one-way",
             {"refused": dict(found.refused)},
         )
     return Finding(ROWS_COME_BACK, True, untried or "the old database takes rows back")

@@ -61,12 +61,27 @@ def checklist_json(lines: Sequence[ChecklistLine]) -> str:
 
 
 def next_step(lines: Sequence[ChecklistLine]) -> str | None:
-    """The one thing to do now: what failed first, then what is open, then what is stale."""
+    """The one thing to do now: what failed first, then what is open, then what is stale; but before
+    each the evidence without which it would refuse."""
     for wanted in ("failed", "unknown", "open"):
         for line in lines:
             if line.state == wanted and line.next and line.phase != "run history":
-                return line.next
+                return _beneath(line, lines)
     return next((line.next for line in lines if line.next), None)
+
+
+# What refuses, or fails, while something is to do for the evidence of another line.
+_STANDS_ON = {"swap": "verification", "verification": "backfill"}
+
+
+def _beneath(line: ChecklistLine, lines: Sequence[ChecklistLine]) -> str | None:
+    """The step of the line, or of the lowest that it stands on. What a killed swap has left is
+    finished or undone all the same."""
+    if (line.phase, line.state) == ("swap", "failed"):
+        return line.next
+    ground = _STANDS_ON.get(line.phase)
+    below = next((one for one in lines if one.phase == ground and one.next), None)
+    return line.next if below is None else _beneath(below, lines)
 
 
 def _backend(settings: OperatorSettings) -> serving_lines.Word | None:

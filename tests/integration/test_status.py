@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -207,3 +208,31 @@ def test_what_failed_comes_before_what_is_open_and_what_is_stale() -> None:
     assert next_step([done, unfinished]) == "swap"
     assert next_step([done]) == "copy"
     assert next_step([]) is None
+
+
+BACKFILLED = ChecklistLine("7.5", "backfill", "done", "")
+BEHIND = BACKFILLED.grown_stale("behind the prices", "backfill")
+SWAP = ChecklistLine("9", "swap", "open", "", next="swap")
+KILLED = replace(SWAP, state="failed")
+VERIFIED = ChecklistLine("10", "verification", "done", "")
+OLDER = VERIFIED.grown_stale("older than the last copy", "verify")
+NEVER = replace(OLDER, state="open")
+FAILED = replace(OLDER, state="failed")
+
+
+@pytest.mark.parametrize(
+    ("lines", "step"),
+    [
+        ([BACKFILLED, SWAP, VERIFIED], "swap"),
+        ([BEHIND, SWAP, VERIFIED], "swap"),
+        ([BACKFILLED, SWAP, OLDER], "verify"),
+        ([BACKFILLED, SWAP, NEVER], "verify"),
+        ([BEHIND, SWAP, OLDER], "backfill"),
+        ([BEHIND, SWAP, FAILED], "backfill"),
+        ([BEHIND, KILLED, OLDER], "swap"),
+    ],
+)
+def test_the_evidence_that_a_step_stands_on_comes_first(
+    lines: list[ChecklistLine], step: str
+) -> None:
+    assert next_step(lines) == step

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from ops import connection
-from ops.errors import DatabaseUnavailableError, SigmaSightError
+from ops.errors import ConfigurationError, DatabaseUnavailableError, SigmaSightError
 
 URL = make_url("postgresql+psycopg://u:geheim@db.example:5432/d")
 
@@ -31,6 +31,12 @@ CAUSES: list[tuple[str, type[SigmaSightError], str]] = [
         "no network leads there",
     ),
     ("FATAL:  the database system is shutting down", DatabaseUnavailableError, "try again shortly"),
+    (
+        'connection to server at "127.0.0.1", port 5432 failed: server is not in hot standby mode',
+        ConfigurationError,
+        "not what target_session_attrs asks for",
+    ),
+    ("session is read-only", ConfigurationError, "not what target_session_attrs asks for"),
     ("connection refused", DatabaseUnavailableError, "no PostgreSQL server answers at"),
 ]
 
@@ -79,3 +85,17 @@ def test_a_server_that_starts_is_waited_for(
     with pytest.raises(DatabaseUnavailableError):
         connection.connect(URL, application_name="test")
     assert len(seen) == asked
+
+
+SHOWN = [
+    ("u:geheim@h:1/d", "h:1/d"),
+    ("u@h/d", "h:5432/d"),
+    ("/d", "local socket:5432/d"),
+    ("/d?host=/sock&port=55432", "/sock:55432/d"),
+    ("u@/d?host=h", "h:5432/d"),
+]
+
+
+@pytest.mark.parametrize(("rest", "shown"), SHOWN)
+def test_an_address_is_shown_as_libpq_takes_it(rest: str, shown: str) -> None:
+    assert connection.shown_address(make_url(f"postgresql+psycopg://{rest}")) == shown

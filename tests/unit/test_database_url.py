@@ -22,6 +22,10 @@ def test_normalises_the_scheme(scheme: str) -> None:
     assert url == make_url(f"postgresql+psycopg://{ADDRESS}?sslmode=require")
 
 
+def test_keeps_a_password_that_might_pass_for_several_hosts() -> None:
+    assert parse_database_url("postgresql://u:a:1,b?c@h/d").password == "a:1,b?c"
+
+
 @given(password=st.text(min_size=1, alphabet=st.characters(exclude_categories=["Cs"])))
 def test_keeps_any_password_that_is_percent_encoded(password: str) -> None:
     url = URL.create("postgres", "u", password, "h", 5432, "d")
@@ -39,6 +43,14 @@ REFUSED = {
     "postgresql://u:se@secret@h/d": "as %40",
     "postgresql://u:se@h/secret@h/d": "as %40",
     "postgresql://u:se@h/d?secret@h/d": "as %40",
+    "postgresql://u:secret@h1:1,h2:2/d": "several hosts, which is not",
+    "postgresql://h1,h2/secret": "several hosts, which is not",
+    "postgresql://u:secret@h/d%00x": "control characters",
+    "postgresql://u%1b[31m:secret@h/d": "control characters",
+    "postgresql://u:secret@h%0a/d": "control characters",
+    "postgresql://u:secret@h\x1b[2J/d": "control characters",
+    "postgresql://u:secret@h/d?host=/run%1b[2J": "control characters",
+    "postgresql://u:secret@h/d%E2%80%AEx": "control characters",
 }
 
 
@@ -57,6 +69,8 @@ SAME = [
     ("h/d", "i/d", False),
     ("/d?host=/run/a", "/d?host=/run/b", False),
     ("/d?host=/run/a", "u@/d?host=/run/a", True),
+    ("/d?host=/run/a&port=1", "/d?host=/run/a&port=2", False),
+    ("h:1/d", "/d?host=h&port=1", True),
 ]
 
 

@@ -12,18 +12,23 @@ import pytest
 
 from flows import cli
 from ops.backfill.batch import BlockReport
+from ops.books.backups import Backup
 from ops.carrying.import_file import ImportReport, TableImport
 from ops.carrying.rollback_price import RollbackPrice
+from ops.cleanup.plan import CleanupPlan, Removal
 from ops.copy.report import TableReport
 from ops.cutover.follow import FollowReport
 from ops.cutover.rollback import RollbackPlan
 from ops.cutover.steps import CutoverReport
+from ops.evidence.finding import Finding
 from ops.settings import operator_settings
 from ops.verify.report import CheckResult, VerifyReport, refuse_failures
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 CHECKS = VerifyReport((CheckResult("betas", "fail", "3 beyond", MappingProxyType({"n": 3})),), ())
 SWAPPED = CutoverReport("new", True, "http://127.0.0.1:8000", 0.2, MappingProxyType({"hold": 0.1}))
+
+DUMPED = Backup(1, "core", {}, "/b/core.dump", 7, "", {}, NOW, NOW, None)
 
 REPORTS = [
     ("verify", "phases", CHECKS, ("results", 0, "measured", "n"), 3, "sigmasight swap --dry-run"),
@@ -89,6 +94,38 @@ def test_a_report_is_one_object_with_what_comes_next(
         found = found[key]
     assert found == value
     assert said["next"] == following
+
+
+UNMET = Finding("verified", False, "run `sigmasight verify`")
+NOTHING = Removal({}, "", {}, False, {}, (), None)
+SKIPPED = CheckResult("chat", "skipped", "set BACKEND_URL", MappingProxyType({}))
+CREATED = {"operation": "create", "resource": "core", "type": "embedded"}
+QUIET = [
+    ("cleanup", "retention", CleanupPlan((UNMET,), NOTHING, {}, None), "verified: does not hold"),
+    ("verify", "phases", replace(CHECKS, results=(SKIPPED,)), "skipped: chat (set BACKEND_URL)"),
+    ("copy", "phases", [TableReport("users", "staged", accepted=1200)], "1,200 rows accepted"),
+    ("backfill", "phases", BlockReport(2, {"x": 5}, []), "2 portfolio days computed, 5 rows"),
+    ("backup", "retention", [DUMPED], "core: 7 bytes, restored and found equal: /b/core.dump"),
+    ("swap", "cutover", SWAPPED, "the new pair is active at"),
+    ("up --preview --target docker", "servers", [CREATED], "create: core (embedded)"),
+    ("up --preview --target docker", "servers", [], "nothing would change"),
+]
+
+
+@pytest.mark.parametrize(("words", "room", "done", "says"), QUIET)
+def test_a_result_is_told_where_only_results_are_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    room: str,
+    done: object,
+    says: str,
+) -> None:
+    monkeypatch.setattr(f"flows.commands.{room}.run_phase", lambda *_args, **_options: done)
+    monkeypatch.setattr(sys, "argv", ["sigmasight", *words.split(), "--quiet"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert says in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def legacy_as_dumped(facts: Facts) -> Finding:
     held, live = Content.from_json(found.content), facts.legacy.content
     unequal = [one for one in differences(held, live) if not one.startswith("number of")]
     if unequal:
-        reason = f"it differs from its dump in {', '.join(unequal[:3])}; find out who wrote to it"
+        reason = f"it differs from its dump in {', '.join(unequal)}; find out who wrote to it"
         return Finding(name, False, reason)
     return Finding(name, True, f"{live.rows:,} rows of {len(live.tables)} tables, all equal")
 

@@ -24,7 +24,7 @@ def no_connections(facts: Facts) -> Finding:
         wait_until(lambda: not others(session, database), _LINGER_SECONDS, pause=0.1)
         found = others(session, database)
     if found:
-        reason = f"{len(found)} use it: {', '.join(found[:3])}; end or drop them"
+        reason = f"{len(found)} use it: {', '.join(found)}; end or drop them"
         return Finding(name, False, reason, {"found": found})
     return Finding(name, True, "no session, prepared transaction, slot or subscription")
 
@@ -89,4 +89,4 @@ def _unknown(name: str, access: AccessEvidence) -> Finding:
 
 
 def _tables(access: AccessEvidence) -> str:
-    return ", ".join(sorted(access.tables)[:3])
+    return ", ".join(sorted(access.tables))

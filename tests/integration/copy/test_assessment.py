@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ops.assessment import Account, TableAccount, assess
-from ops.assessment.report import account_lines, becomes
+from ops.assessment.report import account_lines, becomes, refuse_no_go
 from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
+from ops.connection import within_schema
 from ops.embedded.server import EmbeddedServer
+from ops.errors import RefusedError
 from ops.legacy_schema import LegacySchemaError
 from tests.databases import create_database
 from tests.groups import soaked
@@ -88,6 +90,7 @@ def test_each_table_and_column_has_its_fate(run: Run, owned_url: URL) -> None:
     assert (columns["email"], columns["nickname"]) == ("copied", "left out")
     assert table(account, "public.portfolios").column_fates["equity_balance"] == "recomputed"
     assert (account.go, account.schema) == (True, "public")
+    assert account.unknown is not None
     assert account.unknown.items() >= {"public.ai_insights": 12, "auth.users": 1}.items()
     assert list(account.surroundings.publications) == ["everything"]
     assert {"triggers on: public.users", "1 large objects, which a move leaves behind"} <= {
@@ -248,6 +251,10 @@ def test_what_cannot_be_read_is_no_price_of_zero(
         copied(reader, core_url, ai_url)
         with pytest.raises(LegacySchemaError, match=r"may not read public\.secrets.*GRANT SELECT"):
             swap_price(reader, core_url, ai_url)
+        run(owned_url, "REVOKE SELECT ON fund_holdings FROM reader_of_most")
+        account = assess(reader)
+        fates = [table(account, f"public.{name}").fate for name in ("users", "fund_holdings")]
+        assert (fates, account.unknown) == (["undecided", "unreadable"], None)
     finally:
         run(owned_url, "DROP OWNED BY reader_of_most")
         run(server.url(), "DROP ROLE reader_of_most")
@@ -305,5 +312,21 @@ def test_a_server_that_no_swap_can_lock_is_no_go(
 def test_a_database_without_the_installation_is_no_go(run: Run, scratch_database: URL) -> None:
     run(scratch_database, "CREATE TABLE users (id int); INSERT INTO users VALUES (1)")
     account = assess(scratch_database)
-    assert (account.go, account.schema, account.unknown) == (False, None, {"public.users": 1})
+    assert (account.go, account.schema, account.unknown) == (False, None, None)
     assert "has no schema with portfolios, positions and users" in account.refusals[0]
+
+
+def test_where_the_installation_is_not_found_nothing_is_said_of_its_tables(
+    run: Run, owned_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(owned_url, INSIGHTS)
+    monkeypatch.setattr("ops.assessment.account.OLDEST_SWAPPED", 99)
+    account = assess(within_schema(owned_url, "nowhere"))
+    assert {one.fate for one in account.tables if one.extension is None} == {"undecided"}
+    assert (table(account, "public.ai_insights").rows, account.unknown) == (12, None)
+    said = "\n".join(account_lines(account))
+    assert "is undecided until that is mended" in said
+    assert "nothing of ours knows" not in said
+    assert "a copy takes" not in said
+    with pytest.raises(RefusedError, match=r"no-go: .*nowhere.*\. And: .*upgrade the old server"):
+        refuse_no_go(account)

@@ -181,16 +181,18 @@ SWAP = (
         "table, or remove it",
     ),
     Case(
-        "the old database would take no user back",
+        "the old database would take no user and no tag back",
         d.changed(
             "old",
             "ALTER TABLE users ADD shop text NOT NULL DEFAULT '';"
-            " ALTER TABLE users ALTER shop DROP DEFAULT",
-            "ALTER TABLE users DROP shop",
+            " ALTER TABLE tags_v2 ADD aisle text NOT NULL DEFAULT '';"
+            " ALTER TABLE users ALTER shop DROP DEFAULT;"
+            " ALTER TABLE tags_v2 ALTER aisle DROP DEFAULT",
+            "ALTER TABLE users DROP shop; ALTER TABLE tags_v2 DROP aisle",
         ),
         "not swapped: a rollback could not carry back rows of users: inserted: null value in "
-        'column "shop"…; correct legacy, or give up what users will write there by '
-        "--accept-one-way",
+        'column "shop"…; of tags_v2: inserted: null value in column "aisle"…; correct legacy, or '
+        "give up what users will write there by --accept-one-way",
     ),
     Case("no old database", d.no_legacy, NO_LEGACY),
     *(
@@ -361,7 +363,7 @@ TOGETHER = (
     "never backfilled",
     "too few connections",
     "no way back: nobody to log in as",
-    "the old database would take no user back",
+    "the old database would take no user and no tag back",
     "a table beside those of the move cannot be proved",
     "something is out of the lock's reach",
 )

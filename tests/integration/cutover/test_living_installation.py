@@ -140,7 +140,7 @@ def test_a_living_installation_moves_there_and_back_and_there_again(living: Smal
 
 def _is_accounted_for(legacy: URL) -> None:
     account = assess(legacy)
-    assert (account.go, account.schema, dict(account.unknown)) == (True, SCHEMA, UNKNOWN)
+    assert (account.go, account.schema, account.unknown) == (True, SCHEMA, UNKNOWN)
     fates = {table.name: table for table in account.tables if table.schema == SCHEMA}
     assert {fates[table].fate for table in TABLES} == {"copied", "seeded"}
     left_out = {
