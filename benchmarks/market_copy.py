@@ -15,7 +15,7 @@ from app.models import Base
 from benchmarks.copying import Seconds, change, compared, copied_and_proved, pipe
 from benchmarks.throwaway import databases
 from ops.connection import connect
-from ops.copy.catalogue import read_relation
+from ops.copy.catalogue import read_relations
 from ops.copy.indexes import drop_indexes
 from ops.migrate import upgrade
 
@@ -81,8 +81,7 @@ def _pipe_between_indexes(legacy: URL, core: URL) -> float:
     """The pipe into the table without its indexes, and their building."""
     started = time.monotonic()
     with connect(core, application_name="benchmark", autocommit=True) as connection:
-        relation = read_relation(connection, TABLE, "public")
-        assert relation is not None  # the chain has made it
+        relation = read_relations(connection, [TABLE])[TABLE]
         rebuild = drop_indexes(connection, relation, unique=True)
         pipe(TABLE, legacy, core)
         for statement in rebuild:

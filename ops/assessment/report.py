@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ops.assessment.account import Account, TableAccount
+from ops.copy.legacy import OF_ANY_TEXT
 from ops.errors import RefusedError
 
 
@@ -54,7 +55,7 @@ def account_lines(account: Account) -> Iterator[str]:
         "triggers on": [one.shown for one in account.tables if one.triggers],
     }
     yield from (f"{name}: {', '.join(found)}" for name, found in noted.items() if found)
-    if around.encoding not in ("UTF8", "SQL_ASCII"):
+    if around.encoding not in OF_ANY_TEXT:
         yield f"a rollback could not bring back texts with what {around.encoding} lacks"
     if not around.direct:
         yield "a pooler is in between, whose limits on connections and on waiting hold too"

@@ -12,6 +12,7 @@ from psycopg.abc import Buffer
 
 from ops.carrying.losses_file import LossesFile, member_of
 from ops.carrying.target import Target, labels, shows, staged_type
+from ops.copy.legacy import OF_ANY_TEXT, server_encoding
 from ops.errors import BadInputError
 from ops.sql_files import statement
 from ops.user_tables import UserTable, content_digest
@@ -63,8 +64,8 @@ def stage_rows(target: Target, rows: Iterable[Buffer]) -> int:
 
 def encoding_of(session: psycopg.Connection) -> str | None:
     """The encoding of a server that lacks characters; None where it has all, or knows none."""
-    found = session.info.parameter_status("server_encoding")
-    return None if found in ("UTF8", "SQL_ASCII") else found
+    found = server_encoding(session)
+    return None if found in OF_ANY_TEXT else found
 
 
 def _codec(session: psycopg.Connection) -> str | None:

@@ -76,17 +76,11 @@ class Relation:
         return frozenset(columns) in self.unique_keys
 
 
-def read_relation(
-    connection: psycopg.Connection, table: str, schema: str = "public"
-) -> Relation | None:
-    """Describe a table of a schema, or None where there is nothing. The pair's are in `public`."""
-    return read_relations(connection, [table], schema).get(table)
-
-
 def read_relations(
     connection: psycopg.Connection, tables: Collection[str], schema: str = "public"
 ) -> dict[str, Relation]:
-    """Describe those of the tables that are there, by name: many cost hardly more than one."""
+    """Describe those of the tables of a schema that are there, by name: many cost hardly more than
+    one. The pair's are in `public`."""
     place = {"schema": schema, "tables": list(tables)}
     found = connection.execute(statement("copy/relations"), place)
     return {

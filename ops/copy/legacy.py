@@ -20,6 +20,8 @@ from ops.legacy_schema import LegacySchema, enter_legacy
 
 # Of a database whose texts are bytes that no encoding was ever asked of.
 ANY_BYTE = r"\x80-\xff"
+# The encodings of databases that hold any text, as characters or as bytes.
+OF_ANY_TEXT = ("UTF8", "SQL_ASCII")
 _BYTE = re.compile("0x([0-9a-f]{2})")
 
 
@@ -50,7 +52,7 @@ class Legacy:
         are, or as UTF-8 those that meet a condition."""
         with self.reading(table):
             own = where is None or self.foreign == ANY_BYTE
-            encoding = _encoding(self.connection) if own else "UTF8"
+            encoding = server_encoding(self.connection) if own else "UTF8"
             return rows_hash(self.connection, rows, expressions, where, encoding)
 
     def counted(self, relation: Relation, which: sql.Composable) -> tuple[int, int]:
@@ -124,15 +126,16 @@ def legacy_snapshot(
     connection.rollback()  # what it read must not stand in a proof's way
 
 
-def _encoding(connection: psycopg.Connection) -> str:
+def server_encoding(connection: psycopg.Connection) -> str:
+    """The encoding of the database, as its server names it."""
     return str(connection.info.parameter_status("server_encoding"))
 
 
 def _foreign(connection: psycopg.Connection) -> str:
     """The bytes that the database's encoding takes and that have no equal in UTF-8, as the server
     names one after the other; none of an encoding of several bytes for a character."""
-    encoding, left, found = _encoding(connection), list(range(0x80, 0x100)), ""
-    if encoding in ("UTF8", "SQL_ASCII"):
+    encoding, left, found = server_encoding(connection), list(range(0x80, 0x100)), ""
+    if encoding in OF_ANY_TEXT:
         return ANY_BYTE if encoding == "SQL_ASCII" else ""
     while True:
         try:

@@ -1,6 +1,6 @@
 """Back to the old database, at a price that is stated first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,7 +27,7 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import LOCKING, LockState, begin_release, writing_session
+from ops.write_lock.lock import LOCKING, begin_release, writing_session
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,8 @@ class RollbackSteps:
                 self.installation.switch.retire("old")
                 # What it read of legacy is nobody else's; one that is away is asked by the next.
                 with suppress(DatabaseUnavailableError):
-                    self._lock_again(lambda lock: lock.state == "locked")
+                    if settled_lock(self.installation.legacy).state != "locked":
+                        self.installation.lock_legacy()
                     begin_window(self.installation.core, self.installation.legacy)
             raise
         with undone_on_failure(self.installation, undo_rollback):
@@ -262,10 +263,8 @@ class RollbackSteps:
         if self.installation.switch.active() == "old":
             held.flip("new")
         self.installation.lift_fence()
-        self._lock_again(lambda lock: lock.any_locked)
-
-    def _lock_again(self, stands: Callable[[LockState], bool]) -> None:
-        if not stands(settled_lock(self.installation.legacy)):
+        # What no move reads is locked again when nobody waits.
+        if not settled_lock(self.installation.legacy).any_locked:
             self.installation.lock_legacy()
 
     def _carry(self, carrying: CarryingSessions, accept: Accept | None = None) -> int:

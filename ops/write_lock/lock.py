@@ -29,6 +29,7 @@ from ops.write_lock.tables import (
     lockable_tables,
     moved_of_others,
     moved_tables,
+    other_tables,
     relations,
     tables,
     tables_of_others,
@@ -318,8 +319,7 @@ def release_others(legacy: URL, most_seconds: float, still_ours: Callable[[], ob
         still_ours()
         end_in_time(session, most_seconds)
         known = relations(session)
-        moved = moved_tables(known)
-        others = [one for one in known if one.marked and one not in moved]
+        moved, others = moved_tables(known), [one for one in other_tables(known) if one.marked]
         if moved and others:
             lock_tables(session, others, "ACCESS EXCLUSIVE", most_seconds / 2)
             hand_over(session, moved)

@@ -7,7 +7,7 @@ from sqlalchemy.engine import URL
 
 from ops.books.copies import TableState
 from ops.connection import connect
-from ops.copy.catalogue import read_relation
+from ops.copy.catalogue import read_relations
 from ops.copy.table_state import StateChange, look, own_transaction
 from ops.embedded.server import EmbeddedServer
 from tests.databases import create_database
@@ -27,8 +27,7 @@ def database(server: EmbeddedServer) -> URL:
 
 
 def looked(connection: psycopg.Connection, since: TableState | None) -> StateChange:
-    relation = read_relation(connection, "t")
-    assert relation is not None
+    relation = read_relations(connection, ["t"])["t"]
     found = look(connection, relation, EVERY, "shape", since)
     assert found is not None
     return found
@@ -134,6 +133,5 @@ def test_another_life_of_the_server_proves_nothing(scratch_database: URL, run: R
 def test_a_view_cannot_be_looked_at(scratch_database: URL, run: Run) -> None:
     run(scratch_database, "CREATE VIEW t AS SELECT 1 AS id")
     with connect(scratch_database, application_name="tests") as connection:
-        relation = read_relation(connection, "t")
-        assert relation is not None
+        relation = read_relations(connection, ["t"])["t"]
         assert look(connection, relation, EVERY, "shape", None) is None
