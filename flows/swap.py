@@ -29,6 +29,7 @@ def swap(
     max_hold: float = MAX_HOLD_SECONDS,
     accept_one_way: bool = False,
     accept_unlocked: bool = False,
+    accept_unknown: list[str] | None = None,
 ) -> CutoverReport | SwapPlan:
     """Serve from Core and AI instead of the old database, which is locked against writes. On the
     embedded target no request is lost.
@@ -41,14 +42,19 @@ def swap(
         max_hold: for how many seconds users may wait; a swap that takes longer is none.
         accept_one_way: whether rows may be unable to come back by a rollback.
         accept_unlocked: whether the old database may be written to afterwards beyond its lock.
+        accept_unknown: tables that nothing of ours knows and that may stay in the old database, by
+            schema and name, however many rows they have.
     """
     refuse_planned_look(dry_run, plan_id)
+    unknown = accept_unknown or []
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
-            return _nothing_to_plan(installation) or plan_task(installation)
-        report = swap_task(installation, accept_loss, plan_id, accept_one_way, accept_unlocked)
+            return _nothing_to_plan(installation) or plan_task(installation, unknown)
+        report = swap_task(
+            installation, accept_loss, plan_id, accept_one_way, accept_unlocked, unknown
+        )
         tell(report, "swap", installation)
     if report.ended_at is not None:
         activate_cleanup_schedule(report.ended_at)
@@ -67,9 +73,9 @@ def _nothing_to_plan(installation: Installation) -> CutoverReport | None:
 
 
 @phase_task("plan")
-def plan_task(installation: Installation) -> SwapPlan:
+def plan_task(installation: Installation, unknown: list[str]) -> SwapPlan:
     """Look at every condition, and at the price."""
-    plan = plan_swap(installation)
+    plan = plan_swap(installation, unknown)
     for condition in plan.conditions:
         get_run_logger().info("%s", condition.line())
     get_run_logger().info(
@@ -86,10 +92,16 @@ def swap_task(
     plan_id: str | None,
     one_way: bool,
     unlocked: bool,
+    unknown: list[str],
 ) -> CutoverReport:
     """Every step from the first delta to the public answer."""
     return swap_pair(
-        installation, accept_loss=accept_loss, plan=plan_id, one_way=one_way, unlocked=unlocked
+        installation,
+        accept_loss=accept_loss,
+        plan=plan_id,
+        one_way=one_way,
+        unlocked=unlocked,
+        unknown=unknown,
     )
 
 

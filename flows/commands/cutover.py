@@ -43,6 +43,14 @@ def swap(
     accept_unlocked: Annotated[
         bool, typer.Option("--accept-unlocked", help="What no lock reaches may be written to.")
     ] = False,
+    accept_unknown: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-unknown",
+            metavar="SCHEMA.TABLE",
+            help="Leave a table behind that nothing of ours knows, whatever it holds.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve from Core and AI instead of the old database; no request is lost."""
@@ -61,6 +69,7 @@ def swap(
             max_hold,
             accept_one_way,
             accept_unlocked,
+            accept_unknown,
         ),
         judge=judge,
     )

@@ -1,6 +1,6 @@
 """What a swap would lose: rows of users that legacy holds and the new pair lacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
@@ -104,6 +104,12 @@ class Price:
         """All rows."""
         return sum(self.by_table.values())
 
+    def without(self, accepted: Collection[str]) -> "Price":
+        """What is left where tables that nothing of ours knows are accepted by schema and name,
+        however many rows they have: an application's own log grows from one look to the next."""
+        left = {table: rows for table, rows in self.unknown.items() if table not in accepted}
+        return replace(self, unknown=left)
+
     def lasting(self, groups: Sequence[str]) -> "Price":
         """What no further copy of these groups brings: rows of other tables, and those that do not
         fit. Users go on writing, so the rest is another a moment later."""
@@ -133,7 +139,9 @@ class Price:
         rejected = sum(table.rejected for table in self.tables.values())
         reasons = [f"{rejected:,} did not fit, see ops.copy_rejects"] if rejected else []
         if self.unknown:
-            reasons.append(f"nothing of ours knows {', '.join(self.unknown)}")
+            accept = " ".join(f"--accept-unknown {name}" for name in self.unknown)
+            names = ", ".join(self.unknown)
+            reasons.append(f"nothing of ours knows {names}: keep what is needed, then {accept}")
         if self.uncomputed:
             reasons.append("`sigmasight backfill` computes those that are sessions")
         return f" ({'; '.join(reasons)})" if reasons else ""

@@ -1,7 +1,7 @@
 """Phase 9: the backend changes from the old database to Core and AI, and no request is lost."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,8 +61,12 @@ class SwapPlan:
     forecast: Mapping[str, float]
 
 
-def plan_swap(installation: Installation) -> SwapPlan:
+def plan_swap(installation: Installation, unknown: Collection[str] = ()) -> SwapPlan:
     """Look at everything that a swap depends on; nothing is changed.
+
+    Args:
+        unknown: tables of legacy that nothing of ours knows and that may stay there, by schema and
+            name, whatever they hold.
 
     Raises:
         RefusedError: there is no old database.
@@ -74,6 +78,7 @@ def plan_swap(installation: Installation) -> SwapPlan:
         installation.announce("rehearse the lock", lock.seconds)
         begun = time.monotonic()
         price = swap_price(installation.legacy, installation.core, installation.ai)
+        price = price.without(unknown)
         seconds = {LOCKED: lock.seconds, COMPARED: time.monotonic() - begun}
         installation.announce("price", seconds[COMPARED])
     groups = copied_groups(installation.core)
@@ -96,6 +101,7 @@ def swap(
     plan: str | None = None,
     one_way: bool = False,
     unlocked: bool = False,
+    unknown: Collection[str] = (),
 ) -> CutoverReport:
     """Make Core and AI the active pair. Where they are, nothing is done.
 
@@ -107,6 +113,7 @@ def swap(
         plan: an id that a dry run printed.
         one_way: whether the old database may be unable to take back what users will write.
         unlocked: whether it may be written to afterwards where no lock reaches.
+        unknown: as for a plan.
 
     Raises:
         RefusedError: a condition does not hold, or rows would be lost.
@@ -118,7 +125,7 @@ def swap(
     installation.switch.serve_active()
     if last is not None:
         return _already(installation, last, recovered)
-    planned = plan_swap(installation)
+    planned = plan_swap(installation, unknown)
     beside = [planned.price.advice()] if planned.price.total > accept_loss else []
     refuse_unmet(planned.conditions, beside, one_way=one_way, unlocked=unlocked)
     refuse_moved(plan, planned.plan_id)

@@ -144,8 +144,11 @@ def test_what_nobody_knows_has_a_price(
     assert (price.total, price.lasting(("users", "chat", "ai")).total) == (12, 12)
     assert price.advice() == (
         "the new pair lacks rows of legacy: 12 of public.ai_insights (nothing of ours knows "
-        "public.ai_insights); swap with --accept-loss 12"
+        "public.ai_insights: keep what is needed, then --accept-unknown public.ai_insights); "
+        "swap with --accept-loss 12"
     )
+    assert price.without({"public.ai_insights"}).total == 0
+    assert price.without({"ai_insights"}) == price
     counted = Price(unknown={"public.ai_insights": 3})
     assert swap_price(owned_url, core_url, ai_url, counted).total == 3
     run(

@@ -3,7 +3,7 @@ the switch, a small backend. Only this file knows how the product carries the co
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -97,6 +97,7 @@ class SmallSystem:
         plan_id: str | None = None,
         one_way: bool = False,
         unlocked: bool = False,
+        unknown: Collection[str] = (),
         then: Then | None = None,
     ) -> CutoverReport:
         with self._move(then) as installation:
@@ -106,6 +107,7 @@ class SmallSystem:
                 plan=plan_id,
                 one_way=one_way,
                 unlocked=unlocked,
+                unknown=unknown,
             )
 
     def rollback(
@@ -126,9 +128,9 @@ class SmallSystem:
             cleanup_at = datetime.now(UTC) + timedelta(days=days_to_cleanup)
             return follow(installation, swap, cleanup_at, end=end)
 
-    def plan_swap(self) -> SwapPlan:
+    def plan_swap(self, unknown: Collection[str] = ()) -> SwapPlan:
         with self._move() as installation:
-            return plan_swap(installation)
+            return plan_swap(installation, unknown)
 
     def plan_rollback(self) -> RollbackPlan:
         with self._move() as installation:

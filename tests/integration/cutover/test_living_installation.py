@@ -40,6 +40,10 @@ from tests.integration.cutover.small_system import SmallSystem, small_system
 
 PROBES = ("O'Brien9@Example.COM", "plus+tag@example.com", "demo_hnw@sigmasight.com")
 UNKNOWN = {f"{SCHEMA}.ai_insights": INSIGHTS}
+GROWS = (
+    f"INSERT INTO {SCHEMA}.ai_insights"
+    f" SELECT gen_random_uuid(), portfolio_id, title FROM {SCHEMA}.ai_insights"
+)
 # What the old batch computed before the first day that ours computes.
 HISTORY = {
     table: f"SELECT count(*) FROM {{0}}.{table} WHERE {day} < '{FIRST}'"
@@ -132,7 +136,9 @@ def test_a_living_installation_moves_there_and_back_and_there_again(living: Smal
 
     _compute(living)
     assert _refused_at_its_price(living) == price
-    assert living.swap(accept_loss=price).active == "new"
+    plan = living.plan_swap(UNKNOWN).plan_id
+    living.ask(living.old, GROWS)
+    assert living.swap(accept_loss=price - INSIGHTS, plan_id=plan, unknown=UNKNOWN).active == "new"
     assert living.serving() == "new"
     assert rows_apart(legacy, core, ai, ROLLED, FIRST) == {}
     _has_nothing_of_the_demo(core)
