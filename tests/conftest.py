@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy.engine import URL
 
+import infra  # noqa: F401  # tells gRPC something, before a test's module imports that
 from ops.books.marker import Role, ensure_bookkeeping
 from ops.connection import connect
 from ops.demo.legacy import create_legacy

@@ -202,13 +202,11 @@ def test_where_the_engine_keeps_its_state_is_asked_of_the_command_line(
 def test_the_provider_runs_in_the_projects_folder_and_environment(tmp_path: Path) -> None:
     """Wherever the engine stands; Pulumi's own launcher looks for the environment there."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").write_text(
-        '#!/bin/sh\necho "$PWD" "$GRPC_ENABLE_FORK_SUPPORT" "$@"\n'
-    )
+    (tmp_path / "bin" / "python").write_text('#!/bin/sh\necho "$PWD" "$@"\n')
     (tmp_path / "bin" / "python").chmod(0o755)
     told = {"PATH": os.defpath, "PULUMI_RUNTIME_VIRTUALENV": str(tmp_path)}
     said = subprocess.check_output([LAUNCHER, "1:2"], cwd=tmp_path, env=told, text=True)
-    assert said == f"{PROJECT_ROOT} false -u -m infra.provider_host 1:2\n"
+    assert said == f"{PROJECT_ROOT} -u -m infra.provider_host 1:2\n"
 
 
 @pytest.mark.parametrize(
