@@ -1,8 +1,8 @@
 """How long a server takes to tell what a copy brings."""
 
-import time
 from collections.abc import Iterable
 from contextlib import suppress
+from time import monotonic
 
 import psycopg
 from psycopg import sql
@@ -25,7 +25,7 @@ def read_seconds(
 def _seconds(session: psycopg.Connection, table: sql.Identifier) -> float:
     """Of the sample, to its last byte or to a row that cannot be sent: a copy would name it."""
     query = sql.SQL("COPY (SELECT * FROM {} LIMIT {}) TO STDOUT").format(table, _SAMPLE)
-    begun = time.monotonic()
+    begun = monotonic()
     with (
         suppress(psycopg.DataError),
         session.transaction(),
@@ -34,4 +34,4 @@ def _seconds(session: psycopg.Connection, table: sql.Identifier) -> float:
     ):
         for _ in sample:
             pass
-    return time.monotonic() - begun
+    return monotonic() - begun
