@@ -135,10 +135,11 @@ def test_a_living_installation_moves_there_and_back_and_there_again(living: Smal
     assert rows_apart(legacy, core, ai, ROLLED, FIRST) == {}
 
     _compute(living)
-    assert _refused_at_its_price(living) == price
-    plan = living.plan_swap(UNKNOWN).plan_id
+    plan = living.plan_swap(UNKNOWN)
+    assert plan.price.total == price - INSIGHTS
     living.ask(living.old, GROWS)
-    assert living.swap(accept_loss=price - INSIGHTS, plan_id=plan, unknown=UNKNOWN).active == "new"
+    report = living.swap(accept_loss=price - INSIGHTS, plan_id=plan.plan_id, unknown=UNKNOWN)
+    assert report.active == "new"
     assert living.serving() == "new"
     assert rows_apart(legacy, core, ai, ROLLED, FIRST) == {}
     _has_nothing_of_the_demo(core)
