@@ -64,7 +64,7 @@ def swap(
 def _nothing_to_plan(installation: Installation) -> CutoverReport | None:
     """What a swap would find done already; the old database, which is locked, cannot be tried."""
     last = swap_in_force(installation.core)
-    if last is None:
+    if last is None or installation.switch.active() == "old":
         return None
     address, held = installation.switch.public_address(), last.held_seconds or 0.0
     report = CutoverReport("new", False, address, held, last.timings)

@@ -3,7 +3,8 @@
 Not in `conftest`, which pytest and importers load once each: their numbers would meet.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 from psycopg import sql
@@ -47,3 +48,19 @@ def drop_databases(server: EmbeddedServer, urls: Iterable[URL]) -> None:
                     sql.Identifier(str(url.database))
                 )
             )
+
+
+@contextmanager
+def unreachable(server: EmbeddedServer, url: URL) -> Iterator[None]:
+    """A database that nobody reaches, as if it were lost."""
+    with connect(server.url(), application_name="tests", autocommit=True) as session:
+        name = sql.Identifier(str(url.database))
+        session.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        session.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+            [url.database],
+        )
+        try:
+            yield
+        finally:
+            session.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))

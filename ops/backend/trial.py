@@ -47,7 +47,7 @@ def new_pair_at(core: URL, ai: URL, before: Pair, address: str) -> Iterator[str]
             yield address
             return
         word = _word()
-        with _without_fence(core, ai):
+        with without_fence(core, ai):
             try:
                 yield begin_trial(session, address, active, word)
             finally:
@@ -55,7 +55,8 @@ def new_pair_at(core: URL, ai: URL, before: Pair, address: str) -> Iterator[str]
 
 
 @contextmanager
-def _without_fence(core: URL, ai: URL) -> Iterator[None]:
+def without_fence(core: URL, ai: URL) -> Iterator[None]:
+    """Lift the fence that a rollback has left, until the block ends."""
     if not is_fenced(core, ai):
         yield
         return

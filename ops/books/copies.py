@@ -28,6 +28,11 @@ class TableState:
     own: int | None = None
 
     @property
+    def life(self) -> tuple[str, ...]:
+        """Which table of which database: another one where it was restored or made anew."""
+        return tuple(self.place.rsplit("/", 5)[1:3])
+
+    @property
     def new_rows(self) -> sql.Composable:
         """A condition over the table: the row may have been written since."""
         oldest = sql.Literal(str(self.oldest % 2**32))

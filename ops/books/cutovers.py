@@ -17,6 +17,8 @@ from ops.errors import FencedOutError
 Kind = Literal["swap", "rollback"]
 State = Literal["running", "done", "undone"]
 LEADS_TO: Mapping[Kind, Pair] = {"swap": "new", "rollback": "old"}
+# The plan of a rollback that had none; what it gave up is still in the new pair.
+BLIND = "blind"
 
 
 @dataclass(frozen=True)

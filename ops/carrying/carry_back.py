@@ -26,6 +26,7 @@ from ops.carrying.changes import (
     changed_rows,
     changes_within,
     pair_sessions,
+    refuse_renewed,
 )
 from ops.carrying.rollback_price import RollbackPrice, counted, recomputable
 from ops.carrying.staging import classify, make_staging, stage_rows
@@ -122,6 +123,7 @@ class CarryingSessions:
             self.legacy.transaction(force_rollback=not keep),
             let_through(self.legacy, epoch),
         ):
+            refuse_renewed(changes)
             price, seen = carry_changes(changes, self.legacy, self.legacy_url, accept), changes.seen
             if keep and accept is None and price.by_triggers:
                 price, seen = replace(price, carried=()), {}

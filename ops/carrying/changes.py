@@ -45,12 +45,14 @@ class Changes:
         core, ai: sessions whose snapshots the changes are of.
         since: when the swap left the rows.
         seen: how each table was seen there, so far as that can be told of it.
+        renewed: tables that are not those of the baseline, but restored or made anew.
     """
 
     core: psycopg.Connection
     ai: psycopg.Connection
     since: datetime
     seen: dict[str, TableState] = field(default_factory=dict)
+    renewed: list[str] = field(default_factory=list)
 
     def session(self, table: UserTable) -> psycopg.Connection:
         """The session of the table's database."""
@@ -104,10 +106,34 @@ def changes_within(
             raise RefusedError(
                 "no swap is in force, so there is nothing that a rollback would lose"
             )
-        since, seen = row
+        since, known = row[0], states_of(row[1])
         changes = Changes(core, ai, since)
-        find_changes(changes, states_of(seen) if last is None else last)
+        find_changes(changes, known if last is None else last)
+        both = known.keys() & changes.seen.keys()
+        changes.renewed.extend(sorted(n for n in both if known[n].life != changes.seen[n].life))
         yield changes
+
+
+def refuse_renewed(changes: Changes) -> None:
+    """See that what is missing was deleted by users.
+
+    Raises:
+        RefusedError: a table is not the one that the swap left.
+    """
+    if changes.renewed:
+        raise RefusedError(
+            f"{', '.join(changes.renewed)} of the new pair was restored or made anew since the "
+            "swap, so what users deleted cannot be told from what was lost; run "
+            "`sigmasight rollback --blind`"
+        )
+
+
+def forget_missing(changes: Changes) -> None:
+    """Of tables that are renewed, only what is there was done by users."""
+    changes.core.execute(
+        "DELETE FROM cutover_changes WHERE table_name = ANY(%s) AND after IS NULL",
+        [changes.renewed],
+    )
 
 
 def bring_to_ai(changes: Changes) -> None:

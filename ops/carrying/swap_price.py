@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from ops.assessment.account import rows_left_behind
 from ops.books.copies import last_fingerprints
+from ops.books.cutovers import BLIND, known_cutovers
 from ops.books.ledger import computed_days
 from ops.carrying.edited_documents import edited_documents
 from ops.carrying.shown_equity import other_equities
@@ -26,6 +27,7 @@ from ops.copy.staging import OLDER, RANKED, stage
 OWNED_GROUPS = ("users", "chat", "ai")
 SHOWN_EQUITY = "portfolios with another equity"
 EDITED = "documents with the product's mark"
+SET_BACK = "rows written before a blind rollback"
 # How the advice says them.
 _IN_WORDS = {
     SHOWN_EQUITY: f"{SHOWN_EQUITY} than in legacy",
@@ -71,6 +73,8 @@ class Price:
     Attributes:
         tables: those with a price.
         unknown: tables of legacy that nothing of ours knows, with their rows, which stay there.
+        set_back: rows of the new pair, as users wrote them before a blind rollback, which the copy
+            sets back to what legacy says.
         uncomputed: rows of days that are neither copied nor computed again, by their table.
         equities: the portfolios of which the new pair shows another equity than legacy for the
             newest day of legacy's that was computed, each with both figures.
@@ -79,6 +83,7 @@ class Price:
 
     tables: Mapping[str, TablePrice] = field(default_factory=dict)
     unknown: Mapping[str, int] = field(default_factory=dict)
+    set_back: int = 0
     uncomputed: Mapping[str, int] = field(default_factory=dict)
     equities: Sequence[str] = ()
     edited: Sequence[str] = ()
@@ -97,7 +102,8 @@ class Price:
         priced = {name: table.rows for name, table in self.tables.items()}
         owned = {spec.table: priced.get(spec.table, 0) for spec in tables_of(OWNED_GROUPS)}
         beside = {name: len(found) for name, found in self._beside.items()}
-        return {**owned, **priced, **self.unknown, **self.uncomputed, **beside}
+        before = {SET_BACK: self.set_back} if self.set_back else {}
+        return {**owned, **priced, **self.unknown, **before, **self.uncomputed, **beside}
 
     @property
     def total(self) -> int:
@@ -125,11 +131,15 @@ class Price:
         if not self.total:
             return "legacy holds nothing that the new pair lacks"
         beside, copies = self._beside, self._copies()
-        rows = {name: count for name, count in self.by_table.items() if name not in beside}
+        rows = {
+            name: count for name, count in self.by_table.items() if name not in (*beside, SET_BACK)
+        }
         lost = ", ".join(f"{count:,} of {name}" for name, count in rows.items() if count)
         said = (
             [f"the new pair lacks rows of legacy: {lost}{self._reasons()}{copies}"] if lost else []
         )
+        if self.set_back:
+            said.append(f"{SET_BACK}, kept in its file, and otherwise in legacy: {self.set_back}")
         for name, found in beside.items():
             said.append(f"{_IN_WORDS[name]}: {len(found)}, {'; '.join(found[:EXAMPLES])}")
         way = ", or" if copies else ";"
@@ -208,7 +218,9 @@ def _left_behind(sessions: Sessions) -> Price:
         unknown, uncomputed = rows_left_behind(
             legacy.connection, legacy.place.name, computed, not_copied
         )
-    return Price(unknown=unknown, uncomputed=uncomputed)
+    last = next((one for one in known_cutovers(sessions.core) if one.state == "done"), None)
+    set_back = last.accepted_loss if last is not None and last.plan_id == BLIND else 0
+    return Price(unknown=unknown, set_back=set_back, uncomputed=uncomputed)
 
 
 def _table_price(sessions: Sessions, spec: TableSpec, coming: Coming, copied: bool) -> TablePrice:

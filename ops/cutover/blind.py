@@ -1,13 +1,22 @@
 """The way back when Core or AI is lost: nobody can say what it costs, and Core cannot record it."""
 
+import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
 
-from ops.books.cutovers import begin_cutover, end_cutover, first_words
+from ops.books.cutovers import BLIND, Cutover, begin_cutover, end_cutover, first_words
 from ops.books.session import open_books
-from ops.carrying.changes import changes_since_swap
+from ops.carrying.changes import (
+    bring_to_ai,
+    changes_since_swap,
+    forget_missing,
+    refuse_renewed,
+)
+from ops.carrying.export import export_changes
+from ops.carrying.import_file import import_losses
 from ops.carrying.rollback_price import price_of
 from ops.connection import explained
 from ops.cutover.installation import Installation
@@ -16,6 +25,7 @@ from ops.cutover.steps import CutoverReport, Steps
 from ops.database_identity import identity, same_identity
 from ops.errors import (
     BadInputError,
+    ConfigurationError,
     DatabaseUnavailableError,
     RefusedError,
     SigmaSightError,
@@ -32,6 +42,7 @@ from ops.write_lock.lock import (
 )
 
 _DOCUMENT = "blind_rollback"
+_log = logging.getLogger(__name__)
 # Until each backend has given up asking a lost Core, and looked at the lock.
 _NOTICED_SECONDS = 30.0
 
@@ -82,14 +93,53 @@ def settle_blind_rollback(installation: Installation) -> str | None:
         done = "recorded"
         release_any_lock(installation.legacy)  # one that was killed after the pair had changed
         if swapped is not None:
-            record = begin_cutover(installation.core, "rollback", "blind", swapped.legacy, 0)
-            end_cutover(
-                installation.core, record, "done", {}, reason="blind: its price was not known"
-            )
+            _record(installation, swapped)
     elif swapped is not None:
         lock_and_prove(installation.legacy)
     installation.settings.state.write(_DOCUMENT, {})
     return f"a blind rollback was {done}"
+
+
+def refuse_unsettled(installation: Installation) -> None:
+    """See that what is looked at is no pair that was left blindly.
+
+    Raises:
+        RefusedError: it is, and Core does not know yet.
+    """
+    if installation.settings.state.read(_DOCUMENT):
+        raise RefusedError(
+            "a blind rollback is not recorded yet, nor brought back what users had written before "
+            "it; run `sigmasight rollback`, which does both and changes no pair"
+        )
+
+
+def _record(installation: Installation, swapped: Cutover) -> None:
+    stay = _bring_back(installation)
+    record = begin_cutover(installation.core, "rollback", BLIND, swapped.legacy, stay)
+    end_cutover(installation.core, record, "done", {}, reason="blind: its price was not known")
+
+
+def _bring_back(installation: Installation) -> int:
+    """Have the old database, in which users work again, hold what they had written since the swap,
+    by way of a file. What contradicts their work there stays in it, and is the next swap's price:
+    how many rows."""
+    with changes_since_swap(installation.core, installation.ai) as changes:
+        forget_missing(changes)
+        if not price_of(changes).total:
+            return 0
+        bring_to_ai(changes)
+        name = f"blind-rollback-{changes.since:%Y%m%dT%H%M%S}.zip"
+        path = installation.settings.state.root / name
+        export_changes(changes, path)
+    brought = import_losses(path, installation.legacy, installation.legacy)
+    _log.warning(
+        "of what users wrote to the new pair, %d rows were brought back, and %d contradict the old "
+        "database; all stay in %s",
+        brought.written,
+        brought.conflicts,
+        path,
+    )
+    return brought.conflicts
 
 
 def _tell_gate(installation: Installation) -> None:
@@ -104,7 +154,7 @@ def _core_answers(installation: Installation) -> bool:
     try:
         with open_books(installation.core):
             return True
-    except DatabaseUnavailableError:
+    except (DatabaseUnavailableError, ConfigurationError):  # its server, or itself, is gone
         return False
 
 
@@ -115,6 +165,7 @@ def _is_locked(installation: Installation) -> bool:
 def _refuse_needless(installation: Installation) -> None:
     try:
         with changes_since_swap(installation.core, installation.ai) as changes:
+            refuse_renewed(changes)
             price = price_of(changes)
     except (SigmaSightError, psycopg.Error) as error:
         installation.announce(f"without a price ({first_words(error)})", 0.0)
@@ -161,17 +212,38 @@ def _change(installation: Installation, steps: Steps) -> float:
 
 
 def _unlock(installation: Installation, steps: Steps) -> float:
-    """Backends that cannot read Core go by the lock, so that is all there is to take off."""
-    begun = time.monotonic()
+    """Backends that cannot read Core go by the lock, so that is all there is to take off. The first
+    that has seen it lets users write, while another may still answer as before, so it stays off
+    then, whatever fails; where none has, they read Core, and it is put on again."""
+    begun, old = time.monotonic(), list[bool]()
+
+    def all_serve_old() -> bool:
+        old[:0] = now = _serve_old(installation)
+        return all(now)
+
     try:
         steps.run("unlock legacy", lambda: release_any_lock(installation.legacy))
         _start_absent(installation)
-        wait_until(lambda: names(installation, "old"), _NOTICED_SECONDS)
+        wait_until(all_serve_old, _NOTICED_SECONDS)
         steps.run("ask the public address", lambda: ask_public(installation, "old"))
-    except BaseException:
-        lock_and_prove(installation.legacy)
-        raise
+    except BaseException as error:
+        if not any(old):
+            lock_and_prove(installation.legacy)
+            raise
+        raise RefusedError(
+            f"the old database is open, and users work in it, but {first_words(error)}; see that "
+            "every backend reaches it"
+        ) from error
     return time.monotonic() - begun
+
+
+def _serve_old(installation: Installation) -> list[bool]:
+    """Whether answers come from the old pair, so many in turn that each backend behind a proxy
+    should have given one."""
+    asked = range(2 * installation.settings.replicas)
+    with suppress(RefusedError):  # whoever starts does not answer yet
+        return [names(installation, "old") for _ in asked]
+    return [False]
 
 
 def _start_absent(installation: Installation) -> None:

@@ -23,7 +23,7 @@ from ops.books.gate import (
     set_trial,
     take_over,
 )
-from ops.errors import DatabaseUnavailableError, RefusedError, SigmaSightError
+from ops.errors import ConfigurationError, DatabaseUnavailableError, RefusedError, SigmaSightError
 from ops.waiting import wait_until
 from ops.write_lock.lock import HOLDING, lock_state
 
@@ -87,7 +87,7 @@ class GateSwitch:
         """What the row says; of a lost Core what the lock does, as backends have it."""
         try:
             return active_pair(self.core, self.before)
-        except DatabaseUnavailableError:
+        except (DatabaseUnavailableError, ConfigurationError):  # its server, or itself, is gone
             return self._by_lock()
 
     def _by_lock(self) -> Pair:

@@ -11,6 +11,7 @@ from app.gate.middleware import public_part
 from ops.books.active_pair import Pair
 from ops.cutover.installation import Installation
 from ops.errors import RefusedError
+from ops.http_answer import PAIR_HEADER
 from ops.plan_figures import LAST_DAY
 from ops.probe_accounts import ProbeAccounts, probe_accounts
 from ops.verify.http.checks import checks_of
@@ -21,7 +22,6 @@ from ops.verify.report import CheckResult
 from ops.verify.run import answer
 from ops.verify.subject import Subject
 
-PAIR_HEADER = "X-SigmaSight-Pair"
 _ALWAYS = ("backend alive", "probe logins")
 _COMPLETE = ("portfolios complete",)
 _SECONDS = 10.0

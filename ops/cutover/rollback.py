@@ -15,6 +15,7 @@ from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
 from ops.connection import explained
+from ops.cutover.blind import refuse_unsettled
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.forecast import CARRIED, fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
@@ -101,6 +102,7 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
         RefusedError: no swap is in force, or the old database is gone or another one.
     """
     _refuse_removed(installation)
+    refuse_unsettled(installation)
     swapped = swap_in_force(installation.core)
     if swapped is None:
         raise RefusedError("no swap is in force, so there is nothing to roll back")

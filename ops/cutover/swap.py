@@ -18,6 +18,7 @@ from ops.copy.sessions import Connections, Sessions, copy_connections, copy_sess
 from ops.copy.side_by_side import side_by_side
 from ops.copy.snapshot import copy_delta, copy_groups
 from ops.copy.source import copied_groups
+from ops.cutover.blind import refuse_unsettled
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.forecast import COMPARED, LOCKED, fits, forecast, refuse_long_hold
 from ops.cutover.installation import Installation
@@ -69,8 +70,9 @@ def plan_swap(installation: Installation, unknown: Collection[str] = ()) -> Swap
             name, whatever they hold.
 
     Raises:
-        RefusedError: there is no old database.
+        RefusedError: there is no old database, or Core does not know yet that it was gone back to.
     """
+    refuse_unsettled(installation)
     legacy = identity(installation.legacy)
     conditions = swap_conditions(installation)
     with recorded_access(installation.core, installation.legacy, "swap plan"):

@@ -11,7 +11,8 @@ from ops.backup.programs import RESTORE_ALONE, programs_for
 from ops.connection import first_value, session_at
 from ops.embedded.binaries import MAJOR_VERSION
 from ops.endpoints import given_legacy, resolve_endpoints
-from ops.errors import SigmaSightError
+from ops.errors import ConfigurationError, SigmaSightError, WrongDatabaseError
+from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import recorded_access
 from ops.settings import OperatorSettings
 
@@ -35,7 +36,8 @@ def accounted(settings: OperatorSettings, legacy: URL, purpose: str) -> Abstract
     """Let the evidence of who reads the old database since a swap know that it was us."""
     try:
         core = resolve_endpoints(settings).core
-    except SigmaSightError:  # nothing was moved here yet
+        swap_in_force(core)
+    except (ConfigurationError, WrongDatabaseError):  # nothing was moved here yet
         return nullcontext()
     return recorded_access(core, legacy, purpose)
 

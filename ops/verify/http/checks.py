@@ -10,8 +10,9 @@ from app.readiness import DatabaseState
 from ops.backend.not_ready import databases_in_the_way
 from ops.backend.serving import served_before
 from ops.backend.supervised import SupervisedBackend
-from ops.backend.trial import new_pair_at
+from ops.backend.trial import new_pair_at, without_fence
 from ops.endpoints import Endpoints
+from ops.http_answer import PAIR_HEADER, http_answer
 from ops.probe_accounts import reachable_accounts
 from ops.settings import OperatorSettings
 from ops.verify.http.analytics import aggregate_analytics, analytics_populated
@@ -25,6 +26,7 @@ from ops.verify.report import Check, Verdict, judged, skipped
 from ops.verify.subject import Subject
 
 _SHOWN = 40
+_SECONDS = 10.0
 
 
 class _HttpCheck(NamedTuple):
@@ -37,9 +39,10 @@ class _HttpCheck(NamedTuple):
 
 @contextmanager
 def backend_checks(settings: OperatorSettings, endpoints: Endpoints) -> Iterator[tuple[Check, ...]]:
-    """The checks of the backend that BACKEND_URL names, else of the new pair by the stack's own or
-    the one beside the embedded databases, until the block ends; without any they are skipped,
-    saying what to do. So are those that need a user where there is nobody to log in as.
+    """The checks of the backend that BACKEND_URL names, else of the stack's own or of the one
+    beside the embedded databases, until the block ends. While it serves from the old pair, the new
+    one is asked at its gate. Without a backend they are skipped, saying what to do; so are those
+    that need a user where there is nobody to log in as.
 
     Raises:
         ConfigurationError: see `ops.probe_accounts.probe_accounts`.
@@ -167,7 +170,15 @@ def _known_backend(
         return None
     if settings.BACKEND_URL is None:
         log = log or (own.log if settings.embedded else None)
+    if settings.BACKEND_URL is None or _serves_old(url):
         before = served_before(settings, endpoints)
         url = stack.enter_context(new_pair_at(endpoints.core, endpoints.ai, before, url))
+    else:  # one that stands by, where a rollback has left a fence
+        stack.enter_context(without_fence(endpoints.core, endpoints.ai))
     probes = reachable_accounts(settings, endpoints.legacy, endpoints.core)
     return HttpTarget(url, probes, log)
+
+
+def _serves_old(url: str) -> bool:
+    answer = http_answer(f"{url}/health", _SECONDS)
+    return answer is not None and answer.headers.get(PAIR_HEADER) == "old"

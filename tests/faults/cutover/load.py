@@ -13,8 +13,8 @@ import httpx
 from sqlalchemy.engine import URL
 
 from ops.connection import connect
-from ops.cutover.questions import PAIR_HEADER
 from ops.demo.marker import DEMO_USERS
+from ops.http_answer import PAIR_HEADER
 from tests.api.chat_stream import events
 
 READERS, VISITORS, TALKERS, WRITERS = 28, 6, 10, 6

@@ -13,8 +13,8 @@ from ops.backend.supervised import SupervisedBackend
 from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover, last_cutover
 from ops.connection import connect
-from ops.cutover.questions import PAIR_HEADER
 from ops.demo.marker import DEMO_USERS
+from ops.http_answer import PAIR_HEADER
 from ops.settings import OperatorSettings
 from ops.state_folder import StateFolder
 from ops.write_lock.lock import lock_state

@@ -14,11 +14,12 @@ import httpx
 from sqlalchemy.engine import URL
 
 from ops.books.active_pair import Pair
-from ops.books.run_lock import exclusive_run
+from ops.books.run_lock import Fence, exclusive_run
 from ops.books.verifications import record_verification
 from ops.connection import connect
 from ops.copy import copy_delta
 from ops.copy.source import accept_source
+from ops.cutover.blind import roll_back_blindly
 from ops.cutover.follow import FollowReport, follow, swap_to_follow
 from ops.cutover.installation import Installation
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback, rollback
@@ -120,6 +121,10 @@ class SmallSystem:
     ) -> CutoverReport:
         with self._move(then) as installation:
             return rollback(installation, Acceptance(accept_loss, export), plan=plan_id)
+
+    def rollback_blindly(self) -> CutoverReport:
+        with self._installation(Fence(0)) as installation:
+            return roll_back_blindly(installation)
 
     def follow(self, *, end: bool = False, days_to_cleanup: float = 30.0) -> FollowReport:
         with self._move() as installation:
@@ -232,6 +237,11 @@ class SmallSystem:
 
     @contextmanager
     def _move(self, then: Then | None = None) -> Iterator[Installation]:
+        with exclusive_run(self.core) as fence, self._installation(fence, then) as installation:
+            yield installation
+
+    @contextmanager
+    def _installation(self, fence: Fence, then: Then | None = None) -> Iterator[Installation]:
         def announce(step: str, _seconds: float) -> None:
             (then or {}).get(step, lambda: None)()
 
@@ -242,10 +252,9 @@ class SmallSystem:
         }
         settings = OperatorSettings.model_validate(told)
         endpoints = Endpoints(self.core, self.ai, self.legacy, "embedded")
-        with exclusive_run(self.core) as fence:
-            yield Installation(
-                settings, endpoints, self.switch, fence, announce, max_hold_seconds=self.max_hold
-            )
+        yield Installation(
+            settings, endpoints, self.switch, fence, announce, max_hold_seconds=self.max_hold
+        )
 
 
 def fill_book(core: URL, ai: URL, legacy: URL) -> None:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from ops.embedded.server import EmbeddedServer
 from ops.errors import RefusedError
 from ops.write_lock.lock import lock_and_prove, lock_state, lock_writes, release_any_lock
 from tests.api.backend import backend_process
-from tests.databases import NewDatabase
+from tests.databases import NewDatabase, unreachable
 from tests.integration.cutover.by_turns import by_turns
 from tests.integration.cutover.switch_contract import Installed, SwitchContract, named
 from tests.integration.serving.starting import eventually
@@ -247,7 +247,7 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
             held.release()
     else:
         lock_and_prove(legacy)
-    with _away(server, str(databases["core"].database)):
+    with unreachable(server, databases["core"]):
         # What was read of Core is not believed for long, and legacy is locked: nobody is served.
         eventually(lambda: named(address) is None, seconds=60)
         release_any_lock(legacy)
@@ -260,15 +260,3 @@ def test_without_core_the_lock_decides_and_what_it_decided_stays(
         held.flip("old")
         held.release()
     installed.assert_served("old")
-
-
-@contextmanager
-def _away(server: EmbeddedServer, name: str) -> Iterator[None]:
-    """A database that nobody reaches, as if it were lost."""
-    with connect(server.url(), application_name="tests", autocommit=True) as session:
-        session.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        session.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-        )
-        yield
-        session.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
