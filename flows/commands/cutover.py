@@ -124,9 +124,12 @@ def follow(
 
 
 def _after(kind: str, done: "CutoverReport | SwapPlan | RollbackPlan") -> str:
-    """The command that comes next."""
-    plan_id = getattr(done, "plan_id", None)
-    return f"sigmasight {kind} --plan-id {plan_id}" if plan_id else "sigmasight status"
+    """The command that comes next: the planned one, unless it would be refused as it stands."""
+    plan_id, price = getattr(done, "plan_id", None), getattr(done, "price", None)
+    unmet = [one for one in getattr(done, "conditions", ()) if not one.met]
+    if plan_id is None or unmet or (price is not None and price.total):
+        return "sigmasight status"
+    return f"sigmasight {kind} --plan-id {plan_id}"
 
 
 def _show_report(done: "CutoverReport") -> None:

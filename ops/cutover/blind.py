@@ -30,7 +30,7 @@ from ops.errors import (
     RefusedError,
     SigmaSightError,
 )
-from ops.evidence.cutovers import swap_in_force
+from ops.evidence.cutovers import LEFT_BLINDLY, left_blindly, swap_in_force
 from ops.waiting import wait_until
 from ops.write_lock.lock import (
     LOCKING,
@@ -41,7 +41,6 @@ from ops.write_lock.lock import (
     writing_session,
 )
 
-_DOCUMENT = "blind_rollback"
 _log = logging.getLogger(__name__)
 # Until each backend has given up asking a lost Core, and looked at the lock.
 _NOTICED_SECONDS = 30.0
@@ -72,7 +71,7 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
             return CutoverReport("old", False, installation.switch.public_address())
         _refuse_needless(installation)
         _refuse_stranger(installation)
-        installation.settings.state.write(_DOCUMENT, {"legacy": identity(installation.legacy)})
+        installation.settings.state.write(LEFT_BLINDLY, {"legacy": identity(installation.legacy)})
         steps = Steps(lambda _step, _core: None, installation.announce)
         told = _core_answers(installation)
         held = (_change if told else _unlock)(installation, steps)
@@ -83,7 +82,7 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
 def settle_blind_rollback(installation: Installation) -> str | None:
     """Record in Core, which answers again, that the old pair was gone back to without it; where a
     blind rollback was killed before that, lock legacy again. What was done, or None."""
-    begun = installation.settings.state.read(_DOCUMENT)
+    begun = installation.settings.state.read(LEFT_BLINDLY)
     if not begun:
         return None
     installation.known_legacy(begun["legacy"])
@@ -96,7 +95,7 @@ def settle_blind_rollback(installation: Installation) -> str | None:
             _record(installation, swapped)
     elif swapped is not None:
         lock_and_prove(installation.legacy)
-    installation.settings.state.write(_DOCUMENT, {})
+    installation.settings.state.write(LEFT_BLINDLY, {})
     return f"a blind rollback was {done}"
 
 
@@ -106,7 +105,7 @@ def refuse_unsettled(installation: Installation) -> None:
     Raises:
         RefusedError: it is, and Core does not know yet.
     """
-    if installation.settings.state.read(_DOCUMENT):
+    if left_blindly(installation.settings.state):
         raise RefusedError(
             "a blind rollback is not recorded yet, nor brought back what users had written before "
             "it; run `sigmasight rollback`, which does both and changes no pair"
@@ -179,7 +178,7 @@ def _refuse_needless(installation: Installation) -> None:
 def _refuse_stranger(installation: Installation) -> None:
     """Only the old database of the swap bears its lock; or bore it, until a blind rollback that was
     killed took it off."""
-    known = installation.settings.state.read(_DOCUMENT).get("legacy")
+    known = installation.settings.state.read(LEFT_BLINDLY).get("legacy")
     ours = known and same_identity(known, identity(installation.legacy))
     if not _is_locked(installation) and not ours:
         raise RefusedError(

@@ -6,6 +6,10 @@ from sqlalchemy.engine import URL
 
 from ops.books.cutovers import Cutover, last_cutover
 from ops.errors import RefusedError
+from ops.state_folder import StateFolder
+
+# Of the state folder: the old database of a blind rollback that Core does not know of.
+LEFT_BLINDLY = "blind_rollback"
 
 
 def in_force(known: Sequence[Cutover]) -> Cutover | None:
@@ -22,6 +26,11 @@ def swap_in_force(core: URL) -> Cutover | None:
     """`in_force` of what Core records."""
     last = last_cutover(core, "done")
     return in_force([last] if last is not None else [])
+
+
+def left_blindly(state: StateFolder) -> bool:
+    """Whether a blind rollback is still to be recorded in Core."""
+    return bool(state.read(LEFT_BLINDLY))
 
 
 def users_may_write_to_new(core: URL) -> bool:

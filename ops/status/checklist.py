@@ -8,6 +8,7 @@ from ops.books.active_pair import Pair
 from ops.books.verifications import last_verification
 from ops.endpoints import Endpoints, resolve_endpoints
 from ops.errors import SigmaSightError
+from ops.evidence.cutovers import left_blindly
 from ops.settings import OperatorSettings
 from ops.status import build_lines, closing_lines, data_lines, serving_lines
 from ops.status.core_facts import CoreFacts, ai_schema, core_facts
@@ -144,7 +145,7 @@ class _Sight:
         ends: Mapping[str, tuple[str, ...]] = _quietly(heads.get, {})
         lines = [build_lines.databases(answering, self._absent, gone=gone)]
         lines += self._built(core, ai, ends)
-        recorded = _recorded_pair(core)
+        recorded = None if left_blindly(self._settings.state) else _recorded_pair(core)
         lines.append(serving_lines.served(word, recorded))
         return lines + self._late(core, legacy, history)
 
@@ -190,8 +191,9 @@ class _Sight:
         if core is None:
             swap, rollback, _, cleanup = _unknown(_LATE_PHASES, _UNASKED, self._unasked("core"))
             return [swap, rollback, verified, cleanup]
+        swap = serving_lines.swapped(core, legacy, has_legacy=self._has_legacy)
         return [
-            serving_lines.swapped(core, legacy, has_legacy=self._has_legacy),
+            serving_lines.LEFT_BLINDLY if left_blindly(self._settings.state) else swap,
             serving_lines.way_back(core),
             verified,
             closing_lines.cleaned_up(core, history),

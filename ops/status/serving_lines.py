@@ -96,6 +96,15 @@ def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) ->
     return ChecklistLine("9", "swap", "open", words, next="sigmasight swap")
 
 
+LEFT_BLINDLY = ChecklistLine(
+    "9",
+    "swap",
+    "failed",
+    "a blind rollback is neither recorded in Core yet, nor brought back what users had written",
+    next="sigmasight rollback",
+)
+
+
 def _unfinished(one: Cutover, *, under_way: bool) -> ChecklistLine:
     if under_way:
         words = f"a {one.kind} is under way, at step: {one.step}"

@@ -129,6 +129,17 @@ def test_a_swap_and_a_rollback_replace_nothing(world: World) -> None:
     assert world.is_settled()
 
 
+def test_a_verification_asks_the_new_pair_while_users_reach_the_old_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a swap and after a rollback, where only BACKEND_URL says who users reach."""
+    found = world.settings()
+    monkeypatch.setattr(checks, "reachable_accounts", lambda *_: demo_accounts("demo"))
+    monkeypatch.setattr(checks, "http_checks", lambda target: (target.url,))
+    with backend_checks(found, resolve_endpoints(found)) as asked:
+        assert (named(world.address), [named(url) for url in asked]) == ("old", ["new"])
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize(("said", "pair"), [("new", "new"), (None, "old"), ("old", "old")])
 def test_an_installation_from_before_the_gate_is_taken_over(
