@@ -2,7 +2,6 @@
 
 import logging
 import time
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
@@ -100,12 +99,12 @@ def settle_blind_rollback(installation: Installation) -> str | None:
 
 
 def refuse_unsettled(installation: Installation) -> None:
-    """See that what is looked at is no pair that was left blindly.
+    """See that what is looked at is no pair that was left blindly; whether it was, the lock says.
 
     Raises:
         RefusedError: it is, and Core does not know yet.
     """
-    if left_blindly(installation.settings.state):
+    if left_blindly(installation.settings.state) and not _is_locked(installation):
         raise RefusedError(
             "a blind rollback is not recorded yet, nor brought back what users had written before "
             "it; run `sigmasight rollback`, which does both and changes no pair"
@@ -213,11 +212,13 @@ def _change(installation: Installation, steps: Steps) -> float:
 def _unlock(installation: Installation, steps: Steps) -> float:
     """Backends that cannot read Core go by the lock, so that is all there is to take off. The first
     that has seen it lets users write, while another may still answer as before, so it stays off
-    then, whatever fails; where none has, they read Core, and it is put on again."""
+    then, whatever fails; where none has, they read Core, and it is put on again. A proxy asks them
+    by turns."""
     begun, old = time.monotonic(), list[bool]()
 
     def all_serve_old() -> bool:
-        old[:0] = now = _serve_old(installation)
+        now = [_serves_old(installation) for _ in range(2 * installation.settings.replicas)]
+        old.extend(now)
         return all(now)
 
     try:
@@ -236,13 +237,11 @@ def _unlock(installation: Installation, steps: Steps) -> float:
     return time.monotonic() - begun
 
 
-def _serve_old(installation: Installation) -> list[bool]:
-    """Whether answers come from the old pair, so many in turn that each backend behind a proxy
-    should have given one."""
-    asked = range(2 * installation.settings.replicas)
-    with suppress(RefusedError):  # whoever starts does not answer yet
-        return [names(installation, "old") for _ in asked]
-    return [False]
+def _serves_old(installation: Installation) -> bool:
+    try:
+        return names(installation, "old")
+    except RefusedError:  # whoever starts does not answer yet
+        return False
 
 
 def _start_absent(installation: Installation) -> None:

@@ -145,7 +145,7 @@ class _Sight:
         ends: Mapping[str, tuple[str, ...]] = _quietly(heads.get, {})
         lines = [build_lines.databases(answering, self._absent, gone=gone)]
         lines += self._built(core, ai, ends)
-        recorded = None if left_blindly(self._settings.state) else _recorded_pair(core)
+        recorded = None if self._left_blindly(legacy) else _recorded_pair(core)
         lines.append(serving_lines.served(word, recorded))
         return lines + self._late(core, legacy, history)
 
@@ -193,11 +193,15 @@ class _Sight:
             return [swap, rollback, verified, cleanup]
         swap = serving_lines.swapped(core, legacy, has_legacy=self._has_legacy)
         return [
-            serving_lines.LEFT_BLINDLY if left_blindly(self._settings.state) else swap,
+            serving_lines.LEFT_BLINDLY if self._left_blindly(legacy) else swap,
             serving_lines.way_back(core),
             verified,
             closing_lines.cleaned_up(core, history),
         ]
+
+    def _left_blindly(self, legacy: LegacySight | None) -> bool:
+        open_again = legacy is not None and len(legacy.unlocked) == legacy.tables
+        return open_again and left_blindly(self._settings.state)
 
     @property
     def _has_legacy(self) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.evidence.cutovers import LEFT_BLINDLY
 from ops.settings import OperatorSettings
 from ops.status import ChecklistLine, checklist, checklist_json, next_step
 from tests.integration.checklist_look import execute, external, look, swapped
@@ -100,13 +99,6 @@ def test_servers_that_are_down_are_named(tmp_path: Path, core_url: URL) -> None:
     assert str(gone.port) in lines["databases"].evidence
     assert "since when is not known" in lines["run history"].evidence
     assert (gone.password or "?") not in checklist_json(list(lines.values()))
-
-
-def test_a_blind_rollback_is_to_be_recorded_first(settings: OperatorSettings) -> None:
-    settings.state.write(LEFT_BLINDLY, {"legacy": {"database_name": "old"}})
-    lines = look(settings)
-    assert (lines["swap"].state, lines["swap"].next) == ("failed", "sigmasight rollback")
-    assert "neither recorded in Core yet, nor brought back" in lines["swap"].evidence
 
 
 def test_the_document_keeps_its_keys(settings: OperatorSettings) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from ops.backend.pair_fence import pair_fence
 from ops.books.follows import FOLLOWED
 from ops.connection import connect, shown_address
+from ops.evidence.cutovers import LEFT_BLINDLY
 from ops.settings import OperatorSettings
 from ops.write_lock.lock import lock_and_prove
 from tests.integration.checklist_look import IDENTITY, execute, external, look, swapped
@@ -74,6 +75,20 @@ def test_a_lock_that_an_undone_swap_left_is_told_with_what_takes_it_off(
     line = look(settings)["swap"]
     assert (line.state, line.next) == ("failed", "sigmasight rollback")
     assert "the last swap was undone: legacy went away; but the old database's" in line.evidence
+
+
+def test_a_blind_rollback_is_to_be_recorded_first_unless_it_was_undone(
+    tmp_path: Path, core_url: URL, ai_url: URL, scratch_database: URL
+) -> None:
+    execute(scratch_database, "CREATE TABLE users (id uuid)")
+    settings = external(tmp_path, core_url, ai_url, scratch_database)
+    settings.state.write(LEFT_BLINDLY, {"legacy": {"database_name": "old"}})
+    swapped(core_url)
+    line = look(settings)["swap"]
+    assert (line.state, line.next) == ("failed", "sigmasight rollback")
+    assert "neither recorded in Core yet, nor brought back" in line.evidence
+    lock_and_prove(scratch_database)
+    assert look(settings)["swap"].state == "done"
 
 
 def test_a_fence_is_told_and_what_takes_it_off_where_users_would_meet_it(

@@ -96,3 +96,14 @@ def test_the_old_database_stays_open_while_backends_find_out_one_by_one(
         with pytest.raises(RefusedError, match=r"database is open, .* new pair, not the old"):
             system.rollback_blindly()
         assert system.legacy_is() == "open"
+
+
+def test_it_is_locked_again_where_every_backend_still_reads_core(
+    system: SmallSystem, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blind, "_NOTICED_SECONDS", 0.1)
+    with unreachable(server, system.core):
+        with pytest.raises(RefusedError, match="serves from the new pair, not the old"):
+            system.rollback_blindly()
+        assert system.legacy_is() == "locked"
+    assert system.plan_rollback().price.total == 0, "it is as it was"
