@@ -8,6 +8,7 @@ from flows.cutover import current_installation, cutover_name, tell
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
+from ops.cutover.blind import refuse_unsettled
 from ops.cutover.forecast import in_words
 from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
 from ops.cutover.plan import SWAP_STEPS, refuse_planned_look
@@ -63,6 +64,7 @@ def swap(
 
 def _nothing_to_plan(installation: Installation) -> CutoverReport | None:
     """What a swap would find done already; the old database, which is locked, cannot be tried."""
+    refuse_unsettled(installation)
     last = swap_in_force(installation.core)
     if last is None or installation.switch.active() == "old":
         return None

@@ -146,6 +146,8 @@ def _show_swap_plan(plan: "SwapPlan") -> None:
 
     say(*(condition.line() for condition in plan.conditions))
     _show_price("rows only in the old database", plan.price.by_table)
+    if plan.price.total:
+        say(f"refused as it stands: {plan.price.advice()}")
     say(f"copied again first: {', '.join(plan.groups) or 'nothing'}", in_words(plan.forecast))
     _show_steps(SWAP_STEPS)
     say(f"plan id: {plan.plan_id}")

@@ -23,6 +23,7 @@ from ops.copy.rejects import forget_rejects
 from ops.copy.report import Meter, ignore_progress
 from ops.copy.sessions import Sessions, copy_sessions
 from ops.copy.staging import OLDER, RANKED, stage
+from ops.errors import BadInputError
 
 OWNED_GROUPS = ("users", "chat", "ai")
 SHOWN_EQUITY = "portfolios with another equity"
@@ -112,7 +113,16 @@ class Price:
 
     def without(self, accepted: Collection[str]) -> "Price":
         """What is left where tables that nothing of ours knows are accepted by schema and name,
-        however many rows they have: an application's own log grows from one look to the next."""
+        however many rows they have: an application's own log grows from one look to the next.
+
+        Raises:
+            BadInputError: a name is none of those.
+        """
+        if wrong := [name for name in accepted if name not in self.unknown]:
+            raise BadInputError(
+                f"--accept-unknown {wrong[0]}: that is no table with rows that nothing of ours "
+                f"knows; there are: {', '.join(self.unknown) or 'none'}"
+            )
         left = {table: rows for table, rows in self.unknown.items() if table not in accepted}
         return replace(self, unknown=left)
 

@@ -126,7 +126,8 @@ def _bring_back(installation: Installation) -> int:
         if not price_of(changes).total:
             return 0
         bring_to_ai(changes)
-        name = f"blind-rollback-{changes.since:%Y%m%dT%H%M%S}.zip"
+        # A swap may be left twice: Core may have been restored from before the first time.
+        name = f"blind-rollback-{datetime.now(UTC):%Y%m%dT%H%M%S}.zip"
         path = installation.settings.state.root / name
         export_changes(changes, path)
     brought = import_losses(path, installation.legacy, installation.legacy)

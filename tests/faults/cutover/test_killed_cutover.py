@@ -164,6 +164,7 @@ def test_a_lost_core_is_left_without_a_price_and_told_when_it_is_back(
         assert lock_state(swappable.stage.url("legacy")).state == "open"
         assert "active already" in swappable.stage.must("rollback", "--blind").out
 
+    assert "not recorded yet" in swappable.stage.run("swap", "--dry-run").errors[0]
     assert "a blind rollback was recorded" in swappable.stage.must("swap").out
     swappable.assert_settled("new")
     swappable.stage.must(*losses(tmp_path))

@@ -10,7 +10,7 @@ from ops.assessment.report import account_lines, becomes, refuse_no_go
 from ops.carrying.swap_price import SHOWN_EQUITY, Price, swap_price
 from ops.connection import within_schema
 from ops.embedded.server import EmbeddedServer
-from ops.errors import RefusedError
+from ops.errors import BadInputError, RefusedError
 from ops.legacy_schema import LegacySchemaError
 from tests.databases import create_database
 from tests.groups import soaked
@@ -148,7 +148,9 @@ def test_what_nobody_knows_has_a_price(
         "swap with --accept-loss 12"
     )
     assert price.without({"public.ai_insights"}).total == 0
-    assert price.without({"ai_insights"}) == price
+    for wrong in ("ai_insights", "public.users"):
+        with pytest.raises(BadInputError, match=f"{wrong}: .* there are: public.ai_insights"):
+            price.without({wrong})
     counted = Price(unknown={"public.ai_insights": 3})
     assert swap_price(owned_url, core_url, ai_url, counted).total == 3
     run(

@@ -41,8 +41,11 @@ def test_what_users_wrote_before_it_is_brought_back_or_is_the_next_swaps_price(
     with unreachable(server, system.ai):
         assert system.rollback_blindly().active == "old"
         system.ask(system.old, RENAMED.format("deux", "two"))
-        with pytest.raises(ConfigurationError):
-            system.rollback()
+    # Of the same swap, which was left before Core was restored to it.
+    [(since,)] = system.ask(system.core, "SELECT recorded_at FROM ops.cutover_baseline_moment")
+    (system.state.root / f"blind-rollback-{since:%Y%m%dT%H%M%S}.zip").write_text("an earlier one")
+    with unreachable(server, system.ai), pytest.raises(ConfigurationError):
+        system.rollback()
     with pytest.raises(RefusedError, match=r"not recorded yet.*run `sigmasight rollback`"):
         system.plan_swap()
     assert system.rollback().recovered == "a blind rollback was recorded"
