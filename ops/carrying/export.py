@@ -38,6 +38,13 @@ def export_changes(changes: Changes, path: Path) -> int:
     return sum(sum(kinds.values()) for kinds in manifest.changes.values())
 
 
+def keep_changes(changes: Changes, folder: Path, what: str) -> Path:
+    """`export_changes` into a file of `folder`, named by what happened and when; its path."""
+    path = folder / f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S}.zip"
+    export_changes(changes, path)
+    return path
+
+
 def refuse_taken(path: Path, source: Mapping[str, Any], since: datetime) -> None:
     """Say what would prevent a file of this name.
 

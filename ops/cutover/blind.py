@@ -14,7 +14,7 @@ from ops.carrying.changes import (
     forget_missing,
     refuse_renewed,
 )
-from ops.carrying.export import export_changes
+from ops.carrying.export import keep_changes
 from ops.carrying.import_file import import_losses
 from ops.carrying.rollback_price import price_of
 from ops.connection import explained
@@ -126,10 +126,7 @@ def _bring_back(installation: Installation) -> int:
         if not price_of(changes).total:
             return 0
         bring_to_ai(changes)
-        # A swap may be left twice: Core may have been restored from before the first time.
-        name = f"blind-rollback-{datetime.now(UTC):%Y%m%dT%H%M%S}.zip"
-        path = installation.settings.state.root / name
-        export_changes(changes, path)
+        path = keep_changes(changes, installation.settings.state.root, "blind-rollback")
     brought = import_losses(path, installation.legacy, installation.legacy)
     _log.warning(
         "of what users wrote to the new pair, %d rows were brought back, and %d contradict the old "

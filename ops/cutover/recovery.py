@@ -4,7 +4,6 @@ answers were wrong is taken back."""
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy.engine import URL
@@ -15,7 +14,7 @@ from ops.books.active_pair import Pair
 from ops.books.cutovers import Cutover, end_cutover, first_words, last_cutover
 from ops.books.tombstones import cleaned_up
 from ops.carrying.changes import Changes
-from ops.carrying.export import export_changes
+from ops.carrying.export import keep_changes
 from ops.carrying.rollback_price import RollbackPrice
 from ops.connection import connect, explained
 from ops.cutover.blind import settle_blind_rollback
@@ -214,9 +213,7 @@ def _keep(installation: Installation) -> None:
 def _export_rest(installation: Installation, changes: Changes, price: RollbackPrice) -> None:
     if not price.total:
         return
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    path = installation.settings.state.root / f"undone-swap-{moment}.zip"
-    export_changes(changes, path)
+    path = keep_changes(changes, installation.settings.state.root, "undone-swap")
     _log.warning(
         "what users wrote meanwhile, and the old database cannot hold, is in %s; "
         "`sigmasight import` reads it",

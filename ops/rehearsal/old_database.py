@@ -36,10 +36,11 @@ def accounted(settings: OperatorSettings, legacy: URL, purpose: str) -> Abstract
     """Let the evidence of who reads the old database since a swap know that it was us."""
     try:
         core = resolve_endpoints(settings).core
-        swap_in_force(core)
-    except (ConfigurationError, WrongDatabaseError):  # nothing was moved here yet
-        return nullcontext()
-    return recorded_access(core, legacy, purpose)
+        if swap_in_force(core) is not None:
+            return recorded_access(core, legacy, purpose)
+    except (ConfigurationError, WrongDatabaseError):
+        pass  # nothing was moved here yet
+    return nullcontext()
 
 
 def copy_whole(source: URL, target: URL, place: Path) -> None:

@@ -193,7 +193,7 @@ class _Sight:
             return [swap, rollback, verified, cleanup]
         swap = serving_lines.swapped(core, legacy, has_legacy=self._has_legacy)
         return [
-            serving_lines.LEFT_BLINDLY if self._left_blindly(legacy) else swap,
+            serving_lines.UNRECORDED if self._left_blindly(legacy) else swap,
             serving_lines.way_back(core),
             verified,
             closing_lines.cleaned_up(core, history),

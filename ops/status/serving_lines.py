@@ -96,7 +96,7 @@ def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) ->
     return ChecklistLine("9", "swap", "open", words, next="sigmasight swap")
 
 
-LEFT_BLINDLY = ChecklistLine(
+UNRECORDED = ChecklistLine(
     "9",
     "swap",
     "failed",
