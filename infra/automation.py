@@ -316,14 +316,17 @@ def run_cli(state: StateFolder, stack: str | None, words: Sequence[str]) -> int:
     """Run the command line as a person does, on the stacks of the state folder.
 
     Args:
-        stack: by default the one that was brought up last.
+        stack: by default the one that was brought up last, else the only one that was begun.
 
     Raises:
         ConfigurationError: nothing was declared here yet.
     """
-    stack = stack or declared(state).name
+    begun = [
+        file.stem.partition(".")[2] for file in state.root.glob("pulumi/project/Pulumi.*.yaml")
+    ]
+    stack = stack or declared(state).name or (begun[0] if len(begun) == 1 else None)
     driven = DrivenStack(state, None, stack or "", lambda _line: None)
-    if not driven.login and not any(state.root.glob("pulumi/project/*.yaml")):
+    if not driven.login and not begun:
         raise ConfigurationError("no stack was declared here yet; run `sigmasight up --target …`")
     told = {"PULUMI_STACK": stack} if stack else {}
     return driven.run([find_cli().command, *words], told).returncode

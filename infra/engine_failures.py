@@ -100,10 +100,11 @@ def failure(lines: Sequence[str]) -> SigmaSightError:
 
 
 def _own_words(line: str) -> str:
-    """What our provider or program said, without what the engine puts before it."""
+    """What our provider or program said, without what the engine puts before it; what it advises
+    to set is set on the stacks of this folder."""
     for prefix in ("Exception calling application: ", "error: "):
         line = line.rpartition(prefix)[2]
-    return line
+    return line.replace("`pulumi config set ", "`sigmasight pulumi config set ")
 
 
 def _error_lines(text: str) -> list[str]:

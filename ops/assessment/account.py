@@ -109,6 +109,7 @@ class Surroundings:
         bytes: of the whole database.
         event_triggers, publications, subscriptions: by name.
         large_objects: how many.
+        follows: whether this is a standby of another server.
         direct: whether no pooler is in between.
     """
 
@@ -119,6 +120,7 @@ class Surroundings:
     publications: Sequence[str]
     subscriptions: Sequence[str]
     large_objects: int
+    follows: bool
     direct: bool
 
 

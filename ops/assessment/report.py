@@ -57,6 +57,8 @@ def account_lines(account: Account) -> Iterator[str]:
     yield from (f"{name}: {', '.join(found)}" for name, found in noted.items() if found)
     if around.encoding not in OF_ANY_TEXT:
         yield f"a rollback could not bring back texts with what {around.encoding} lacks"
+    if around.follows:
+        yield "a standby: it can be copied from, and a swap needs the address of its primary"
     if not around.direct:
         yield "a pooler is in between, whose limits on connections and on waiting hold too"
     if account.read_seconds is not None:

@@ -98,8 +98,9 @@ def restart_window(core: URL, legacy: URL, reason: str) -> None:
 def recorded_access(core: URL, legacy: URL | None, purpose: str) -> Iterator[Access]:
     """Bracket an access of ours to legacy, so that it is not taken for somebody else's.
 
-    Without legacy, and unless a swap is in force, this does nothing. Inside another access it does
-    nothing either, and no window begins as it ends. Whatever others read during the block is taken
+    Without legacy, and unless a swap is in force, this does nothing; nor at a standby, whose reads
+    its primary does not count. Inside another access it does nothing either, and no window begins
+    as it ends. Whatever others read during the block is taken
     for ours: keep it short, and close within it what it opens. Where the record before it has a
     gap, a new window begins here.
 
@@ -125,19 +126,23 @@ def _bracketed(
 ) -> Iterator[None]:
     # Not `explained`: what goes wrong in the block is not Core's doing.
     with connect(core, application_name="legacy access", autocommit=True) as alive:
-        access, present = _begin(core, legacy, purpose, swap, alive)
+        begun = _begin(core, legacy, purpose, swap, alive)
         try:
             yield
         finally:
-            _end(core, legacy, purpose, access, present, going_on.ends_with)
+            if begun is not None:
+                _end(core, legacy, purpose, *begun, going_on.ends_with)
 
 
 def _begin(
     core: URL, legacy: URL, purpose: str, swap: Cutover, alive: psycopg.Connection
-) -> tuple[int, list[int]]:
-    """Record the beginning; returns its id, and the sessions that were there before."""
+) -> tuple[int, list[int]] | None:
+    """Record the beginning; returns its id, and the sessions that were there before. None at a
+    standby, where nothing is recorded."""
     with one_at_a_time(core) as session:
         moments, seen = moments_since_window(session), look_at(legacy)
+        if seen.counters["follows"]:
+            return None
         found = _evidence(session, swap, moments, seen.counters)
         if found.restarts:
             record(session, "window", found.reason or "", seen.counters)
@@ -179,6 +184,10 @@ def access_evidence(core: URL, legacy: URL | None) -> AccessEvidence:
 def _evidence(
     session: psycopg.Connection, swap: Cutover, moments: Sequence[Moment], now: Counters
 ) -> AccessEvidence:
+    if now["follows"]:
+        return _unknown(
+            "a standby answers at its address, which counts its own use; name the primary"
+        )
     if not moments or moments[0].recorded_at < swap.begun_at:
         return _unknown("no window was begun since the swap", restarts=True)
     if not same_identity(now["identity"], swap.legacy):

@@ -52,7 +52,12 @@ def repository(heads: Answer[Mapping[str, tuple[str, ...]]]) -> ChecklistLine:
 
 
 def databases(
-    versions: Mapping[str, str], absent: Mapping[str, SigmaSightError], *, gone: bool
+    versions: Mapping[str, str],
+    absent: Mapping[str, SigmaSightError],
+    *,
+    gone: bool,
+    ours: bool,
+    locked: bool,
 ) -> ChecklistLine:
     """Line 2: who answers.
 
@@ -60,6 +65,8 @@ def databases(
         versions: server version by database that answers.
         absent: what is wrong with each that does not.
         gone: the old database was removed, as planned.
+        ours: whether `sigmasight up` starts the servers.
+        locked: whether the old database answers, and bears the lock of a swap.
     """
     answers = ", ".join(f"{name} (PostgreSQL {version})" for name, version in versions.items())
     words = f"{answers or 'none'} answer{'' if len(versions) > 1 else 's'}"
@@ -68,9 +75,14 @@ def databases(
     if absent:
         reasons = "; ".join(map(str, absent.values()))
         state: State = "failed" if "failed" in map(state_after, absent.values()) else "unknown"
-        step = "sigmasight up" if state == "failed" else WAIT_LONGER
+        step = _bring_back(ours=ours, locked=locked) if state == "failed" else WAIT_LONGER
         return ChecklistLine("2", "databases", state, f"{words}; {reasons}", next=step)
     return ChecklistLine("2", "databases", "done", words)
+
+
+def _bring_back(*, ours: bool, locked: bool) -> str:
+    step = "sigmasight up" if ours else "start its server again"
+    return f"{step}, or, where it is lost for good, sigmasight rollback --blind" if locked else step
 
 
 def migrated(
@@ -88,11 +100,15 @@ def migrated(
     step = "sigmasight migrate"
     if schema is None:
         return ChecklistLine(number, phase, "open", "not begun", next=step)
+    half = "ai" if expected == AI_TABLES else "core"
+    if schema.role not in (half, "shared"):
+        words, right = f"this database is marked as {schema.role!r}", "correct the two addresses"
+        return ChecklistLine(number, phase, "failed", words, next=right)
     wanted = CORE_TABLES + AI_TABLES if schema.role == "shared" else expected
     evidence = f"{schema.tables} of {wanted} tables, revision {schema.revision or 'none'}"
     if expected == AI_TABLES:
         evidence += f", pgvector {schema.vector or 'missing'}"
-    chain = heads.get("ai" if expected == AI_TABLES else "core")
+    chain = heads.get(half)
     if chain is not None and schema.revision not in chain:
         return ChecklistLine(
             number, phase, "open", f"{evidence}, behind head {'/'.join(chain)}", next=step

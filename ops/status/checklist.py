@@ -143,7 +143,11 @@ class _Sight:
         }
         answering = {name: version for name, version in versions.items() if version}
         ends: Mapping[str, tuple[str, ...]] = _quietly(heads.get, {})
-        lines = [build_lines.databases(answering, self._absent, gone=gone)]
+        ours = self._endpoints.target in ("embedded", "docker")
+        locked = legacy is not None and legacy.tables > 0 and not legacy.unlocked
+        lines = [
+            build_lines.databases(answering, self._absent, gone=gone, ours=ours, locked=locked)
+        ]
         lines += self._built(core, ai, ends)
         recorded = None if self._left_blindly(legacy) else _recorded_pair(core)
         lines.append(serving_lines.served(word, recorded))

@@ -89,9 +89,9 @@ SAID: list[tuple[str, type[SigmaSightError], str]] = [
         "the embedded server in /x/core does not start; read /x/core/server.log",
     ),
     (
-        "the stack's target is 'moon'; use embedded or docker or external",
+        "the stack's target is 'moon'; use embedded: `pulumi config set sigmasight:target VALUE`",
         ConfigurationError,
-        "the stack's target is 'moon'",
+        "'moon'; use embedded: `sigmasight pulumi config set sigmasight:target VALUE`",
     ),
 ]
 

@@ -53,6 +53,13 @@ def test_a_migrated_pair_is_told_from_one_that_is_behind(
     )
 
 
+def test_exchanged_addresses_are_told(tmp_path: Path, core_url: URL, ai_url: URL) -> None:
+    lines = look(external(tmp_path, ai_url, core_url))
+    found = [lines["Core migrations"], lines["AI migrations"]]
+    assert [line.evidence.rsplit(" ", 1)[1] for line in found] == ["'ai'", "'core'"]
+    assert next_step(list(lines.values())) == "correct the two addresses"
+
+
 def test_an_empty_database_has_not_begun(
     tmp_path: Path, scratch_database: URL, ai_url: URL
 ) -> None:
@@ -98,6 +105,7 @@ def test_servers_that_are_down_are_named(tmp_path: Path, core_url: URL) -> None:
     lines = look(external(tmp_path, gone, gone.set(database="ai")), "http://127.0.0.1:9/api")
     assert str(gone.port) in lines["databases"].evidence
     assert "since when is not known" in lines["run history"].evidence
+    assert lines["databases"].next == "start its server again"
     assert (gone.password or "?") not in checklist_json(list(lines.values()))
 
 

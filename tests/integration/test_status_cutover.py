@@ -75,6 +75,8 @@ def test_a_lock_that_an_undone_swap_left_is_told_with_what_takes_it_off(
     line = look(settings)["swap"]
     assert (line.state, line.next) == ("failed", "sigmasight rollback")
     assert "the last swap was undone: legacy went away; but the old database's" in line.evidence
+    lost = external(tmp_path, core_url.set(database="lost"), ai_url, scratch_database)
+    assert str(look(lost)["databases"].next).endswith("lost for good, sigmasight rollback --blind")
 
 
 def test_a_blind_rollback_is_to_be_recorded_first_unless_it_was_undone(

@@ -8,6 +8,7 @@ SELECT
     ARRAY(SELECT s.subname::text FROM pg_subscription AS s WHERE s.subdbid = d.oid ORDER BY 1)
         AS subscriptions,
     (SELECT count(*) FROM pg_largeobject_metadata) AS large_objects,
+    pg_is_in_recovery() AS follows,
     pg_backend_pid() = %(greeted_by)s AS direct
 FROM pg_database AS d
 WHERE d.datname = current_database()

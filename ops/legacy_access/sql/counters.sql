@@ -2,6 +2,7 @@
 -- move none of the tables' counters, and neither is a session.
 SELECT jsonb_build_object(
     'session', pg_backend_pid(),
+    'follows', pg_is_in_recovery(),
     'postmaster_started', pg_postmaster_start_time(),
     -- After an unclean stop all statistics are thrown away, and this becomes the time of recovery.
     'server_reset', (SELECT stats_reset FROM pg_stat_bgwriter),

@@ -8,6 +8,8 @@ import psutil
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.assessment.account import assess
+from ops.assessment.report import account_lines
 from ops.books.cutovers import begin_cutover, end_cutover
 from ops.connection import connect
 from ops.database_identity import identity, is_weak
@@ -18,7 +20,7 @@ from tests.databases import NewDatabase, create_database
 from tests.groups import soaked
 from tests.integration.cutover.conftest import As, Ask
 from tests.integration.cutover.locking import killed_at_the_end
-from tests.integration.cutover.watched_legacy import BOOKS, settled, swap, untouched, use
+from tests.integration.cutover.watched_legacy import BOOKS, rows_of, settled, swap, untouched, use
 
 
 @pytest.fixture
@@ -194,6 +196,27 @@ def test_a_clean_restart_keeps_the_window_and_an_unclean_one_does_not(
     with recorded_access(core_url, legacy, "verify"):
         use(legacy)
     assert untouched(access_evidence(core_url, legacy))
+
+
+def test_what_a_standby_counts_is_not_its_primarys(
+    own_server: EmbeddedServer, core_url: URL, ask: Ask
+) -> None:
+    legacy = create_database(own_server)
+    ask(legacy, BOOKS)
+    swap(core_url, legacy)
+    begin_window(core_url, legacy)
+    signal_file = own_server.data / "standby.signal"
+    signal_file.touch()
+    legacy = restarted(own_server, legacy, signal.SIGINT)
+    assert any("a standby:" in line for line in account_lines(assess(legacy)))
+    with recorded_access(core_url, legacy, "assessment"):
+        use(legacy)
+    found = access_evidence(core_url, legacy)
+    assert (found.known, found.restarts) == (False, False)
+    assert "a standby answers" in str(found.reason)
+    signal_file.unlink()
+    legacy = restarted(own_server, legacy, signal.SIGINT)
+    assert rows_of(core_url, ask) == [("window", "the swap ended")]
 
 
 def restarted(server: EmbeddedServer, legacy: URL, how: signal.Signals) -> URL:
