@@ -12,6 +12,7 @@ from ops.cutover.blind import refuse_unsettled
 from ops.cutover.forecast import in_words
 from ops.cutover.installation import MAX_HOLD_SECONDS, STREAM_SECONDS, Installation
 from ops.cutover.plan import SWAP_STEPS, refuse_planned_look
+from ops.cutover.preflight import SwapAcceptance
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap
 from ops.cutover.swap import swap as swap_pair
@@ -47,15 +48,15 @@ def swap(
             schema and name, however many rows they have.
     """
     refuse_planned_look(dry_run, plan_id)
-    unknown = accept_unknown or []
+    accepted = SwapAcceptance(
+        accept_loss, accept_one_way, accept_unlocked, tuple(accept_unknown or ())
+    )
     core = resolve_endpoints(operator_settings()).core
     with exclusive_run(core) as fence:
         installation = current_installation(fence, stream_seconds, max_hold)
         if dry_run:
-            return _nothing_to_plan(installation) or plan_task(installation, unknown)
-        report = swap_task(
-            installation, accept_loss, plan_id, accept_one_way, accept_unlocked, unknown
-        )
+            return _nothing_to_plan(installation) or plan_task(installation, accepted)
+        report = swap_task(installation, accepted, plan_id)
         tell(report, "swap", installation)
     if report.ended_at is not None:
         activate_cleanup_schedule(report.ended_at)
@@ -75,9 +76,9 @@ def _nothing_to_plan(installation: Installation) -> CutoverReport | None:
 
 
 @phase_task("plan")
-def plan_task(installation: Installation, unknown: list[str]) -> SwapPlan:
+def plan_task(installation: Installation, accepted: SwapAcceptance) -> SwapPlan:
     """Look at every condition, and at the price."""
-    plan = plan_swap(installation, unknown)
+    plan = plan_swap(installation, accepted.unknown)
     for condition in plan.conditions:
         get_run_logger().info("%s", condition.line())
     get_run_logger().info(
@@ -89,22 +90,10 @@ def plan_task(installation: Installation, unknown: list[str]) -> SwapPlan:
 
 @phase_task("swap")
 def swap_task(
-    installation: Installation,
-    accept_loss: int,
-    plan_id: str | None,
-    one_way: bool,
-    unlocked: bool,
-    unknown: list[str],
+    installation: Installation, accepted: SwapAcceptance, plan_id: str | None
 ) -> CutoverReport:
     """Every step from the first delta to the public answer."""
-    return swap_pair(
-        installation,
-        accept_loss=accept_loss,
-        plan=plan_id,
-        one_way=one_way,
-        unlocked=unlocked,
-        unknown=unknown,
-    )
+    return swap_pair(installation, accepted, plan=plan_id)
 
 
 def _markdown(plan: SwapPlan) -> str:

@@ -1,7 +1,8 @@
 """What must hold before a swap."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import psycopg
@@ -23,6 +24,30 @@ from ops.evidence.finding import Finding
 from ops.evidence.verification import verified
 
 ROWS_COME_BACK = "rows come back"
+
+
+@dataclass(frozen=True)
+class SwapAcceptance:
+    """What the operator gives up for a swap.
+
+    Attributes:
+        rows: of legacy that the new pair may lack.
+        one_way: whether legacy may be unable to take back what users will write.
+        unlocked: whether it may be written to afterwards where no lock reaches.
+        unknown: tables of legacy that nothing of ours knows and that may stay there, by schema and
+            name, whatever they hold.
+    """
+
+    rows: int = 0
+    one_way: bool = False
+    unlocked: bool = False
+    unknown: Collection[str] = ()
+
+    @property
+    def conditions(self) -> set[str]:
+        """Those that need not hold."""
+        given_up = {ROWS_COME_BACK: self.one_way, WHOLLY_LOCKED: self.unlocked}
+        return {condition for condition, accepts in given_up.items() if accepts}
 
 
 def swap_conditions(installation: Installation) -> list[Finding]:
@@ -50,25 +75,18 @@ def _told(installation: Installation, look: Callable[[], Finding]) -> Finding:
 
 
 def refuse_unmet(
-    conditions: Sequence[Finding],
-    beside: Sequence[str] = (),
-    *,
-    one_way: bool = False,
-    unlocked: bool = False,
+    conditions: Sequence[Finding], accepted: SwapAcceptance, beside: Sequence[str] = ()
 ) -> None:
-    """Let nothing pass that does not hold.
+    """Let nothing pass that neither holds nor was given up.
 
     Args:
         beside: what will be refused later, and is better known now too.
-        one_way: whether rows may be unable to come back.
-        unlocked: whether legacy may be written to where no lock reaches.
 
     Raises:
         RefusedError: all conditions that do not hold, each in its words.
     """
-    given_up = {ROWS_COME_BACK: one_way, WHOLLY_LOCKED: unlocked}
-    accepted = {condition for condition, accepts in given_up.items() if accepts}
-    unmet = [one.reason for one in conditions if not one.met and one.condition not in accepted]
+    given_up = accepted.conditions
+    unmet = [one.reason for one in conditions if not (one.met or one.condition in given_up)]
     if unmet:
         raise RefusedError(f"not swapped: {'. And: '.join([*unmet, *beside])}")
 

@@ -24,7 +24,7 @@ from ops.cutover.forecast import COMPARED, LOCKED, fits, forecast, refuse_long_h
 from ops.cutover.installation import Installation
 from ops.cutover.lock_rehearsal import rehearse_lock
 from ops.cutover.plan import plan_id, refuse_moved
-from ops.cutover.preflight import refuse_unmet, swap_conditions
+from ops.cutover.preflight import SwapAcceptance, refuse_unmet, swap_conditions
 from ops.cutover.questions import ask_public, ask_staged
 from ops.cutover.recovery import recover, undo_swap, undone_on_failure
 from ops.cutover.steps import CutoverReport, Steps, carry_out
@@ -38,6 +38,7 @@ from ops.write_lock.lock import LOCKING, lock_writes, prove_from_outside, writin
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.tables import moved_tables
 
+_NOTHING = SwapAcceptance()
 PairSessions = tuple[psycopg.Connection, psycopg.Connection]
 
 
@@ -66,8 +67,7 @@ def plan_swap(installation: Installation, unknown: Collection[str] = ()) -> Swap
     """Look at everything that a swap depends on; nothing is changed.
 
     Args:
-        unknown: tables of legacy that nothing of ours knows and that may stay there, by schema and
-            name, whatever they hold.
+        unknown: see `SwapAcceptance`.
 
     Raises:
         RefusedError: there is no old database, or Core does not know yet that it was gone back to.
@@ -98,12 +98,9 @@ def plan_swap(installation: Installation, unknown: Collection[str] = ()) -> Swap
 
 def swap(
     installation: Installation,
+    accepted: SwapAcceptance = _NOTHING,
     *,
-    accept_loss: int = 0,
     plan: str | None = None,
-    one_way: bool = False,
-    unlocked: bool = False,
-    unknown: Collection[str] = (),
 ) -> CutoverReport:
     """Make Core and AI the active pair. Where they are, nothing is done.
 
@@ -111,11 +108,7 @@ def swap(
     leaves one of the pairs serving, and the next swap or rollback finishes or undoes it.
 
     Args:
-        accept_loss: rows of legacy that the new pair may lack.
         plan: an id that a dry run printed.
-        one_way: whether the old database may be unable to take back what users will write.
-        unlocked: whether it may be written to afterwards where no lock reaches.
-        unknown: as for a plan.
 
     Raises:
         RefusedError: a condition does not hold, or rows would be lost.
@@ -127,17 +120,17 @@ def swap(
     installation.switch.serve_active()
     if last is not None:
         return _already(installation, last, recovered)
-    planned = plan_swap(installation, unknown)
-    beside = [planned.price.advice()] if planned.price.total > accept_loss else []
-    refuse_unmet(planned.conditions, beside, one_way=one_way, unlocked=unlocked)
+    planned = plan_swap(installation, accepted.unknown)
+    beside = [planned.price.advice()] if planned.price.total > accepted.rows else []
+    refuse_unmet(planned.conditions, accepted, beside)
     refuse_moved(plan, planned.plan_id)
 
     def work(steps: Steps) -> tuple[float, int]:
         seconds = planned.forecast[LOCKED]
-        one = SwapSteps(installation, steps, planned.groups, planned.price, accept_loss, seconds)
+        one = SwapSteps(installation, steps, planned.groups, planned.price, accepted.rows, seconds)
         return one.carry_out(), 0
 
-    report = carry_out(installation, "swap", planned.plan_id, planned.legacy, accept_loss, work)
+    report = carry_out(installation, "swap", planned.plan_id, planned.legacy, accepted.rows, work)
     return replace(report, recovered=recovered)
 
 

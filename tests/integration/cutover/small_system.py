@@ -22,6 +22,7 @@ from ops.copy.source import accept_source
 from ops.cutover.blind import roll_back_blindly
 from ops.cutover.follow import FollowReport, follow, swap_to_follow
 from ops.cutover.installation import Installation
+from ops.cutover.preflight import SwapAcceptance
 from ops.cutover.rollback import Acceptance, RollbackPlan, plan_rollback, rollback
 from ops.cutover.steps import CutoverReport
 from ops.cutover.swap import SwapPlan, plan_swap, swap
@@ -96,20 +97,11 @@ class SmallSystem:
         *,
         accept_loss: int = 0,
         plan_id: str | None = None,
-        one_way: bool = False,
-        unlocked: bool = False,
-        unknown: Collection[str] = (),
         then: Then | None = None,
+        **accepted: Any,
     ) -> CutoverReport:
         with self._move(then) as installation:
-            return swap(
-                installation,
-                accept_loss=accept_loss,
-                plan=plan_id,
-                one_way=one_way,
-                unlocked=unlocked,
-                unknown=unknown,
-            )
+            return swap(installation, SwapAcceptance(accept_loss, **accepted), plan=plan_id)
 
     def rollback(
         self,
