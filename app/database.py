@@ -202,3 +202,9 @@ get_ai_session = asynccontextmanager(get_ai_db)
 # Names that the original's code imports.
 get_async_session = get_core_session
 AsyncSessionLocal = CoreSessionLocal
+
+
+def first_line(error: Exception) -> str:
+    """What the driver said, without statement and parameters."""
+    original = getattr(error, "orig", None) or error
+    return (str(original).splitlines() or [type(error).__name__])[0]

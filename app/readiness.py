@@ -14,11 +14,10 @@ from typing_extensions import TypedDict
 
 from app.chain_folders import SCRIPT_LOCATIONS, ChainName, known_revisions
 from app.config import get_settings
-from app.database import ai_engine, core_engine
+from app.database import ai_engine, core_engine, first_line
 from app.database_url import same_database
 from app.gate.serving_pair import serving_pair
 from app.migration_recognition import LEGACY_SHAPE, SHARED_AI_VERSION_TABLE, VERSION_TABLE
-from app.refusals import first_line
 from app.sql_files import statement
 
 REQUIRED_FACTORS = 8

@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.database import first_line
 from app.errors import RequestRefusedError
 from app.gate.serving_pair import serving_pair
 from app.json_response import JsonResponse
@@ -68,9 +69,3 @@ async def _unforeseen(_: Request, error: Exception) -> JsonResponse:
 
 def _sqlstate(error: Exception) -> str | None:
     return getattr(getattr(error, "orig", None), "sqlstate", None)
-
-
-def first_line(error: Exception) -> str:
-    """What the driver said, without statement and parameters."""
-    original = getattr(error, "orig", None) or error
-    return (str(original).splitlines() or [type(error).__name__])[0]
