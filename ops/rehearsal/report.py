@@ -22,6 +22,7 @@ class Rehearsal:
         source: the old database that it started from, in words.
         commands: those that were run, in order.
         asked: what clients asked during each, by the step's name.
+        price: what the first swap left behind, and what a real one would ask for it.
         links: step → where its run is seen in the history.
     """
 
@@ -32,6 +33,7 @@ class Rehearsal:
     last: date
     commands: tuple[RanCommand, ...]
     asked: Mapping[str, Asked]
+    price: str
     evidence: Evidence
     links: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,6 +46,7 @@ def markdown(rehearsal: Rehearsal) -> str:
         _steps(rehearsal),
         _phases(found),
         _cutovers(found),
+        f"## The price of a swap\n\n{rehearsal.price}",
         _load(rehearsal.asked),
         _copied(found),
         _figures(found),

@@ -14,7 +14,9 @@ from sqlalchemy.engine import URL
 
 from ops.backend.supervised import SupervisedBackend
 from ops.books.rehearsals import LastRehearsal, record_end
+from ops.carrying.swap_price import Price, swap_price
 from ops.connection import conninfo, shown_address
+from ops.copy.source import copied_groups
 from ops.demo.marker import keep_mark
 from ops.disk_space import require_free
 from ops.embedded.databases import EmbeddedDatabases
@@ -96,7 +98,7 @@ def rehearse(
         course = _Course(Stage(here.root, _told(settings, legacy), log), on_step)
         with _remembered(state, course, begun, report):
             _set_up(course, settings, legacy, here)
-            asked = _move(course, settings, request, here)
+            load, price = _move(course, settings, request, here)
             core = EmbeddedDatabases(here).url("core", "owner")
             return Rehearsal(
                 begun_at,
@@ -105,7 +107,8 @@ def rehearse(
                 request.first,
                 request.last,
                 tuple(course.commands),
-                asked.asked,
+                load.asked,
+                price.advice(),
                 gather(here, core),
             )
 
@@ -194,7 +197,8 @@ def _copy_old(settings: OperatorSettings, legacy: URL, here: StateFolder) -> Non
 
 def _move(
     course: _Course, settings: OperatorSettings, request: RehearsalRequest, here: StateFolder
-) -> Load:
+) -> tuple[Load, Price]:
+    """Everything from the rebuild on; the clients throughout, and the price of the first swap."""
     span = ("--first", str(request.first), "--last", str(request.last))
     losses = str(here.root / "losses.zip")
     course.run("rebuild", "rebuild", *span)
@@ -204,15 +208,22 @@ def _move(
         raise RehearsalStoppedError(f"the rehearsal has no backend after its rebuild; {log}")
     old = EmbeddedDatabases(here).url("legacy", "owner")
     load = Load(address, next(iter(probe_accounts(settings, old, old).accounts), None))
-    # What is thrown away may be written to wherever it can be.
-    swap = ("swap", "--accept-unlocked")
     with load.running():
-        for name, *words in (
-            ("swap", *swap),
-            ("rollback", "rollback", "--export", losses),
-            ("second swap", *swap),
-        ):
-            load.step = name
-            course.run(name, *words)
+        load.step = "swap"
+        price = _swap(course, load.step, here)
+        load.step = "rollback"
+        course.run(load.step, "rollback", "--export", losses)
+        load.step = "second swap"
+        _swap(course, load.step, here)
     course.run("verify", "verify", *span)
-    return load
+    return load, price
+
+
+def _swap(course: _Course, step: str, here: StateFolder) -> Price:
+    """Swap at its price: what is thrown away may lack rows, and be written to after its lock."""
+    old, core, ai = (
+        EmbeddedDatabases(here).url(name, "owner") for name in ("legacy", "core", "ai")
+    )
+    price = swap_price(old, core, ai).lasting(copied_groups(core))
+    course.run(step, "swap", "--accept-unlocked", "--accept-loss", str(price.total))
+    return price

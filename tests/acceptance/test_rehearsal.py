@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy.engine import URL
 
 from flows.prefect_server import PrefectServer
-from ops.connection import conninfo
+from ops.connection import connect, conninfo
 from ops.embedded.databases import NAMES
 from ops.embedded.server import EmbeddedServer
 from ops.rehearsal.place import remove_leftovers
@@ -139,6 +139,8 @@ def real(
 
 @pytest.fixture(scope="module")
 def rehearsed(command_line: CommandLine, home: Home, real: dict[str, URL]) -> Rehearsed:
+    with connect(real["legacy"], application_name="tests", autocommit=True) as legacy:
+        legacy.execute("CREATE TABLE audit_log AS SELECT generate_series(1, 3) AS id")
     environment = {
         "SIGMASIGHT_HOME": home.state.root,
         "DEMO_PASSWORD": "demo",
@@ -170,6 +172,7 @@ def test_ends_with_every_step_measured(rehearsed: Rehearsed) -> None:
     for cutover in ("1. swap", "2. rollback", "3. swap"):
         assert f"| {cutover} | done | " in report
     assert "a copy of the old database at 127.0.0.1:" in report
+    assert "3 of public.audit_log" in report.split("## The price of a swap")[1].splitlines()[2]
     assert "by hand the move alone took about 4 hours" in report
     assert "0 failed" in report
     assert report.strip() in rehearsed.outcome.out
