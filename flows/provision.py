@@ -12,7 +12,7 @@ from ops.backend.serving import keep_swapped
 from ops.books.declared_stack import Target
 from ops.connection import connect, shown_address
 from ops.embedded.databases import EmbeddedDatabases
-from ops.endpoints import Endpoints, given_legacy, resolve_endpoints
+from ops.endpoints import Endpoints, given_legacy, present_endpoints
 from ops.errors import ConfigurationError
 from ops.legacy_demo import build_legacy, price_history
 from ops.settings import OperatorSettings, operator_settings
@@ -42,7 +42,7 @@ def provision(target: Target | None = None, mode: Mode = "up") -> list[dict[str,
         return changes
     if settings.embedded:
         provide_embedded(settings)
-    reach(resolve_endpoints(settings))
+    reach(present_endpoints(settings))
     return changes
 
 

@@ -30,7 +30,7 @@ from flows.verify import verify
 from ops.books.rebuilds import LastRebuild, record_rebuild
 from ops.books.run_lock import exclusive_rebuild
 from ops.cutover.steps import CutoverReport
-from ops.endpoints import Endpoints, given_legacy, resolve_endpoints
+from ops.endpoints import Endpoints, given_legacy, present_endpoints
 from ops.evidence.cutovers import users_may_write_to_new
 from ops.markdown import table
 from ops.plan_figures import FIRST_DAY, LAST_DAY
@@ -84,7 +84,7 @@ def rebuild(first: date = FIRST_DAY, last: date = LAST_DAY, demo: bool = False) 
     clock = PhaseClock()
     with clock.phase("provision"):
         provision()
-    endpoints = resolve_endpoints(operator_settings())
+    endpoints = present_endpoints(operator_settings())
     with exclusive_rebuild(endpoints.core):
         with clock.phase("migrate"):
             migrate()

@@ -6,7 +6,7 @@ from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.books.run_lock import exclusive_run
 from ops.demo.marker import is_demo
-from ops.endpoints import Endpoints, resolve_endpoints
+from ops.endpoints import Endpoints, present_endpoints
 from ops.knowledge import seed_knowledge_base
 from ops.seed import seed as seed_core
 from ops.settings import operator_settings
@@ -20,7 +20,7 @@ def seed(demo: bool = False) -> None:
     Args:
         demo: add the demo's users, portfolios and tags to those of another old database.
     """
-    endpoints = resolve_endpoints(operator_settings())
+    endpoints = present_endpoints(operator_settings())
     with exclusive_run(endpoints.core):
         seed_core_data(endpoints, demo)
         seed_knowledge(endpoints)

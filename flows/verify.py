@@ -14,7 +14,7 @@ from flows.heartbeat import phase_flow
 from flows.progress import moved
 from flows.retrying import phase_task
 from ops.books.verifications import record_verification
-from ops.endpoints import Endpoints, resolve_endpoints
+from ops.endpoints import Endpoints, present_endpoints
 from ops.settings import operator_settings
 from ops.verify import DATABASE_CHECKS, CheckResult, VerifyReport
 from ops.verify import verify as verify_system
@@ -37,7 +37,7 @@ def verify(first: date | None = None, last: date | None = None) -> VerifyReport:
         first: first day of the backfill that is verified; by default the first that was computed.
         last: last day of it; by default the last that was or, where prices reach further, could be.
     """
-    endpoints = resolve_endpoints(operator_settings())
+    endpoints = present_endpoints(operator_settings())
     computed = days_to_verify(endpoints.core)
     first, last = first or computed[0], last or computed[1]
     report = run_checks(endpoints, first, last)

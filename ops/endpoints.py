@@ -1,17 +1,20 @@
 """Where the databases of a move are: embedded servers, or URLs that the environment gives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+import psycopg
 from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from app.database_url import parse_database_url, same_database
 from ops.books.declared_stack import Target, declared
 from ops.books.marker import Role
+from ops.books.tombstones import cleaned_up
 from ops.connection import direct_by, within_schema
 from ops.embedded.databases import EmbeddedDatabases, Name
-from ops.errors import ConfigurationError
+from ops.errors import ConfigurationError, SigmaSightError
 from ops.settings import OperatorSettings
 
 # With what the names of a stack's settings begin that give the addresses of a database.
@@ -64,6 +67,25 @@ def resolve_endpoints(settings: OperatorSettings) -> Endpoints:
         return _declared(settings, legacy) or _embedded(settings, legacy)
     endpoints = Endpoints(core, ai or core, legacy, "external")
     return _checked(endpoints)
+
+
+def present_endpoints(settings: OperatorSettings) -> Endpoints:
+    """`resolve_endpoints` without an old database that a cleanup has removed, whatever the
+    environment still says of it. Where Core cannot be asked, that stays as it is said."""
+    found = resolve_endpoints(settings)
+    if found.legacy is not None:
+        with suppress(SigmaSightError, psycopg.Error):
+            if cleaned_up(found.core) is not None:
+                return replace(found, legacy=None)
+    return found
+
+
+def present_legacy(settings: OperatorSettings) -> URL | None:
+    """The old database, if any, also where nothing else is there yet."""
+    try:
+        return present_endpoints(settings).legacy
+    except ConfigurationError:
+        return given_legacy(settings)
 
 
 def given_legacy(settings: OperatorSettings) -> URL | None:

@@ -28,11 +28,11 @@ def assess(as_json: AsJson = False) -> None:
 
 def _account() -> "Account":
     from ops.assessment import assess as account_of
-    from ops.endpoints import given_legacy, resolve_endpoints
+    from ops.endpoints import present_legacy
     from ops.rehearsal.old_database import accounted
 
     settings = settings_now()
-    legacy = given_legacy(settings) or resolve_endpoints(settings).legacy
+    legacy = present_legacy(settings)
     if legacy is None:
         raise ConfigurationError("there is no old database to assess; set LEGACY_DATABASE_URL")
     with accounted(settings, legacy, "assessment"):

@@ -106,9 +106,12 @@ def cleanup(
             raise BadInputError("--approve is for the schedule alone; leave the other options out")
         from ops.books.cleanup_plans import approve
         from ops.endpoints import resolve_endpoints
+        from ops.evidence.cutovers import refuse_removed
         from ops.settings import operator_settings
 
-        approve(resolve_endpoints(operator_settings()).core, approved)
+        core = resolve_endpoints(operator_settings()).core
+        refuse_removed(core)
+        approve(core, approved)
         out().print(f"approved: {approved}; the schedule executes it if nothing moves until then")
         return
     if execute and plan_id is None:

@@ -124,11 +124,11 @@ def dsn(
     """Print the address of a database, as psql takes it. It holds a password."""
     from ops.connection import conninfo
     from ops.embedded.databases import EmbeddedDatabases
-    from ops.endpoints import given_legacy, resolve_endpoints
+    from ops.endpoints import given_legacy, present_endpoints
     from ops.settings import operator_settings
 
     settings = operator_settings()
-    endpoints = resolve_endpoints(settings)
+    endpoints = present_endpoints(settings)
     url = getattr(endpoints, which.value)
     if url is None:
         raise ConfigurationError(f"there is no {which.value} database; set its URL")

@@ -29,7 +29,12 @@ from ops.errors import (
     RefusedError,
     SigmaSightError,
 )
-from ops.evidence.cutovers import LEFT_BLINDLY, left_blindly, swap_in_force
+from ops.evidence.cutovers import (
+    LEFT_BLINDLY,
+    left_blindly,
+    refuse_removed,
+    swap_in_force,
+)
 from ops.waiting import wait_until
 from ops.write_lock.lock import (
     LOCKING,
@@ -166,6 +171,7 @@ def _refuse_needless(installation: Installation) -> None:
     except (SigmaSightError, psycopg.Error) as error:
         installation.announce(f"without a price ({first_words(error)})", 0.0)
         return
+    refuse_removed(installation.core)
     raise RefusedError(
         f"not rolled back blindly: Core and AI answer, and users would lose {price.total} rows; "
         "run `sigmasight rollback` without --blind"

@@ -9,7 +9,6 @@ from typing import Any
 
 from ops.backend.pair_fence import pair_fence
 from ops.books.cutovers import last_cutover
-from ops.books.tombstones import cleaned_up
 from ops.carrying.carry_back import Accept, CarryingSessions
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes, refuse_taken
@@ -26,7 +25,7 @@ from ops.cutover.steps import CutoverReport, Steps, carry_out
 from ops.cutover.switch import Hold
 from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
-from ops.evidence.cutovers import swap_in_force
+from ops.evidence.cutovers import refuse_removed, swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
 from ops.write_lock.lock import LOCKING, begin_release, writing_session
 
@@ -101,7 +100,7 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
     Raises:
         RefusedError: no swap is in force, or the old database is gone or another one.
     """
-    _refuse_removed(installation)
+    refuse_removed(installation.core)
     refuse_unsettled(installation)
     swapped = swap_in_force(installation.core)
     if swapped is None:
@@ -114,15 +113,6 @@ def plan_rollback(installation: Installation) -> RollbackPlan:
         price, seconds = carrying.tried()
     planned = plan_id("rollback", installation, legacy, price.by_table)
     return RollbackPlan(price, legacy, planned, {CARRIED: seconds})
-
-
-def _refuse_removed(installation: Installation) -> None:
-    tombstone = cleaned_up(installation.core)
-    if tombstone is not None:
-        raise RefusedError(
-            f"the old database was removed by a cleanup on {tombstone.begun_at:%d %B %Y}; there "
-            "is nothing to roll back to, restore a backup instead"
-        )
 
 
 def rollback(

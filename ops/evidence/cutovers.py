@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.engine import URL
 
 from ops.books.cutovers import Cutover, last_cutover
+from ops.books.tombstones import cleaned_up
 from ops.errors import RefusedError
 from ops.state_folder import StateFolder
 
@@ -39,6 +40,20 @@ def users_may_write_to_new(core: URL) -> bool:
     return last_cutover(core, "running") is not None or swap_in_force(core) is not None
 
 
+def refuse_removed(core: URL) -> None:
+    """Let nothing be asked of an old database that is no more.
+
+    Raises:
+        RefusedError: a cleanup has removed it, or is about to.
+    """
+    tombstone = cleaned_up(core)
+    if tombstone is not None:
+        raise RefusedError(
+            f"the old database was removed by a cleanup on {tombstone.begun_at:%d %B %Y}; there "
+            "is nothing to roll back to, restore a backup instead"
+        )
+
+
 def refuse_after_swap(core: URL) -> None:
     """Let nothing be copied once users write to the new pair: legacy would set their rows back.
     The caller holds the phases' lock.
@@ -46,6 +61,7 @@ def refuse_after_swap(core: URL) -> None:
     Raises:
         RefusedError: a swap is in force, or may be.
     """
+    refuse_removed(core)
     left = last_cutover(core, "running")
     if left is not None:
         raise RefusedError(

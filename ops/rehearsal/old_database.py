@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from ops.backup.programs import RESTORE_ALONE, programs_for
 from ops.connection import first_value, session_at
 from ops.embedded.binaries import MAJOR_VERSION
-from ops.endpoints import given_legacy, resolve_endpoints
+from ops.endpoints import given_legacy, present_legacy, resolve_endpoints
 from ops.errors import ConfigurationError, SigmaSightError, WrongDatabaseError
 from ops.evidence.cutovers import swap_in_force
 from ops.legacy_access.account import recorded_access
@@ -21,9 +21,9 @@ _DUMP = ("--format=custom", "--compress=0", "--no-sync", "--lock-wait-timeout=10
 
 def real_legacy(settings: OperatorSettings) -> URL | None:
     """The old database that users really use; None where it is the demo's, which is made anew."""
-    if given := given_legacy(settings):
-        return given
-    return None if settings.embedded else resolve_endpoints(settings).legacy
+    if settings.embedded and given_legacy(settings) is None:
+        return None
+    return present_legacy(settings)
 
 
 def size_of(url: URL) -> int:

@@ -14,7 +14,10 @@ from ops.cleanup import run
 from ops.cleanup.plan import CleanupPlan, plan_cleanup
 from ops.cleanup.run import STEPS, execute_cleanup
 from ops.connection import connect
+from ops.endpoints import present_legacy, resolve_endpoints
 from ops.errors import BadInputError, RefusedError
+from ops.evidence.cutovers import refuse_after_swap
+from tests.integration.checklist_look import external
 from tests.integration.cleanup.conftest import MakeWorld
 from tests.integration.cleanup.swapped_world import World
 
@@ -62,8 +65,18 @@ def test_dry_run_then_execution_then_nothing_more(make_world: MakeWorld) -> None
     assert_cleaned(world, before)
     assert_told(done, plan, before)
     after = world.everything()
+    assert_absent(world)
     assert execute_cleanup(world.scene(), "any id") == done
     assert world.everything() == after
+
+
+def assert_absent(world: World) -> None:
+    """Phases pass over the old database, which the environment still names."""
+    settings = external(world.root / "elsewhere", world.core, world.ai, world.legacy)
+    assert resolve_endpoints(settings).legacy == world.legacy
+    assert present_legacy(settings) is None
+    with pytest.raises(RefusedError, match=r"removed by a cleanup on .*; there is nothing to roll"):
+        refuse_after_swap(world.core)
 
 
 def assert_told(done: Tombstone, plan: CleanupPlan, before: dict[str, Any]) -> None:

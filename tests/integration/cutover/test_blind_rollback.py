@@ -11,6 +11,7 @@ from ops.errors import ConfigurationError, RefusedError
 from tests.databases import create_database, drop_databases, unreachable
 from tests.integration.copy.owned_world import A_USER
 from tests.integration.cutover.conftest import MakeSystem
+from tests.integration.cutover.cutover_damages import REMOVED
 from tests.integration.cutover.small_system import SmallSystem
 
 # Of two tags that both sides have, one is renamed in the new pair alone, one on both sides.
@@ -110,3 +111,8 @@ def test_it_is_locked_again_where_every_backend_still_reads_core(
             system.rollback_blindly()
         assert system.legacy_is() == "locked"
     assert system.plan_rollback().price.total == 0, "it is as it was"
+    with pytest.raises(RefusedError, match="run `sigmasight rollback` without --blind"):
+        system.rollback_blindly()
+    system.ask(system.core, REMOVED)
+    with pytest.raises(RefusedError, match="removed by a cleanup on 05 January 2026"):
+        system.rollback_blindly()
