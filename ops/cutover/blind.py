@@ -29,12 +29,7 @@ from ops.errors import (
     RefusedError,
     SigmaSightError,
 )
-from ops.evidence.cutovers import (
-    LEFT_BLINDLY,
-    left_blindly,
-    refuse_removed,
-    swap_in_force,
-)
+from ops.evidence.cutovers import LEFT_BLINDLY, left_blindly, refuse_removed, swap_in_force
 from ops.waiting import wait_until
 from ops.write_lock.lock import (
     LOCKING,

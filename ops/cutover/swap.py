@@ -97,10 +97,7 @@ def plan_swap(installation: Installation, unknown: Collection[str] = ()) -> Swap
 
 
 def swap(
-    installation: Installation,
-    accepted: SwapAcceptance = _NOTHING,
-    *,
-    plan: str | None = None,
+    installation: Installation, accepted: SwapAcceptance = _NOTHING, *, plan: str | None = None
 ) -> CutoverReport:
     """Make Core and AI the active pair. Where they are, nothing is done.
 

@@ -100,9 +100,8 @@ def recorded_access(core: URL, legacy: URL | None, purpose: str) -> Iterator[Acc
 
     Without legacy, and unless a swap is in force, this does nothing; nor at a standby, whose reads
     its primary does not count. Inside another access it does nothing either, and no window begins
-    as it ends. Whatever others read during the block is taken
-    for ours: keep it short, and close within it what it opens. Where the record before it has a
-    gap, a new window begins here.
+    as it ends. Whatever others read during the block is taken for ours: keep it short, and close
+    within it what it opens. Where the record before it has a gap, a new window begins here.
 
     Raises:
         DatabaseUnavailableError, ConfigurationError: the counters cannot be read; the block is not
