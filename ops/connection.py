@@ -112,6 +112,23 @@ def session_at(
         yield session
 
 
+def writing_session(url: URL, application_name: str) -> psycopg.Connection:
+    """A session that may write, also where an operator has made its database read-only by default.
+
+    Raises:
+        ConfigurationError: a standby answers.
+    """
+    session = connect(url, application_name=application_name)
+    if session.info.parameter_status("in_hot_standby") == "on":
+        session.close()
+        raise ConfigurationError(
+            f"{shown_address(url)}: this is a standby, which nobody can write to; give the "
+            "address of its primary"
+        )
+    session.read_only = False
+    return session
+
+
 def first_value(
     session: psycopg.Connection[Any], query: QueryNoTemplate, parameters: Params | None = None
 ) -> Any:
@@ -262,7 +279,7 @@ _UNAVAILABLE = (
 _NO_EXTENSION = r"(?:permission denied to create )?extension \"(\w+)\"(?! already)"
 
 POLICIES_ADVICE = (
-    "give the address of a role with BYPASSRLS, or ALTER the table to NO FORCE ROW LEVEL SECURITY"
+    "give the address of its owner, with NO FORCE ROW LEVEL SECURITY, or of a role with BYPASSRLS"
 )
 _SERVER_CONDITIONS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (pg.DiskFull, "its disk is full; free space and run the command again"),

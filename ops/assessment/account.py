@@ -199,15 +199,18 @@ def _hidden(
     session: psycopg.Connection, tables: Sequence[TableAccount], schema: str | None
 ) -> Iterator[str]:
     """Why a copy would refuse tables that it reads: policies hide rows, or a view of them fails."""
+    behind_policies = []
     for table in tables:
         moved = table.schema == schema and fate_of_table(table.name)[0] in ("copied", "seeded")
         if moved and table.fate == "unreadable" and not table.row_security:
             yield f"{table.shown} cannot be read: {table.rule}; mend or drop it"
         elif moved and table.fate == "unreadable":
-            yield (
-                f"policies may hide rows of {table.shown} from role {session.info.user!r}; "
-                f"{POLICIES_ADVICE}"
-            )
+            behind_policies.append(table.shown)
+    if behind_policies:
+        yield (
+            f"policies may hide rows of {', '.join(behind_policies)} from role "
+            f"{session.info.user!r}; {POLICIES_ADVICE}"
+        )
 
 
 def rows_left_behind(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import end_in_time, explained
+from ops.connection import end_in_time, explained, writing_session
 from ops.database_identity import identity_in
 from ops.user_tables import USER_TABLES
 from ops.write_lock.fence import fence_off, tables_to_fence
-from ops.write_lock.lock import LOCKING, writing_session
+from ops.write_lock.lock import LOCKING
 from ops.write_lock.tables import UserRelation
 
 

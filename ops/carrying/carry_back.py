@@ -33,13 +33,13 @@ from ops.carrying.staging import classify, make_staging, stage_rows
 from ops.carrying.target import read_targets
 from ops.carrying.trigger_effects import TriggerEffects
 from ops.carrying.writing import DONE, NOT_TAKEN, write_staged
-from ops.connection import explained
+from ops.connection import explained, writing_session
 from ops.copy.report import Guard, no_guard
 from ops.copy.stream import csv_of, rows_of, stream
 from ops.legacy_schema import enter_legacy
 from ops.sql_files import statement
 from ops.user_tables import USER_TABLES
-from ops.write_lock.lock import CARRYING, end_sessions, lock_epoch, writing_session
+from ops.write_lock.lock import CARRYING, end_sessions, lock_epoch
 from ops.write_lock.passing import let_through
 
 # Called before anything is kept, with the changes that the old database did not take.

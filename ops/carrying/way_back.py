@@ -17,13 +17,12 @@ from ops.carrying.changes import pair_sessions
 from ops.carrying.staging import make_staging, stage_rows
 from ops.carrying.target import Target, lent_value, own_triggers, read_targets
 from ops.carrying.writing import NOT_TAKEN, write_staged
-from ops.connection import explained
+from ops.connection import explained, writing_session
 from ops.copy.catalogue import read_relations
 from ops.copy.groups import references_of
 from ops.copy.stream import csv_of
 from ops.legacy_schema import enter_legacy
 from ops.user_tables import USER_TABLES, content_digest
-from ops.write_lock.lock import writing_session
 
 _LOCK_TIMEOUT = "5s"
 # What is done with a row in turn: its kind, the digest before, whether the row is gone after.

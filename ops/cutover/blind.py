@@ -17,7 +17,7 @@ from ops.carrying.changes import (
 from ops.carrying.export import keep_changes
 from ops.carrying.import_file import import_losses
 from ops.carrying.rollback_price import price_of
-from ops.connection import explained
+from ops.connection import explained, writing_session
 from ops.cutover.installation import Installation
 from ops.cutover.questions import ask_public, ask_staged, names
 from ops.cutover.steps import CutoverReport, Steps
@@ -37,7 +37,6 @@ from ops.write_lock.lock import (
     lock_and_prove,
     lock_state,
     release_any_lock,
-    writing_session,
 )
 
 _log = logging.getLogger(__name__)

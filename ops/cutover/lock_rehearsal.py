@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import psycopg
 from sqlalchemy.engine import URL
 
-from ops.connection import end_in_time, explained, first_line
+from ops.connection import end_in_time, explained, first_line, writing_session
 from ops.cutover.installation import Installation
 from ops.errors import BusyError, SigmaSightError
 from ops.evidence.finding import Finding
-from ops.write_lock.lock import LockReport, beyond_lock, lock_writes, writing_session
+from ops.write_lock.lock import LockReport, beyond_lock, lock_writes
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.table_locks import lock_tables
 from ops.write_lock.tables import Choose, moved_tables, other_tables, relations

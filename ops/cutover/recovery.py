@@ -16,7 +16,7 @@ from ops.books.tombstones import cleaned_up
 from ops.carrying.changes import Changes
 from ops.carrying.export import keep_changes
 from ops.carrying.rollback_price import RollbackPrice
-from ops.connection import connect, explained
+from ops.connection import connect, explained, writing_session
 from ops.cutover.blind import settle_blind_rollback
 from ops.cutover.installation import Installation
 from ops.database_identity import identity, same_identity
@@ -31,7 +31,6 @@ from ops.write_lock.lock import (
     begin_release,
     end_sessions,
     lock_state_in,
-    writing_session,
 )
 
 

@@ -13,7 +13,7 @@ from ops.carrying.carry_back import Accept, CarryingSessions
 from ops.carrying.changes import Changes
 from ops.carrying.export import export_changes, refuse_taken
 from ops.carrying.rollback_price import RollbackPrice
-from ops.connection import explained
+from ops.connection import explained, writing_session
 from ops.cutover.blind import refuse_unsettled
 from ops.cutover.bounded_hold import bounded_hold
 from ops.cutover.forecast import CARRIED, fits, forecast, refuse_long_hold
@@ -27,7 +27,7 @@ from ops.database_identity import identity
 from ops.errors import DatabaseUnavailableError, RefusedError
 from ops.evidence.cutovers import refuse_removed, swap_in_force
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import LOCKING, begin_release, writing_session
+from ops.write_lock.lock import LOCKING, begin_release
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ops.books.cutovers import Cutover
 from ops.carrying.baseline import bring_baseline, record_baseline
 from ops.carrying.changes import pair_sessions
 from ops.carrying.swap_price import OWNED_GROUPS, Price, price_now, swap_price
-from ops.connection import end_in_time, explained
+from ops.connection import end_in_time, explained, writing_session
 from ops.copy.groups import in_order, tables_of
 from ops.copy.parity import prove_copied, proven_parity
 from ops.copy.sessions import Connections, Sessions, copy_connections, copy_sessions, sessions_of
@@ -34,7 +34,7 @@ from ops.errors import RefusedError
 from ops.evidence.cutovers import swap_in_force
 from ops.evidence.finding import Finding
 from ops.legacy_access.account import begin_window, recorded_access
-from ops.write_lock.lock import LOCKING, lock_writes, prove_from_outside, writing_session
+from ops.write_lock.lock import LOCKING, lock_writes, prove_from_outside
 from ops.write_lock.proof import prove_locked
 from ops.write_lock.tables import moved_tables
 

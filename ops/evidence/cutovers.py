@@ -47,6 +47,11 @@ def refuse_removed(core: URL) -> None:
         RefusedError: a cleanup has removed it, or is about to.
     """
     tombstone = cleaned_up(core)
+    if tombstone is not None and tombstone.state == "running":
+        raise RefusedError(
+            "a cleanup is removing the old database; finish it by `sigmasight cleanup --execute "
+            f"--plan-id {tombstone.plan_id}`"
+        )
     if tombstone is not None:
         raise RefusedError(
             f"the old database was removed by a cleanup on {tombstone.begun_at:%d %B %Y}; there "

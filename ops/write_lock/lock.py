@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors as pg
 from sqlalchemy.engine import URL
 
-from ops.connection import connect, end_in_time, explained, first_line, place
+from ops.connection import end_in_time, explained, first_line, place, session_at, writing_session
 from ops.errors import BusyError, ConfigurationError, RefusedError
 from ops.sql_files import statement
 from ops.waiting import wait_until
@@ -91,13 +91,6 @@ class LockState:
         return self.state
 
 
-def writing_session(legacy: URL, application_name: str) -> psycopg.Connection:
-    """A session that may write, also where its operator has made legacy read-only by default."""
-    session = connect(legacy, application_name=application_name)
-    session.read_only = False
-    return session
-
-
 def lock_writes(
     connection: psycopg.Connection,
     patience_seconds: float = PATIENCE_SECONDS,
@@ -169,7 +162,7 @@ def beyond_lock(url: URL) -> list[str]:
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
-    with explained(url), connect(url, application_name="write lock", read_only=True) as session:
+    with session_at(url, "write lock", read_only=True) as session:
         known = relations(session)
         beside = session.execute(statement("write_lock/beside_tables")).fetchall()
     others = [f"{one} of {one.owner}" for one in tables_of_others(known)]
@@ -183,7 +176,7 @@ def lock_state(url: URL) -> LockState:
     Raises:
         DatabaseUnavailableError, ConfigurationError: see `ops.connection`.
     """
-    with explained(url), connect(url, application_name="write lock", read_only=True) as session:
+    with session_at(url, "write lock", read_only=True) as session:
         return lock_state_in(session)
 
 

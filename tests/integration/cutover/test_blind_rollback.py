@@ -116,3 +116,8 @@ def test_it_is_locked_again_where_every_backend_still_reads_core(
     system.ask(system.core, REMOVED)
     with pytest.raises(RefusedError, match="removed by a cleanup on 05 January 2026"):
         system.rollback_blindly()
+    system.ask(system.core, "UPDATE ops.tombstones SET state = 'running'")
+    with pytest.raises(
+        RefusedError, match="finish it by `sigmasight cleanup --execute --plan-id x`"
+    ):
+        system.rollback()

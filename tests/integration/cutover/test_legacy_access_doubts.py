@@ -11,10 +11,10 @@ from sqlalchemy.engine import URL
 from ops.assessment.account import assess
 from ops.assessment.report import account_lines
 from ops.books.cutovers import begin_cutover, end_cutover
-from ops.connection import connect
+from ops.connection import connect, writing_session
 from ops.database_identity import identity, is_weak
 from ops.embedded.server import EmbeddedServer, free_port
-from ops.errors import DatabaseUnavailableError
+from ops.errors import ConfigurationError, DatabaseUnavailableError
 from ops.legacy_access.account import access_evidence, begin_window, recorded_access, restart_window
 from tests.databases import NewDatabase, create_database
 from tests.groups import soaked
@@ -209,6 +209,8 @@ def test_what_a_standby_counts_is_not_its_primarys(
     signal_file.touch()
     legacy = restarted(own_server, legacy, signal.SIGINT)
     assert any("a standby:" in line for line in account_lines(assess(legacy)))
+    with pytest.raises(ConfigurationError, match="this is a standby"):
+        writing_session(legacy, "lock")
     with recorded_access(core_url, legacy, "assessment"):
         use(legacy)
     found = access_evidence(core_url, legacy)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import URL
 
-from ops.connection import connect
+from ops.connection import connect, writing_session
 from ops.errors import RefusedError
 from ops.write_lock.lock import (
     CARRYING,
@@ -16,7 +16,6 @@ from ops.write_lock.lock import (
     lock_epoch,
     lock_state,
     release_any_lock,
-    writing_session,
 )
 from ops.write_lock.passing import let_through
 from tests.integration.cutover.conftest import As, Ask
