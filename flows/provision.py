@@ -9,7 +9,7 @@ from flows.artifacts import rows_table
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.backend.serving import keep_swapped
-from ops.books.declared_stack import Target
+from ops.books.declared_stack import Target, declared
 from ops.connection import connect, shown_address
 from ops.embedded.databases import EmbeddedDatabases
 from ops.endpoints import Endpoints, given_legacy, present_endpoints
@@ -65,7 +65,8 @@ def bring_up_stack(
     from infra.stack_secrets import given_addresses
 
     log = get_run_logger()
-    name = settings.SIGMASIGHT_STACK or target or ""
+    last = declared(settings.state)
+    name = settings.SIGMASIGHT_STACK or (last.target == target and last.name) or target or ""
     given = given_addresses(settings)
     stack = DrivenStack(settings.state, target, name, lambda line: log.info("%s", line), given)
     done = stack.preview() if mode == "preview" else stack.up()

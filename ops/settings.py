@@ -146,6 +146,12 @@ class OperatorSettings(BaseSettings):
         return given is None and declared_target(self.state) in (None, "embedded")
 
     @property
+    def in_containers(self) -> bool:
+        """Whether the databases are containers of the stack that was brought up last."""
+        given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
+        return given is None and declared_target(self.state) == "docker"
+
+    @property
     def replicas(self) -> int:
         """How many backend processes are told of the same number, by the environment or a stack."""
         if "BACKEND_REPLICAS" in self.model_fields_set:

@@ -30,7 +30,7 @@ def up(
     ] = False,
 ) -> None:
     """Make or start the embedded databases with the demo's old one, and what `down` has stopped; or
-    a declared stack."""
+    a declared stack, by default the containers that were brought up last."""
     mode = "preview" if preview else "up"
 
     def judge() -> None:
@@ -53,7 +53,8 @@ def _refuse_undeclared(target: Target | None) -> None:
     from ops.settings import operator_settings
 
     settings = operator_settings()
-    if not (target or settings.SIGMASIGHT_TARGET or settings.SIGMASIGHT_STACK):
+    known = settings.SIGMASIGHT_TARGET or settings.SIGMASIGHT_STACK or settings.in_containers
+    if not (target or known):
         raise ConfigurationError("only a declared stack has a preview; say which by --target")
 
 
@@ -63,8 +64,10 @@ def _bring_up(target: Target | None, mode: str) -> "list[dict[str, str]]":
     from ops.backend.supervisor import DOCUMENT
     from ops.settings import operator_settings
 
+    settings = operator_settings()
+    target = target or ("docker" if settings.in_containers else None)
     changes: list[dict[str, str]] = flow_named("provision")(target, mode)
-    state = operator_settings().state
+    state = settings.state
     if mode == "up" and state.read(DOCUMENT):
         flow_named("serve")()
     if mode == "up" and Worker(state).name:

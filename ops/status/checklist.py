@@ -143,14 +143,16 @@ class _Sight:
         }
         answering = {name: version for name, version in versions.items() if version}
         ends: Mapping[str, tuple[str, ...]] = _quietly(heads.get, {})
-        ours = self._endpoints.target in ("embedded", "docker")
+        ours = self._settings.embedded or self._settings.in_containers
         locked = legacy is not None and legacy.tables > 0 and not legacy.unlocked
         lines = [
             build_lines.databases(answering, self._absent, gone=gone, ours=ours, locked=locked)
         ]
         lines += self._built(core, ai, ends)
         recorded = None if self._left_blindly(legacy) else _recorded_pair(core)
-        lines.append(serving_lines.served(word, recorded))
+        elsewhere = not ours or (self._settings.embedded and self._settings.BACKEND_URL)
+        step = "start it where it runs" if elsewhere else "sigmasight up"
+        lines.append(serving_lines.served(word, recorded, step))
         return lines + self._late(core, legacy, history)
 
     def _built(

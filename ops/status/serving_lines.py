@@ -13,6 +13,7 @@ from ops.status.line import ChecklistLine, State, instant
 from ops.status.looks import Answer, LateError, LookError, state_after
 
 _SECONDS = 0.9
+_NEVER_SERVED = "sigmasight rebuild"
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,22 @@ def backend_word(url: str) -> Word:
     return Word(url, found.is_success, said, found.headers.get(PAIR_HEADER))
 
 
-def served(word: Answer[Word | None], recorded: Pair | None) -> ChecklistLine:
+def served(
+    word: Answer[Word | None], recorded: Pair | None, step: str = _NEVER_SERVED
+) -> ChecklistLine:
     """Line 8: who answers at the public address, and whether all agree on the pair.
 
     Args:
         recorded: the pair that the last finished swap or rollback in Core leads to.
+        step: what starts again the backend that was.
     """
-    step = "sigmasight rebuild"
     try:
         found = word.get()
     except SigmaSightError as error:
         return ChecklistLine("8", "backend", state_after(error), str(error), next=step)
     if found is None:
         reason = "none runs here and BACKEND_URL is not set"
-        return ChecklistLine("8", "backend", "open", reason, next=step)
+        return ChecklistLine("8", "backend", "open", reason, next=_NEVER_SERVED)
     evidence = f"{found.url}: {found.said}, {_pair(found.pair)}"
     if not found.ready:
         return ChecklistLine("8", "backend", "failed", evidence, next=step)

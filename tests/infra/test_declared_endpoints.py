@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from flows.commands import servers
 from ops.backend.environment import served_environment
-from ops.books.declared_stack import RecordedStack, declared_target, record_declared
+from ops.books.declared_stack import RecordedStack, Target, declared_target, record_declared
 from ops.connection import connect, conninfo
 from ops.endpoints import resolve_endpoints
 from ops.errors import ConfigurationError
@@ -47,6 +48,18 @@ def test_a_stack_that_was_brought_up_is_what_the_phases_use(state: StateFolder) 
     record = state.root / "stack.json"
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
     assert record.read_text().count(URLS["core"]) == 1, "an address stands in it once"
+
+
+@pytest.mark.parametrize(("target", "brought"), [("docker", "docker"), ("external", None)])
+def test_up_brings_containers_up_again_without_being_told(
+    state: StateFolder, monkeypatch: pytest.MonkeyPatch, target: Target, brought: str | None
+) -> None:
+    told: list[tuple[object, ...]] = []
+    monkeypatch.setattr("ops.settings.operator_settings", lambda: settings(state))
+    monkeypatch.setattr(servers, "flow_named", lambda *one: lambda *words: told.append(one + words))
+    record_declared(state, RecordedStack(target, URLS))
+    servers._bring_up(None, "up")
+    assert told == [("provision", brought, "up")]
 
 
 def test_its_backend_is_not_taken_for_an_embedded_one(state: StateFolder) -> None:

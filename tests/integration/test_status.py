@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL
 
+from ops.books.declared_stack import RecordedStack, record_declared
+from ops.connection import conninfo
 from ops.settings import OperatorSettings
 from ops.status import ChecklistLine, checklist, checklist_json, next_step
 from tests.integration.checklist_look import execute, external, look, swapped
@@ -107,6 +109,12 @@ def test_servers_that_are_down_are_named(tmp_path: Path, core_url: URL) -> None:
     assert "since when is not known" in lines["run history"].evidence
     assert lines["databases"].next == "start its server again"
     assert (gone.password or "?") not in checklist_json(list(lines.values()))
+    containers = OperatorSettings(_env_file=None, SIGMASIGHT_HOME=tmp_path / "docker")
+    containers.state.create()
+    urls = {name: conninfo(gone.set(database=name)) for name in ("core", "ai", "legacy")}
+    record_declared(containers.state, RecordedStack("docker", urls, backend="http://127.0.0.1:9"))
+    lines = look(containers)
+    assert {lines[name].next for name in ("databases", "backend")} == {"sigmasight up"}
 
 
 def test_the_document_keeps_its_keys(settings: OperatorSettings) -> None:
@@ -191,7 +199,7 @@ def test_the_backend_the_record_and_the_pair_must_agree(
         line = look(settings)["backend"]
     assert line.state == state
     assert words in line.evidence
-    assert (line.next is None) == (state == "done")
+    assert line.next == (None if state == "done" else "start it where it runs")
 
 
 def test_a_rehearsal_is_shown_where_there_was_one(
