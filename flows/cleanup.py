@@ -19,6 +19,7 @@ from ops.cleanup.report import plan_markdown, tombstone_markdown, what_to_type
 from ops.cleanup.run import execute_cleanup
 from ops.cleanup.scene import DeclaredLegacy, Scene, scene_of
 from ops.cleanup.scheduled import firing_of
+from ops.evidence.cutovers import refuse_removed
 from ops.settings import OperatorSettings, operator_settings
 
 _ARTIFACT = "cleanup-plan"
@@ -65,6 +66,7 @@ def cleanup(
 
 
 def _dry_run(scene: Scene) -> CleanupPlan:
+    refuse_removed(scene.core)
     plan = look(scene)
     get_run_logger().info("%s", what_to_type(plan))
     _artifact(plan_markdown(plan, "Cleanup (dry run): nothing was removed"))

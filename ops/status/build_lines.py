@@ -64,14 +64,14 @@ def databases(
     Args:
         versions: server version by database that answers.
         absent: what is wrong with each that does not.
-        gone: the old database was removed, as planned.
+        gone: the old database was removed, or a cleanup that does so was begun.
         ours: whether `sigmasight up` starts the servers.
         locked: whether the old database answers, and bears the lock of a swap.
     """
     answers = ", ".join(f"{name} (PostgreSQL {version})" for name, version in versions.items())
     words = f"{answers or 'none'} answer{'' if len(versions) > 1 else 's'}"
     if gone:
-        words += "; the old one was removed"
+        words += "; the old one was removed, or is being"
     if absent:
         reasons = "; ".join(map(str, absent.values()))
         state: State = "failed" if "failed" in map(state_after, absent.values()) else "unknown"

@@ -134,7 +134,7 @@ class _Sight:
     ) -> list[ChecklistLine]:
         core = self._answer("core", self._core)
         ai = self._answer("ai", self._ai)
-        gone = core is not None and core.cleaned_up
+        gone = core is not None and core.tombstone is not None
         legacy = self._answer("legacy", self._legacy) if self._legacy and not gone else None
         versions = {
             "Core": core and core.server,

@@ -143,9 +143,8 @@ def cleaned_up(core: CoreFacts, word: Answer[Dashboard] | None) -> ChecklistLine
         return ChecklistLine("11", "cleanup", "done", words, at=stone.ended_at)
     if stone is not None:
         words = f"a cleanup was killed at step: {stone.step}; its next run finishes it"
-        return ChecklistLine(
-            "11", "cleanup", "failed", words, stone.begun_at, next="sigmasight cleanup"
-        )
+        step = f"sigmasight cleanup --execute --plan-id {stone.plan_id}"
+        return ChecklistLine("11", "cleanup", "failed", words, stone.begun_at, next=step)
     swap = core.swap_in_force
     if swap is None:
         return ChecklistLine("11", "cleanup", "open", "not before a week after the swap")

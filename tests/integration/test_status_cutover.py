@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.engine import URL
 
 from ops.backend.pair_fence import pair_fence
 from ops.books.follows import FOLLOWED
-from ops.connection import connect, shown_address
+from ops.connection import connect, conninfo, shown_address
 from ops.evidence.cutovers import LEFT_BLINDLY
 from ops.settings import OperatorSettings
 from ops.write_lock.lock import lock_and_prove
@@ -233,8 +234,10 @@ def test_a_cleanup_is_dated_killed_and_done(settings: OperatorSettings, core_url
         "INSERT INTO ops.tombstones (cutover, plan_id, state, step, removed, evidence)"
         " SELECT max(id), 'p', 'running', 'drop the database', '[]', '{}' FROM ops.cutovers",
     )
+    settings.LEGACY_DATABASE_URL = SecretStr(conninfo(core_url.set(database="dropped")))
     lines = look(settings)
-    assert (lines["cleanup"].state, lines["cleanup"].next) == ("failed", "sigmasight cleanup")
+    assert (lines["databases"].state, lines["cleanup"].state) == ("done", "failed")
+    assert lines["cleanup"].next == "sigmasight cleanup --execute --plan-id p"
     assert "no longer possible" in lines["rollback"].evidence
     execute(core_url, "UPDATE ops.tombstones SET state = 'done', ended_at = now()")
     assert look(settings)["cleanup"].state == "done"
