@@ -62,7 +62,7 @@ def rollback(
 def _without_core(stream_seconds: float, max_hold: float) -> CutoverReport:
     settings = operator_settings()
     databases = EmbeddedDatabases(settings.state)
-    if settings.embedded and databases.exists():
+    if settings.embedded and databases.exists() and "legacy" in databases.names():
         databases.up(("legacy",))
     # Without Core there is no lock of the phases, and no phase that could run beside it.
     installation = current_installation(Fence(0), stream_seconds, max_hold)

@@ -193,10 +193,13 @@ class _Request:
 
     Attributes:
         awaits_body: whether its client has still to send.
+        is_answered: whether its answer has begun.
     """
 
     def __init__(self, gate: Gate) -> None:
         self.awaits_body = True
+        self.is_answered = False
+        self._is_cut = False
         self._task = asyncio.current_task()
         self.gate = gate
         gate._under_way.add(self)
@@ -213,7 +216,15 @@ class _Request:
     def cut(self, why: str) -> None:
         """Break it off."""
         if self._task is not None:
+            self._is_cut = True
             self._task.cancel(why)
+
+    def take_back(self) -> bool:
+        """Let its task go on after `cut`, to say so, if its client has heard nothing yet; whether
+        that may be said."""
+        if self._task is None or self.is_answered or not self._is_cut:
+            return False
+        return self._task.uncancel() == 0
 
 
 _present: ContextVar[_Request | None] = ContextVar("present_request", default=None)

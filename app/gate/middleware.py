@@ -1,5 +1,6 @@
 """The gate before the application: each request waits for it, and belongs to a pair."""
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -28,7 +29,10 @@ def without_word(path: str) -> str:
 
 
 _TRIAL_PATH = re.compile(rf"{TRIAL}([\w-]+)(/.*)")
-_AGAIN = {"Retry-After": "2"}
+
+
+def _unavailable(why: str) -> JsonResponse:
+    return JsonResponse({"detail": why}, status_code=503, headers={"Retry-After": "2"})
 
 
 class GateMiddleware:
@@ -54,8 +58,7 @@ class GateMiddleware:
         try:
             pair = await self.gate.enter()
         except UnavailableError as error:
-            answer = JsonResponse({"detail": str(error)}, status_code=503, headers=_AGAIN)
-            await answer(scope, receive, send)
+            await _unavailable(str(error))(scope, receive, send)
             return
         with self.gate.passing(pair) as request:
 
@@ -65,11 +68,17 @@ class GateMiddleware:
                 return message
 
             async def sending(message: Message) -> None:
+                request.is_answered = True
                 if message["type"] == "http.response.body" and not message.get("more_body"):
                     request.end()  # a client that reads slowly holds up nobody
                 await send(message)
 
-            await self.app(scope, receiving, sending)
+            try:
+                await self.app(scope, receiving, sending)
+            except asyncio.CancelledError:
+                if not request.take_back():
+                    raise
+                await _unavailable("The request was broken off; try again")(scope, receive, send)
 
     def _trial(self, path: str) -> tuple[Pair, str] | None:
         found, order = _TRIAL_PATH.fullmatch(path), self.gate.order

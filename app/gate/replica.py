@@ -241,8 +241,11 @@ class Replica:
 
     async def _locked(self) -> bool:
         old, _ = engines_of("old")
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            locked = await _holds(old, "gate/locked")
+        async with asyncio.timeout(_PATIENCE_SECONDS), old.connect() as session:
+            try:
+                locked: bool = (await session.execute(statement("gate/locked"))).scalar_one()
+            finally:
+                await session.invalidate()  # whatever ends it: no pool keeps what counts
         self._lock_seen = self._lock_seen or locked
         if locked:
             await old.dispose()  # nobody is served from there, and a cleanup counts connections

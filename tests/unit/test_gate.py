@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from typing import Any
 
 import pytest
 
@@ -221,6 +222,30 @@ def test_who_passes(
         await case(Gate())
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_who_is_broken_off_may_try_again_unless_his_answer_has_begun(begun: bool) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def application(scope: object, receive: object, send: Callable[..., Any]) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.sleep(30)
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        gate = Gate()
+        obey(gate, NEW, ago=gate_module.BELIEVED_SECONDS["new"] - 0.05)
+        middleware = GateMiddleware(application, gate)  # type: ignore[arg-type]
+        await middleware({"type": "http", "path": "/"}, None, send)  # type: ignore[arg-type]
+
+    with pytest.raises(asyncio.CancelledError) if begun else nullcontext():
+        asyncio.run(ask())
+    assert sent[0]["status"] == (200 if begun else 503)
+    assert begun or (b"retry-after", b"2") in sent[0]["headers"]
 
 
 def test_the_other_pair_is_asked_by_whoever_knows_the_word() -> None:

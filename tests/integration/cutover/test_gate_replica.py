@@ -16,6 +16,7 @@ from ops.connection import connect
 from ops.write_lock.lock import lock_and_prove, release_any_lock
 from tests.integration.serving.starting import eventually
 
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
 Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
 
 
@@ -74,6 +75,19 @@ def test_a_backend_without_an_old_database_does_not_serve_the_old_pair(
     assert one.gate.order is None
 
 
+def test_two_looks_at_once_leave_no_session_there(run: Run, core_url: URL, old_shape: URL) -> None:
+    """Each closes its own: neither a pool that the other has replaced nor an error keeps one."""
+    lock_and_prove(old_shape)
+    one = Replica(Gate(), has_old=True)
+
+    async def look() -> None:
+        assert await asyncio.gather(one._locked(), one._locked()) == [True, True]
+        with connect(core_url, application_name="tests", autocommit=True) as session:
+            eventually(lambda: session.execute(CONNECTED, [old_shape.database]).fetchone() == (0,))
+
+    run(look)
+
+
 def test_who_was_told_of_a_swap_looks_at_the_lock_once_and_closes(
     run: Run, core_url: URL, old_shape: URL
 ) -> None:
@@ -81,7 +95,6 @@ def test_who_was_told_of_a_swap_looks_at_the_lock_once_and_closes(
     say(core_url, "new")
     lock_and_prove(old_shape)
     one = Replica(Gate(), has_old=True)
-    connected = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
 
     async def look() -> None:
         task = asyncio.create_task(one.follow())
@@ -89,7 +102,7 @@ def test_who_was_told_of_a_swap_looks_at_the_lock_once_and_closes(
             while one.gate.order is None:
                 await asyncio.sleep(0.02)
         with connect(core_url, application_name="tests", autocommit=True) as session:
-            eventually(lambda: session.execute(connected, [old_shape.database]).fetchone() == (0,))
+            eventually(lambda: session.execute(CONNECTED, [old_shape.database]).fetchone() == (0,))
         task.cancel()
         await asyncio.wait([task])
 
