@@ -130,7 +130,7 @@ def seeded(core: CoreFacts) -> ChecklistLine:
 
 def backed_up(core: CoreFacts, *, has_legacy: bool) -> ChecklistLine:
     """Line 5: the old database is the backup until its cleanup; then the dumps are."""
-    kept = has_legacy and not core.cleaned_up
+    kept = has_legacy and core.tombstone is None
     if not kept and not (core.seeded and core.seeded["users"]):
         return ChecklistLine("5", "backup", "skipped", "there is nothing to lose yet")
     newest: dict[Database, Backup] = {}
