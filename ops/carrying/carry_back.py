@@ -184,8 +184,8 @@ def carry_changes(
     # what the row itself is, and users need not wait for that. Other rows may have changed.
     legacy.execute("CREATE TEMPORARY TABLE IF NOT EXISTS carrying_refused (LIKE cutover_changes)")
     for target in targets:
-        rows = csv_of(changes.session(target.table), changed_rows(target.table))
-        stage_rows(target, rows)
+        with csv_of(changes.session(target.table), changed_rows(target.table)) as rows:
+            stage_rows(target, rows)
         classify(target)
     legacy.execute(_REFUSE_AGAIN)
     effects = TriggerEffects(legacy, schema, targets)

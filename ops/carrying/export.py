@@ -83,9 +83,11 @@ def _manifest(changes: Changes) -> Manifest:
 
 
 def _write(changes: Changes, table: UserTable, archive: ZipFile) -> None:
-    with archive.open(member_of(table), "w", force_zip64=True) as member:
-        for row in csv_of(changes.session(table), changed_rows(table), header=True):
-            member.write(row)
+    with (
+        archive.open(member_of(table), "w", force_zip64=True) as member,
+        csv_of(changes.session(table), changed_rows(table), header=True) as rows,
+    ):
+        member.writelines(rows)
 
 
 @contextmanager

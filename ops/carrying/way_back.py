@@ -70,7 +70,9 @@ def try_way_back(core_url: URL, ai_url: URL, legacy_url: URL) -> WayBack:
                 untried[name] = reason
             else:
                 session, key = core if target.table.database == "core" else ai, uuid4()
-                if stage_rows(target, csv_of(session, _row(target, key, made_up))):
+                with csv_of(session, _row(target, key, made_up)) as row:
+                    staged = stage_rows(target, row)
+                if staged:
                     made_up[name] = key
                 else:
                     untried[name] = "there is no row yet"

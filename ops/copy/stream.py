@@ -1,7 +1,7 @@
 """Rows from one server to another without stopping on the way: memory holds one chunk."""
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import psycopg
 from psycopg import errors, sql
@@ -40,17 +40,20 @@ def stream(
         return cursor.rowcount
 
 
+@contextmanager
 def csv_of(
     connection: psycopg.Connection, query: sql.Composable, *, header: bool = False
-) -> Iterator[Buffer]:
-    """The rows of a query as CSV: for what two databases hold as other types, or a file.
+) -> Iterator[Iterable[Buffer]]:
+    """The rows of a query as CSV, for a block: for what two databases hold as other types, or a
+    file. No bare generator: where whoever takes the rows fails, an exception keeps that as it
+    stands, within a COPY that has the connection's lock, and its ROLLBACK then waits for ever.
 
     Args:
         header: whether the first line names the columns.
     """
     copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER {})").format(query, header)
     with connection.cursor() as cursor, cursor.copy(copy) as rows:
-        yield from rows
+        yield rows
 
 
 def rows_of(connection: psycopg.Connection, query: sql.Composable) -> Chunks:

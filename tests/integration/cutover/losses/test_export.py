@@ -2,9 +2,11 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 from sqlalchemy.engine import URL
 from users_rows import (
     APPLE,
@@ -21,6 +23,8 @@ from users_rows import (
 
 from ops.carrying.baseline import record_baseline
 from ops.carrying.import_file import import_losses
+from ops.connection import connect
+from ops.copy.stream import csv_of
 from ops.errors import BadInputError, ConfigurationError, RefusedError
 from tests.groups import soaked_unless
 
@@ -192,3 +196,14 @@ def test_nothing_to_lose_is_a_whole_file_too(pair: Pair, other: Pair, tmp_path: 
     assert export_losses(*pair, tmp_path / "losses") == 0
     report = import_losses(tmp_path / "losses", *other)
     assert (report.written, report.lines()) == (0, ["the file holds no changes"])
+
+
+def test_whoever_fails_among_the_rows_leaves_their_session_free(core_url: URL) -> None:
+    """Else the ROLLBACK of its block waits for the COPY that the failure keeps open, for ever."""
+    many = sql.SQL("SELECT generate_series(1, 100000)")
+    with connect(core_url, application_name="tests") as session:
+        with suppress(ZeroDivisionError), csv_of(session, many) as rows:
+            for row in rows:
+                raise ZeroDivisionError(row)
+        assert not session.lock.locked()
+        session.rollback()
