@@ -109,9 +109,22 @@ def changes_within(
         since, known = row[0], states_of(row[1])
         changes = Changes(core, ai, since)
         find_changes(changes, known if last is None else last)
-        both = known.keys() & changes.seen.keys()
-        changes.renewed.extend(sorted(n for n in both if known[n].life != changes.seen[n].life))
+        changes.renewed.extend(_renewed(known, changes.seen))
         yield changes
+
+
+def renewed_since_swap(core_url: URL, ai_url: URL) -> list[str]:
+    """Users' tables of the new pair that are not those which the swap left, but restored or made
+    anew; none where no swap left a baseline."""
+    with pair_sessions(core_url, ai_url, "renewed tables") as (core, ai):
+        row = core.execute(statement("carrying/baseline_moment")).fetchone()
+        known = states_of(row[1]) if row else {}
+        looked = _looks_at_pair(core, ai, leftovers_of(core), known)
+        return _renewed(known, {name: one.seen for name, one in looked.items()})
+
+
+def _renewed(known: Mapping[str, TableState], seen: Mapping[str, TableState]) -> list[str]:
+    return sorted(n for n in known if n not in seen or known[n].life != seen[n].life)
 
 
 def refuse_renewed(changes: Changes) -> None:
@@ -174,10 +187,7 @@ def find_changes(changes: Changes, seen: Mapping[str, TableState]) -> None:
     """
     changes.core.execute(statement("carrying/changes"))
     leftovers = leftovers_of(changes.core)
-    looked = {
-        **_looks(changes.core, user_tables("core"), leftovers, seen),
-        **_looks(changes.ai, user_tables("ai"), leftovers, seen),
-    }
+    looked = _looks_at_pair(changes.core, changes.ai, leftovers, seen)
     for table in USER_TABLES:
         now = looked.get(table.name)
         if now is None or not now.unchanged:
@@ -199,6 +209,18 @@ def _all_there(changes: Changes, table: UserTable, rows: int) -> bool:
         {"table": table.name},
     ).fetchone()
     return known == (rows,)
+
+
+def _looks_at_pair(
+    core: psycopg.Connection,
+    ai: psycopg.Connection,
+    leftovers: Leftovers,
+    seen: Mapping[str, TableState],
+) -> dict[str, StateChange]:
+    return {
+        **_looks(core, user_tables("core"), leftovers, seen),
+        **_looks(ai, user_tables("ai"), leftovers, seen),
+    }
 
 
 def _looks(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from ops.books.cutovers import last_cutover
 from ops.books.run_lock import under_way
 from ops.books.verifications import last_verification
+from ops.carrying.changes import renewed_since_swap
 from ops.cleanup.dates import cleanup_moment
 from ops.cleanup.facts import Facts
 from ops.connection import session_at
@@ -45,6 +46,19 @@ def nothing_running(facts: Facts) -> Finding:
         reason = f"another {' and '.join(found)} works on Core; wait until it is done"
         return Finding(name, False, reason)
     return Finding(name, True, "no phase and no rebuild holds its lock")
+
+
+def same_pair(facts: Facts) -> Finding:
+    """Core and AI are those that the swap left: who lost one and made it anew may want back what
+    only the old database has."""
+    name, renewed = "the pair of the swap", renewed_since_swap(facts.scene.core, facts.scene.ai)
+    if not renewed:
+        return Finding(name, True, "no table of users was restored or made anew since the swap")
+    reason = (
+        f"{', '.join(renewed)} of the new pair was restored or made anew since the swap; run "
+        "`sigmasight rollback --blind`, which brings back what is there, and swap again"
+    )
+    return Finding(name, False, reason)
 
 
 def seven_days(facts: Facts) -> Finding:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.books.marker import ensure_bookkeeping
+from ops.carrying.baseline import record_baseline
 from ops.connection import connect
 from ops.legacy_access.account import begin_window, recorded_access
 from tests.integration.cleanup.swapped_world import World, changed
@@ -47,6 +48,21 @@ def never_verified(world: World) -> Iterator[None]:
     world.state.write("verification", {})
     yield
     world.state.write("verification", kept)
+
+
+@contextmanager
+def made_anew(world: World) -> Iterator[None]:
+    record_baseline(world.core, world.ai)
+    world.ask(world.ai, MADE_ANEW)
+    yield
+    world.ask(world.core, "DELETE FROM ops.cutover_baseline_moment")
+
+
+MADE_ANEW = """
+CREATE TABLE another (LIKE ai_feedback INCLUDING ALL);
+DROP TABLE ai_feedback;
+ALTER TABLE another RENAME TO ai_feedback;
+"""
 
 
 @contextmanager

@@ -38,6 +38,7 @@ from tests.integration.cleanup.damages import (
     copy_as_legacy,
     core_as_legacy,
     core_row,
+    made_anew,
     maintained_from_itself,
     marked_as_ours,
     never_verified,
@@ -125,6 +126,9 @@ CASES = (
         {"date reached"},
         "is still to come",
         {"given_date": (datetime.now(UTC) + timedelta(days=3)).date()},
+    ),
+    Case(
+        "AI was made anew", made_anew, {"the pair of the swap"}, "ai_feedback of the new pair was"
     ),
     Case("never verified", never_verified, {"verified"}, "never verified"),
     Case("a check failed", lambda w: verification(w, fail=1), {"verified"}, "1 checks failed"),
@@ -301,6 +305,7 @@ EXECUTED = {
     "rolled back",
     "a rollback was killed",
     "the date is to come",
+    "AI was made anew",
     "never verified",
     "somebody is connected",
     "somebody has read",
