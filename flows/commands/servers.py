@@ -88,7 +88,8 @@ def down() -> None:
     """Stop worker, backend, embedded databases and Prefect server; all data stays."""
     from ops.settings import operator_settings
 
-    state = operator_settings().state
+    settings = operator_settings()
+    state = settings.state
     if not state.root.exists():
         out().print("nothing runs here")
         return
@@ -100,6 +101,8 @@ def down() -> None:
         stopped = _stop(state)
     again = "; `sigmasight up` starts them again" if stopped else ""
     say(f"stopped: {', '.join(stopped) or 'nothing ran'}{again}")
+    if settings.in_containers:
+        say("the stack's containers run on; `docker stop` ends them, and `up` starts them again")
 
 
 def _stop(state: "StateFolder") -> list[str]:

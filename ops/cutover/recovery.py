@@ -30,6 +30,7 @@ from ops.write_lock.lock import (
     LockState,
     begin_release,
     end_sessions,
+    lock_state,
     lock_state_in,
 )
 
@@ -110,7 +111,10 @@ def _mend_lock(installation: Installation) -> str | None:
     """Where nothing is recorded as running, lock and pair may still disagree: the answer to a
     commit was lost, or legacy could not be asked when something was undone."""
     legacy, last = installation.endpoints.legacy, _last_of_all(installation)
-    if legacy is None or last is None or cleaned_up(installation.core):
+    if legacy is None or cleaned_up(installation.core):
+        return None
+    if last is None:
+        _refuse_unknown_lock(legacy)
         return None
     try:
         ours = same_identity(identity(legacy), last.legacy)
@@ -123,6 +127,16 @@ def _mend_lock(installation: Installation) -> str | None:
     return (
         f"legacy was {'locked' if active == 'new' else 'unlocked'}, since the {active} pair serves"
     )
+
+
+def _refuse_unknown_lock(legacy: URL) -> None:
+    """Core knows of no swap: it was made anew, or is another than the one that has swapped."""
+    if lock_state(legacy).any_locked:
+        raise RefusedError(
+            "the old database bears the lock of a swap that Core does not know, as after Core was "
+            "lost and made anew; restore Core from its backup, or, if nobody serves from another "
+            "Core, run `sigmasight rollback --blind`, which takes the lock off"
+        )
 
 
 def _last_of_all(installation: Installation) -> Cutover | None:

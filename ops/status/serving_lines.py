@@ -10,7 +10,7 @@ from ops.http_answer import PAIR_HEADER, ask
 from ops.status.core_facts import CoreFacts
 from ops.status.legacy_sight import LegacySight
 from ops.status.line import ChecklistLine, State, instant
-from ops.status.looks import Answer, LateError, LookError, state_after
+from ops.status.looks import WAIT_LONGER, Answer, LateError, LookError, state_after
 
 _SECONDS = 0.9
 _NEVER_SERVED = "sigmasight rebuild"
@@ -59,7 +59,9 @@ def served(
     try:
         found = word.get()
     except SigmaSightError as error:
-        return ChecklistLine("8", "backend", state_after(error), str(error), next=step)
+        state = state_after(error)
+        step = step if state == "failed" else WAIT_LONGER
+        return ChecklistLine("8", "backend", state, str(error), next=step)
     if found is None:
         reason = "none runs here and BACKEND_URL is not set"
         return ChecklistLine("8", "backend", "open", reason, next=_NEVER_SERVED)
@@ -95,7 +97,8 @@ def swapped(core: CoreFacts, legacy: LegacySight | None, *, has_legacy: bool) ->
         words += "; Core and AI are fenced off against late writes until the next swap"
     if legacy is not None and len(legacy.unlocked) < legacy.tables:
         words += f"; but {_lock(legacy)}, so that what users write fails"
-        return ChecklistLine("9", "swap", "failed", words, next="sigmasight rollback")
+        step = "sigmasight rollback" if last else "sigmasight rollback --blind"
+        return ChecklistLine("9", "swap", "failed", words, next=step)
     return ChecklistLine("9", "swap", "open", words, next="sigmasight swap")
 
 

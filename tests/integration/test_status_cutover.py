@@ -76,6 +76,8 @@ def test_a_lock_that_an_undone_swap_left_is_told_with_what_takes_it_off(
     line = look(settings)["swap"]
     assert (line.state, line.next) == ("failed", "sigmasight rollback")
     assert "the last swap was undone: legacy went away; but the old database's" in line.evidence
+    execute(core_url, "DELETE FROM ops.cutovers")
+    assert look(settings)["swap"].next == "sigmasight rollback --blind", "Core was made anew"
     lost = external(tmp_path, core_url.set(database="lost"), ai_url, scratch_database)
     assert str(look(lost)["databases"].next).endswith("lost for good, sigmasight rollback --blind")
 

@@ -13,6 +13,7 @@ from tests.integration.copy.owned_world import A_USER
 from tests.integration.cutover.conftest import MakeSystem
 from tests.integration.cutover.cutover_damages import REMOVED
 from tests.integration.cutover.small_system import SmallSystem
+from tests.integration.cutover.stand_in_switch import PAIR
 
 # Of two tags that both sides have, one is renamed in the new pair alone, one on both sides.
 TAGS = "SELECT name FROM tags_v2 ORDER BY name"
@@ -76,6 +77,24 @@ def test_what_a_database_that_was_made_anew_lacks_was_deleted_by_nobody(
     system.copied_before()
     assert system.swap().active == "new"
     assert system.ask(system.ai, "SELECT count(*) FROM ai_memories") == memories
+
+
+def test_a_lock_that_a_lost_core_has_left_is_taken_off_blindly_alone(
+    system: SmallSystem, server: EmbeddedServer, core_template: str
+) -> None:
+    """A Core that was made anew says that the old pair serves, and knows of no swap."""
+    drop_databases(server, [system.core])
+    create_database(server, core_template, name=system.core.database)
+    system.state.write(PAIR, {"pair": "old"})
+    system.switch.serve_active()
+    for refused in (system.swap, system.rollback):
+        with pytest.raises(RefusedError, match="lock of a swap that Core does not know"):
+            refused()
+        assert system.legacy_is() == "locked"
+    assert system.rollback_blindly().changed
+    assert system.legacy_is() == "open"
+    assert not system.rollback_blindly().changed
+    assert system.rollback().recovered == "a blind rollback was recorded"
 
 
 def test_the_old_database_stays_open_while_backends_find_out_one_by_one(
