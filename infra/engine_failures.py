@@ -45,6 +45,13 @@ _RULES: Sequence[_Rule] = (
         "no Docker daemon answers; start Docker, or set DOCKER_HOST to where it runs",
     ),
     (
+        r"Unable to read Docker image into resource:? ?([^\n]*)",
+        ConfigurationError,
+        "an image of the stack is not there and cannot be pulled ({0}); see that the daemon "
+        "reaches its registry, or name another by `sigmasight pulumi config set "
+        "sigmasight:databaseImage IMAGE`, or `sigmasight:backendImage IMAGE`",
+    ),
+    (
         r"(?:(?:Bind for|listen tcp\d?) \S*?:(\d+)\b.*?)?"
         r"(?:port is already allocated|address already in use)",
         ConfigurationError,

@@ -49,6 +49,12 @@ SAID: list[tuple[str, type[SigmaSightError], str]] = [
         "no Docker daemon answers; start Docker, or set DOCKER_HOST",
     ),
     (
+        "sdk-v2/provider2.go:571: sdk.helper_schema: Unable to read Docker image into resource: "
+        "unable to pull image local/pgvector:18: no such host",
+        ConfigurationError,
+        "cannot be pulled (unable to pull image local/pgvector:18: no such host); see that",
+    ),
+    (
         "unable to start container: driver failed programming external connectivity on endpoint "
         "core: Bind for 127.0.0.1:5441 failed: port is already allocated",
         ConfigurationError,
