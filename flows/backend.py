@@ -8,9 +8,8 @@ from ops.backend.environment import migrating_environment, served_environment
 from ops.backend.foreground import become_backend, migrate, refuse_taken_address
 from ops.backend.supervised import SupervisedBackend
 from ops.books.declared_stack import declared
-from ops.books.tombstones import cleaned_up
 from ops.embedded.databases import EmbeddedDatabases
-from ops.endpoints import resolve_endpoints
+from ops.endpoints import resolve_endpoints, without_removed
 from ops.errors import DatabaseUnavailableError
 from ops.settings import OperatorSettings, operator_settings
 
@@ -32,17 +31,12 @@ def _holds_both(settings: OperatorSettings) -> bool:
     without a stack are those of the only pair there is."""
     endpoints = resolve_endpoints(settings)
     undeclared = not settings.embedded and declared(settings.state).active is None
-    if endpoints.legacy is None or undeclared:
+    if undeclared:
         return False
     try:
-        return cleaned_up(endpoints.core) is None
+        return without_removed(endpoints).legacy is not None
     except DatabaseUnavailableError:  # then the old database's lock says who serves
         return True
-
-
-def backend_is_ours(settings: OperatorSettings) -> bool:
-    """Servers that are given have their backend elsewhere, and so has BACKEND_URL."""
-    return settings.embedded and settings.BACKEND_URL is None
 
 
 def start_backend(settings: OperatorSettings) -> SupervisedBackend:

@@ -6,7 +6,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
-from flows.backend import backend_is_ours, start_backend
+from flows.backend import start_backend
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from flows.run_history import only_noted
@@ -82,7 +82,7 @@ def _execute(scene: Scene, plan_id: str) -> Tombstone:
 
 def _serve_new_alone(settings: OperatorSettings) -> None:
     """A backend of ours that runs is started again without the old database's address."""
-    if backend_is_ours(settings) and SupervisedBackend(settings.state).url is not None:
+    if settings.backend_is_ours and SupervisedBackend(settings.state).url is not None:
         start_backend(settings).wait()
 
 

@@ -9,7 +9,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import deployment, flow_run
 
-from flows.backend import backend_is_ours, start_backend
+from flows.backend import start_backend
 from flows.heartbeat import rename_run
 from flows.hold import HoldWatch, hold_lines
 from flows.run_history import only_noted
@@ -54,7 +54,7 @@ def current_switch(settings: OperatorSettings) -> GateSwitch:
     Raises:
         ConfigurationError: see `infra.gate.switch_for`.
     """
-    if not backend_is_ours(settings):
+    if not settings.backend_is_ours:
         return switch_for(settings)
     keep_swapped(settings)
     endpoints, backend = resolve_endpoints(settings), SupervisedBackend(settings.state)
@@ -101,7 +101,7 @@ def tell(
 
 def _what_users_saw(installation: Installation) -> list[str]:
     settings, watch = installation.settings, installation.announce
-    own = SupervisedBackend(settings.state).log if backend_is_ours(settings) else None
+    own = SupervisedBackend(settings.state).log if settings.backend_is_ours else None
     return hold_lines(settings.BACKEND_LOG or own, cast(HoldWatch, watch))
 
 

@@ -129,7 +129,7 @@ def _swap_demo(endpoints: Endpoints) -> str | None:
     word only.
     The address of the backend, if it is ours."""
     settings = operator_settings()
-    if not settings.embedded or settings.BACKEND_URL or endpoints.legacy is None:
+    if not settings.backend_is_ours or endpoints.legacy is None:
         return None
     if given_legacy(settings) is not None:
         get_run_logger().warning("not swapped: the old database is a real one; `sigmasight swap`")

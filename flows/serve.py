@@ -3,7 +3,7 @@ cleanup."""
 
 from prefect import get_run_logger
 
-from flows.backend import backend_is_ours, start_backend
+from flows.backend import start_backend
 from flows.heartbeat import phase_flow
 from flows.retrying import phase_task
 from ops.backend.serving import keep_swapped
@@ -15,7 +15,7 @@ def serve() -> str | None:
     """Have the backend served, and return its address; None where that is not ours to do and
     no address is given."""
     settings = operator_settings()
-    if not backend_is_ours(settings):
+    if not settings.backend_is_ours:
         get_run_logger().info(
             "the backend is not ours to serve: %s", settings.BACKEND_URL or "none"
         )
@@ -35,6 +35,6 @@ def serve_in_background(settings: OperatorSettings) -> str:
 def launch_backend() -> None:
     """Start the backend if it is ours, without waiting for it."""
     settings = operator_settings()
-    if backend_is_ours(settings):
+    if settings.backend_is_ours:
         keep_swapped(settings)
         start_backend(settings)

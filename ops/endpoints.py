@@ -73,11 +73,20 @@ def present_endpoints(settings: OperatorSettings) -> Endpoints:
     """`resolve_endpoints` without an old database that a cleanup has removed, whatever the
     environment still says of it. Where Core cannot be asked, that stays as it is said."""
     found = resolve_endpoints(settings)
-    if found.legacy is not None:
-        with suppress(SigmaSightError, psycopg.Error):
-            if cleaned_up(found.core) is not None:
-                return replace(found, legacy=None)
+    with suppress(SigmaSightError, psycopg.Error):
+        return without_removed(found)
     return found
+
+
+def without_removed(endpoints: Endpoints) -> Endpoints:
+    """The same without an old database that a cleanup has removed, or is removing.
+
+    Raises:
+        DatabaseUnavailableError, ConfigurationError: Core cannot be asked.
+    """
+    if endpoints.legacy is None or cleaned_up(endpoints.core) is None:
+        return endpoints
+    return replace(endpoints, legacy=None)
 
 
 def present_legacy(settings: OperatorSettings) -> URL | None:

@@ -114,8 +114,7 @@ def _account(
 
 def _signing_key(settings: OperatorSettings) -> SecretStr:
     """What the backend's own tokens are signed with; only a backend of ours has a generated key."""
-    ours = settings.embedded and settings.BACKEND_URL is None
-    if settings.SECRET_KEY is None and not ours:
+    if settings.SECRET_KEY is None and not settings.backend_is_ours:
         raise ConfigurationError(
             "PROBE_SIGNING needs the key that the backend signs its tokens with; set SECRET_KEY"
         )

@@ -139,17 +139,20 @@ class OperatorSettings(BaseSettings):
         return StateFolder((self.SIGMASIGHT_HOME or Path(folder)).expanduser().resolve())
 
     @property
+    def pair_is_given(self) -> bool:
+        """Whether the environment says where Core is; then no stack does."""
+        return (self.DATABASE_URL or self.DATABASE_ADMIN_URL) is not None
+
+    @property
     def embedded(self) -> bool:
         """Whether the databases are the embedded ones: no address of a pair is given, and no stack
         of another target was brought up."""
-        given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
-        return given is None and declared_target(self.state) in (None, "embedded")
+        return not self.pair_is_given and declared_target(self.state) in (None, "embedded")
 
     @property
     def in_containers(self) -> bool:
         """Whether the databases are containers of the stack that was brought up last."""
-        given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
-        return given is None and declared_target(self.state) == "docker"
+        return not self.pair_is_given and declared_target(self.state) == "docker"
 
     @property
     def replicas(self) -> int:
@@ -164,6 +167,12 @@ class OperatorSettings(BaseSettings):
         return self.BACKEND_REPLICAS if "BACKEND_REPLICAS" in self.model_fields_set else 1
 
     @property
+    def backend_is_ours(self) -> bool:
+        """Whether the state folder runs it. Servers that are given have theirs elsewhere, and so
+        has BACKEND_URL."""
+        return self.embedded and self.BACKEND_URL is None
+
+    @property
     def backend_expected(self) -> bool:
         """Whether a backend of the new pair is ours to ask: it runs beside the embedded databases,
         or its address is known."""
@@ -173,8 +182,7 @@ class OperatorSettings(BaseSettings):
     def backend_address(self) -> str | None:
         """Where users reach a backend that the state folder does not run itself: BACKEND_URL,
         or the container of the stack that was brought up."""
-        given = self.DATABASE_URL or self.DATABASE_ADMIN_URL
-        return self.BACKEND_URL or (None if given else declared(self.state).backend)
+        return self.BACKEND_URL or (None if self.pair_is_given else declared(self.state).backend)
 
     @property
     def backups(self) -> Path:

@@ -7,9 +7,8 @@ from sqlalchemy.engine import URL
 
 from app.database_url import same_database
 from ops.books.backups import Database
-from ops.books.tombstones import cleaned_up
 from ops.embedded.databases import SPECS, EmbeddedDatabases
-from ops.endpoints import Endpoints, resolve_endpoints
+from ops.endpoints import Endpoints, resolve_endpoints, without_removed
 from ops.errors import BadInputError
 from ops.settings import OperatorSettings
 
@@ -26,7 +25,7 @@ def backup_addresses(
         BadInputError: one that is named is not there.
         ConfigurationError: there are no databases, or an address cannot be used.
     """
-    endpoints = resolve_endpoints(settings)
+    endpoints = without_removed(resolve_endpoints(settings))
     present = _present(endpoints)
     missing = [name for name in databases or () if name not in present]
     if missing:
@@ -38,7 +37,7 @@ def _present(endpoints: Endpoints) -> list[Database]:
     found = list(_ALL)
     if endpoints.shared:
         found.remove("ai")
-    if endpoints.legacy is None or cleaned_up(endpoints.core) is not None:
+    if endpoints.legacy is None:
         found.remove("legacy")
     return found
 

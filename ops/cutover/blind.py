@@ -64,14 +64,16 @@ def roll_back_blindly(installation: Installation) -> CutoverReport:
         RefusedError: the price can be told, or the old database bears no lock of a swap.
     """
     with installation.settings.state.lock("blind_rollback", wait=False):
-        if installation.switch.active() == "old" and not _is_locked(installation):
+        active = installation.switch.active()
+        if active == "old" and not _is_locked(installation):
             installation.switch.serve_active()
             return CutoverReport("old", False, installation.switch.public_address())
         _refuse_needless(installation)
         _refuse_stranger(installation)
         installation.settings.state.write(LEFT_BLINDLY, {"legacy": identity(installation.legacy)})
         steps = Steps(lambda _step, _core: None, installation.announce)
-        told = _core_knows(installation)
+        # A Core that was made anew says that the old pair serves, and goes by nobody's word.
+        told = active == "new" and _core_answers(installation)
         held = (_change if told else _unlock)(installation, steps)
     address, now = installation.switch.public_address(), datetime.now(UTC)
     return CutoverReport("old", True, address, held, steps.seconds, ended_at=now, refused=not told)
@@ -145,12 +147,10 @@ def _tell_gate(installation: Installation) -> None:
             held.release()
 
 
-def _core_knows(installation: Installation) -> bool:
-    """Whether Core is there and says that the new pair serves; one that was made anew says, as long
-    as nothing was swapped, that the old one does."""
+def _core_answers(installation: Installation) -> bool:
     try:
         with open_books(installation.core):
-            return installation.switch.active() == "new"
+            return True
     except (DatabaseUnavailableError, ConfigurationError):  # its server, or itself, is gone
         return False
 

@@ -150,8 +150,8 @@ class _Sight:
         ]
         lines += self._built(core, ai, ends)
         recorded = None if self._left_blindly(legacy) else _recorded_pair(core)
-        elsewhere = not ours or (self._settings.embedded and self._settings.BACKEND_URL)
-        step = "start it where it runs" if elsewhere else "sigmasight up"
+        here = self._settings.in_containers or self._settings.backend_is_ours
+        step = "sigmasight up" if here else "start it where it runs"
         lines.append(serving_lines.served(word, recorded, step))
         return lines + self._late(core, legacy, history)
 
